@@ -1,0 +1,156 @@
+/**
+ * Configuration: one zod schema a component, read once from the environment, frozen, with every problem listed.
+ *
+ * The environment name of key `socketPath` of component `daemon` is `TETRIS_DAEMON_SOCKET_PATH`. The empty string
+ * counts as unset, because Ansible's `default()` renders unset variables as such.
+ */
+import { z } from 'zod';
+import { PluginError } from './errors';
+
+/** What the generated `docs/configuration.md` says about a key. */
+export interface KeyInfo {
+  /** ms, bytes, count, ratio, path, text, ... */
+  unit: string;
+  /** One sentence: what it does, and its bounds against other keys. */
+  text: string;
+}
+
+type Shape = Record<string, z.ZodType>;
+
+/** A component's schema with the name that prefixes its environment variables. */
+export interface ConfigSchema<S extends Shape = Shape> {
+  readonly component: string;
+  readonly schema: z.ZodObject<S>;
+}
+
+/** Declares a component's configuration. Keys are made by {@link key}. */
+export function configSchema<S extends Shape>(component: string, shape: S): ConfigSchema<S> {
+  return { component, schema: z.object(shape) };
+}
+
+/** Makers of keys: every key has a type, a default, a unit and a text. */
+export const key = {
+  /** An integer within [min, max]. */
+  integer(fallback: number, unit: string, text: string, range: { min?: number; max?: number } = {}) {
+    const { min = 0, max = Number.MAX_SAFE_INTEGER } = range;
+    return z.coerce.number().int().min(min).max(max).default(fallback).meta({ unit, text });
+  },
+  /** A number within [min, max]. */
+  number(fallback: number, unit: string, text: string, range: { min?: number; max?: number } = {}) {
+    const { min = 0, max = Number.MAX_VALUE } = range;
+    return z.coerce.number().min(min).max(max).default(fallback).meta({ unit, text });
+  },
+  /** A size such as `512m`, `4g`, `100 MB` or a plain number of bytes. Powers of 1024. */
+  bytes(fallback: string, text: string) {
+    return z
+      .union([z.number(), z.string()])
+      .transform((value, context) => {
+        const bytes = parseBytes(value);
+        if (bytes === undefined) {
+          context.addIssue({ code: 'custom', message: `expected a size such as 512m or 4g, got '${value}'` });
+          return z.NEVER;
+        }
+        return bytes;
+      })
+      .prefault(fallback)
+      .meta({ unit: 'bytes', text });
+  },
+  /** true/false, yes/no, on/off, 1/0. */
+  flag(fallback: boolean, text: string) {
+    return z.union([z.boolean(), z.stringbool()]).default(fallback).meta({ unit: 'true or false', text });
+  },
+  text(fallback: string, unit: string, text: string) {
+    return z.string().default(fallback).meta({ unit, text });
+  },
+  /** A comma-separated list. */
+  list(fallback: readonly string[], unit: string, text: string) {
+    return z
+      .union([z.array(z.string()), z.string().transform((value) => value.split(',').map((item) => item.trim()))])
+      .transform((items) => items.filter((item) => item !== ''))
+      .prefault([...fallback])
+      .meta({ unit: `list of ${unit}`, text });
+  },
+  oneOf<const T extends readonly [string, ...string[]]>(values: T, fallback: T[number], text: string) {
+    return z
+      .enum(values)
+      .default(fallback as never)
+      .meta({ unit: values.join(' or '), text });
+  },
+};
+
+/** `socketPath` of `daemon` -> `TETRIS_DAEMON_SOCKET_PATH`. */
+export function environmentName(component: string, name: string): string {
+  const snake = (text: string): string =>
+    text
+      .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
+      .replace(/-/g, '_')
+      .toUpperCase();
+  return `TETRIS_${snake(component)}_${snake(name)}`;
+}
+
+/**
+ * Reads a component's configuration.
+ *
+ * @param overrides values from command-line flags; they win over the environment.
+ * @throws PluginError `ERR_CONFIG_INVALID` that lists every bad key by its environment name, and every unknown
+ *   variable with the component's prefix (a misspelt key must not be lost in silence).
+ */
+export function readConfig<S extends Shape>(
+  { component, schema }: ConfigSchema<S>,
+  env: Readonly<Record<string, string | undefined>>,
+  overrides: Readonly<Record<string, unknown>> = {},
+): Readonly<z.infer<z.ZodObject<S>>> {
+  const input: Record<string, unknown> = {};
+  const known = new Set<string>();
+  for (const name of Object.keys(schema.shape)) {
+    const variable = environmentName(component, name);
+    known.add(variable);
+    const value = overrides[name] ?? env[variable];
+    if (value !== undefined && value !== '') input[name] = value;
+  }
+  const prefix = environmentName(component, '');
+  const problems = Object.keys(env)
+    .filter((variable) => variable.startsWith(prefix) && !known.has(variable))
+    .map((variable) => `${variable}: no such key`);
+  const parsed = schema.safeParse(input);
+  if (!parsed.success) {
+    for (const issue of parsed.error.issues) {
+      problems.push(`${environmentName(component, String(issue.path[0] ?? ''))}: ${issue.message}`);
+    }
+  }
+  if (problems.length > 0 || !parsed.success) {
+    throw new PluginError(
+      'ERR_CONFIG_INVALID',
+      `configuration of ${component} is invalid:\n  ${problems.join('\n  ')}`,
+    );
+  }
+  return Object.freeze(parsed.data);
+}
+
+/** One row of the generated reference. */
+export interface ConfigRow extends KeyInfo {
+  variable: string;
+  fallback: string;
+}
+
+/** Every key of a schema as rows for `docs/configuration.md`. */
+export function describeConfig({ component, schema }: ConfigSchema): ConfigRow[] {
+  return Object.entries(schema.shape).map(([name, type]) => {
+    const info = (type.meta() ?? {}) as Partial<KeyInfo>;
+    const { defaultValue } = type._zod.def as { defaultValue?: unknown };
+    const fallback = Array.isArray(defaultValue)
+      ? defaultValue.join(',')
+      : String((defaultValue as string | number | boolean | undefined) ?? '');
+    return { variable: environmentName(component, name), unit: info.unit ?? '', text: info.text ?? '', fallback };
+  });
+}
+
+const UNITS: Readonly<Record<string, number>> = { b: 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4 };
+
+/** `512m` -> 536870912; undefined where it is no size. */
+export function parseBytes(value: string | number): number | undefined {
+  if (typeof value === 'number') return Number.isSafeInteger(value) && value >= 0 ? value : undefined;
+  const match = /^\s*(\d+(?:\.\d+)?)\s*([bkmgt]?)b?\s*$/i.exec(value);
+  if (match === null) return undefined;
+  return Math.floor(Number(match[1]) * (UNITS[(match[2] ?? '').toLowerCase() || 'b'] ?? 1));
+}

@@ -1,0 +1,53 @@
+/** Actions and activation records as the components see them. Adapters: {@link EmbeddedStore}, CouchDB behind `@tetris/common/couch`. */
+import type { Action } from '../openwhisk/action-document';
+import type { Activation } from '../openwhisk/activation';
+import type { UserLimits } from '../openwhisk/identity';
+
+export interface ListQuery {
+  /** At most this many. */
+  limit: number;
+  skip: number;
+}
+
+export interface ActivationQuery extends ListQuery {
+  /** Action name, or `package/name`. */
+  name?: string;
+  /** Epoch ms, inclusive. */
+  since?: number;
+  upto?: number;
+}
+
+export interface EntityStore {
+  /**
+   * Reads an action with its code.
+   * @param id `namespace/name` or `namespace/package/name`
+   * @param revision the revision wanted; where the document has moved on, the newest is returned, as stock does.
+   *   `undefined` bypasses every cache.
+   * @throws PluginError `ERR_DOCUMENT_NOT_FOUND`, `ERR_DOCUMENT_INVALID`, `ERR_STORE_UNAVAILABLE` (retriable)
+   */
+  getAction(id: string, revision?: string): Promise<Action>;
+  /**
+   * Creates or replaces an action; `revision` absent means create. Returns the stored action with its new revision.
+   * @throws PluginError `ERR_DOCUMENT_CONFLICT`
+   */
+  putAction(action: Omit<Action, 'revision'>, revision?: string): Promise<Action>;
+  /** @throws PluginError `ERR_DOCUMENT_NOT_FOUND`, `ERR_DOCUMENT_CONFLICT` */
+  deleteAction(id: string, revision: string): Promise<void>;
+  /** Actions of a namespace (and of its packages), newest first. Code is left out. */
+  listActions(namespace: string, query: ListQuery): Promise<Action[]>;
+  countActions(namespace: string): Promise<number>;
+
+  /** Queues a record for storing; never waits for the database. Records are lost only past the queue's bound, and counted. */
+  putActivation(activation: Activation): void;
+  /** Resolves when every record queued so far is stored or given up. */
+  flush(): Promise<void>;
+  /** @throws PluginError `ERR_DOCUMENT_NOT_FOUND` @param id `namespace/activationId` */
+  getActivation(id: string): Promise<Activation>;
+  /** Newest first. */
+  listActivations(namespace: string, query: ActivationQuery): Promise<Activation[]>;
+  countActivations(namespace: string, query: Omit<ActivationQuery, 'limit' | 'skip'>): Promise<number>;
+
+  /** Limits of a namespace; `{}` where it has none of its own. */
+  getLimits(namespace: string): Promise<UserLimits>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,11 @@
+export * from './errors';
+export * from './config';
+export * from './log';
+export * from './openwhisk/index';
+export * from './bus/bus';
+export { MemoryBus } from './bus/memory-bus';
+export * from './entities/entity-store';
+export * from './registry/registry';
+export { MemoryRegistry } from './registry/memory-registry';
+export * from './daemon/protocol';
+export * from './daemon/client';

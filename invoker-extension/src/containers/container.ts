@@ -1,0 +1,73 @@
+/**
+ * Containers as the pool sees them. Two factories implement this with the same behaviour and the same tests:
+ * child processes (embedded default) and Docker.
+ *
+ * A container speaks OpenWhisk's action protocol (`/init`, `/run`); how it is reached is the factory's business.
+ */
+
+/** What a container is made of, known before any action is. */
+export interface ContainerSpec {
+  /** Unique within this invoker's life; part of the container's name. */
+  name: string;
+  kind: string;
+  /** The action's memory limit, bytes. */
+  memoryBytes: number;
+  /** Invoking namespace; undefined for a stem cell. */
+  namespace?: string;
+  /** The daemon's token of this instance: names its view folder. */
+  instance: string;
+  /** Absolute path of the view folder on the node; mounted read-only. */
+  viewPath: string;
+  /** Environment beside what the factory sets itself (`__OW_API_HOST`, `__OW_ALLOW_CONCURRENT`, ...). */
+  env: Readonly<Record<string, string>>;
+}
+
+/** A container's reply to `/init` or `/run`, or why there is none. */
+export type ContainerReply =
+  /** `truncated`: the body was longer than allowed; `body` holds its first characters, `bytes` its real size. */
+  | { outcome: 'answered'; status: number; body: string; bytes: number; truncated: boolean }
+  /** The time limit passed. */
+  | { outcome: 'timeout' }
+  /** Nobody listens any more, or the connection broke before a whole reply with a Content-Length was read. */
+  | { outcome: 'gone' }
+  /** The container was killed for exceeding its memory. */
+  | { outcome: 'out-of-memory' };
+
+export interface CallOptions {
+  timeoutMs: number;
+  /** Longest body that is kept, in bytes. */
+  replyBytesMax: number;
+}
+
+/** One line of output as the log store wants it. */
+export interface LogLine {
+  /** Epoch ms at which it was read. */
+  atMs: number;
+  stream: 'stdout' | 'stderr';
+  text: string;
+}
+
+export interface Container {
+  readonly name: string;
+  /** Resolves when the container has ended, for whatever reason. */
+  readonly ended: Promise<void>;
+  /** POST to `/init` or `/run`; connection attempts are retried until the timeout while nobody has listened yet. */
+  post(path: '/init' | '/run', body: string, options: CallOptions): Promise<ContainerReply>;
+  /** Freezes every process of the container. */
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+  /** Output lines from now on, in order, sentinels included. One listener. */
+  onLog(listener: (line: LogLine) => void): void;
+  /** Bytes that are the container's own: private memory, shared tensors excluded. Undefined once it has ended. */
+  privateBytes(): Promise<number | undefined>;
+  /** SIGKILL and removal, as the stock invoker does; idempotent. */
+  destroy(): Promise<void>;
+}
+
+export interface ContainerFactory {
+  /** @throws PluginError `ERR_CONTAINER_START` */
+  create(spec: ContainerSpec): Promise<Container>;
+  /** Removes what an earlier run of this invoker left over. Returns the instance tokens of those containers. */
+  removeOrphans(): Promise<string[]>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,27 @@
+// Three projects: `unit` maps the packages to their sources; `integration` and `e2e` use the built `dist`,
+// because a worker-thread entry written in TypeScript cannot be loaded from inside jest.
+const transform = {
+  '^.+\\.ts$': ['ts-jest', { isolatedModules: true, diagnostics: false, tsconfig: '<rootDir>/test/tsconfig.json' }],
+};
+const packages = 'common|tensor-daemon|action-runtime|invoker-extension|load-balancer|standalone|bench';
+const base = { rootDir: __dirname, testEnvironment: 'node', transform };
+
+module.exports = {
+  projects: [
+    {
+      ...base,
+      displayName: 'unit',
+      testMatch: ['<rootDir>/test/unit/**/*.test.ts'],
+      moduleNameMapper: {
+        '^@tetris/common/errors$': '<rootDir>/common/src/errors.ts',
+        '^@tetris/common/daemon$': '<rootDir>/common/src/daemon/client.ts',
+        '^@tetris/common/kafka$': '<rootDir>/common/src/bus/kafka-bus.ts',
+        '^@tetris/common/couch$': '<rootDir>/common/src/entities/couch-store.ts',
+        '^@tetris/common/redis$': '<rootDir>/common/src/registry/redis-registry.ts',
+        [`^@tetris/(${packages})$`]: '<rootDir>/$1/src/index.ts',
+      },
+    },
+    { ...base, displayName: 'integration', testMatch: ['<rootDir>/test/integration/**/*.test.ts'] },
+    { ...base, displayName: 'e2e', testMatch: ['<rootDir>/test/e2e/**/*.test.ts'] },
+  ],
+};
