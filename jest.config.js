@@ -1,7 +1,7 @@
 // Three projects: `unit` maps the packages to their sources; `integration` and `e2e` use the built `dist`,
 // because a worker-thread entry written in TypeScript cannot be loaded from inside jest.
 const transform = {
-  '^.+\\.ts$': ['ts-jest', { isolatedModules: true, diagnostics: false, tsconfig: '<rootDir>/test/tsconfig.json' }],
+  '^.+\\.ts$': ['ts-jest', { diagnostics: false, tsconfig: '<rootDir>/test/tsconfig.json' }],
 };
 const packages = 'common|tensor-daemon|action-runtime|invoker-extension|load-balancer|standalone|bench';
 const base = { rootDir: __dirname, testEnvironment: 'node', transform };
