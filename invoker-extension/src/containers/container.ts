@@ -16,9 +16,14 @@ export interface ContainerSpec {
   namespace?: string;
   /** The daemon's token of this instance: names its view folder. */
   instance: string;
-  /** Absolute path of the view folder on the node; mounted read-only. */
-  viewPath: string;
-  /** Environment beside what the factory sets itself (`__OW_API_HOST`, `__OW_ALLOW_CONCURRENT`, ...). */
+  /** Absolute path of the instance's view folder on the node, mounted read-only. Undefined: no daemon, private sessions. */
+  viewPath?: string;
+  /** CPUs this instance may use, where the factory can limit them; fractions allowed. Undefined: shares by memory, as stock. */
+  cpus?: number;
+  /**
+   * Environment beside what the factory sets itself: the factory knows the paths inside (see `environment.ts`), the
+   * pool the rest (`__OW_API_HOST`, `__OW_ALLOW_CONCURRENT`).
+   */
   env: Readonly<Record<string, string>>;
 }
 
@@ -28,8 +33,11 @@ export type ContainerReply =
   | { outcome: 'answered'; status: number; body: string; bytes: number; truncated: boolean }
   /** The time limit passed. */
   | { outcome: 'timeout' }
-  /** Nobody listens any more, or the connection broke before a whole reply with a Content-Length was read. */
-  | { outcome: 'gone' }
+  /**
+   * Nobody listens any more, or the connection broke before a whole reply with a Content-Length was read.
+   * `reached` false: no connection was made, so user code has not seen the request and another container may have it.
+   */
+  | { outcome: 'gone'; reached: boolean }
   /** The container was killed for exceeding its memory. */
   | { outcome: 'out-of-memory' };
 
@@ -49,14 +57,14 @@ export interface LogLine {
 
 export interface Container {
   readonly name: string;
-  /** Resolves when the container has ended, for whatever reason. */
+  /** Resolves when the container has ended, for whatever reason, and its last log line has been handed out. */
   readonly ended: Promise<void>;
   /** POST to `/init` or `/run`; connection attempts are retried until the timeout while nobody has listened yet. */
   post(path: '/init' | '/run', body: string, options: CallOptions): Promise<ContainerReply>;
   /** Freezes every process of the container. */
   pause(): Promise<void>;
   resume(): Promise<void>;
-  /** Output lines from now on, in order, sentinels included. One listener. */
+  /** Output lines from now on, in order within a stream, tags and sentinels included. One listener. */
   onLog(listener: (line: LogLine) => void): void;
   /** Bytes that are the container's own: private memory, shared tensors excluded. Undefined once it has ended. */
   privateBytes(): Promise<number | undefined>;
