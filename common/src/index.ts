@@ -5,6 +5,7 @@ export * from './openwhisk/index';
 export * from './bus/bus';
 export { MemoryBus } from './bus/memory-bus';
 export * from './entities/entity-store';
+export { EmbeddedStore, type EmbeddedStoreOptions } from './entities/embedded-store';
 export * from './registry/registry';
 export { MemoryRegistry } from './registry/memory-registry';
 export * from './daemon/protocol';

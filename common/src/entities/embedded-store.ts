@@ -1,0 +1,275 @@
+import { createHash } from 'node:crypto';
+import stableStringify from 'fast-json-stable-stringify';
+import { PluginError } from '../errors';
+import type { Logger } from '../log';
+import type { Action } from '../openwhisk/action-document';
+import { type Activation, valueOf } from '../openwhisk/activation';
+import type { UserLimits } from '../openwhisk/identity';
+import { EntityFiles } from './entity-files';
+import type { ActivationQuery, EntityStore, ListQuery } from './entity-store';
+
+export interface EmbeddedStoreOptions {
+  log: Logger;
+  /** Folder that keeps everything across restarts and crashes. Absent: memory only. Owned by one process. */
+  folder?: string;
+  /** Activation records kept; the oldest leave. @default 10_000 */
+  activationsMax?: number;
+  /** JSON bytes of activation records kept; the oldest leave. @default 268_435_456 */
+  activationBytesMax?: number;
+  /** Limits by namespace. */
+  limits?: Readonly<Record<string, UserLimits>>;
+}
+
+/** A document as kept on disk: a deleted one leaves its revision behind, because CouchDB counts on from there. */
+type StoredAction = { id: string; revision: string } & ({ action: Action } | { deleted: true });
+
+interface StoredActivation {
+  activation: Activation;
+  bytes: number;
+  /** Journal segment that holds it; undefined while it waits to be written, and without a folder. */
+  segment?: number;
+}
+
+/**
+ * Actions and activation records in memory, optionally kept in a folder. Revisions count as CouchDB's: `N-<hash>`,
+ * a stale or missing one is a conflict.
+ */
+export class EmbeddedStore implements EntityStore {
+  readonly #log: Logger;
+  readonly #files: EntityFiles | undefined;
+  readonly #activationsMax: number;
+  readonly #activationBytesMax: number;
+  readonly #limits: Readonly<Record<string, UserLimits>>;
+  readonly #documents = new Map<string, StoredAction>();
+  /** In the order of arrival. */
+  readonly #activations = new Map<string, StoredActivation>();
+  #activationBytes = 0;
+  #unwritten: StoredActivation[] = [];
+  /** Live records by segment; one that has none left is removed. */
+  readonly #segments = new Map<number, number>();
+  /** Everything that writes takes its turn here. */
+  #turn: Promise<void> = Promise.resolve();
+
+  private constructor(options: EmbeddedStoreOptions) {
+    this.#log = options.log;
+    this.#files = options.folder === undefined ? undefined : new EntityFiles(options.folder);
+    this.#activationsMax = options.activationsMax ?? 10_000;
+    this.#activationBytesMax = options.activationBytesMax ?? 256 * 1024 ** 2;
+    this.#limits = options.limits ?? {};
+  }
+
+  /** @throws PluginError `ERR_STORE_UNAVAILABLE` where the folder cannot be read or written */
+  static async open(options: EmbeddedStoreOptions): Promise<EmbeddedStore> {
+    const store = new EmbeddedStore(options);
+    await store.#load();
+    return store;
+  }
+
+  async getAction(id: string): Promise<Action> {
+    return copyOf(this.#existing(id));
+  }
+
+  putAction(action: Omit<Action, 'revision'>, revision?: string): Promise<Action> {
+    return this.#inTurn(async () => {
+      const id = `${action.namespace}/${action.name}`;
+      const present = this.#documents.get(id);
+      const expected = present === undefined || 'deleted' in present ? undefined : present.revision;
+      if (revision !== expected) throw conflict(id);
+      const stored: Action = copyOf({ ...action, revision: nextRevision(present?.revision, action) });
+      await this.#write({ id, revision: stored.revision, action: stored });
+      return copyOf(stored);
+    });
+  }
+
+  deleteAction(id: string, revision: string): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.#existing(id).revision !== revision) throw conflict(id);
+      await this.#write({ id, revision: nextRevision(revision, 'deleted'), deleted: true });
+    });
+  }
+
+  async listActions(namespace: string, { limit, skip }: ListQuery): Promise<Action[]> {
+    return this.#actionsOf(namespace)
+      .sort((a, b) => b.updated - a.updated || (a.name < b.name ? 1 : -1))
+      .slice(skip, skip + limit)
+      .map((action) => copyOf(withoutCode(action)));
+  }
+
+  async countActions(namespace: string): Promise<number> {
+    return this.#actionsOf(namespace).length;
+  }
+
+  putActivation(activation: Activation): void {
+    const id = `${activation.namespace}/${activation.activationId}`;
+    if (this.#activations.has(id)) return; // The first record of an id stays, as a second PUT would conflict.
+    const record = { activation: structuredClone(activation), bytes: JSON.stringify(activation).length };
+    this.#admit(id, record);
+    if (this.#files === undefined) return;
+    if (this.#unwritten.length >= this.#activationsMax) {
+      this.#log.error({ activationId: activation.activationId }, 'activation record was not kept on disk: queue full');
+      return;
+    }
+    this.#unwritten.push(record);
+    if (this.#unwritten.length === 1) void this.#inTurn(() => this.#writeRecords());
+  }
+
+  flush(): Promise<void> {
+    return this.#inTurn(async () => undefined);
+  }
+
+  async getActivation(id: string): Promise<Activation> {
+    const record = this.#activations.get(id);
+    if (record === undefined) throw new PluginError('ERR_DOCUMENT_NOT_FOUND', `there is no activation ${id}`);
+    return structuredClone(record.activation);
+  }
+
+  async listActivations(namespace: string, query: ActivationQuery): Promise<Activation[]> {
+    return this.#activationsOf(namespace, query)
+      .sort((a, b) => b.start - a.start || (a.activationId < b.activationId ? 1 : -1))
+      .slice(query.skip, query.skip + query.limit)
+      .map((activation) => structuredClone(activation));
+  }
+
+  async countActivations(namespace: string, query: Omit<ActivationQuery, 'limit' | 'skip'>): Promise<number> {
+    return this.#activationsOf(namespace, query).length;
+  }
+
+  async getLimits(namespace: string): Promise<UserLimits> {
+    return this.#limits[namespace] ?? {};
+  }
+
+  async close(): Promise<void> {
+    await this.flush();
+    await this.#files?.close();
+  }
+
+  #existing(id: string): Action {
+    const document = this.#documents.get(id);
+    if (document === undefined || 'deleted' in document) {
+      throw new PluginError('ERR_DOCUMENT_NOT_FOUND', `there is no action ${id}`);
+    }
+    return document.action;
+  }
+
+  #actionsOf(namespace: string): Action[] {
+    return [...this.#documents.values()]
+      .flatMap((document) => ('action' in document ? [document.action] : []))
+      .filter((action) => action.namespace === namespace || action.namespace.startsWith(`${namespace}/`));
+  }
+
+  #activationsOf(namespace: string, { name, since, upto }: Omit<ActivationQuery, 'limit' | 'skip'>): Activation[] {
+    return [...this.#activations.values()]
+      .map((record) => record.activation)
+      .filter(
+        (activation) =>
+          activation.namespace === namespace &&
+          (name === undefined || filterName(activation) === name) &&
+          (since === undefined || activation.start >= since) &&
+          (upto === undefined || activation.start <= upto),
+      );
+  }
+
+  #admit(id: string, record: StoredActivation): void {
+    this.#activations.set(id, record);
+    this.#activationBytes += record.bytes;
+    for (const [oldest, { bytes, segment }] of this.#activations) {
+      if (this.#activations.size <= this.#activationsMax && this.#activationBytes <= this.#activationBytesMax) break;
+      this.#activations.delete(oldest);
+      this.#activationBytes -= bytes;
+      if (segment !== undefined) this.#count(segment, -1);
+    }
+  }
+
+  #count(segment: number, change: number): void {
+    this.#segments.set(segment, (this.#segments.get(segment) ?? 0) + change);
+  }
+
+  async #write(document: StoredAction): Promise<void> {
+    await this.#files?.writeDocument(document.id, JSON.stringify(document));
+    this.#documents.set(document.id, document);
+  }
+
+  async #writeRecords(): Promise<void> {
+    const files = this.#files;
+    if (files === undefined) return;
+    const records = this.#unwritten;
+    this.#unwritten = [];
+    try {
+      const segment = await files.nextSegment();
+      this.#count(segment, 0);
+      await files.append(records.map((record) => JSON.stringify(record.activation)));
+      for (const record of records) {
+        const { namespace, activationId } = record.activation;
+        if (this.#activations.get(`${namespace}/${activationId}`) !== record) continue;
+        record.segment = segment;
+        this.#count(segment, 1);
+      }
+      await this.#removeEmptySegments(files);
+    } catch (error) {
+      this.#log.error({ err: error, records: records.length }, 'activation records were not kept on disk');
+    }
+  }
+
+  async #removeEmptySegments(files: EntityFiles): Promise<void> {
+    for (const [segment, live] of this.#segments) {
+      if (live > 0 || segment === files.currentSegment) continue;
+      this.#segments.delete(segment);
+      await files.removeSegment(segment);
+    }
+  }
+
+  async #load(): Promise<void> {
+    const { documents, records } = (await this.#files?.load()) ?? { documents: [], records: [] };
+    for (const text of documents) {
+      const document = JSON.parse(text) as StoredAction;
+      this.#documents.set(document.id, document);
+    }
+    for (const { text, segment } of records) {
+      const activation = JSON.parse(text) as Activation;
+      this.#count(segment, 1);
+      this.#admit(`${activation.namespace}/${activation.activationId}`, { activation, bytes: text.length, segment });
+    }
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(work);
+    this.#turn = result.then(
+      () => undefined,
+      () => undefined,
+    );
+    return result;
+  }
+}
+
+const conflict = (id: string): PluginError =>
+  new PluginError('ERR_DOCUMENT_CONFLICT', `action ${id} is not at the revision given`);
+
+/** CouchDB's form: one more than the revision before, and a hash of what is stored. */
+function nextRevision(previous: string | undefined, content: unknown): string {
+  const generation = Number.parseInt(previous ?? '0', 10) + 1;
+  const hash = createHash('md5')
+    .update(`${previous ?? ''}\n${stableStringify(content)}`)
+    .digest('hex');
+  return `${generation}-${hash}`;
+}
+
+/** A deep copy; code, which may be tens of megabytes, is an immutable string and is shared. */
+function copyOf(action: Action): Action {
+  const { code, ...exec } = action.exec;
+  const copy = structuredClone({ ...action, exec });
+  return code === undefined ? copy : { ...copy, exec: { ...copy.exec, code } };
+}
+
+function withoutCode(action: Action): Action {
+  const exec = { ...action.exec };
+  delete exec.code;
+  return { ...action, exec };
+}
+
+/** `package/name` or `name`, as the stock view of activations by name keys them. */
+function filterName(activation: Activation): string {
+  const path = valueOf(activation.annotations, 'binding') ?? valueOf(activation.annotations, 'path');
+  const parts = typeof path === 'string' ? path.split('/') : [];
+  if (valueOf(activation.annotations, 'binding') !== undefined) return `${parts[1] ?? ''}/${activation.name}`;
+  return parts.length === 3 ? `${parts[1]}/${activation.name}` : activation.name;
+}
