@@ -1,0 +1,4 @@
+/** Real servers on loopback for integration tests and benchmarks. */
+export type { RunningServer } from './server-process';
+export { startKafka, type KafkaServer } from './kafka';
+export { startRedis, type RedisServer } from './redis';

@@ -1,0 +1,140 @@
+/** A real server as a child process on loopback, with a temp folder of its own. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+
+const READY_TIMEOUT_MS = 60_000;
+const EXIT_TIMEOUT_MS = 15_000;
+/** The end of a server's output, for the error that says why it did not start. */
+const OUTPUT_CHARACTERS_MAX = 4_000;
+
+/** What a started server offers, whichever it is. */
+export interface RunningServer {
+  readonly host: string;
+  readonly port: number;
+  readonly pid: number;
+  /** Takes the server away; port and folder stay. */
+  down(): Promise<void>;
+  /** Brings it back at the same port; resolves when it answers. */
+  up(): Promise<void>;
+  /** `down` and `up`. */
+  restart(): Promise<void>;
+  /** Ends the process and removes its folder. May be called twice. */
+  stop(): Promise<void>;
+}
+
+interface Launch {
+  name: string;
+  command: string;
+  args: string[];
+  port: number;
+  /** Removed by `stop`. */
+  folder: string;
+  /** Rejects while the server does not answer. */
+  answers: () => Promise<void>;
+  /** @default SIGTERM */
+  endSignal?: NodeJS.Signals;
+}
+
+/** One server process that can go down and come up again. */
+export class ServerProcess implements RunningServer {
+  readonly host = '127.0.0.1';
+  readonly port: number;
+  readonly #launch: Launch;
+  #child: ChildProcess | undefined;
+  #output = '';
+
+  private constructor(launch: Launch) {
+    this.#launch = launch;
+    this.port = launch.port;
+  }
+
+  /** Starts the process and resolves when it answers; leaves nothing behind if it does not. */
+  static async start(launch: Launch): Promise<ServerProcess> {
+    const server = new ServerProcess(launch);
+    try {
+      await server.up();
+    } catch (error) {
+      await server.stop();
+      throw error;
+    }
+    return server;
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
+  async up(): Promise<void> {
+    const { name, command, args, answers } = this.#launch;
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#child = child;
+    let failure: Error | undefined;
+    child.once('error', (error) => (failure = error));
+    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (text: Buffer) => this.#keep(text));
+    const giveUpMs = Date.now() + READY_TIMEOUT_MS;
+    for (;;) {
+      if (failure !== undefined || child.exitCode !== null || Date.now() > giveUpMs) {
+        throw new Error(`${name} did not start: ${failure?.message ?? this.#output}`);
+      }
+      try {
+        await answers();
+        return;
+      } catch {
+        await delay(50);
+      }
+    }
+  }
+
+  async down(): Promise<void> {
+    const child = this.#child;
+    this.#child = undefined;
+    if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+    child.kill(this.#launch.endSignal ?? 'SIGTERM');
+    const killer = setTimeout(() => child.kill('SIGKILL'), EXIT_TIMEOUT_MS);
+    await ended;
+    clearTimeout(killer);
+  }
+
+  async restart(): Promise<void> {
+    await this.down();
+    await this.up();
+  }
+
+  async stop(): Promise<void> {
+    await this.down();
+    await rm(this.#launch.folder, { recursive: true, force: true });
+  }
+
+  #keep(text: Buffer): void {
+    this.#output = (this.#output + text.toString()).slice(-OUTPUT_CHARACTERS_MAX);
+  }
+}
+
+/** A fresh folder for one server. */
+export const serverFolder = (name: string): Promise<string> => mkdtemp(join(tmpdir(), `tetris-${name}-`));
+
+/** A port of loopback that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === 'string') throw new Error('no free port');
+  return address.port;
+}
+
+/** Rejects unless something accepts connections at the port. */
+export function accepts(port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1', () => {
+      socket.destroy();
+      resolve();
+    });
+    socket.once('error', reject);
+  });
+}
