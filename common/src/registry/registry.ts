@@ -43,6 +43,8 @@ export interface InvokerStatus {
   /** Bytes for instances and store, and bytes in use (shared tensors once). */
   memoryBytes: number;
   memoryUsedBytes: number;
+  /** The part of `memoryUsedBytes` that idle instances and unreferenced tensors give back when asked. @default 0 */
+  memoryReclaimableBytes?: number;
   /** Activations running and waiting. */
   running: number;
   waiting: number;
@@ -73,6 +75,8 @@ export interface InFlight {
   /** What an error record must name. */
   namespace: string;
   action: string;
+  subject?: string;
+  version?: string;
 }
 
 export type Unsubscribe = () => void;
