@@ -1,0 +1,55 @@
+/** A base image without a registry: the machine's own Node and the shared libraries it needs, imported as a tar. */
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, copyFileSync, cpSync, mkdirSync, readdirSync, realpathSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+/** Tag of the imported image. */
+export const BASE_IMAGE = 'local/node:20';
+
+/** Programs of the base image beside node: what the runtime and tests start. */
+const PROGRAMS = ['/bin/sh', '/bin/cat', '/bin/ls', '/bin/sleep', '/usr/bin/id'];
+const PASSWD = 'root:x:0:0::/:\nnode:x:1000:1000::/home/node:\n';
+const GROUP = 'root:x:0:\nnode:x:1000:\n';
+
+/** Makes the root file system under `folder` and imports it. Resolves to {@link BASE_IMAGE}. */
+export async function importBaseImage(folder: string, docker: (...args: string[]) => Promise<string>): Promise<string> {
+  if ((await docker('images', '--quiet', BASE_IMAGE)) !== '') return BASE_IMAGE;
+  const root = makeRoot(join(folder, 'rootfs'));
+  const tarPath = join(folder, 'rootfs.tar');
+  const tar = spawn('tar', ['-C', root, '-cf', tarPath, '.'], { stdio: 'ignore' });
+  const [status] = (await once(tar, 'exit')) as [number | null];
+  if (status !== 0) throw new Error(`tar of the base image ended with ${status}`);
+  await docker('import', '--change', 'CMD ["node"]', tarPath, BASE_IMAGE);
+  return BASE_IMAGE;
+}
+
+function makeRoot(root: string): string {
+  for (const name of ['bin', 'usr/bin', 'etc', 'tmp', 'proc', 'sys', 'dev', 'home/node']) {
+    mkdirSync(join(root, name), { recursive: true });
+  }
+  chmodSync(join(root, 'tmp'), 0o1777);
+  writeFileSync(join(root, 'etc/passwd'), PASSWD);
+  writeFileSync(join(root, 'etc/group'), GROUP);
+  copyWithLibraries(realpathSync(process.execPath), join(root, 'usr/bin/node'), root);
+  for (const program of PROGRAMS) copyWithLibraries(realpathSync(program), join(root, program), root);
+  copyResolver(root);
+  return root;
+}
+
+function copyWithLibraries(program: string, target: string, root: string): void {
+  cpSync(program, target, { dereference: true });
+  const listed = execFileSync('ldd', [program], { encoding: 'utf8' });
+  for (const [library] of listed.matchAll(/\/[^ ]+/g)) {
+    mkdirSync(join(root, dirname(library)), { recursive: true });
+    copyFileSync(library, join(root, library));
+  }
+}
+
+/** getaddrinfo loads these at run time, so no program lists them. */
+function copyResolver(root: string): void {
+  const folder = join('/lib', `${process.arch === 'x64' ? 'x86_64' : 'aarch64'}-linux-gnu`);
+  for (const name of readdirSync(folder).filter((file) => /^libnss_(dns|files)\.so/.test(file))) {
+    copyFileSync(join(folder, name), join(root, folder, name));
+  }
+}
