@@ -1,0 +1,155 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs';
+import type { Logger } from '../log';
+import type { BusMessage, SubscribeOptions, Subscription } from './bus';
+import { Intake } from './intake';
+import { busUnavailable } from './kafka-errors';
+
+/** Times of a consumer, all ms. */
+export interface ConsumerTimes {
+  sessionTimeoutMs: number;
+  heartbeatMs: number;
+  fetchWaitMs: number;
+  /** How long a subscription may take to begin. */
+  startTimeoutMs: number;
+}
+
+const FETCH_BYTES_MAX = 4 * 1_048_576;
+const RESTART_FIRST_MS = 100;
+const RESTART_MAX_MS = 2_000;
+
+/**
+ * One consumer of one topic, at most once: commit, then hand out.
+ *
+ * kafkajs can restart a crashed consumer itself, but from a timer whose failure nobody handles; so its restart is turned
+ * off and a new consumer is made here, again and again while the broker is away.
+ */
+export class KafkaSubscription implements Subscription {
+  readonly #kafka: Kafka;
+  readonly #options: SubscribeOptions;
+  readonly #times: ConsumerTimes;
+  readonly #log: Logger;
+  readonly #intake: Intake;
+  #consumer: Consumer | undefined;
+  #restarting: Promise<void> | undefined;
+  readonly #ending = new AbortController();
+
+  private constructor(kafka: Kafka, options: SubscribeOptions, times: ConsumerTimes, log: Logger) {
+    this.#kafka = kafka;
+    this.#options = options;
+    this.#times = times;
+    this.#log = log.child({ topic: options.topic, group: options.group });
+    this.#intake = new Intake(options, this.#log);
+  }
+
+  /**
+   * Resolves when the consumer has its place in the topic: what is sent from now on is read.
+   * @throws PluginError `ERR_BUS_UNAVAILABLE`
+   */
+  static async open(
+    kafka: Kafka,
+    options: SubscribeOptions,
+    times: ConsumerTimes,
+    log: Logger,
+  ): Promise<KafkaSubscription> {
+    const subscription = new KafkaSubscription(kafka, options, times, log);
+    try {
+      await subscription.#start();
+    } catch (error) {
+      await subscription.stop();
+      throw busUnavailable(`cannot read topic ${options.topic}`, 'no', error);
+    }
+    return subscription;
+  }
+
+  async stop(): Promise<void> {
+    this.#ending.abort();
+    await this.#restarting;
+    await this.#consumer?.disconnect().catch(() => undefined);
+    await this.#intake.idle();
+  }
+
+  async #start(): Promise<void> {
+    const { sessionTimeoutMs, heartbeatMs, fetchWaitMs } = this.#times;
+    const consumer = this.#kafka.consumer({
+      groupId: this.#options.group,
+      sessionTimeout: sessionTimeoutMs,
+      rebalanceTimeout: 2 * sessionTimeoutMs,
+      heartbeatInterval: heartbeatMs,
+      maxWaitTimeInMs: fetchWaitMs,
+      minBytes: 1,
+      maxBytesPerPartition: FETCH_BYTES_MAX,
+      allowAutoTopicCreation: false,
+      retry: { retries: 2, restartOnFailure: async () => false },
+    });
+    this.#consumer = consumer;
+    await consumer.connect();
+    await consumer.subscribe({ topic: this.#options.topic, fromBeginning: this.#options.from !== 'latest' });
+    const placed = this.#placed(consumer);
+    await Promise.all([
+      placed,
+      consumer.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch: this.#batch }),
+    ]);
+    consumer.on(consumer.events.CRASH, ({ payload }) => this.#restart(payload.error));
+  }
+
+  /**
+   * Resolves with the first fetch, rejects where the consumer crashes before. Joining the group is not enough: a group
+   * without a committed offset looks up the topic's end with its first fetch, and would miss what is sent in between.
+   */
+  #placed(consumer: Consumer): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error('the group did not form in time')), this.#times.startTimeoutMs);
+      const settle = (error?: Error): void => {
+        clearTimeout(timer);
+        removers.forEach((remove) => remove());
+        if (error === undefined) resolve();
+        else reject(error);
+      };
+      const removers = [
+        consumer.on(consumer.events.FETCH, () => settle()),
+        consumer.on(consumer.events.CRASH, ({ payload }) => settle(payload.error)),
+      ];
+    });
+  }
+
+  #restart(error: Error): void {
+    if (this.#ending.signal.aborted || this.#restarting !== undefined) return;
+    this.#log.warn({ err: error }, 'consumer lost its broker');
+    this.#restarting = this.#untilStarted().finally(() => (this.#restarting = undefined));
+  }
+
+  async #untilStarted(): Promise<void> {
+    const { signal } = this.#ending;
+    for (let waitMs = RESTART_FIRST_MS; !signal.aborted; waitMs = Math.min(waitMs * 2, RESTART_MAX_MS)) {
+      try {
+        await delay(waitMs, undefined, { signal });
+        await this.#start();
+        this.#log.info('consumer is back');
+        return;
+      } catch {
+        await this.#consumer?.disconnect().catch(() => undefined);
+      }
+    }
+  }
+
+  /** One fetched batch, in pieces of the capacity: wait for room, commit, hand out. A failed commit hands out nothing. */
+  readonly #batch = async (fetched: EachBatchPayload): Promise<void> => {
+    const { topic, partition, messages } = fetched.batch;
+    const { capacity } = this.#options;
+    const going = (): boolean => fetched.isRunning() && !fetched.isStale() && !this.#ending.signal.aborted;
+    for (let from = 0; from < messages.length && going(); from += capacity) {
+      while (!this.#intake.hasRoom && going()) {
+        await this.#intake.room(this.#times.heartbeatMs);
+        await fetched.heartbeat();
+      }
+      const piece = messages.slice(from, from + capacity);
+      const last = piece.at(-1);
+      if (last === undefined || !going()) return;
+      const offset = String(BigInt(last.offset) + 1n);
+      await fetched.commitOffsetsIfNecessary({ topics: [{ topic, partitions: [{ partition, offset }] }] });
+      fetched.resolveOffset(last.offset);
+      this.#intake.accept(piece.map(({ value }): BusMessage => ({ topic, value: value ?? Buffer.alloc(0) })));
+    }
+  };
+}
