@@ -14,6 +14,7 @@ module.exports = {
       testMatch: ['<rootDir>/test/unit/**/*.test.ts'],
       moduleNameMapper: {
         '^@tetris/common/errors$': '<rootDir>/common/src/errors.ts',
+        '^@tetris/common/environment$': '<rootDir>/common/src/environment.ts',
         '^@tetris/common/daemon$': '<rootDir>/common/src/daemon/client.ts',
         '^@tetris/common/kafka$': '<rootDir>/common/src/bus/kafka-bus.ts',
         '^@tetris/common/couch$': '<rootDir>/common/src/entities/couch-store.ts',

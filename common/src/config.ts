@@ -5,7 +5,10 @@
  * counts as unset, because Ansible's `default()` renders unset variables as such.
  */
 import { z } from 'zod';
+import { environmentName, parseBytes } from './environment';
 import { PluginError } from './errors';
+
+export { environmentName, parseBytes };
 
 /** What the generated `docs/configuration.md` says about a key. */
 export interface KeyInfo {
@@ -78,16 +81,6 @@ export const key = {
   },
 };
 
-/** `socketPath` of `daemon` -> `TETRIS_DAEMON_SOCKET_PATH`. */
-export function environmentName(component: string, name: string): string {
-  const snake = (text: string): string =>
-    text
-      .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
-      .replace(/-/g, '_')
-      .toUpperCase();
-  return `TETRIS_${snake(component)}_${snake(name)}`;
-}
-
 /**
  * Reads a component's configuration.
  *
@@ -143,14 +136,4 @@ export function describeConfig({ component, schema }: ConfigSchema): ConfigRow[]
       : String((defaultValue as string | number | boolean | undefined) ?? '');
     return { variable: environmentName(component, name), unit: info.unit ?? '', text: info.text ?? '', fallback };
   });
-}
-
-const UNITS: Readonly<Record<string, number>> = { b: 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4 };
-
-/** `512m` -> 536870912; undefined where it is no size. */
-export function parseBytes(value: string | number): number | undefined {
-  if (typeof value === 'number') return Number.isSafeInteger(value) && value >= 0 ? value : undefined;
-  const match = /^\s*(\d+(?:\.\d+)?)\s*([bkmgt]?)b?\s*$/i.exec(value);
-  if (match === null) return undefined;
-  return Math.floor(Number(match[1]) * (UNITS[(match[2] ?? '').toLowerCase() || 'b'] ?? 1));
 }
