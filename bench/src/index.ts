@@ -1,1 +1,6 @@
-export {};
+export { type BuiltModel, buildModel, cachedModel, type Feed, feedsOf } from './models/built-model';
+export { type Dimension, GraphBuilder, type InputSpec, type ModelDefinition } from './models/graph-builder';
+export { writeModel } from './models/model-writer';
+export { resnet, type ResnetOptions } from './models/resnet';
+export { convnet, lstm, perceptron, textCnn } from './models/small-models';
+export { transformer, type TransformerOptions } from './models/transformer';

@@ -1,0 +1,66 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { sep } from 'node:path';
+
+/** Memory of some processes, bytes. */
+export interface ProcessMemory {
+  /**
+   * Proportional set size without the store's files: a page that n processes map counts 1/n in each, so that sums over
+   * processes are true. Pages of the store are left out because the store is counted by itself, whole and once.
+   */
+  ownBytes: number;
+  /** Proportional set size of the store's files. */
+  storeBytes: number;
+}
+
+/** A process and everything that it started and that still runs, parents first, without the trees of `except`. */
+export function processTree(pid: number, except: readonly number[] = []): number[] {
+  const found = [pid];
+  for (const parent of found) found.push(...childrenOf(parent).filter((child) => !except.includes(child)));
+  return found;
+}
+
+/** What these processes occupy. Processes that have ended count nothing. */
+export function processMemory(pids: readonly number[], storePath?: string): ProcessMemory {
+  const total: ProcessMemory = { ownBytes: 0, storeBytes: 0 };
+  for (const pid of pids) {
+    const { ownBytes, storeBytes } = splitMappings(readProc(`/proc/${pid}/smaps`), storePath);
+    total.ownBytes += ownBytes;
+    total.storeBytes += storeBytes;
+  }
+  return total;
+}
+
+/** A mapping's first line: `from-to perms offset device inode   path`. */
+const MAPPING = /^[0-9a-f]+-[0-9a-f]+ \S+ \S+ \S+ \d+ *(.*)$/;
+
+/** Sums the proportional set sizes of a `smaps` text, apart for files under `storePath`. */
+export function splitMappings(smaps: string, storePath?: string): ProcessMemory {
+  const memory: ProcessMemory = { ownBytes: 0, storeBytes: 0 };
+  const prefix = storePath === undefined ? undefined : storePath.replace(/\/*$/, sep);
+  let inStore = false;
+  for (const line of smaps.split('\n')) {
+    const path = MAPPING.exec(line)?.[1];
+    if (path !== undefined) inStore = prefix !== undefined && path.startsWith(prefix);
+    else if (line.startsWith('Pss:')) memory[inStore ? 'storeBytes' : 'ownBytes'] += 1024 * parseInt(line.slice(4), 10);
+  }
+  return memory;
+}
+
+function childrenOf(pid: number): number[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
+      readProc(`/proc/${pid}/task/${thread}/children`).split(' ').filter(Boolean).map(Number),
+    );
+  } catch {
+    return [];
+  }
+}
+
+/** Empty where the process has ended meanwhile. */
+function readProc(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,66 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+
+/** One answer of an action takes at most this long. */
+const ANSWER_TIMEOUT_MS = 60_000;
+
+interface Pending {
+  resolve: (result: unknown) => void;
+  reject: (error: Error) => void;
+}
+
+/** A fresh Node process with an action in it and nothing of ours: what every figure is compared with. */
+export class StockProcess {
+  readonly #child: ChildProcess;
+  readonly #pending = new Map<number, Pending>();
+  #lastId = 0;
+
+  /** @param actionPath absolute path of a CommonJS module that exports `main` */
+  constructor(actionPath: string) {
+    this.#child = fork(join(__dirname, 'stock-main.js'), [actionPath], { execArgv: [] });
+    this.#child.on('message', (message) => this.#settle(message as { id: number; result?: unknown; error?: string }));
+    this.#child.on('error', (error) => this.#fail(error));
+    this.#child.on('exit', (code, signal) => this.#fail(new Error(`the stock process ended with ${signal ?? code}`)));
+  }
+
+  get pid(): number {
+    if (this.#child.pid === undefined) throw new Error('the stock process could not be started');
+    return this.#child.pid;
+  }
+
+  /** Calls the action's `main`. Rejects with its error, when the process ends, and after a minute. */
+  async invoke<T>(params: object): Promise<T> {
+    const id = (this.#lastId += 1);
+    const answer = new Promise<unknown>((resolve, reject) => this.#pending.set(id, { resolve, reject }));
+    const timer = setTimeout(() => {
+      this.#settle({ id, error: `no answer of the stock process within ${ANSWER_TIMEOUT_MS} ms` });
+    }, ANSWER_TIMEOUT_MS);
+    this.#child.send({ id, params });
+    try {
+      return (await answer) as T;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Ends the process; idempotent. */
+  async stop(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null || this.#child.pid === undefined) return;
+    const ended = once(this.#child, 'exit');
+    this.#child.kill('SIGKILL');
+    await ended;
+  }
+
+  #settle({ id, result, error }: { id: number; result?: unknown; error?: string }): void {
+    const pending = this.#pending.get(id);
+    this.#pending.delete(id);
+    if (error === undefined) pending?.resolve(result);
+    else pending?.reject(new Error(error));
+  }
+
+  #fail(error: Error): void {
+    for (const { reject } of this.#pending.values()) reject(error);
+    this.#pending.clear();
+  }
+}

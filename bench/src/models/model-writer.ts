@@ -1,0 +1,114 @@
+import { create, type DescMessage, toBinary } from '@bufbuild/protobuf';
+import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+import {
+  GraphProtoSchema,
+  ModelProtoSchema,
+  type TensorProto,
+  TensorProtoSchema,
+  TensorType,
+} from '@tetris/tensor-daemon';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import type { ConstantSpec, ModelDefinition, WeightSpec } from './graph-builder';
+import { Random } from './random';
+
+/** ONNX intermediate representation 9 with operator set 17: LayerNormalization is the newest operator used. */
+const IR_VERSION = 9n;
+const OPSET_VERSION = 17n;
+
+/** Weights are drawn and written in pieces of this many numbers: 1 MiB, so that a piece stays in the cache. */
+const PIECE_NUMBERS = 262_144;
+
+/**
+ * Writes a definition as one ONNX file, weights inline as `raw_data`. Memory stays within a few MB whatever the size.
+ * The same definition gives the same bytes. The file appears whole or not at all.
+ *
+ * @throws RangeError where the model exceeds the 2 GiB of a protobuf message
+ */
+export async function writeModel(definition: ModelDefinition, path: string): Promise<void> {
+  const tensors = [...definition.constants.map(constantPart), ...definition.weights.map(weightPart)];
+  const graph = toBinary(GraphProtoSchema, definition.graph);
+  const graphBytes = graph.length + tensors.reduce((sum, { head, dataBytes }) => sum + head.length + dataBytes, 0);
+  if (graphBytes > 0x7fff_0000) {
+    throw new RangeError(`model ${definition.name} would take ${graphBytes} bytes, over the 2 GiB of one message`);
+  }
+  const partial = `${path}.${process.pid}.partial`;
+  const file = await open(partial, 'w');
+  try {
+    await file.write(modelHead());
+    await file.write(lengthDelimited(ModelProtoSchema, 'graph', graphBytes));
+    await file.write(graph);
+    for (const tensor of tensors) {
+      await file.write(tensor.head);
+      await tensor.write(file);
+    }
+    await file.close();
+    await rename(partial, path);
+  } catch (error) {
+    await file.close().catch(() => undefined);
+    await rm(partial, { force: true });
+    throw error;
+  }
+}
+
+/** One `initializer` of the graph: everything up to the data, and what writes the data. */
+interface TensorPart {
+  head: Uint8Array;
+  dataBytes: number;
+  write: (file: FileHandle) => Promise<void>;
+}
+
+function modelHead(): Uint8Array {
+  const head = create(ModelProtoSchema, {
+    irVersion: IR_VERSION,
+    producerName: 'tetris-bench',
+    opsetImport: [{ domain: '', version: OPSET_VERSION }],
+  });
+  return toBinary(ModelProtoSchema, head);
+}
+
+function constantPart({ name, values }: ConstantSpec): TensorPart {
+  const tensor = create(TensorProtoSchema, { name, dims: [BigInt(values.length)], dataType: TensorType.INT64 });
+  const data = Buffer.from(BigInt64Array.from(values.map(BigInt)).buffer);
+  return {
+    ...tensorHead(tensor, data.length),
+    write: async (file) => {
+      await file.write(data);
+    },
+  };
+}
+
+function weightPart({ name, dims, seed, spread }: WeightSpec): TensorPart {
+  const count = dims.reduce((product, size) => product * size, 1);
+  const tensor = create(TensorProtoSchema, { name, dims: dims.map(BigInt), dataType: TensorType.FLOAT });
+  return {
+    ...tensorHead(tensor, 4 * count),
+    write: async (file) => {
+      const random = new Random(seed);
+      const piece = new Float32Array(Math.min(PIECE_NUMBERS, count));
+      for (let done = 0; done < count; done += piece.length) {
+        const part = piece.subarray(0, Math.min(piece.length, count - done));
+        random.fill(part, spread);
+        await file.write(Buffer.from(part.buffer, 0, part.byteLength));
+      }
+    },
+  };
+}
+
+/** The message is cut where its data begins: `raw_data` comes last, and only its tag and length are made here. */
+function tensorHead(tensor: TensorProto, dataBytes: number): { head: Uint8Array; dataBytes: number } {
+  const fields = toBinary(TensorProtoSchema, tensor);
+  const rawData = lengthDelimited(TensorProtoSchema, 'rawData', dataBytes);
+  const message = lengthDelimited(GraphProtoSchema, 'initializer', fields.length + rawData.length + dataBytes);
+  return { head: Buffer.concat([message, fields, rawData]), dataBytes };
+}
+
+/** Tag and length of a field whose content follows. */
+function lengthDelimited<T extends DescMessage>(
+  schema: T,
+  field: keyof T['field'] & string,
+  bytes: number,
+): Uint8Array {
+  const number = schema.field[field]?.number;
+  if (number === undefined) throw new RangeError(`${schema.typeName} has no field ${field}`);
+  return new BinaryWriter().tag(number, WireType.LengthDelimited).uint32(bytes).finish();
+}

@@ -1,0 +1,31 @@
+/** The benchmark suites by name. A new one is a module that exports `suite`, and a line in {@link SUITES}. */
+
+/** What a suite returns: figures, ready for JSON. */
+export type SuiteResult = Readonly<Record<string, unknown>>;
+
+export interface Suite {
+  /** Measures and returns figures; says on stderr what it does. */
+  run(): Promise<SuiteResult>;
+}
+
+export interface SuiteEntry {
+  description: string;
+  /** Loaded when it is asked for, so that no suite pays for another's libraries. */
+  load: () => Promise<Suite>;
+}
+
+export const SUITES: Readonly<Record<string, SuiteEntry>> = {
+  latency: {
+    description: 'every model of the builder: load and run time, plain onnxruntime in a fresh process',
+    load: async () => (await import('./stock-latency')).suite,
+  },
+};
+
+/** @throws RangeError that lists the suites there are */
+export function findSuite(name: string): SuiteEntry {
+  const entry = Object.hasOwn(SUITES, name) ? SUITES[name] : undefined;
+  if (entry === undefined) {
+    throw new RangeError(`no suite named '${name}'; there are: ${Object.keys(SUITES).join(', ')}`);
+  }
+  return entry;
+}
