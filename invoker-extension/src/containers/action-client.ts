@@ -1,0 +1,91 @@
+import { Pool } from 'undici';
+import type { CallOptions, ContainerReply } from './container';
+
+/** Where a container listens. */
+export type ActionAddress = { socketPath: string } | { host: string; port: number };
+
+/** Pause between connection attempts while nobody has listened yet; stock uses 50 ms and 100 ms. */
+const CONNECT_RETRY_MS = 10;
+
+/** Errors of the connection attempt itself: the request has not left. */
+const UNREACHED = new Set(['ENOENT', 'ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT']);
+
+/**
+ * Speaks `/init` and `/run` with one container. A connection for each request, as stock: a reused one could be closed
+ * by the container at the very moment it is used again, which looks like a crash.
+ */
+export class ActionClient {
+  readonly #pool: Pool;
+  /** Set by the first connection; from then on a refusal means that the container is gone. */
+  #listened = false;
+  readonly #closed = new AbortController();
+
+  constructor(address: ActionAddress) {
+    const options = { pipelining: 0, headersTimeout: 0, bodyTimeout: 0, connections: null };
+    this.#pool =
+      'socketPath' in address
+        ? new Pool('http://container', { ...options, connect: { socketPath: address.socketPath } })
+        : new Pool(`http://${address.host}:${address.port}`, options);
+  }
+
+  /** Never throws; attempts to connect are repeated within the timeout until somebody has listened once. */
+  async post(path: '/init' | '/run', body: string, options: CallOptions): Promise<ContainerReply> {
+    const timeout = AbortSignal.timeout(options.timeoutMs);
+    const signal = AbortSignal.any([timeout, this.#closed.signal]);
+    for (;;) {
+      try {
+        return await this.#attempt(path, body, options.replyBytesMax, signal);
+      } catch (error) {
+        if (timeout.aborted) return { outcome: 'timeout' };
+        const reached = !UNREACHED.has(codeOf(error));
+        if (reached || this.#listened || signal.aborted) return { outcome: 'gone', reached };
+      }
+      await new Promise((resolve) => setTimeout(resolve, CONNECT_RETRY_MS));
+    }
+  }
+
+  /** Ends requests under way (they answer `gone`) and attempts to connect. */
+  async close(): Promise<void> {
+    this.#closed.abort();
+    await this.#pool.destroy();
+  }
+
+  async #attempt(path: string, body: string, bytesMax: number, signal: AbortSignal): Promise<ContainerReply> {
+    const reply = await this.#pool.request({
+      path,
+      method: 'POST',
+      body,
+      headers: { 'content-type': 'application/json' },
+      signal,
+    });
+    this.#listened = true;
+    const length = reply.headers['content-length'];
+    if (typeof length !== 'string') {
+      // Chunked: both stock clients discard such a reply.
+      reply.body.on('error', () => undefined).destroy();
+      return { outcome: 'gone', reached: true };
+    }
+    const bytes = Number(length);
+    const { text, truncated } = await readUpTo(reply.body, bytesMax);
+    return { outcome: 'answered', status: reply.statusCode, body: text, bytes, truncated };
+  }
+}
+
+async function readUpTo(
+  body: AsyncIterable<Buffer> & { destroy(): unknown },
+  bytesMax: number,
+): Promise<{ text: string; truncated: boolean }> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of body) {
+    chunks.push(chunk);
+    bytes += chunk.length;
+    if (bytes > bytesMax) break;
+  }
+  const text = Buffer.concat(chunks).subarray(0, bytesMax).toString('utf8');
+  return { text, truncated: bytes > bytesMax };
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
+}

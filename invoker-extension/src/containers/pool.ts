@@ -1,0 +1,388 @@
+/**
+ * Which activation runs in which instance, and when instances start, pause and end. Pure: no I/O, time passed in.
+ *
+ * Every method takes an event and returns what is to be done about it; the caller does it and reports back. Tickets
+ * are activations. A ticket is in exactly one place: waiting in its group, or assigned to one instance.
+ *
+ * Differences from the stock pool, each on purpose: an action that does not fit holds up nobody else (there, the head
+ * of one queue blocks all); it is still served, because once it has waited `patienceMs` younger actions start nothing
+ * and instances are drained for it. Memory is what is used, not what was asked for.
+ */
+import type { ActionManifest } from '@tetris/common';
+import { Group, type GroupDescription } from './group';
+import { type Instance, transit } from './instance-record';
+import type { IdleInstance, KeepAlivePolicy } from './keep-alive';
+import { NodeMemory } from './node-memory';
+
+export interface PoolOptions {
+  budgetBytes: number;
+  /** Waiting tickets over all groups; more are refused. */
+  waitingMax: number;
+  /** A ticket that has waited so long is refused, ms. */
+  waitMaxMs: number;
+  /** A group that has waited so long for memory has it reserved, ms. */
+  patienceMs: number;
+  /** Containers created at once. */
+  startsMax: number;
+  /** Idle time after which an instance is paused, ms. */
+  pauseGraceMs: number;
+}
+
+/** Why an activation is refused. */
+export type Refusal = 'queue-full' | 'waited-too-long' | 'never-fits';
+
+/** Why an instance ends. */
+export type EndReason = 'idle' | 'memory' | 'failed' | 'draining';
+
+export type PoolCommand<Ticket> =
+  /** Create a container and let the ticket initialise it. */
+  | { do: 'start'; instance: number; ticket: Ticket }
+  | { do: 'run'; instance: number; ticket: Ticket; resume: boolean }
+  | { do: 'pause'; instance: number }
+  | { do: 'end'; instance: number; reason: EndReason }
+  | { do: 'refuse'; ticket: Ticket; refusal: Refusal }
+  /** Init failed for the ticket that started the instance; this one waited for the same instance. */
+  | { do: 'abort'; instance: number; ticket: Ticket };
+
+export class Pool<Ticket> {
+  readonly memory: NodeMemory;
+  readonly #options: PoolOptions;
+  readonly #keepAlive: KeepAlivePolicy;
+  readonly #groups = new Map<string, Group<Ticket>>();
+  readonly #instances = new Map<number, Instance<Ticket>>();
+  #commands: PoolCommand<Ticket>[] = [];
+  #nextId = 1;
+  #waiting = 0;
+  #draining = false;
+
+  constructor(options: PoolOptions, keepAlive: KeepAlivePolicy) {
+    this.#options = options;
+    this.#keepAlive = keepAlive;
+    this.memory = new NodeMemory(options.budgetBytes);
+  }
+
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  get running(): number {
+    let count = 0;
+    for (const instance of this.#instances.values()) count += instance.running.size;
+    return count;
+  }
+
+  /** Living instances, for status and metrics. */
+  instances(): Iterable<Readonly<Instance<Ticket>>> {
+    return this.#instances.values();
+  }
+
+  /** An activation came. The description of a known group is updated by it. */
+  arrived(ticket: Ticket, description: GroupDescription, nowMs: number): PoolCommand<Ticket>[] {
+    this.#keepAlive.arrived(description.key, nowMs);
+    if (this.#waiting >= this.#options.waitingMax) {
+      this.#commands.push({ do: 'refuse', ticket, refusal: 'queue-full' });
+    } else {
+      this.#group(description).waiting.push({ ticket, sinceMs: nowMs });
+      this.#waiting += 1;
+    }
+    return this.#decide(nowMs);
+  }
+
+  /** The container of a starting instance runs. */
+  created(id: number, nowMs: number): PoolCommand<Ticket>[] {
+    this.#move(id, 'created');
+    return this.#decide(nowMs);
+  }
+
+  /** It is ready: its room opens. */
+  initialised(id: number, nowMs: number): PoolCommand<Ticket>[] {
+    const instance = this.#move(id, 'initialised');
+    if (instance !== undefined) instance.startMs = nowMs - instance.sinceMs;
+    return this.#decide(nowMs);
+  }
+
+  /**
+   * Its `/init` failed. The ticket that started it is answered by the caller; with `mates`, so are those that would
+   * have been its next (an error of the action's own is the same for all; a killed container is not).
+   */
+  initFailed(id: number, mates: boolean, nowMs: number): PoolCommand<Ticket>[] {
+    const instance = this.#instances.get(id);
+    if (instance !== undefined) {
+      const { waiting } = instance.group;
+      const count = mates ? instance.group.description.room - 1 : 0;
+      for (const { ticket } of waiting.splice(0, count)) {
+        this.#waiting -= 1;
+        this.#commands.push({ do: 'abort', instance: id, ticket });
+      }
+      instance.running.clear();
+      this.#end(instance, 'failed');
+    }
+    return this.#decide(nowMs);
+  }
+
+  /** An activation was answered. `broken`: the instance takes no more and ends when the others are answered. */
+  finished(id: number, ticket: Ticket, broken: boolean, nowMs: number): PoolCommand<Ticket>[] {
+    const instance = this.#instances.get(id);
+    if (instance?.running.delete(ticket) === true) {
+      instance.lastUsedMs = nowMs;
+      if (broken) this.#drain(instance, 'failed');
+      if (instance.running.size === 0) this.#idle(instance);
+    }
+    return this.#decide(nowMs);
+  }
+
+  /** An instance never got the ticket it was assigned: back to the head of its queue, and the instance takes no more. */
+  returned(
+    id: number,
+    ticket: Ticket,
+    description: GroupDescription,
+    sinceMs: number,
+    nowMs: number,
+  ): PoolCommand<Ticket>[] {
+    this.#group(description).waiting.unshift({ ticket, sinceMs });
+    this.#waiting += 1;
+    return this.finished(id, ticket, true, nowMs);
+  }
+
+  /** The instance can no longer be trusted, say because its logs did not end: it takes no more. */
+  failed(id: number, nowMs: number): PoolCommand<Ticket>[] {
+    const instance = this.#instances.get(id);
+    if (instance !== undefined) this.#drain(instance, 'failed');
+    return this.#decide(nowMs);
+  }
+
+  /** The container is no more: destroyed by us, or dead. Its activations are answered by whoever ran them. */
+  ended(id: number, nowMs: number): PoolCommand<Ticket>[] {
+    const instance = this.#instances.get(id);
+    if (instance !== undefined) {
+      transit(instance, 'ended');
+      this.#instances.delete(id);
+      instance.group.instances.delete(instance);
+      this.memory.free(id);
+      this.#forget(instance.group);
+    }
+    return this.#decide(nowMs);
+  }
+
+  /** New figures of the node: bytes that leases hold, and an instance's private bytes. */
+  measured(
+    leasedBytes: number | undefined,
+    samples: ReadonlyMap<number, number>,
+    nowMs: number,
+  ): PoolCommand<Ticket>[] {
+    if (leasedBytes !== undefined) this.memory.leased(leasedBytes);
+    for (const [id, bytes] of samples) this.memory.measured(id, bytes);
+    return this.#decide(nowMs);
+  }
+
+  /** The manifest of an action revision became known, or changed. */
+  learned(revision: string, manifest: ActionManifest): void {
+    for (const group of this.#groups.values()) {
+      if (group.description.revision !== revision) continue;
+      group.description = { ...group.description, manifest };
+      for (const { id } of group.instances) this.memory.learned(id, manifest);
+    }
+  }
+
+  /** Time passed: idle instances are paused and ended, waits bounded. */
+  tick(nowMs: number): PoolCommand<Ticket>[] {
+    for (const group of this.#groups.values()) this.#refuseLate(group, nowMs);
+    for (const instance of [...this.#instances.values()]) this.#age(instance, nowMs);
+    this.#relieve();
+    return this.#decide(nowMs);
+  }
+
+  /** From now on idle instances end at once; what waits is still served. */
+  drain(nowMs: number): PoolCommand<Ticket>[] {
+    this.#draining = true;
+    return this.tick(nowMs);
+  }
+
+  #decide(nowMs: number): PoolCommand<Ticket>[] {
+    const waiting = [...this.#groups.values()]
+      .filter((group) => group.waiting.length > 0)
+      .sort((one, other) => one.oldestMs - other.oldestMs);
+    for (const group of waiting) this.#assign(group, nowMs);
+    for (const group of waiting) {
+      // A group whose patience is over comes first: what frees up is for it alone.
+      if (!this.#start(group, nowMs) && nowMs - group.oldestMs > this.#options.patienceMs) break;
+    }
+    const commands = this.#commands;
+    this.#commands = [];
+    return commands;
+  }
+
+  /** Gives waiting tickets to instances with room: awake before paused, fuller before emptier, so that some fall idle. */
+  #assign(group: Group<Ticket>, nowMs: number): void {
+    for (;;) {
+      const instance = group.waiting.length === 0 ? undefined : group.withRoom();
+      if (instance === undefined) return;
+      const ticket = this.#take(group);
+      const resume = instance.state === 'paused';
+      transit(instance, 'assigned');
+      instance.running.add(ticket);
+      instance.lastUsedMs = nowMs;
+      this.#commands.push({ do: 'run', instance: instance.id, ticket, resume });
+    }
+  }
+
+  /** Starts what the group's waiting tickets need. False where memory was wanted and is not there. */
+  #start(group: Group<Ticket>, nowMs: number): boolean {
+    while (group.waiting.length > group.comingRoom()) {
+      const need = this.memory.need(group.need);
+      if (need > this.memory.budgetBytes) {
+        while (group.waiting.length > 0) {
+          this.#commands.push({ do: 'refuse', ticket: this.#take(group), refusal: 'never-fits' });
+        }
+        this.#forget(group);
+        return true;
+      }
+      if (this.#startsInFlight() >= this.#options.startsMax) return true;
+      if (!this.memory.fits(need)) {
+        this.#makeRoom(group, need, nowMs);
+        return false;
+      }
+      this.#create(group, nowMs);
+    }
+    return true;
+  }
+
+  #create(group: Group<Ticket>, nowMs: number): void {
+    const id = this.#nextId++;
+    const ticket = this.#take(group);
+    const instance: Instance<Ticket> = {
+      id,
+      group,
+      state: 'starting',
+      room: group.description.room,
+      running: new Set([ticket]),
+      sinceMs: nowMs,
+      startMs: 0,
+      lastUsedMs: nowMs,
+    };
+    this.#instances.set(id, instance);
+    group.instances.add(instance);
+    this.memory.reserve(id, group.need);
+    this.#commands.push({ do: 'start', instance: id, ticket });
+  }
+
+  /** Ends idle instances of others, cheapest first; after the group's patience drains busy ones too. */
+  #makeRoom(group: Group<Ticket>, need: number, nowMs: number): void {
+    const impatient = nowMs - group.oldestMs > this.#options.patienceMs;
+    const candidates = this.#idleInstances();
+    if (impatient) {
+      const busy = [...this.#instances.values()].filter(({ state }) => state === 'busy');
+      candidates.push(...busy.sort((one, other) => one.running.size - other.running.size));
+    }
+    let freeing = this.#freeing();
+    const chosen: Instance<Ticket>[] = [];
+    for (const instance of candidates) {
+      if (this.memory.fits(need, freeing)) break;
+      if (instance.group === group) continue;
+      chosen.push(instance);
+      freeing += this.memory.bytesOf(instance.id);
+    }
+    // Ending some without being able to start afterwards would help nobody.
+    if (this.memory.fits(need, freeing)) for (const instance of chosen) this.#drain(instance, 'memory');
+  }
+
+  /** Measured memory has outgrown the budget: idle instances go until it fits. */
+  #relieve(): void {
+    for (const instance of this.#idleInstances()) {
+      if (this.memory.fits(0, this.#freeing())) return;
+      this.#drain(instance, 'memory');
+    }
+  }
+
+  #idleInstances(): Instance<Ticket>[] {
+    return [...this.#instances.values()]
+      .filter(({ state }) => state === 'warm' || state === 'paused')
+      .map((instance) => ({ instance, priority: this.#keepAlive.priority(this.#idleView(instance)) }))
+      .sort((one, other) => one.priority - other.priority)
+      .map(({ instance }) => instance);
+  }
+
+  /** Bytes of instances that are on their way out. */
+  #freeing(): number {
+    let bytes = 0;
+    for (const { id, state } of this.#instances.values()) {
+      if (state === 'ending' || state === 'draining') bytes += this.memory.bytesOf(id);
+    }
+    return bytes;
+  }
+
+  #startsInFlight(): number {
+    let count = 0;
+    for (const { state } of this.#instances.values()) if (state === 'starting') count += 1;
+    return count;
+  }
+
+  #age(instance: Instance<Ticket>, nowMs: number): void {
+    if (instance.state !== 'warm' && instance.state !== 'paused') return;
+    const idleMs = nowMs - instance.lastUsedMs;
+    if (this.#draining) this.#end(instance, 'draining');
+    else if (idleMs >= this.#keepAlive.keepMs(this.#idleView(instance))) this.#end(instance, 'idle');
+    else if (instance.state === 'warm' && idleMs >= this.#options.pauseGraceMs) {
+      transit(instance, 'paused');
+      this.#commands.push({ do: 'pause', instance: instance.id });
+    }
+  }
+
+  #refuseLate(group: Group<Ticket>, nowMs: number): void {
+    while (group.waiting.length > 0 && nowMs - group.oldestMs >= this.#options.waitMaxMs) {
+      this.#commands.push({ do: 'refuse', ticket: this.#take(group), refusal: 'waited-too-long' });
+    }
+    this.#forget(group);
+  }
+
+  #idle(instance: Instance<Ticket>): void {
+    const wasDraining = instance.state === 'draining';
+    transit(instance, 'idle');
+    if (wasDraining) this.#commands.push({ do: 'end', instance: instance.id, reason: 'failed' });
+    else if (this.#draining && instance.group.waiting.length === 0) this.#end(instance, 'draining');
+  }
+
+  #drain(instance: Instance<Ticket>, reason: EndReason): void {
+    if (instance.state === 'warm' || instance.state === 'paused') this.#end(instance, reason);
+    else transit(instance, 'drain');
+    if (reason === 'memory') this.#keepAlive.evicted(this.#idleView(instance));
+  }
+
+  #end(instance: Instance<Ticket>, reason: EndReason): void {
+    transit(instance, 'end');
+    this.#commands.push({ do: 'end', instance: instance.id, reason });
+  }
+
+  #idleView({ id, group, lastUsedMs, startMs }: Instance<Ticket>): IdleInstance {
+    return { group: group.description.key, idleSinceMs: lastUsedMs, bytes: this.memory.bytesOf(id), startMs };
+  }
+
+  #move(id: number, event: 'created' | 'initialised'): Instance<Ticket> | undefined {
+    const instance = this.#instances.get(id);
+    if (instance !== undefined && instance.state !== 'ending') transit(instance, event);
+    return instance;
+  }
+
+  #take(group: Group<Ticket>): Ticket {
+    const entry = group.waiting.shift();
+    if (entry === undefined) throw new RangeError(`nothing waits in group '${group.description.key}'`);
+    this.#waiting -= 1;
+    return entry.ticket;
+  }
+
+  #group(description: GroupDescription): Group<Ticket> {
+    const known = this.#groups.get(description.key);
+    if (known !== undefined) {
+      known.description = description;
+      return known;
+    }
+    const group = new Group<Ticket>(description);
+    this.#groups.set(description.key, group);
+    return group;
+  }
+
+  /** A group exists as long as something waits or lives in it. */
+  #forget(group: Group<Ticket>): void {
+    if (group.waiting.length === 0 && group.instances.size === 0) this.#groups.delete(group.description.key);
+  }
+}

@@ -1,0 +1,145 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { errorMessage, PluginError } from '@tetris/common';
+import type { Container, ContainerFactory, ContainerSpec } from './container';
+import { instanceEnvironment } from './environment';
+import { ProcessContainer } from './process-container';
+
+export interface ProcessFactoryOptions {
+  /** Program and arguments of the action runtime. */
+  command: readonly string[];
+  /**
+   * Folder of this invoker alone, created when missing; a folder per container in it. Short: a Unix socket's path may
+   * have 107 bytes.
+   */
+  workPath: string;
+  /** The daemon's instance socket; undefined without a daemon. */
+  daemonSocketPath?: string | undefined;
+  /** Registered model folders; the same inside as outside. */
+  modelRoots?: readonly string[];
+  /** PATH of the containers. */
+  path: string;
+  /** @default 250 */
+  memoryWatchMs?: number;
+}
+
+const SOCKET_PATH_BYTES_MAX = 107;
+const TOKEN_VARIABLE = 'TETRIS_RUNTIME_INSTANCE';
+
+/** Containers as child processes: the default where there is no Docker. They share the node's file system and network. */
+export class ProcessFactory implements ContainerFactory {
+  readonly #options: ProcessFactoryOptions;
+  readonly #containers = new Set<Container>();
+
+  constructor(options: ProcessFactoryOptions) {
+    this.#options = options;
+  }
+
+  async create(spec: ContainerSpec): Promise<Container> {
+    const folder = join(this.#options.workPath, spec.name);
+    const temporaryPath = join(folder, 'tmp');
+    const socketPath = join(folder, 's');
+    if (Buffer.byteLength(socketPath) > SOCKET_PATH_BYTES_MAX) {
+      throw new PluginError(
+        'ERR_CONTAINER_START',
+        `socket path '${socketPath}' is longer than ${SOCKET_PATH_BYTES_MAX} bytes`,
+      );
+    }
+    try {
+      await mkdir(temporaryPath, { recursive: true, mode: 0o700 });
+      const child = await this.#spawn(spec, { folder, socketPath, temporaryPath });
+      return this.#track(
+        new ProcessContainer({
+          name: spec.name,
+          child,
+          socketPath,
+          folder,
+          sharedPath: spec.viewPath,
+          memoryBytesMax: spec.memoryBytes,
+          memoryWatchMs: this.#options.memoryWatchMs ?? 250,
+        }),
+      );
+    } catch (error) {
+      await rm(folder, { recursive: true, force: true });
+      throw new PluginError('ERR_CONTAINER_START', `container ${spec.name} did not start: ${errorMessage(error)}`, {
+        cause: error,
+      });
+    }
+  }
+
+  /**
+   * Kills every process that an earlier run started: those whose environment names an instance of this work folder.
+   * The token is unguessable, so nothing else can be hit, whatever became of its pid.
+   */
+  async removeOrphans(): Promise<string[]> {
+    const { workPath } = this.#options;
+    await mkdir(workPath, { recursive: true, mode: 0o700 });
+    const tokens = new Set<string>();
+    for (const [pid, environment] of await environments()) {
+      const token = environment.get(TOKEN_VARIABLE);
+      if (token === undefined || !(environment.get('TMPDIR') ?? '').startsWith(`${workPath}/`)) continue;
+      tokens.add(token);
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch {
+        // It ended by itself meanwhile.
+      }
+    }
+    for (const name of await readdir(workPath)) {
+      await rm(join(workPath, name), { recursive: true, force: true, maxRetries: 5 });
+    }
+    return [...tokens];
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#containers].map((container) => container.destroy()));
+    await rm(this.#options.workPath, { recursive: true, force: true });
+  }
+
+  #track(container: Container): Container {
+    this.#containers.add(container);
+    void container.ended.then(() => this.#containers.delete(container));
+    return container;
+  }
+
+  async #spawn(
+    spec: ContainerSpec,
+    paths: { folder: string; socketPath: string; temporaryPath: string },
+  ): Promise<ChildProcess & { pid: number }> {
+    const { command, daemonSocketPath, modelRoots, path } = this.#options;
+    const [program, ...args] = command;
+    if (program === undefined) throw new Error('no runtime command is configured');
+    const env = instanceEnvironment(spec, {
+      listen: paths.socketPath,
+      daemonSocketPath,
+      viewsPath: spec.viewPath === undefined ? undefined : dirname(spec.viewPath),
+      modelRoots: modelRoots ?? [],
+      temporaryPath: paths.temporaryPath,
+    });
+    const child = spawn(program, args, {
+      cwd: paths.folder,
+      env: { PATH: path, HOME: paths.folder, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    });
+    await new Promise<void>((resolve, reject) => child.once('spawn', resolve).once('error', reject));
+    return child as ChildProcess & { pid: number };
+  }
+}
+
+/** Environment of every process that may be read, by pid. */
+async function environments(): Promise<Map<number, Map<string, string>>> {
+  const found = new Map<number, Map<string, string>>();
+  for (const name of await readdir('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    const text = await readFile(`/proc/${name}/environ`, 'utf8').catch(() => '');
+    if (!text.includes(`${TOKEN_VARIABLE}=`)) continue;
+    const pairs = text.split('\0').map((pair): [string, string] => {
+      const at = pair.indexOf('=');
+      return [pair.slice(0, at), pair.slice(at + 1)];
+    });
+    found.set(Number(name), new Map(pairs));
+  }
+  return found;
+}

@@ -1,0 +1,59 @@
+import { type Action, valueOf } from '@tetris/common';
+
+/** How one instance is run; unlike instances of one action may stand side by side. */
+export interface InstanceSettings {
+  /** Activations it takes at once. */
+  room: number;
+  /** Inference workers, threads of each, requests joined in one execution. */
+  workers: number;
+  threads: number;
+  batch: number;
+  /** Longest time a request waits for batch mates, ms. */
+  batchWaitMs: number;
+  /** Latency objective, ms; absent where the action has none. */
+  sloMs?: number;
+}
+
+export interface SettingsDefaults {
+  /** Room of an instance of kind nodejs:tetris whose action says nothing. */
+  concurrency: number;
+  workers: number;
+  threads: number;
+  batch: number;
+  batchWaitMs: number;
+  /** Objective of actions without `tetris-slo`, ms; 0 means none. */
+  sloMs: number;
+}
+
+export const TETRIS_KIND = 'nodejs:tetris';
+
+/** Highest room an annotation may ask for; bounds what one instance can be sent. */
+const CONCURRENCY_MAX = 500;
+
+/**
+ * The settings an action's instances start with where no plan says otherwise: annotations `tetris-concurrency`,
+ * `tetris-batching` (a size, or true for the default), `tetris-slo` (ms), else its limits, else the defaults.
+ */
+export function settingsOf(action: Action, defaults: SettingsDefaults): InstanceSettings {
+  const { concurrency } = action.limits;
+  if (action.exec.kind !== TETRIS_KIND) {
+    return { room: Math.max(1, concurrency), workers: 1, threads: 1, batch: 1, batchWaitMs: 0 };
+  }
+  const annotated = positive(valueOf(action.annotations, 'tetris-concurrency'));
+  const batching = valueOf(action.annotations, 'tetris-batching');
+  const sloMs = positive(valueOf(action.annotations, 'tetris-slo')) ?? defaults.sloMs;
+  return {
+    room: Math.min(annotated ?? (concurrency > 1 ? concurrency : defaults.concurrency), CONCURRENCY_MAX),
+    workers: defaults.workers,
+    threads: defaults.threads,
+    batch: batching === false ? 1 : (positive(batching) ?? defaults.batch),
+    batchWaitMs: defaults.batchWaitMs,
+    ...(sloMs > 0 ? { sloMs } : {}),
+  };
+}
+
+/** An annotation as a positive integer; `wsk -a` may send it as text. */
+function positive(value: unknown): number | undefined {
+  const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
+  return typeof number === 'number' && Number.isInteger(number) && number > 0 ? number : undefined;
+}
