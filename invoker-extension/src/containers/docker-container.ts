@@ -1,0 +1,163 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { errorMessage, type Logger, PluginError } from '@tetris/common';
+import type Dockerode from 'dockerode';
+import type { ActionClient } from './action-client';
+import type { CallOptions, Container, ContainerReply, LogLine } from './container';
+import { DockerLogReader } from './docker-logs';
+import { cgroupPrivateBytes } from './docker-memory';
+
+export interface DockerContainerOptions {
+  name: string;
+  handle: Dockerode.Container;
+  client: ActionClient;
+  /** The engine's log stream with timestamps, followed. */
+  logs: NodeJS.ReadableStream;
+  /** Folder of its memory cgroup. */
+  cgroup: string;
+  callTimeoutMs: number;
+  log: Logger;
+}
+
+/** Output that nobody listens to yet; lines beyond it are dropped. */
+const UNHEARD_LINES_MAX = 1000;
+/** A broken connection may mean that the kernel is about to kill the container; its end is waited for this long. */
+const EXIT_WAIT_MS = 1000;
+/** After the container's end its last lines are waited for this long. */
+const LAST_LINES_MS = 2000;
+/** Attempts to ask an engine that does not answer, one a second, before the container counts as lost. */
+const ENGINE_TRIES_MAX = 60;
+const ENGINE_RETRY_MS = 1000;
+const REMOVE_TRIES_MAX = 3;
+
+/** A function instance as a Docker container that is running. */
+export class DockerContainer implements Container {
+  readonly name: string;
+  readonly ended: Promise<void>;
+  readonly #options: DockerContainerOptions;
+  readonly #exited: Promise<void>;
+  readonly #unheard: LogLine[] = [];
+  #listener: ((line: LogLine) => void) | undefined;
+  #outOfMemory = false;
+  #destroyed: Promise<void> | undefined;
+
+  constructor(options: DockerContainerOptions) {
+    this.name = options.name;
+    this.#options = options;
+    const read = this.#readLogs(options.logs);
+    this.#exited = this.#exit();
+    this.ended = this.#end(read);
+  }
+
+  async post(path: '/init' | '/run', body: string, options: CallOptions): Promise<ContainerReply> {
+    const reply = await this.#options.client.post(path, body, options);
+    if (reply.outcome !== 'gone') return reply;
+    await Promise.race([this.#exited, sleep(EXIT_WAIT_MS, undefined, { ref: false })]);
+    return this.#outOfMemory ? { outcome: 'out-of-memory' } : reply;
+  }
+
+  async pause(): Promise<void> {
+    await this.#call('paused', (options) => this.#options.handle.pause(options));
+  }
+
+  async resume(): Promise<void> {
+    await this.#call('resumed', (options) => this.#options.handle.unpause(options));
+  }
+
+  onLog(listener: (line: LogLine) => void): void {
+    this.#listener = listener;
+    for (const line of this.#unheard.splice(0)) listener(line);
+  }
+
+  privateBytes(): Promise<number | undefined> {
+    return cgroupPrivateBytes(this.#options.cgroup);
+  }
+
+  destroy(): Promise<void> {
+    return (this.#destroyed ??= this.#remove());
+  }
+
+  /** Resolves when the engine says that the container's processes have ended, and why. */
+  async #exit(): Promise<void> {
+    const { handle, client, log, callTimeoutMs } = this.#options;
+    for (let tries = 0; tries < ENGINE_TRIES_MAX; tries += 1) {
+      try {
+        await handle.wait();
+        const { State } = await handle.inspect({ abortSignal: AbortSignal.timeout(callTimeoutMs) });
+        this.#outOfMemory = State.OOMKilled;
+        if (this.#destroyed === undefined) {
+          const { ExitCode: exitCode, OOMKilled: outOfMemory } = State;
+          log.warn({ container: this.name, exitCode, outOfMemory }, 'container ended by itself');
+        }
+        break;
+      } catch (error) {
+        if (statusOf(error) === 404) break;
+        await sleep(ENGINE_RETRY_MS, undefined, { ref: false });
+      }
+    }
+    await client.close();
+  }
+
+  async #end(logsRead: Promise<void>): Promise<void> {
+    await this.#exited;
+    await Promise.race([logsRead, sleep(LAST_LINES_MS, undefined, { ref: false })]);
+    this.#options.logs.removeAllListeners('data');
+  }
+
+  #readLogs(logs: NodeJS.ReadableStream): Promise<void> {
+    const reader = new DockerLogReader((line) => this.#heard(line));
+    return new Promise((resolve) => {
+      logs.on('data', (chunk: Buffer) => reader.push(chunk));
+      logs.on('error', () => resolve());
+      logs.on('close', () => resolve());
+      logs.on('end', () => {
+        reader.end();
+        resolve();
+      });
+    });
+  }
+
+  #heard(line: LogLine): void {
+    if (this.#listener !== undefined) this.#listener(line);
+    else if (this.#unheard.length < UNHEARD_LINES_MAX) this.#unheard.push(line);
+  }
+
+  /** Never throws: what cannot be removed now is an orphan that the next start removes. */
+  async #remove(): Promise<void> {
+    const { handle, log } = this.#options;
+    for (let tries = 1; ; tries += 1) {
+      try {
+        await removeByForce(handle, this.#options.callTimeoutMs);
+        return await this.ended;
+      } catch (error) {
+        if (tries < REMOVE_TRIES_MAX) continue;
+        log.error({ container: this.name, error: errorMessage(error) }, 'container could not be removed');
+        return;
+      }
+    }
+  }
+
+  async #call(done: string, ask: (options: { abortSignal: AbortSignal }) => Promise<unknown>): Promise<void> {
+    try {
+      await ask({ abortSignal: AbortSignal.timeout(this.#options.callTimeoutMs) });
+    } catch (error) {
+      const text = `container ${this.name} could not be ${done}: ${errorMessage(error)}`;
+      throw new PluginError('ERR_CONTAINER_GONE', text, { cause: error });
+    }
+  }
+}
+
+/** `docker rm -f` with the container's anonymous volumes; one that is gone or going is fine. */
+export async function removeByForce(handle: Dockerode.Container, timeoutMs: number): Promise<void> {
+  try {
+    await handle.remove({ force: true, v: true, abortSignal: AbortSignal.timeout(timeoutMs) });
+  } catch (error) {
+    const status = statusOf(error);
+    if (status !== 404 && status !== 409) throw error;
+  }
+}
+
+/** HTTP status of an engine's refusal; undefined for any other error. */
+function statusOf(error: unknown): number | undefined {
+  const { statusCode } = error as { statusCode?: unknown };
+  return typeof statusCode === 'number' ? statusCode : undefined;
+}
