@@ -1,1 +1,12 @@
-export {};
+export { STANDALONE_CONFIG } from './config';
+export type { InstanceProcess, Platform, PlatformNode, PlatformOptions } from './platform';
+export {
+  type Books,
+  type Dispatch,
+  type Sent,
+  ShardingBalancer,
+  type ShardingBalancerOptions,
+} from './controller/balancer/sharding-balancer';
+export { putHealthTestAction } from './controller/balancer/health-test';
+export type { InvokerState } from './controller/balancer/supervision';
+export type { OnViolation, Violation, ViolationKind } from './controller/balancer/violation';

@@ -1,0 +1,65 @@
+import { configSchema, key } from '@tetris/common';
+import { SYSTEM_LIMITS } from './controller/limits';
+
+/** Component `standalone`: `TETRIS_STANDALONE_*`; the command's flags win over the environment. */
+export const STANDALONE_CONFIG = configSchema('standalone', {
+  host: key.text(
+    '127.0.0.1',
+    'address',
+    'Address on which the REST API listens. The guest key is public: keep it on loopback.',
+  ),
+  port: key.integer(3233, 'port', 'Port of the REST API; 0 takes a free one.', { max: 65_535 }),
+  invokers: key.integer(1, 'count', 'Nodes: each has an invoker extension and a tensor daemon of its own.', {
+    min: 1,
+    max: 64,
+  }),
+  memory: key.bytes('4g', 'Memory of each invoker for instances and store together.'),
+  dataPath: key.text('', 'path', 'Folder that keeps actions and activations across restarts; unset: memory only.'),
+  storePath: key.text(
+    '',
+    'path',
+    'Folder for the tensor stores, one below it for each node; unset: a private one in memory.',
+  ),
+  models: key.list([], 'paths', 'Registered model folders: actions may load models below them by path.'),
+  urlSources: key.list([], 'URL prefixes', 'URLs from which the daemons may fetch models.'),
+  auth: key.list([], 'name=uuid:secret', 'Subjects beside the guest, each with a namespace of its name.'),
+  activationsMax: key.integer(10_000, 'records', 'Activation records kept; the oldest leave.', { min: 100 }),
+  invocationsPerMinute: key.integer(
+    SYSTEM_LIMITS.invocationsPerMinute,
+    'activations',
+    'Invocations of a namespace in a minute.',
+    { min: 1 },
+  ),
+  concurrentInvocations: key.integer(
+    SYSTEM_LIMITS.concurrentInvocations,
+    'activations',
+    'Invocations of a namespace at once.',
+    { min: 1 },
+  ),
+  memoryMaxMb: key.integer(
+    SYSTEM_LIMITS.memory.max,
+    'MB',
+    'Largest memory limit of an action; never above the memory of an invoker.',
+    { min: 128 },
+  ),
+  startTimeoutMs: key.integer(
+    30_000,
+    'ms',
+    'Longest wait for the daemons and for the first healthy invoker at start.',
+    { min: 1_000 },
+  ),
+  stopTimeoutMs: key.integer(10_000, 'ms', 'Longest wait for a daemon to end by itself at stop, before it is killed.', {
+    min: 100,
+  }),
+  daemonRestartsMax: key.integer(
+    5,
+    'count',
+    'Restarts of a daemon that dies, within a minute, before it is left alone.',
+    { min: 0 },
+  ),
+  logLevel: key.oneOf(
+    ['silent', 'error', 'warn', 'info', 'debug'],
+    'warn',
+    'Least severe level that is logged, on stderr.',
+  ),
+});

@@ -1,0 +1,63 @@
+import { timingSafeEqual } from 'node:crypto';
+import { type Identity, PluginError, type UserLimits } from '@tetris/common';
+
+/** Who may use the API: a namespace of the same name, and its key `uuid:secret`. */
+export interface Subject {
+  name: string;
+  key: string;
+}
+
+/** The guest key of OpenWhisk's own standalone. It is public: the platform listens on loopback only. */
+export const GUEST: Subject = {
+  name: 'guest',
+  key: '23bc46b1-71f6-4ed5-8c54-816aa4f8c502:123zO3xZCLrMN6v2BKK1dXYFpXlPkccOFqm12CdAsMgRU4VrNZ9lyGVCGuMDGIwP',
+};
+
+/**
+ * Reads `name=uuid:secret`.
+ * @throws PluginError `ERR_CONFIG_INVALID`; the text does not repeat the secret
+ */
+export function parseSubject(text: string): Subject {
+  const match = /^([\w][\w@.-]{4,254})=([0-9a-fA-F-]{36}):(\S{64})$/.exec(text);
+  if (match === null) {
+    const name = text.split('=')[0] ?? '';
+    const form = 'name=uuid:secret, with a name of at least 5 characters and a secret of 64';
+    throw new PluginError('ERR_CONFIG_INVALID', `subject '${name}' is not of the form ${form}`);
+  }
+  return { name: match[1] ?? '', key: `${match[2]}:${match[3]}` };
+}
+
+/** Basic authentication: user = namespace uuid, password = secret. */
+export class Identities {
+  readonly #subjects = new Map<string, { subject: Subject; secret: Buffer }>();
+
+  constructor(subjects: readonly Subject[]) {
+    for (const subject of subjects) {
+      const [uuid = '', secret = ''] = subject.key.split(':');
+      this.#subjects.set(uuid, { subject, secret: Buffer.from(secret) });
+    }
+  }
+
+  /** The subject of an `Authorization` header; undefined where it is missing or wrong. */
+  authenticate(header: string | undefined): Subject | undefined {
+    const match = /^Basic\s+([A-Za-z0-9+/=]+)$/i.exec(header ?? '');
+    if (match === null) return undefined;
+    const [uuid = '', ...rest] = Buffer.from(match[1] ?? '', 'base64')
+      .toString('utf8')
+      .split(':');
+    const known = this.#subjects.get(uuid);
+    const secret = Buffer.from(rest.join(':'));
+    if (known === undefined || known.secret.length !== secret.length) return undefined;
+    return timingSafeEqual(known.secret, secret) ? known.subject : undefined;
+  }
+}
+
+export function identityOf({ name, key }: Subject, limits: UserLimits): Identity {
+  return {
+    subject: name,
+    namespace: { name, uuid: key.split(':')[0] ?? '' },
+    authkey: { api_key: key },
+    rights: ['READ', 'PUT', 'DELETE', 'ACTIVATE'],
+    limits,
+  };
+}
