@@ -17,7 +17,7 @@ export interface SuiteEntry {
 export const SUITES: Readonly<Record<string, SuiteEntry>> = {
   latency: {
     description: 'every model of the builder: load and run time, plain onnxruntime in a fresh process',
-    load: async () => (await import('./stock-latency')).suite,
+    load: async () => (await import('./stock-latency.js')).suite,
   },
 };
 

@@ -40,7 +40,7 @@ export class Cloud {
       parameters: Object.entries(params).map(([key, value]) => ({ key, value })),
       limits: { memory: memoryMb, timeout: TIMEOUT_MS },
     };
-    await this.#client.actions.create({ name, action: action as unknown as openwhisk.Action });
+    await this.#client.actions.create({ name, action: action as never });
   }
 
   async deleteAction(name: string): Promise<void> {

@@ -1,6 +1,5 @@
 import { median, megabytes, rounded, sum } from '../measure/statistics';
 import type { GrowthStep, LatencyComparison } from './comparison';
-import type { DemoFunction } from './settings';
 
 /** The demo's figures: the keys of its JSON file. */
 export interface Figures {
@@ -38,7 +37,7 @@ export interface FunctionFigures {
 
 /** @param steps in the order in which they were made */
 export function figuresOf(steps: readonly GrowthStep[], latencies: readonly LatencyComparison[]): Figures {
-  const transformer = steps.filter((step) => step.function.family === 'transformer');
+  const transformer = steps.filter(isTransformer);
   const last = transformer.at(-1);
   if (last === undefined) throw new RangeError('no instance of the transformer was measured');
   const errors = [...steps, ...latencies].map((compared) => compared.relativeError);
@@ -47,7 +46,7 @@ export function figuresOf(steps: readonly GrowthStep[], latencies: readonly Late
     sharedTotalMb: rounded(megabytes(last.sharedBytes), 1),
     stockTotalMb: rounded(megabytes(last.stockBytes), 1),
     totalRatio: rounded(last.sharedBytes / last.stockBytes),
-    nextInstanceMb: rounded(megabytes(nextInstanceBytes(steps, 'transformer')), 1),
+    nextInstanceMb: rounded(megabytes(nextInstanceBytes(steps, isTransformer)), 1),
     headAddedRatio: rounded(headAdded(transformer), 4),
     loadRatioTransformer: rounded(loadRatio(transformer)),
     loadRatioConvnet: rounded(loadRatio(steps.filter((step) => step.function.family === 'convnet'))),
@@ -60,21 +59,24 @@ export function figuresOf(steps: readonly GrowthStep[], latencies: readonly Late
 export function functionFigures(steps: readonly GrowthStep[]): FunctionFigures[] {
   const names = [...new Set(steps.map((step) => step.function.name))];
   return names.map((name) => {
-    const own = steps.filter((step) => step.function.name === name);
+    const isOwn = (step: GrowthStep): boolean => step.function.name === name;
+    const own = steps.filter(isOwn);
     return {
       name,
       instances: own.length,
       sharedLoadMs: rounded(median(own.filter(isWarm).map((step) => step.shared.loadMs)), 1),
       stockLoadMs: rounded(median(own.map((step) => step.stock.loadMs)), 1),
       firstLoadMs: rounded(own[0]?.shared.loadMs ?? NaN, 1),
-      nextInstanceMb: rounded(megabytes(nextInstanceBytes(steps, name)), 1),
-      stockInstanceMb: rounded(megabytes(mean(growths(steps, 'stockBytes', (step) => step.function.name === name))), 1),
+      nextInstanceMb: rounded(megabytes(nextInstanceBytes(steps, isOwn)), 1),
+      stockInstanceMb: rounded(megabytes(mean(growths(steps, 'stockBytes', isOwn))), 1),
     };
   });
 }
 
 /** The first instance of a function finds a store without its model. */
 const isWarm = (step: GrowthStep): boolean => step.index > 1;
+
+const isTransformer = (step: GrowthStep): boolean => step.function.family === 'transformer';
 
 const mean = (values: readonly number[]): number => sum(values) / values.length;
 
@@ -90,10 +92,9 @@ function growths(
   });
 }
 
-function nextInstanceBytes(steps: readonly GrowthStep[], of: DemoFunction['family'] | DemoFunction['name']): number {
-  const chosen = (step: GrowthStep): boolean =>
-    isWarm(step) && (step.function.family === of || step.function.name === of);
-  return mean(growths(steps, 'sharedBytes', chosen));
+/** Mean growth of the total by a further instance, over the chosen steps. */
+function nextInstanceBytes(steps: readonly GrowthStep[], chosen: (step: GrowthStep) => boolean): number {
+  return mean(growths(steps, 'sharedBytes', (step) => isWarm(step) && chosen(step)));
 }
 
 /** How much the store grew, relatively, by the first load of the second function. */

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { arch, cpus, release, totalmem } from 'node:os';
 
 /** What a figure was measured on; part of every result file. */
@@ -11,7 +12,9 @@ export interface Machine {
 }
 
 export function machine(): Machine {
-  const { version } = require('onnxruntime-node/package.json') as { version: string };
+  const { version } = JSON.parse(readFileSync(require.resolve('onnxruntime-node/package.json'), 'utf8')) as {
+    version: string;
+  };
   return {
     cores: cpus().length,
     cpu: `${cpus()[0]?.model ?? 'unknown'} (${arch()})`,

@@ -1,6 +1,6 @@
 /** The unrelated and the small: each shows another way in which models hold their weights. */
 import { convolution, imageClassifier, relu } from './convolution';
-import { type Dimension, GraphBuilder, type ModelDefinition } from './graph-builder';
+import { GraphBuilder, type ModelDefinition } from './graph-builder';
 
 /** Three fully connected layers over `[batch, inputs]`: the smallest model with weights worth sharing. */
 export function perceptron(name: string, { inputs = 64, hidden = 256, labels = 10, seed = 1 } = {}): ModelDefinition {
@@ -34,7 +34,7 @@ export function convnet(name: string, { imageSize = 64, width = 32, labels = 10,
  */
 export function textCnn(
   name: string,
-  { vocabulary = 20_000, width = 128, filters = 100, sequence = 64 as Dimension, labels = 5, seed = 1 } = {},
+  { vocabulary = 20_000, width = 128, filters = 100, sequence = 64, labels = 5, seed = 1 } = {},
 ): ModelDefinition {
   const builder = new GraphBuilder(name, seed);
   const tokens = builder.input({ name: 'tokens', type: 'int64', dims: ['batch', sequence], bound: vocabulary });
@@ -57,7 +57,7 @@ export function textCnn(
 /** One LSTM layer over `[batch, sequence, inputs]` and a head on its last state: recurrent weights. */
 export function lstm(
   name: string,
-  { inputs = 64, hidden = 256, sequence = 'sequence' as Dimension, labels = 10, seed = 1 } = {},
+  { inputs = 64, hidden = 256, sequence = 'sequence', labels = 10, seed = 1 } = {},
 ): ModelDefinition {
   const builder = new GraphBuilder(name, seed);
   const features = builder.input({ name: 'features', type: 'float32', dims: ['batch', sequence, inputs], bound: 1 });
