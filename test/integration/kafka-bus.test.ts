@@ -1,0 +1,110 @@
+/** {@link KafkaBus} on a real broker. */
+import { startKafka, type KafkaServer } from '@tetris/bench/servers';
+import { createLogger, isPluginError, TOPIC_SETTINGS } from '@tetris/common';
+import { KafkaBus } from '@tetris/common/kafka';
+import { busContract } from '../support/bus-contract';
+import { until } from '../support/until';
+
+jest.setTimeout(60_000);
+const log = createLogger('test', 'silent');
+
+let kafka: KafkaServer;
+beforeAll(async () => {
+  kafka = await startKafka();
+});
+afterAll(() => kafka.stop());
+
+const connect = (options: { sendTimeoutMs?: number; queueBytesMax?: number } = {}): KafkaBus =>
+  new KafkaBus({ brokers: [kafka.broker], clientId: 'test', ...options }, log);
+
+busContract('KafkaBus', () => ({ connect }));
+
+describe('KafkaBus', () => {
+  it('keeps many concurrent sends under the limit that the broker puts on their sum', async () => {
+    const bus = connect();
+    await bus.ensureTopic('sums', TOPIC_SETTINGS.invoker);
+    let bytes = 0;
+    await bus.subscribe({
+      topic: 'sums',
+      group: 'sums',
+      capacity: 16,
+      handler: ({ value }) => void (bytes += value.length),
+    });
+    const value = Buffer.alloc(300_000, 0x20);
+    await Promise.all(Array.from({ length: 20 }, () => bus.send('sums', value)));
+    await until(() => bytes === 20 * value.length);
+    await bus.close();
+  });
+
+  it('delivers everything that was accepted when the broker restarts in between', async () => {
+    const sender = connect();
+    const receiver = connect();
+    await sender.ensureTopic('restart', TOPIC_SETTINGS.invoker);
+    const got = new Set<string>();
+    let deliveries = 0;
+    await receiver.subscribe({
+      topic: 'restart',
+      group: 'restart',
+      capacity: 64,
+      handler: ({ value }) => {
+        got.add(value.toString());
+        deliveries += 1;
+      },
+    });
+    const accepted: string[] = [];
+    const send = async (id: string): Promise<void> => {
+      await sender.send('restart', id).then(
+        () => accepted.push(id),
+        // The one outcome that may have been written; everything else waits for the broker.
+        (error: unknown) => expect(isPluginError(error) && error.fields['written']).toBe('unknown'),
+      );
+    };
+    let sending = true;
+    const stream = (async (): Promise<void> => {
+      const sends: Promise<void>[] = [];
+      for (let index = 0; sending; index += 1) {
+        sends.push(send(String(index)));
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+      await Promise.all(sends);
+    })();
+    await until(() => got.size > 20);
+    await kafka.restart();
+    const before = accepted.length;
+    await until(() => accepted.length > before + 20);
+    sending = false;
+    await stream;
+    await until(() => accepted.every((id) => got.has(id)));
+    expect(deliveries).toBe(got.size);
+    await sender.close();
+    await receiver.close();
+  });
+
+  it('expected failure: says that nothing was written while there is no broker, within its bounds', async () => {
+    const bus = connect({ sendTimeoutMs: 500, queueBytesMax: 1000 });
+    await bus.ensureTopic('away', TOPIC_SETTINGS.completed);
+    await bus.send('away', 'warm');
+    await kafka.down();
+    try {
+      const first = bus.send('away', 'x'.repeat(900));
+      await expect(bus.send('away', 'y'.repeat(900))).rejects.toMatchObject({
+        code: 'ERR_BUS_UNAVAILABLE',
+        fields: { written: 'no' },
+      });
+      await expect(first).rejects.toMatchObject({ code: 'ERR_BUS_UNAVAILABLE', retriable: true });
+    } finally {
+      await kafka.up();
+    }
+    await bus.send('away', 'back').catch(() => bus.send('away', 'back'));
+    await bus.close();
+  });
+
+  it('bad call: reports a topic that nobody made', async () => {
+    const bus = connect({ sendTimeoutMs: 300 });
+    await expect(bus.send('nobody-made-this', 'x')).rejects.toMatchObject({ code: 'ERR_BUS_UNAVAILABLE' });
+    await expect(
+      bus.subscribe({ topic: 'nor-this', group: 'g', capacity: 1, handler: () => undefined }),
+    ).rejects.toMatchObject({ code: 'ERR_BUS_UNAVAILABLE' });
+    await bus.close();
+  });
+});
