@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { errorMessage, isPluginError, type Logger, PluginError } from '@tetris/common';
 import Dockerode from 'dockerode';
 import { ActionClient } from './action-client';
@@ -22,8 +23,10 @@ export interface DockerFactoryOptions {
   invoker: string;
   /** Memory for all containers of this invoker, bytes. */
   userMemoryBytes: number;
-  /** The daemon's instance socket; alone in its folder, which is mounted. Undefined without a daemon. */
+  /** The daemon's instance socket; its folder is mounted. Undefined without a daemon. */
   daemonSocketPath?: string | undefined;
+  /** The daemon's operator socket, which must lie in another folder. */
+  operatorSocketPath?: string | undefined;
   modelRoots?: readonly ModelRoot[];
   log: Logger;
 }
@@ -36,9 +39,13 @@ export class DockerFactory implements ContainerFactory {
   readonly #creates: Gate;
   readonly #containers = new Set<Container>();
 
-  /** @throws PluginError `ERR_CONFIG_INVALID` for extra arguments that cannot be understood */
+  /**
+   * @throws PluginError `ERR_CONFIG_INVALID` for extra arguments that cannot be understood, and for an operator socket
+   *   in the folder that containers see
+   */
   constructor(options: DockerFactoryOptions) {
     const { config } = options;
+    refuseExposure(options);
     this.#options = options;
     this.#settings = {
       ...options,
@@ -105,4 +112,12 @@ export class DockerFactory implements ContainerFactory {
   #timeout(): AbortSignal {
     return AbortSignal.timeout(this.#options.config.dockerCallTimeoutMs);
   }
+}
+
+/** Whoever can open the operator socket can release other tenants' tensors. */
+function refuseExposure({ daemonSocketPath, operatorSocketPath }: DockerFactoryOptions): void {
+  if (daemonSocketPath === undefined || operatorSocketPath === undefined) return;
+  if (!operatorSocketPath.startsWith(`${dirname(daemonSocketPath)}/`)) return;
+  const text = `the operator socket '${operatorSocketPath}' lies in the folder of the instance socket, which containers see`;
+  throw new PluginError('ERR_CONFIG_INVALID', `${text}; give the instance socket a folder of its own`);
 }

@@ -1,0 +1,87 @@
+/**
+ * Stem cells: containers that wait, started but not initialised, for the first action of their kind and memory.
+ * Pure bookkeeping: whoever owns it starts what is {@link StemCells.missing} and tells what became of it.
+ *
+ * A stem cell's container has its token from the start, so an instance made from one takes over the cell's token; its
+ * namespace is announced to the daemon when it is taken. Source: OpenWhisk's manifest, `stemCells`.
+ */
+
+/** So many containers of this kind with exactly this memory limit. */
+export interface StemCellPlan {
+  kind: string;
+  memoryBytes: number;
+  count: number;
+}
+
+/** What a stem cell is asked for by. */
+export type StemCellKind = Omit<StemCellPlan, 'count'>;
+
+interface Stock<Cell> extends StemCellPlan {
+  ready: Cell[];
+  starting: number;
+}
+
+/** @typeParam Cell what the owner keeps for a waiting container */
+export class StemCells<Cell> {
+  readonly #stocks: Stock<Cell>[];
+
+  /** @throws RangeError for a plan that names a kind and memory twice, or a count that is no positive integer */
+  constructor(plans: readonly StemCellPlan[]) {
+    this.#stocks = plans.map((plan) => ({ ...plan, ready: [], starting: 0 }));
+    for (const { kind, memoryBytes, count } of plans) {
+      const what = `stem cells of kind '${kind}' with ${memoryBytes} bytes`;
+      if (!Number.isSafeInteger(count) || count < 1) throw new RangeError(`${what}: count ${count} must be at least 1`);
+      if (plans.filter((other) => other.kind === kind && other.memoryBytes === memoryBytes).length > 1) {
+        throw new RangeError(`${what} are planned twice`);
+      }
+    }
+  }
+
+  /** Containers to start now, one entry each; they count as starting from here on. */
+  missing(): StemCellKind[] {
+    return this.#stocks.flatMap((stock) => {
+      const wanted = stock.count - stock.ready.length - stock.starting;
+      stock.starting += wanted;
+      return Array.from({ length: wanted }, () => ({ kind: stock.kind, memoryBytes: stock.memoryBytes }));
+    });
+  }
+
+  /** One of the missing ones runs. */
+  started(of: StemCellKind, cell: Cell): void {
+    const stock = this.#stock(of);
+    if (stock === undefined) return;
+    stock.starting -= 1;
+    stock.ready.push(cell);
+  }
+
+  /** One of the missing ones could not be started; the next {@link StemCells.missing} names it again. */
+  failed(of: StemCellKind): void {
+    const stock = this.#stock(of);
+    if (stock !== undefined) stock.starting -= 1;
+  }
+
+  /** The cell that has waited longest, which is the caller's from now on; undefined where none fits. */
+  take(of: StemCellKind): Cell | undefined {
+    return this.#stock(of)?.ready.shift();
+  }
+
+  /** A waiting cell's container has ended. Unknown and taken cells are ignored. */
+  lost(cell: Cell): void {
+    for (const { ready } of this.#stocks) {
+      const at = ready.indexOf(cell);
+      if (at >= 0) ready.splice(at, 1);
+    }
+  }
+
+  /** Bytes of memory that waiting and starting cells reserve: their limits, as the stock invoker counts them. */
+  get reservedBytes(): number {
+    return this.#stocks.reduce(
+      (sum, { memoryBytes, ready, starting }) => sum + memoryBytes * (ready.length + starting),
+      0,
+    );
+  }
+
+  #stock({ kind, memoryBytes }: StemCellKind): Stock<Cell> | undefined {
+    return this.#stocks.find((stock) => stock.kind === kind && stock.memoryBytes === memoryBytes);
+  }
+}
