@@ -1,0 +1,219 @@
+/** The load balancer as one object: wires front end, fleet, placement and dispatch. The caller brings the adapters. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Registry as MetricsRegistry } from 'prom-client';
+import { type Bus, type EntityStore, type Logger, type Registry, TOPIC_SETTINGS, Topics } from '@tetris/common';
+import { ActionCatalog } from './actions';
+import type { BalancerConfig } from './config';
+import { AckFeed } from './dispatch/ack-feed';
+import { Dispatcher } from './dispatch/dispatcher';
+import { lostActivations } from './dispatch/losses';
+import { Fleet } from './fleet/fleet';
+import { watchFleet } from './fleet/watch';
+import type { FrontEnd } from './front-end';
+import { Journal } from './in-flight/journal';
+import { InFlightTable } from './in-flight/table';
+import { type BalancerMetrics, balancerMetrics } from './metrics';
+import { Placer } from './placement/placement';
+import { SimilarityIndex } from './placement/similarity';
+import { VirtualInvokers } from './relay/virtual-invoker';
+
+export interface LoadBalancerOptions {
+  /** Where the controllers are, topics with prefix P. Closed by the caller, like everything here. */
+  controllerBus: Bus;
+  /** Where the invokers are, topics with prefix Q; may be the same. */
+  invokerBus: Bus;
+  entities: EntityStore;
+  registry: Registry;
+  config: BalancerConfig;
+  log: Logger;
+  /** Epoch ms. @default Date.now */
+  now?: () => number;
+  /** In [0, 1). @default Math.random */
+  random?: () => number;
+  metrics?: MetricsRegistry;
+}
+
+const TICK_MS = 1_000;
+const DRAIN_POLL_MS = 20;
+
+export class LoadBalancer {
+  readonly config: BalancerConfig;
+  readonly metrics: MetricsRegistry;
+  readonly fleet: Fleet;
+  readonly similarity: SimilarityIndex;
+  readonly #now: () => number;
+  readonly #log: Logger;
+  readonly #options: LoadBalancerOptions;
+  readonly #owner: string;
+  readonly #measures: BalancerMetrics;
+  readonly #table = new InFlightTable();
+  readonly #journal: Journal;
+  readonly #placer: Placer;
+  readonly #frontEnd: FrontEnd;
+  readonly #acks: AckFeed;
+  readonly #dispatcher: Dispatcher;
+  #unwatch: (() => Promise<void>) | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  /** Epoch ms of the last tick, and of the last moment at which the bus was seen to work. */
+  #lastTickMs: number;
+  #heardMs: number;
+  #excusedUntilMs = 0;
+  #announcing = false;
+
+  constructor(options: LoadBalancerOptions) {
+    const { config, log, controllerBus, invokerBus, registry, entities } = options;
+    const now = options.now ?? Date.now;
+    this.#options = options;
+    this.config = config;
+    this.#log = log;
+    this.#now = now;
+    this.#lastTickMs = this.#heardMs = now();
+    const { firstVirtualInvoker: first, virtualInvokers: count } = config;
+    this.#owner = `balancer${first}`;
+    this.metrics = options.metrics ?? new MetricsRegistry();
+    this.#measures = balancerMetrics(this.metrics);
+    const metrics = this.#measures;
+    this.fleet = new Fleet(config);
+    this.similarity = new SimilarityIndex(config.actionsMax);
+    const rules = { ...config, inFlightMax: config.invokerInFlightMax };
+    this.#placer = new Placer(this.fleet, this.similarity, rules, options.random ?? Math.random);
+    const { registryWaitMsMax: waitMsMax, messageBytesMax } = config;
+    this.#journal = new Journal(registry, { owner: this.#owner, waitMsMax }, log);
+    const controllerSide = { bus: controllerBus, topics: new Topics(config.controllerPrefix), metrics, log, now };
+    this.#frontEnd = new VirtualInvokers(controllerSide, {
+      instances: Array.from({ length: count }, (_, index) => first + index),
+      userMemoryBytes: config.userMemory,
+      name: config.name,
+      capacity: config.arrivalCapacity,
+      settings: { ...TOPIC_SETTINGS.invoker, messageBytesMax },
+    });
+    const invokerSide = { bus: invokerBus, topics: new Topics(config.invokerPrefix), metrics, log, now };
+    this.#acks = new AckFeed(
+      invokerSide,
+      {
+        owner: this.#owner,
+        capacity: config.ackCapacity,
+        controllersMax: config.controllersMax,
+        settings: { ...TOPIC_SETTINGS.completed, messageBytesMax },
+      },
+      async (ack) => this.#dispatcher.acked(ack),
+    );
+    this.#dispatcher = new Dispatcher(
+      {
+        ...invokerSide,
+        catalog: new ActionCatalog(entities, config, log),
+        fleet: this.fleet,
+        placer: this.#placer,
+        table: this.#table,
+        journal: this.#journal,
+        frontEnd: this.#frontEnd,
+        listenTo: async (controller) => this.#acks.listenTo(controller),
+        store: (activation) => entities.putActivation(activation),
+      },
+      { ...config, memoryDefaultBytes: config.memoryDefault },
+    );
+  }
+
+  /** Activations handed on and not finished, and waiting for an invoker. */
+  get load(): { inFlight: number; waiting: number } {
+    return { inFlight: this.#table.size, waiting: this.#dispatcher.waiting };
+  }
+
+  /** Recovers what the last run left, then takes acks, then hears the invokers, and only then the controllers. */
+  async start(): Promise<void> {
+    const { invokerBus, registry } = this.#options;
+    const { config } = this;
+    await this.#recover();
+    await Promise.all(config.controllers.map(async (controller) => this.#acks.listenTo(controller)));
+    this.#unwatch = await watchFleet(
+      {
+        bus: invokerBus,
+        topics: new Topics(config.invokerPrefix),
+        registry,
+        fleet: this.fleet,
+        instances: this.#placer.instances,
+        similarity: this.similarity,
+        metrics: this.#measures,
+        log: this.#log,
+        now: this.#now,
+      },
+      this.#owner,
+    );
+    await this.#frontEnd.start(async (arrival) => this.#dispatcher.accept(arrival));
+    this.#timer = setInterval(() => void this.tick(), TICK_MS);
+    await this.tick();
+    this.#log.info({ owner: this.#owner }, 'load balancer started');
+  }
+
+  /** One second's work: pings, deadlines, lost invokers. Never rejects. */
+  async tick(): Promise<void> {
+    const nowMs = this.#now();
+    this.#excuseSilence(nowMs);
+    await this.#giveUpLost(nowMs);
+    this.#dispatcher.tick(nowMs);
+    this.#count(nowMs);
+    if (this.#announcing) return;
+    this.#announcing = true;
+    try {
+      await this.#frontEnd.announce(this.fleet.usable('any', nowMs).length > 0);
+      this.#heardMs = this.#now();
+    } catch (error) {
+      this.#log.warn({ err: error }, 'ping failed');
+    } finally {
+      this.#announcing = false;
+    }
+  }
+
+  /**
+   * Drains: takes no more, waits for what is in flight for at most `drainMsMax`, then stops. What is left stays in
+   * the registry for the next run.
+   */
+  async stop(): Promise<void> {
+    const untilMs = this.#now() + this.config.drainMsMax;
+    const closing = this.#frontEnd.close();
+    while (this.#table.size > 0 && this.#now() < untilMs) await sleep(DRAIN_POLL_MS);
+    this.#dispatcher.giveUpWaiting();
+    await closing;
+    clearInterval(this.#timer);
+    await this.#acks.close();
+    await this.#unwatch?.();
+    if (this.#table.size > 0) this.#log.warn({ inFlight: this.#table.size }, 'stopped with activations in flight');
+  }
+
+  /** While our own pings do not get through, and until consumers have found back, nobody's silence means anything. */
+  #excuseSilence(nowMs: number): void {
+    const { silenceMs } = this.config;
+    if (nowMs - this.#heardMs > silenceMs / 2) this.#excusedUntilMs = nowMs + 3 * silenceMs;
+    if (nowMs < this.#excusedUntilMs) this.fleet.excuse(nowMs - this.#lastTickMs);
+    this.#lastTickMs = nowMs;
+  }
+
+  async #recover(): Promise<void> {
+    const nowMs = this.#now();
+    const entries = await this.#journal.recover();
+    for (const entry of entries) {
+      if (entry.deadlineMs <= nowMs) this.#journal.erase(entry.activationId);
+      else this.#table.add({ entry, release: () => undefined, sentMs: nowMs, resultPassed: false, slotFreed: false });
+    }
+    const controllers = new Set(entries.map((entry) => entry.controller));
+    await Promise.all([...controllers].map(async (controller) => this.#acks.listenTo(controller)));
+    if (entries.length > 0) this.#log.info({ recovered: this.#table.size }, 'took over activations of the last run');
+  }
+
+  async #giveUpLost(nowMs: number): Promise<void> {
+    for (const invoker of this.fleet.tick(nowMs)) {
+      this.#log.warn({ invoker: invoker.instance }, 'invoker is silent: its activations are answered with an error');
+      this.#placer.instances.forget(invoker);
+    }
+    const lost = lostActivations(this.#table, this.fleet, this.config, nowMs);
+    await Promise.all(lost.map(async ({ activationId, reason }) => this.#dispatcher.lose(activationId, reason)));
+  }
+
+  #count(nowMs: number): void {
+    this.#measures.invokers.reset();
+    for (const invoker of this.fleet.all()) {
+      const usable = String(this.fleet.isUsable(invoker, nowMs));
+      this.#measures.invokers.inc({ flavour: invoker.flavour, usable });
+    }
+  }
+}

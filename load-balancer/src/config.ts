@@ -1,0 +1,98 @@
+/** Configuration of the load balancer, component `balancer`. */
+import type { z } from 'zod';
+import { configSchema, key } from '@tetris/common';
+
+export const balancerConfig = configSchema('balancer', {
+  firstVirtualInvoker: key.integer(
+    0,
+    'invoker id',
+    'First virtual invoker id of this process; the ids of all processes together must be dense from 0, each served by one',
+    { max: 9_999 },
+  ),
+  virtualInvokers: key.integer(1, 'count', 'Virtual invoker ids of this process, ascending from the first', {
+    min: 1,
+    max: 100,
+  }),
+  userMemory: key.bytes(
+    '64g',
+    'Promised to the controllers for each virtual id: what may be in flight at once. Read by a controller at first sight only',
+  ),
+  name: key.text('tetris', 'text', 'Name of the virtual invokers in GET /invokers; their id is appended'),
+  controllers: key.list(
+    ['0'],
+    'text',
+    'Controller ids known beforehand; others are served from their first message on',
+  ),
+  controllersMax: key.integer(64, 'count', 'Controllers served at most; each costs a topic and a consumer', { min: 1 }),
+  controllerPrefix: key.text('', 'text', 'Prefix P of the topics that the controllers use'),
+  invokerPrefix: key.text(
+    'tetris-',
+    'text',
+    'Prefix Q of the topics that the invokers use; must differ from P on one broker',
+  ),
+  kafkaBrokers: key.list(['127.0.0.1:9092'], 'host:port', 'Brokers of the controllers'),
+  invokerKafkaBrokers: key.list([], 'host:port', 'Brokers of the invokers where these are others'),
+  redisUrl: key.text('redis://127.0.0.1:6379', 'URL', 'Registry'),
+  couchUrl: key.text('http://127.0.0.1:5984', 'URL', 'Entity database, credentials included'),
+  arrivalCapacity: key.integer(2_000, 'activations', 'Being handed on or waiting for an invoker, for each virtual id', {
+    min: 1,
+  }),
+  ackCapacity: key.integer(1_000, 'acks', 'Being passed on at once, for each controller', { min: 1 }),
+  invokerInFlightMax: key.integer(
+    256,
+    'activations',
+    'Handed to one invoker and not finished; beyond it activations wait here, where another invoker may take them',
+    { min: 1 },
+  ),
+  messageBytesMax: key.bytes('2m', 'Message limit of the topics that this process creates; at least the stock 1054644'),
+  tetrisKinds: key.list(['nodejs:tetris'], 'kind', 'Kinds placed by tensor similarity on tetris invokers'),
+  plainKinds: key.list(
+    ['nodejs:default', 'nodejs:20', 'nodejs:2*'],
+    'kind',
+    'Kinds that tetris invokers run too where there is no stock invoker; a trailing * matches any ending',
+  ),
+  concurrencyDefault: key.integer(4, 'activations', 'At once in an instance of a tetris kind that states nothing', {
+    min: 1,
+  }),
+  managedFraction: key.number(0.9, 'ratio', "Stock invokers for managed kinds; equal to the controllers' setting", {
+    max: 1,
+  }),
+  blackboxFraction: key.number(0.1, 'ratio', "Stock invokers for blackbox actions; equal to the controllers' setting", {
+    max: 1,
+  }),
+  timeLimitStdMs: key.integer(60_000, 'ms', "The controllers' whisk.time-limit.std"),
+  timeLimitMaxMs: key.integer(300_000, 'ms', "The controllers' whisk.time-limit.max, assumed of unreadable actions"),
+  timeoutFactor: key.number(2, 'ratio', "The controllers' whisk.loadbalancer.timeout-factor", { min: 1 }),
+  timeoutAddonMs: key.integer(60_000, 'ms', "The controllers' whisk.loadbalancer.timeout-addon"),
+  waitMsMax: key.integer(
+    30_000,
+    'ms',
+    'Longest wait for an invoker with room; then the activation is answered with an error',
+  ),
+  sendMsMax: key.integer(30_000, 'ms', 'Longest time that an activation is offered to a broker that is away'),
+  registryWaitMsMax: key.integer(100, 'ms', 'Longest wait for one in-flight id to be stored'),
+  memoryDefault: key.bytes('256m', 'Memory assumed of an action whose document cannot be read'),
+  silenceMs: key.integer(10_000, 'ms', 'Silence after which an invoker is given up and its activations are answered', {
+    min: 1,
+  }),
+  stockGraceMs: key.integer(3_000, 'ms', 'An invoker that has pinged for so long without a status is a stock one'),
+  suspectMs: key.integer(60_000, 'ms', 'Avoidance of an invoker after more than 3 system errors in 10'),
+  forgetMs: key.integer(3_600_000, 'ms', 'An offline invoker is forgotten after this'),
+  invokersMax: key.integer(4_096, 'count', 'Invoker ids at or above this are ignored', { min: 1 }),
+  lostMs: key.integer(
+    45_000,
+    'ms',
+    'An activation is lost if its invoker has said for so long that nothing runs; above the session timeout of the broker',
+    { min: 1 },
+  ),
+  startMsMax: key.integer(20_000, 'ms', 'Memory stays set aside for a starting instance for at most this long'),
+  actionsMax: key.integer(20_000, 'count', 'Actions and tensor manifests kept in memory', { min: 1 }),
+  drainMsMax: key.integer(60_000, 'ms', 'Longest wait for activations in flight at shutdown'),
+  statusPort: key.integer(0, 'port', 'Port of /status, /metrics, /health and the page; 0 switches it off', {
+    max: 65_535,
+  }),
+  statusHost: key.text('127.0.0.1', 'address', 'Address that the status port listens on'),
+  logLevel: key.text('info', 'pino level', 'Log level'),
+});
+
+export type BalancerConfig = Readonly<z.infer<typeof balancerConfig.schema>>;

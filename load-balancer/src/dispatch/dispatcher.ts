@@ -1,0 +1,240 @@
+/**
+ * Hands activations to invokers and brings their acks back to the front end. Books are level when every activation
+ * that was accepted has passed exactly one result and one freed slot to the front end, from its invoker or from here.
+ */
+import { type Bus, type InFlight, type Logger, type Topics, actionKey } from '@tetris/common';
+import type { ActionCatalog, ActionFacts } from '../actions';
+import type { Fleet } from '../fleet/fleet';
+import type { Arrival, FrontEnd, ReceivedAck } from '../front-end';
+import { type DeadlineRules, controllerDeadlineMs } from '../in-flight/deadline';
+import type { Journal } from '../in-flight/journal';
+import type { InFlightTable, Tracked } from '../in-flight/table';
+import type { BalancerMetrics } from '../metrics';
+import type { Placement, Placer } from '../placement/placement';
+import { type Failure, failedActivation } from './failure';
+import { perhapsSent, retryUntil } from './retry';
+import { WaitingRoom } from './waiting';
+
+export interface DispatchRules extends DeadlineRules {
+  /** Time limit assumed of an action whose document cannot be read, ms. */
+  timeLimitMaxMs: number;
+  /** Memory assumed of it, bytes. */
+  memoryDefaultBytes: number;
+  /** Longest wait for an invoker with room, ms. */
+  waitMsMax: number;
+  /** Longest time that a message is offered to a broker that is away, ms. */
+  sendMsMax: number;
+}
+
+export interface DispatcherParts {
+  bus: Bus;
+  topics: Topics;
+  catalog: ActionCatalog;
+  fleet: Fleet;
+  placer: Placer;
+  table: InFlightTable;
+  journal: Journal;
+  frontEnd: FrontEnd;
+  /** Makes sure that the acks of a controller are read; called before anything is handed on for it. */
+  listenTo: (controller: string) => Promise<void>;
+  /** Stores the record of an activation that fails here. */
+  store: (activation: ReturnType<typeof failedActivation>) => void;
+  metrics: BalancerMetrics;
+  log: Logger;
+  now: () => number;
+}
+
+type Placed = Extract<Placement, { invoker: unknown }>;
+
+export class Dispatcher {
+  readonly #parts: DispatcherParts;
+  readonly #rules: DispatchRules;
+  readonly #waiting = new WaitingRoom();
+  readonly #accepted = new Set<string>();
+
+  constructor(parts: DispatcherParts, rules: DispatchRules) {
+    this.#parts = parts;
+    this.#rules = rules;
+  }
+
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /** Resolves when the activation has been handed on or answered. */
+  async accept(arrival: Arrival): Promise<void> {
+    const { table, log } = this.#parts;
+    const { activationId } = arrival;
+    if (table.has(activationId) || this.#accepted.has(activationId)) {
+      log.warn({ activationId }, 'activation came twice: it is in flight already');
+      return;
+    }
+    this.#accepted.add(activationId);
+    try {
+      await this.#dispatch(arrival);
+    } finally {
+      this.#accepted.delete(activationId);
+    }
+  }
+
+  async #dispatch(arrival: Arrival): Promise<void> {
+    const { catalog, listenTo, now } = this.#parts;
+    const facts = arrival.healthTest ? undefined : await catalog.facts(arrival.action, arrival.revision);
+    await listenTo(arrival.controller);
+    const deadlineMs = controllerDeadlineMs(this.#rules, facts?.timeoutMs ?? this.#rules.timeLimitMaxMs, now());
+    const placement = await this.#placeOrWait(arrival, facts);
+    if ('invoker' in placement) {
+      await this.#handOn(arrival, placement, deadlineMs);
+      return;
+    }
+    const { failure, reason } = explain(placement.outcome, facts?.kind);
+    await this.#fail(entryOf(arrival, -1, deadlineMs), failure, reason, arrival.healthTest);
+  }
+
+  async #placeOrWait(arrival: Arrival, facts: ActionFacts | undefined): Promise<Placement> {
+    let placement = this.#place(arrival, facts);
+    if (placement.outcome !== 'saturated' && placement.outcome !== 'absent') return placement;
+    const attempt = (): boolean => {
+      placement = this.#place(arrival, facts);
+      return placement.outcome !== 'saturated' && placement.outcome !== 'absent';
+    };
+    await this.#waiting.wait(facts?.kind ?? '', attempt, this.#parts.now());
+    return placement;
+  }
+
+  #place(arrival: Arrival, facts: ActionFacts | undefined): Placement {
+    const { placer, metrics, now } = this.#parts;
+    const started = process.hrtime.bigint();
+    const placement = arrival.healthTest
+      ? placer.placeProbe(now())
+      : placer.place(
+          {
+            actionKey: actionKey(arrival.action, arrival.revision),
+            action: arrival.action,
+            namespace: arrival.namespace,
+            kind: facts?.kind,
+            memoryBytes: facts?.memoryBytes ?? this.#rules.memoryDefaultBytes,
+            concurrency: facts?.concurrency ?? 1,
+          },
+          now(),
+        );
+    metrics.decision.observe(Number(process.hrtime.bigint() - started) / 1e9);
+    metrics.placements.inc({ outcome: placement.outcome });
+    return placement;
+  }
+
+  async #handOn(arrival: Arrival, { invoker, release }: Placed, deadlineMs: number): Promise<void> {
+    const { bus, topics, table, journal, now, log } = this.#parts;
+    const entry = entryOf(arrival, invoker.instance, deadlineMs);
+    table.add({ entry, release, sentMs: now(), resultPassed: false, slotFreed: false });
+    await journal.record(entry);
+    if (!table.has(entry.activationId)) return; // The invoker was lost, and this activation with it.
+    const { instance } = invoker;
+    const untilMs = Math.min(now() + this.#rules.sendMsMax, deadlineMs);
+    try {
+      const send = async (): Promise<void> => bus.send(topics.invoker(instance), arrival.value);
+      await retryUntil(send, { untilMs, now, unless: perhapsSent });
+    } catch (error) {
+      const { activationId } = entry;
+      log.error({ activationId, invoker: instance, err: error }, 'activation could not be handed on');
+      // Where the broker may have it after all, a second one would run it twice: the invoker will answer, or be found idle.
+      if (!perhapsSent(error)) await this.lose(activationId, `could not be sent to invoker ${instance}`);
+    }
+  }
+
+  /** An ack from `Q+completed<controller>`. Those of other load balancers pass by. */
+  async acked(ack: ReceivedAck): Promise<void> {
+    const { table, fleet, metrics, frontEnd, log, now } = this.#parts;
+    const judged = table.acked(ack.activationId, ack.type);
+    if (judged.verdict !== 'pass') {
+      metrics.acks.inc({ outcome: judged.verdict === 'unknown' ? 'foreign' : 'duplicate' });
+      return;
+    }
+    const { entry, release } = judged.tracked;
+    if (judged.frees) {
+      release();
+      fleet.outcome(entry.invoker, ack.isSystemError, now());
+      this.#waiting.retry();
+    }
+    try {
+      await frontEnd.deliver(entry, ack);
+      metrics.acks.inc({ outcome: 'passed' });
+    } catch (error) {
+      metrics.acks.inc({ outcome: 'undelivered' });
+      log.error({ activationId: entry.activationId, err: error }, 'ack could not be passed on');
+    }
+    this.#eraseIfDone(judged.tracked);
+  }
+
+  /** Answers an activation whose invoker will not. Does nothing where it has been answered. */
+  async lose(activationId: string, reason: string): Promise<void> {
+    const tracked = this.#parts.table.remove(activationId);
+    if (tracked === undefined) return;
+    if (!tracked.slotFreed) tracked.release();
+    this.#waiting.retry();
+    await this.#fail(tracked.entry, { statusCode: 3, reason: `The activation ${reason}.` }, 'lost');
+    this.#parts.journal.erase(activationId);
+  }
+
+  /** Once a second: deadlines, and another try for those that wait. */
+  tick(nowMs: number): void {
+    const { table, journal, metrics, log } = this.#parts;
+    for (const tracked of table.expire(nowMs)) {
+      if (!tracked.slotFreed) tracked.release();
+      journal.erase(tracked.entry.activationId);
+      metrics.expired.inc();
+      log.warn({ activationId: tracked.entry.activationId }, 'no invoker answered before the deadline');
+    }
+    this.#waiting.expire(nowMs - this.#rules.waitMsMax);
+    this.#waiting.retry();
+    metrics.inFlight.set(table.size);
+    metrics.waiting.set(this.#waiting.size);
+  }
+
+  /** Gives up on everything that still waits. */
+  giveUpWaiting(): void {
+    this.#waiting.expire(Number.POSITIVE_INFINITY);
+  }
+
+  async #fail(entry: InFlight, failure: Failure, reason: string, probe = false): Promise<void> {
+    const { frontEnd, metrics, store, log, now } = this.#parts;
+    const activation = failedActivation(entry, failure, now());
+    metrics.failures.inc({ reason });
+    if (!probe) store(activation);
+    try {
+      await frontEnd.fail(entry, activation);
+    } catch (error) {
+      log.error({ activationId: entry.activationId, err: error }, 'activation could not be answered');
+    }
+  }
+
+  #eraseIfDone({ entry }: Tracked): void {
+    if (!this.#parts.table.has(entry.activationId)) this.#parts.journal.erase(entry.activationId);
+  }
+}
+
+function entryOf(arrival: Arrival, invoker: number, deadlineMs: number): InFlight {
+  const { activationId, virtualInvoker, controller, transid, blocking, namespace, action, subject, version } = arrival;
+  return {
+    activationId,
+    virtualInvoker,
+    invoker,
+    controller,
+    transid,
+    blocking,
+    deadlineMs,
+    namespace,
+    action,
+    subject,
+    ...(version === undefined ? {} : { version }),
+  };
+}
+
+function explain(outcome: string, kind: string | undefined): { failure: Failure; reason: string } {
+  if (outcome === 'unserved') {
+    const reason = `No invoker serves actions of kind '${kind ?? 'unknown'}'.`;
+    return { failure: { statusCode: 1, reason }, reason: 'unserved' };
+  }
+  const reason = outcome === 'absent' ? 'No invoker is available.' : 'Every invoker is busy.';
+  return { failure: { statusCode: 3, reason }, reason: outcome };
+}

@@ -1,0 +1,75 @@
+/** One invoker behind the load balancer, as far as it is known here. */
+
+/** `unknown` until it has published a status or pinged for a while without one. */
+export type Flavour = 'tetris' | 'stock' | 'unknown';
+
+/** What this load balancer believes of one invoker's warm instances of one action for one namespace. */
+export interface InstanceEstimate {
+  /** Activations that the instances can hold at once. */
+  capacity: number;
+  /** Handed on by this load balancer and not finished. */
+  inFlight: number;
+  /** Memory set aside for an instance that is being started, bytes. */
+  reservedBytes: number;
+  /** Until then (epoch ms) the instance may be starting although no status shows it. */
+  startingUntilMs: number;
+}
+
+export interface Invoker {
+  readonly instance: number;
+  flavour: Flavour;
+  /** Name of the node, whose store it shares with the node's other invokers. */
+  node: string | undefined;
+  readonly firstSeenMs: number;
+  /** Epoch ms of the last ping, and of the last sign of life (ping, status or ack). */
+  lastPingMs: number;
+  lastSeenMs: number;
+  /** False while its pings say so, or its status says that it drains. */
+  enabled: boolean;
+  draining: boolean;
+  /** False once it has been silent for too long. */
+  online: boolean;
+  /** Last outcomes of activations, true = system error; at most 10. */
+  outcomes: boolean[];
+  /** Epoch ms until which it is avoided because of system errors. */
+  suspectUntilMs: number;
+  memoryBytes: number;
+  /** Not in use, reservations not yet subtracted. */
+  freeBytes: number;
+  /** Sum of the reservations of {@link instances}. */
+  reservedBytes: number;
+  /** Activations handed on by this load balancer whose slot is not free yet. */
+  inFlight: number;
+  /** Activations running and waiting as its status says, those of other load balancers included. */
+  reportedLoad: number;
+  /** Epoch ms since when its statuses have said without a break that nothing runs or waits. */
+  idleSinceMs: number | undefined;
+  /** By instance key, see `placement/instances.ts`. */
+  readonly instances: Map<string, InstanceEstimate>;
+}
+
+export function newInvoker(instance: number, nowMs: number): Invoker {
+  return {
+    instance,
+    flavour: 'unknown',
+    node: undefined,
+    firstSeenMs: nowMs,
+    lastPingMs: Number.NEGATIVE_INFINITY,
+    lastSeenMs: nowMs,
+    enabled: true,
+    draining: false,
+    online: true,
+    outcomes: [],
+    suspectUntilMs: 0,
+    memoryBytes: 0,
+    freeBytes: 0,
+    reservedBytes: 0,
+    inFlight: 0,
+    reportedLoad: 0,
+    idleSinceMs: undefined,
+    instances: new Map(),
+  };
+}
+
+/** Bytes for further instances. */
+export const availableBytes = (invoker: Invoker): number => invoker.freeBytes - invoker.reservedBytes;

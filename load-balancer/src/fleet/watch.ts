@@ -1,0 +1,72 @@
+/** Feeds the fleet, the similarity index and the instance book from `Q+health` and the registry. */
+import {
+  type Bus,
+  type Logger,
+  type Registry,
+  type Subscription,
+  TOPIC_SETTINGS,
+  type Topics,
+  type Unsubscribe,
+  errorMessage,
+  readPing,
+} from '@tetris/common';
+import type { BalancerMetrics } from '../metrics';
+import type { InstanceBook } from '../placement/instances';
+import type { SimilarityIndex } from '../placement/similarity';
+import type { Fleet } from './fleet';
+
+export interface WatchParts {
+  bus: Bus;
+  topics: Topics;
+  registry: Registry;
+  fleet: Fleet;
+  instances: InstanceBook;
+  similarity: SimilarityIndex;
+  metrics: BalancerMetrics;
+  log: Logger;
+  now: () => number;
+}
+
+/** Pings being handled at once; handling one takes microseconds. */
+const PINGS_AT_ONCE = 128;
+
+/** @param owner name of this load balancer: every one of them reads all pings. @returns stops watching */
+export async function watchFleet(parts: WatchParts, owner: string): Promise<() => Promise<void>> {
+  const pings = await watchPings(parts, owner);
+  const unsubscribe = await watchRegistry(parts);
+  return async () => {
+    unsubscribe();
+    await pings.stop();
+  };
+}
+
+async function watchPings(parts: WatchParts, owner: string): Promise<Subscription> {
+  const { bus, topics, fleet, metrics, log, now } = parts;
+  await bus.ensureTopic(topics.health, TOPIC_SETTINGS.health);
+  return bus.subscribe({
+    topic: topics.health,
+    group: `${topics.health}-${owner}`,
+    from: 'latest',
+    capacity: PINGS_AT_ONCE,
+    handler: ({ value }) => {
+      try {
+        fleet.ping(readPing(value), now());
+      } catch (error) {
+        metrics.invalid.inc({ topic: 'health' });
+        log.error({ topic: topics.health, reason: errorMessage(error) }, 'unreadable ping dropped');
+      }
+    },
+  });
+}
+
+async function watchRegistry({ registry, fleet, instances, similarity, now }: WatchParts): Promise<Unsubscribe> {
+  return registry.watch({
+    inventory: (node, { tensors }) => similarity.setInventory(node, tensors),
+    inventoryDelta: (node, { added, removed }) => similarity.changeInventory(node, added, removed),
+    manifest: (action, manifest) => similarity.setManifest(action, manifest),
+    status: (status) => {
+      const invoker = fleet.status(status, now());
+      if (invoker !== undefined) instances.observe(invoker, status.warm, now());
+    },
+  });
+}

@@ -1,0 +1,51 @@
+/**
+ * Where activations come from. The sharding relay is one front end; the other scheduler mode will be another.
+ * Placement, fleet and dispatch know this interface and nothing behind it.
+ */
+import type { Activation, AckType, InFlight } from '@tetris/common';
+
+/** One activation as it came in. */
+export interface Arrival {
+  activationId: string;
+  transid: readonly unknown[];
+  /** Id of the controller that awaits the acks. */
+  controller: string;
+  /** By which of this front end's doors it came in; acks must name it. */
+  virtualInvoker: number;
+  blocking: boolean;
+  /** The invoking namespace and its subject. */
+  namespace: string;
+  subject: string;
+  /** `namespace/name` or `namespace/package/name`. */
+  action: string;
+  version?: string;
+  revision: string | null;
+  /** A controller's own probe rather than a user's activation. */
+  healthTest: boolean;
+  /** What the invoker gets, byte for byte. */
+  value: Buffer;
+}
+
+/** An invoker's ack: what it says, and its text, of which nothing may be lost. */
+export interface ReceivedAck {
+  type: AckType;
+  activationId: string;
+  isSystemError: boolean;
+  text: string;
+}
+
+export interface FrontEnd {
+  /**
+   * Opens the doors. The promise that `accept` returns holds one unit of the front end's capacity until the
+   * activation has been handed on or answered: this is the back-pressure.
+   */
+  start(accept: (arrival: Arrival) => Promise<void>): Promise<void>;
+  /** Called once a second: is anything behind usable? Otherwise the front end must look absent to its controllers. */
+  announce(usable: boolean): Promise<void>;
+  /** Passes an invoker's ack on. @throws PluginError `ERR_BUS_UNAVAILABLE` once the entry's deadline has passed */
+  deliver(entry: InFlight, ack: ReceivedAck): Promise<void>;
+  /** Answers an activation that no invoker will answer: result and freed slot in one. @throws as {@link deliver} */
+  fail(entry: InFlight, activation: Activation): Promise<void>;
+  /** Looks absent at once, takes nothing new, and resolves when everything accepted has been handed on. */
+  close(): Promise<void>;
+}

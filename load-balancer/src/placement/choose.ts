@@ -1,0 +1,72 @@
+/** Choices among the usable invokers of one flavour. Pure, one pass each. */
+import { availableBytes, type Invoker } from '../fleet/invoker';
+import type { Demand } from './similarity';
+
+/** What one more instance needs where nothing of it is there, and how much of that is tensors. */
+export interface Choice {
+  invoker: Invoker;
+  /** theta of the chosen node, 0..1. */
+  theta: number;
+  /** Bytes that the new instance adds to the node. */
+  addedBytes: number;
+}
+
+export interface ChooseOptions {
+  /** Activations that this load balancer hands to one invoker at once. */
+  inFlightMax: number;
+  nodeIndex: (invoker: Invoker) => number | undefined;
+}
+
+/** The largest theta among the nodes that have room for the rest; ties go to the emptier node. */
+export function chooseSimilar(
+  invokers: readonly Invoker[],
+  { overlap, totalBytes, privateBytes }: Demand,
+  { inFlightMax, nodeIndex }: ChooseOptions,
+): Choice | undefined {
+  let best: Invoker | undefined;
+  let bestHeld = -1;
+  let bestFree = 0;
+  for (const invoker of invokers) {
+    const index = nodeIndex(invoker);
+    const held = index === undefined ? 0 : (overlap[index] ?? 0);
+    if (held < bestHeld || invoker.inFlight >= inFlightMax) continue;
+    const free = availableBytes(invoker);
+    if (free < totalBytes - held + privateBytes) continue;
+    if (held === bestHeld && free <= bestFree) continue;
+    best = invoker;
+    bestHeld = held;
+    bestFree = free;
+  }
+  if (best === undefined) return undefined;
+  const theta = totalBytes === 0 ? 0 : bestHeld / totalBytes;
+  return { invoker: best, theta, addedBytes: totalBytes - bestHeld + privateBytes };
+}
+
+/** Tensors not known yet: home keeps an action's activations together; where home has no room, the emptiest node. */
+export function chooseHome(
+  invokers: readonly Invoker[],
+  hash: number,
+  neededBytes: number,
+  inFlightMax: number,
+): Choice | undefined {
+  const fits = (invoker: Invoker): boolean => invoker.inFlight < inFlightMax && availableBytes(invoker) >= neededBytes;
+  const home = invokers[hash % invokers.length];
+  if (home !== undefined && fits(home)) return { invoker: home, theta: 0, addedBytes: neededBytes };
+  let emptiest: Invoker | undefined;
+  for (const invoker of invokers) {
+    if (!fits(invoker)) continue;
+    if (emptiest === undefined || availableBytes(invoker) > availableBytes(emptiest)) emptiest = invoker;
+  }
+  return emptiest === undefined ? undefined : { invoker: emptiest, theta: 0, addedBytes: neededBytes };
+}
+
+/** Nobody has memory for one more instance: the shortest queue, so that the next free slot is near. */
+export function chooseShortestQueue(invokers: readonly Invoker[], inFlightMax: number): Invoker | undefined {
+  const queue = (invoker: Invoker): number => Math.max(invoker.inFlight, invoker.reportedLoad);
+  let shortest: Invoker | undefined;
+  for (const invoker of invokers) {
+    if (invoker.inFlight >= inFlightMax) continue;
+    if (shortest === undefined || queue(invoker) < queue(shortest)) shortest = invoker;
+  }
+  return shortest;
+}

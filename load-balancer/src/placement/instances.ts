@@ -1,0 +1,116 @@
+/**
+ * What this load balancer believes of the warm instances behind it, between one status and the next.
+ *
+ * A status says how much room an action's instances have *beside* what they are doing. Room plus what is in flight
+ * there is their capacity, and capacity minus what is in flight is the room from then on: so a burst between two
+ * statuses sees its own effect. A cold start counts as an instance at once, with its memory set aside, until a status
+ * shows it or it is overdue.
+ */
+import type { WarmInstance } from '@tetris/common';
+import type { InstanceEstimate, Invoker } from '../fleet/invoker';
+
+/** Instances belong to one action revision and one invoking namespace. */
+export function instanceKey(action: string, namespace: string): string {
+  return `${namespace} ${action}`;
+}
+
+const room = (estimate: InstanceEstimate): number => estimate.capacity - estimate.inFlight;
+
+export class InstanceBook {
+  readonly #hosts = new Map<string, Set<Invoker>>();
+  readonly #startMsMax: number;
+
+  /** @param startMsMax how long a start may take before its memory is no longer set aside, ms */
+  constructor(startMsMax: number) {
+    this.#startMsMax = startMsMax;
+  }
+
+  /** The usable invoker whose instances have the most room. */
+  roomiest(key: string, usable: (invoker: Invoker) => boolean): Invoker | undefined {
+    let best: Invoker | undefined;
+    let bestRoom = 0;
+    for (const invoker of this.#hosts.get(key) ?? []) {
+      const estimate = invoker.instances.get(key);
+      if (estimate === undefined || room(estimate) <= bestRoom || !usable(invoker)) continue;
+      best = invoker;
+      bestRoom = room(estimate);
+    }
+    return best;
+  }
+
+  /** An instance is expected to start there. */
+  starting(invoker: Invoker, key: string, capacity: number, bytes: number, nowMs: number): void {
+    const estimate = this.#estimate(invoker, key);
+    estimate.capacity += capacity;
+    estimate.startingUntilMs = nowMs + this.#startMsMax;
+    estimate.reservedBytes += bytes;
+    invoker.reservedBytes += bytes;
+  }
+
+  /** Books one activation. @returns ends it */
+  take(invoker: Invoker, key: string): () => void {
+    const estimate = this.#estimate(invoker, key);
+    estimate.inFlight += 1;
+    return () => {
+      estimate.inFlight -= 1;
+      if (invoker.instances.get(key) === estimate) this.#forgetEmpty(invoker, key, estimate);
+    };
+  }
+
+  /** Takes over what an invoker's status says. */
+  observe(invoker: Invoker, warm: readonly WarmInstance[], nowMs: number): void {
+    const rooms = new Map<string, number>();
+    for (const { action, namespace, room: more } of warm) {
+      const key = instanceKey(action, namespace);
+      rooms.set(key, (rooms.get(key) ?? 0) + more);
+    }
+    for (const [key, more] of rooms) {
+      const estimate = this.#estimate(invoker, key);
+      estimate.capacity = estimate.inFlight + more;
+      this.#release(invoker, estimate);
+    }
+    for (const [key, estimate] of invoker.instances) {
+      if (rooms.has(key) || estimate.startingUntilMs > nowMs) continue;
+      estimate.capacity = 0;
+      this.#release(invoker, estimate);
+      this.#forgetEmpty(invoker, key, estimate);
+    }
+  }
+
+  /** Everything there is gone. */
+  forget(invoker: Invoker): void {
+    for (const key of invoker.instances.keys()) this.#unhost(invoker, key);
+    invoker.instances.clear();
+    invoker.reservedBytes = 0;
+  }
+
+  #estimate(invoker: Invoker, key: string): InstanceEstimate {
+    let estimate = invoker.instances.get(key);
+    if (estimate === undefined) {
+      estimate = { capacity: 0, inFlight: 0, reservedBytes: 0, startingUntilMs: 0 };
+      invoker.instances.set(key, estimate);
+      const hosts = this.#hosts.get(key) ?? new Set();
+      hosts.add(invoker);
+      this.#hosts.set(key, hosts);
+    }
+    return estimate;
+  }
+
+  #release(invoker: Invoker, estimate: InstanceEstimate): void {
+    invoker.reservedBytes -= estimate.reservedBytes;
+    estimate.reservedBytes = 0;
+    estimate.startingUntilMs = 0;
+  }
+
+  #forgetEmpty(invoker: Invoker, key: string, { capacity, inFlight, startingUntilMs }: InstanceEstimate): void {
+    if (capacity > 0 || inFlight > 0 || startingUntilMs > 0) return;
+    invoker.instances.delete(key);
+    this.#unhost(invoker, key);
+  }
+
+  #unhost(invoker: Invoker, key: string): void {
+    const hosts = this.#hosts.get(key);
+    hosts?.delete(invoker);
+    if (hosts?.size === 0) this.#hosts.delete(key);
+  }
+}

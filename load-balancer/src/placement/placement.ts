@@ -1,0 +1,139 @@
+/** Where an activation goes: the choices put in their order, and what each of them changes in the books. */
+import type { Fleet } from '../fleet/fleet';
+import type { Invoker } from '../fleet/invoker';
+import { type ChooseOptions, chooseHome, chooseShortestQueue, chooseSimilar } from './choose';
+import { type Fractions, homeHash } from './home-invoker';
+import { InstanceBook, instanceKey } from './instances';
+import type { SimilarityIndex } from './similarity';
+import { takeSlot, walkHome } from './stock-walk';
+
+/** An activation as placement sees it. */
+export interface PlacementRequest {
+  /** See `actionKey` of common. */
+  actionKey: string;
+  /** `namespace[/package]/name`. */
+  action: string;
+  /** The invoking namespace. */
+  namespace: string;
+  /** Undefined where the action's document cannot be read. */
+  kind: string | undefined;
+  memoryBytes: number;
+  /** Activations at once in one instance. */
+  concurrency: number;
+}
+
+export type PlacementOutcome = 'warm' | 'similar' | 'home' | 'queued' | 'walk';
+
+export type Placement =
+  /** `release` must be called once, when the slot is free again. */
+  | { outcome: PlacementOutcome; invoker: Invoker; theta: number; release: () => void }
+  /** Every invoker that could serve it has all that may be in flight there: wait. */
+  | { outcome: 'saturated' }
+  /** No usable invoker at all: wait a little, then give up. */
+  | { outcome: 'absent' }
+  /** There are invokers, but none for this kind. */
+  | { outcome: 'unserved' };
+
+export interface PlacementRules extends Fractions {
+  /** Kinds that are placed by similarity on tetris invokers. */
+  tetrisKinds: readonly string[];
+  /** Further kinds that tetris invokers can run where there is no stock invoker; a trailing `*` matches any ending. */
+  plainKinds: readonly string[];
+  /** Activations that this load balancer hands to one invoker at once. */
+  inFlightMax: number;
+  /** How long memory stays set aside for an instance that no status shows yet, ms. */
+  startMsMax: number;
+}
+
+export class Placer {
+  readonly #fleet: Fleet;
+  readonly #similarity: SimilarityIndex;
+  readonly #rules: PlacementRules;
+  readonly #random: () => number;
+  readonly #choose: ChooseOptions;
+  readonly instances: InstanceBook;
+
+  /** @param random in [0, 1) */
+  constructor(fleet: Fleet, similarity: SimilarityIndex, rules: PlacementRules, random: () => number) {
+    this.#fleet = fleet;
+    this.#similarity = similarity;
+    this.#rules = rules;
+    this.#random = random;
+    this.instances = new InstanceBook(rules.startMsMax);
+    const nodeIndex = ({ node }: Invoker): number | undefined =>
+      node === undefined ? undefined : similarity.nodeIndex(node);
+    this.#choose = { inFlightMax: rules.inFlightMax, nodeIndex };
+  }
+
+  /** Decides, and books the activation on the chosen invoker. */
+  place(request: PlacementRequest, nowMs: number): Placement {
+    const pool = this.#poolFor(request.kind, nowMs);
+    if (pool === 'absent' || pool === 'unserved') return { outcome: pool };
+    const key = instanceKey(request.actionKey, request.namespace);
+    const placement = pool === 'stock' ? this.#walk(request, key, nowMs) : this.#nearTensors(request, key, nowMs);
+    return placement ?? { outcome: 'saturated' };
+  }
+
+  /** A controller's probe goes to the shortest queue: it asks whether anything works, not what is warm. */
+  placeProbe(nowMs: number): Placement {
+    const invokers = this.#fleet.usable('any', nowMs);
+    const invoker = chooseShortestQueue(invokers, this.#rules.inFlightMax);
+    if (invoker !== undefined) return this.#placed('queued', invoker, 0, () => undefined);
+    return { outcome: invokers.length === 0 ? 'absent' : 'saturated' };
+  }
+
+  /** Tetris kinds to tetris invokers, all others to stock ones, each with the other flavour as a way out. */
+  #poolFor(kind: string | undefined, nowMs: number): 'tetris' | 'stock' | 'absent' | 'unserved' {
+    const tetris = this.#fleet.usable('tetris', nowMs).length > 0;
+    const stock = this.#fleet.usable('stock', nowMs).length > 0;
+    if (!tetris && !stock) return 'absent';
+    if (kind !== undefined && this.#rules.tetrisKinds.includes(kind)) return tetris ? 'tetris' : 'stock';
+    if (stock) return 'stock';
+    return kind === undefined || this.#rules.plainKinds.some((plain) => matches(plain, kind)) ? 'tetris' : 'unserved';
+  }
+
+  #nearTensors(request: PlacementRequest, key: string, nowMs: number): Placement | undefined {
+    const { inFlightMax } = this.#rules;
+    const invokers = this.#fleet.usable('tetris', nowMs);
+    const usable = (invoker: Invoker): boolean =>
+      this.#fleet.isUsable(invoker, nowMs) && invoker.inFlight < inFlightMax;
+    const warm = this.instances.roomiest(key, usable);
+    const take = (invoker: Invoker): (() => void) => this.instances.take(invoker, key);
+    if (warm !== undefined) return this.#placed('warm', warm, 1, take(warm));
+    const demand = this.#similarity.demand(request.actionKey);
+    const hash = homeHash(request.namespace, request.action);
+    const choice =
+      demand === undefined
+        ? chooseHome(invokers, hash, request.memoryBytes, inFlightMax)
+        : chooseSimilar(invokers, demand, this.#choose);
+    if (choice !== undefined) {
+      const { invoker, theta, addedBytes } = choice;
+      this.instances.starting(invoker, key, request.concurrency, addedBytes, nowMs);
+      return this.#placed(demand === undefined ? 'home' : 'similar', invoker, theta, take(invoker));
+    }
+    const queued = chooseShortestQueue(invokers, inFlightMax);
+    return queued === undefined ? undefined : this.#placed('queued', queued, 0, take(queued));
+  }
+
+  #walk(request: PlacementRequest, key: string, nowMs: number): Placement | undefined {
+    const walk = { ...request, key, blackbox: request.kind === BLACKBOX };
+    const options = { ...this.#rules, random: this.#random };
+    const invoker = walkHome(this.#fleet.stock(), this.#fleet.usable('stock', nowMs), walk, options);
+    return invoker === undefined ? undefined : this.#placed('walk', invoker, 0, takeSlot(invoker, walk));
+  }
+
+  #placed(outcome: PlacementOutcome, invoker: Invoker, theta: number, giveBack: () => void): Placement {
+    invoker.inFlight += 1;
+    const release = (): void => {
+      invoker.inFlight -= 1;
+      giveBack();
+    };
+    return { outcome, invoker, theta, release };
+  }
+}
+
+const BLACKBOX = 'blackbox';
+
+function matches(pattern: string, kind: string): boolean {
+  return pattern.endsWith('*') ? kind.startsWith(pattern.slice(0, -1)) : pattern === kind;
+}

@@ -1,0 +1,194 @@
+/**
+ * theta(i, j) = Mem(T_i ∩ store_j) / Mem(T_i): how much of action i's tensors node j has already.
+ *
+ * Kept up to date by inventory deltas and manifests rather than computed per activation: each distinct tensor set has
+ * one row of overlaps, a number per node, and a tensor knows the nodes that hold it and the sets that need it. Actions
+ * with the same tensors (further versions, other tenants) share a row. Bytes are integers, so rows never drift.
+ */
+import { createHash } from 'node:crypto';
+import type { ActionManifest, TensorRef } from '@tetris/common';
+
+interface Tensor {
+  sha256: string;
+  bytes: number;
+  /** Indexes of the nodes that hold it. */
+  holders: number[];
+  sets: TensorSet[];
+}
+
+interface TensorSet {
+  digest: string;
+  tensors: Tensor[];
+  totalBytes: number;
+  /** Bytes of this set that each node holds, by node index. */
+  overlap: Float64Array;
+  actions: number;
+}
+
+interface Known {
+  set: TensorSet;
+  privateBytes: number;
+}
+
+/** What placement reads of an action. `overlap` is live: read it at once and do not keep it. */
+export interface Demand {
+  totalBytes: number;
+  privateBytes: number;
+  overlap: Float64Array;
+}
+
+export class SimilarityIndex {
+  readonly #tensors = new Map<string, Tensor>();
+  readonly #sets = new Map<string, TensorSet>();
+  readonly #actions = new Map<string, Known>();
+  readonly #stores: Set<Tensor>[] = [];
+  readonly #nodes = new Map<string, number>();
+  readonly #freeNodes: number[] = [];
+  readonly #actionsMax: number;
+  #rowLength = 16;
+
+  /** @param actionsMax manifests kept; the oldest leaves first */
+  constructor(actionsMax: number) {
+    this.#actionsMax = actionsMax;
+  }
+
+  get sizes(): { tensors: number; sets: number; actions: number; nodes: number } {
+    const { size: nodes } = this.#nodes;
+    return { tensors: this.#tensors.size, sets: this.#sets.size, actions: this.#actions.size, nodes };
+  }
+
+  /** Index of a node in {@link Demand.overlap}; undefined where it never told its inventory. */
+  nodeIndex(node: string): number | undefined {
+    return this.#nodes.get(node);
+  }
+
+  demand(action: string): Demand | undefined {
+    const known = this.#actions.get(action);
+    if (known === undefined) return undefined;
+    return { totalBytes: known.set.totalBytes, privateBytes: known.privateBytes, overlap: known.set.overlap };
+  }
+
+  setManifest(action: string, manifest: ActionManifest): void {
+    const set = this.#intern(manifest.tensors);
+    set.actions += 1;
+    this.#dropAction(action);
+    this.#actions.set(action, { set, privateBytes: manifest.privateBytes });
+    const oldest = this.#actions.keys().next().value;
+    if (this.#actions.size > this.#actionsMax && oldest !== undefined) this.#dropAction(oldest);
+  }
+
+  /** Replaces a node's whole set; only the differences cost anything. */
+  setInventory(node: string, tensors: readonly TensorRef[]): void {
+    const index = this.#addNode(node);
+    const wanted = new Set(tensors.map((tensor) => tensor.sha256));
+    for (const tensor of this.#stores[index] ?? []) {
+      if (!wanted.has(tensor.sha256)) this.#removeFrom(index, tensor);
+    }
+    for (const tensor of tensors) this.#addTo(index, tensor);
+  }
+
+  changeInventory(node: string, added: readonly TensorRef[], removed: readonly string[]): void {
+    const index = this.#addNode(node);
+    for (const tensor of added) this.#addTo(index, tensor);
+    for (const sha256 of removed) {
+      const tensor = this.#tensors.get(sha256);
+      if (tensor !== undefined) this.#removeFrom(index, tensor);
+    }
+  }
+
+  /** Forgets a node that has gone for good; its index may be given to another. */
+  dropNode(node: string): void {
+    const index = this.#nodes.get(node);
+    if (index === undefined) return;
+    for (const tensor of [...(this.#stores[index] ?? [])]) this.#removeFrom(index, tensor);
+    this.#nodes.delete(node);
+    this.#freeNodes.push(index);
+  }
+
+  #addNode(node: string): number {
+    const known = this.#nodes.get(node);
+    if (known !== undefined) return known;
+    const index = this.#freeNodes.pop() ?? this.#stores.length;
+    this.#nodes.set(node, index);
+    this.#stores[index] = new Set();
+    if (index >= this.#rowLength) this.#lengthenRows();
+    return index;
+  }
+
+  #lengthenRows(): void {
+    this.#rowLength *= 2;
+    for (const set of this.#sets.values()) {
+      const longer = new Float64Array(this.#rowLength);
+      longer.set(set.overlap);
+      set.overlap = longer;
+    }
+  }
+
+  #addTo(index: number, { sha256, bytes }: TensorRef): void {
+    const tensor = this.#tensor(sha256, bytes);
+    const store = this.#stores[index];
+    if (store === undefined || store.has(tensor)) return;
+    store.add(tensor);
+    tensor.holders.push(index);
+    for (const set of tensor.sets) set.overlap[index] = (set.overlap[index] ?? 0) + tensor.bytes;
+  }
+
+  #removeFrom(index: number, tensor: Tensor): void {
+    if (this.#stores[index]?.delete(tensor) !== true) return;
+    remove(tensor.holders, index);
+    for (const set of tensor.sets) set.overlap[index] = (set.overlap[index] ?? 0) - tensor.bytes;
+    this.#forgetUnused(tensor);
+  }
+
+  #tensor(sha256: string, bytes: number): Tensor {
+    let tensor = this.#tensors.get(sha256);
+    if (tensor === undefined) {
+      tensor = { sha256, bytes, holders: [], sets: [] };
+      this.#tensors.set(sha256, tensor);
+    }
+    return tensor;
+  }
+
+  #forgetUnused(tensor: Tensor): void {
+    if (tensor.holders.length === 0 && tensor.sets.length === 0) this.#tensors.delete(tensor.sha256);
+  }
+
+  #intern(refs: readonly TensorRef[]): TensorSet {
+    const bySha = new Map(refs.map((ref) => [ref.sha256, ref]));
+    const digest = createHash('sha256')
+      .update([...bySha.keys()].sort().join())
+      .digest('base64');
+    const known = this.#sets.get(digest);
+    if (known !== undefined) return known;
+    const tensors = [...bySha.values()].map(({ sha256, bytes }) => this.#tensor(sha256, bytes));
+    const totalBytes = tensors.reduce((sum, tensor) => sum + tensor.bytes, 0);
+    const set: TensorSet = { digest, tensors, totalBytes, overlap: new Float64Array(this.#rowLength), actions: 0 };
+    for (const tensor of tensors) {
+      tensor.sets.push(set);
+      for (const index of tensor.holders) set.overlap[index] = (set.overlap[index] ?? 0) + tensor.bytes;
+    }
+    this.#sets.set(digest, set);
+    return set;
+  }
+
+  #dropAction(action: string): void {
+    const known = this.#actions.get(action);
+    if (known === undefined) return;
+    this.#actions.delete(action);
+    known.set.actions -= 1;
+    if (known.set.actions > 0) return;
+    this.#sets.delete(known.set.digest);
+    for (const tensor of known.set.tensors) {
+      remove(tensor.sets, known.set);
+      this.#forgetUnused(tensor);
+    }
+  }
+}
+
+/** Removes one element without keeping the order. */
+function remove<T>(list: T[], element: T): void {
+  const at = list.indexOf(element);
+  if (at < 0) return;
+  const last = list.pop();
+  if (at < list.length && last !== undefined) list[at] = last;
+}

@@ -1,0 +1,67 @@
+/** Choice of a stock invoker for kinds that are not ours: the stock controller's walk over our own accounting. */
+import type { Invoker } from '../fleet/invoker';
+import { type Fractions, homeHash, homeWalk, poolFor } from './home-invoker';
+
+export interface WalkRequest {
+  namespace: string;
+  action: string;
+  /** The action's memory limit: stock invokers reserve it whole, per container. */
+  memoryBytes: number;
+  /** Activations at once in one container. */
+  concurrency: number;
+  blackbox: boolean;
+  key: string;
+}
+
+/**
+ * Takes one slot, by force where there is no room. An action's containers have `concurrency` slots each; the memory of
+ * one is taken with its first slot and returned with its last. Source: OpenWhisk `NestedSemaphore.scala`.
+ * @returns gives the slot back
+ */
+export function takeSlot(invoker: Invoker, { key, concurrency, memoryBytes }: WalkRequest): () => void {
+  const containers = invoker.instances.get(key) ?? {
+    capacity: 0,
+    inFlight: 0,
+    reservedBytes: 0,
+    startingUntilMs: 0,
+  };
+  invoker.instances.set(key, containers);
+  const addContainers = (count: number): void => {
+    containers.capacity += count * concurrency;
+    containers.reservedBytes += count * memoryBytes;
+    invoker.reservedBytes += count * memoryBytes;
+  };
+  containers.inFlight += 1;
+  if (containers.inFlight > containers.capacity) addContainers(1);
+  return () => {
+    containers.inFlight -= 1;
+    if (containers.capacity - containers.inFlight >= concurrency) addContainers(-1);
+    if (containers.inFlight === 0) invoker.instances.delete(key);
+  };
+}
+
+/**
+ * @param stock every stock invoker by ascending id, unusable ones included: they keep their places in the walk
+ * @param random in [0, 1): picks an overloaded invoker by force, as stock does
+ */
+export function walkHome(
+  stock: readonly Invoker[],
+  usable: readonly Invoker[],
+  request: WalkRequest,
+  options: Fractions & { inFlightMax: number; random: () => number },
+): Invoker | undefined {
+  const pool = poolFor(stock, request.blackbox, options);
+  const healthy = new Set(usable.filter((invoker) => invoker.inFlight < options.inFlightMax));
+  for (const index of homeWalk(homeHash(request.namespace, request.action), pool.length)) {
+    const invoker = pool[index];
+    if (invoker !== undefined && healthy.has(invoker) && hasRoom(invoker, request)) return invoker;
+  }
+  const forced = pool.filter((invoker) => healthy.has(invoker));
+  return forced[Math.floor(options.random() * forced.length)];
+}
+
+function hasRoom(invoker: Invoker, { key, memoryBytes }: WalkRequest): boolean {
+  const containers = invoker.instances.get(key);
+  if (containers !== undefined && containers.inFlight < containers.capacity) return true;
+  return invoker.reservedBytes + memoryBytes <= invoker.memoryBytes;
+}

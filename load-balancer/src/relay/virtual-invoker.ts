@@ -1,0 +1,152 @@
+/**
+ * The sharding front end: to the controllers, this load balancer is one or several very large invokers.
+ *
+ * - `P+invoker<i>` exists before the first ping of `i`, because a controller sends its health test at once.
+ * - Pings go out once a second, ids ascending, each with its final userMemory: a controller sizes its books at first
+ *   sight and never again.
+ * - With nothing usable behind, a few pings say `isEnabled: false` (offline at once in 2.x) and then none go out
+ *   (offline after 10 s in 1.0, which does not know the field), so that controllers answer 503.
+ */
+import {
+  type Activation,
+  type Bus,
+  type InFlight,
+  type InvokerInstanceId,
+  type Logger,
+  type Subscription,
+  type TopicSettings,
+  type Topics,
+  combinedMessage,
+  errorMessage,
+  isPluginError,
+  shrink,
+} from '@tetris/common';
+import { retryUntil } from '../dispatch/retry';
+import type { Arrival, FrontEnd, ReceivedAck } from '../front-end';
+import type { BalancerMetrics } from '../metrics';
+import { readArrival } from './arrival';
+import { translateAck, translateShrunkAck, virtualInvokerId } from './translate';
+
+export interface VirtualInvokerOptions {
+  /** Virtual ids of this process, ascending. */
+  instances: readonly number[];
+  /** Promised to the controllers for each id, bytes: what may be in flight at once. */
+  userMemoryBytes: number;
+  /** Prefix of the name shown in `GET /invokers`. */
+  name: string;
+  /** Activations of one id being handed on or waiting. */
+  capacity: number;
+  settings: TopicSettings;
+}
+
+const DISABLED_PINGS = 3;
+
+export class VirtualInvokers implements FrontEnd {
+  readonly #bus: Bus;
+  readonly #topics: Topics;
+  readonly #options: VirtualInvokerOptions;
+  readonly #metrics: BalancerMetrics;
+  readonly #log: Logger;
+  readonly #now: () => number;
+  #subscriptions: Subscription[] = [];
+  /** Pings still to be sent with `isEnabled: false`; none before the first usable moment. */
+  #disabledPings = 0;
+  #closed = false;
+
+  constructor(
+    parts: { bus: Bus; topics: Topics; metrics: BalancerMetrics; log: Logger; now: () => number },
+    options: VirtualInvokerOptions,
+  ) {
+    this.#bus = parts.bus;
+    this.#topics = parts.topics;
+    this.#metrics = parts.metrics;
+    this.#log = parts.log;
+    this.#now = parts.now;
+    this.#options = options;
+  }
+
+  async start(accept: (arrival: Arrival) => Promise<void>): Promise<void> {
+    const { instances, settings, capacity } = this.#options;
+    for (const instance of instances) {
+      const topic = this.#topics.invoker(instance);
+      await this.#bus.ensureTopic(topic, settings);
+      const handler = async ({ value }: { value: Buffer }): Promise<void> => {
+        const arrival = this.#read(value, instance, topic);
+        if (arrival !== undefined) await accept(arrival);
+      };
+      this.#subscriptions.push(await this.#bus.subscribe({ topic, group: topic, capacity, handler }));
+    }
+  }
+
+  async announce(usable: boolean): Promise<void> {
+    if (this.#closed) return;
+    if (usable) this.#disabledPings = DISABLED_PINGS;
+    else if (this.#disabledPings > 0) this.#disabledPings -= 1;
+    else return;
+    await this.#ping(usable);
+  }
+
+  async deliver(entry: InFlight, ack: ReceivedAck): Promise<void> {
+    const instance = this.#idOf(entry);
+    await this.#send(
+      entry,
+      () => translateAck(ack, instance),
+      () => translateShrunkAck(ack, instance),
+    );
+  }
+
+  async fail(entry: InFlight, activation: Activation): Promise<void> {
+    const whole = combinedMessage(entry.transid, activation, this.#idOf(entry));
+    const ack = entry.blocking ? whole : shrink(whole);
+    await this.#send(
+      entry,
+      () => JSON.stringify(ack),
+      () => JSON.stringify(shrink(whole)),
+    );
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#ping(false).catch((error: unknown) => this.#log.warn({ err: error }, 'last ping failed'));
+    await Promise.all(this.#subscriptions.map(async (subscription) => subscription.stop()));
+  }
+
+  #read(value: Buffer, instance: number, topic: string): Arrival | undefined {
+    try {
+      return readArrival(value, instance);
+    } catch (error) {
+      // Without its fields there is nobody to answer to; stock drops it as well and leaves it to the controller's timer.
+      this.#metrics.invalid.inc({ topic: 'invoker' });
+      this.#log.error({ topic, bytes: value.length, reason: errorMessage(error) }, 'unreadable activation dropped');
+      return undefined;
+    }
+  }
+
+  async #ping(isEnabled: boolean): Promise<void> {
+    for (const instance of this.#options.instances) {
+      await this.#bus.send(this.#topics.health, JSON.stringify({ name: this.#id(instance), isEnabled }));
+    }
+  }
+
+  async #send(entry: InFlight, whole: () => string, shrunk: () => string): Promise<void> {
+    const topic = this.#topics.completed(entry.controller);
+    const offer = async (value: string): Promise<void> =>
+      retryUntil(() => this.#bus.send(topic, value), { untilMs: entry.deadlineMs, now: this.#now });
+    try {
+      await offer(whole());
+    } catch (error) {
+      if (!isPluginError(error, 'ERR_MESSAGE_TOO_LARGE')) throw error;
+      await offer(shrunk());
+    }
+  }
+
+  /** The id by which the activation came in, which after a restart need not be one of ours any more. */
+  #idOf(entry: InFlight): InvokerInstanceId {
+    return this.#id(entry.virtualInvoker);
+  }
+
+  #id(instance: number): InvokerInstanceId {
+    return virtualInvokerId(instance, this.#options.userMemoryBytes, this.#options.name);
+  }
+}
