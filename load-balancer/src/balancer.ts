@@ -15,6 +15,8 @@ import { InFlightTable } from './in-flight/table';
 import { type BalancerMetrics, balancerMetrics } from './metrics';
 import { Placer } from './placement/placement';
 import { SimilarityIndex } from './placement/similarity';
+import { type StatusReport, statusReport } from './status/report';
+import { type StatusServer, startStatusServer } from './status/server';
 import { VirtualInvokers } from './relay/virtual-invoker';
 
 export interface LoadBalancerOptions {
@@ -46,6 +48,7 @@ export class LoadBalancer {
   readonly #options: LoadBalancerOptions;
   readonly #owner: string;
   readonly #measures: BalancerMetrics;
+  #status: StatusServer | undefined;
   readonly #table = new InFlightTable();
   readonly #journal: Journal;
   readonly #placer: Placer;
@@ -119,6 +122,15 @@ export class LoadBalancer {
     return { inFlight: this.#table.size, waiting: this.#dispatcher.waiting };
   }
 
+  /** Where the status page is, undefined while it is off. */
+  get statusUrl(): string | undefined {
+    return this.#status?.url;
+  }
+
+  report(): StatusReport {
+    return statusReport(this.fleet, this.similarity, this.load, this.#now());
+  }
+
   /** Recovers what the last run left, then takes acks, then hears the invokers, and only then the controllers. */
   async start(): Promise<void> {
     const { invokerBus, registry } = this.#options;
@@ -141,6 +153,11 @@ export class LoadBalancer {
     );
     await this.#frontEnd.start(async (arrival) => this.#dispatcher.accept(arrival));
     this.#timer = setInterval(() => void this.tick(), TICK_MS);
+    const { statusHost: host, statusPort: port } = config;
+    if (port > 0) {
+      const report = this.report.bind(this);
+      this.#status = await startStatusServer({ host, port, metrics: this.metrics, report });
+    }
     await this.tick();
     this.#log.info({ owner: this.#owner }, 'load balancer started');
   }
@@ -177,6 +194,7 @@ export class LoadBalancer {
     clearInterval(this.#timer);
     await this.#acks.close();
     await this.#unwatch?.();
+    await this.#status?.close();
     if (this.#table.size > 0) this.#log.warn({ inFlight: this.#table.size }, 'stopped with activations in flight');
   }
 

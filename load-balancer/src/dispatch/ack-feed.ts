@@ -62,8 +62,8 @@ export class AckFeed {
   }
 
   async close(): Promise<void> {
-    const feeds = await Promise.allSettled([...this.#feeds.values()]);
-    await Promise.all(feeds.map((feed) => (feed.status === 'fulfilled' ? feed.value.stop() : undefined)));
+    const feeds = [...this.#feeds.values()];
+    await Promise.allSettled(feeds.map(async (feed) => (await feed).stop()));
   }
 
   async #open(controller: string): Promise<Subscription> {

@@ -68,6 +68,22 @@ export class SimilarityIndex {
     return { totalBytes: known.set.totalBytes, privateBytes: known.privateBytes, overlap: known.set.overlap };
   }
 
+  /** The most recently learned actions. */
+  actions(count: number): string[] {
+    return [...this.#actions.keys()].slice(-count).reverse();
+  }
+
+  /** The nodes with the largest theta above 0. Sorts all nodes: for people, not for decisions. */
+  thetas(action: string, count: number): { node: string; theta: number }[] {
+    const demand = this.demand(action);
+    if (demand === undefined) return [];
+    return [...this.#nodes]
+      .map(([node, index]) => ({ node, theta: (demand.overlap[index] ?? 0) / Math.max(1, demand.totalBytes) }))
+      .filter(({ theta }) => theta > 0)
+      .sort((one, other) => other.theta - one.theta)
+      .slice(0, count);
+  }
+
   setManifest(action: string, manifest: ActionManifest): void {
     const set = this.#intern(manifest.tensors);
     set.actions += 1;
