@@ -8,5 +8,6 @@ export {
   type ShardingBalancerOptions,
 } from './controller/balancer/sharding-balancer';
 export { putHealthTestAction } from './controller/balancer/health-test';
+export type { AckedResult } from './controller/balancer/ledger';
 export type { InvokerState } from './controller/balancer/supervision';
 export type { OnViolation, Violation, ViolationKind } from './controller/balancer/violation';

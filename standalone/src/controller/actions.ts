@@ -125,5 +125,5 @@ export const tooLarge = (what: string, bytes: number, bytesMax: number): string 
   `Request larger than allowed: ${what} of ${bytes} > ${bytesMax} bytes.`;
 
 function withoutNulls(limits: NonNullable<ActionPut['limits']>): Partial<Action['limits']> {
-  return Object.fromEntries(Object.entries(limits).filter(([, value]) => value != null)) as Partial<Action['limits']>;
+  return Object.fromEntries(Object.entries(limits).filter(([, value]) => value != null));
 }

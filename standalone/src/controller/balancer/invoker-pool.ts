@@ -1,8 +1,14 @@
 import { type InvokerInstanceId, parseByteSize, type PingMessage } from '@tetris/common';
-import { type Fractions, homeHash, invokerRange, probes } from './home-invoker';
+import { homeHash, homeWalk } from '@tetris/load-balancer';
 import { NestedSemaphore } from './nested-semaphore';
 import { InvokerSupervision, type InvokerState, type Outcome } from './supervision';
 import type { OnViolation } from './violation';
+
+/** Shares of the invokers that serve managed kinds and blackbox actions, 0..1. */
+export interface Fractions {
+  managed: number;
+  blackbox: number;
+}
 
 /** What an activation takes from an invoker. */
 export interface Claim {
@@ -81,7 +87,7 @@ export class InvokerPool {
     const total = this.#invokers.length;
     if (total === 0) return undefined;
     const [first, count] = invokerRange(total, managed, this.#options.fractions);
-    for (const probe of probes(homeHash(namespace, action), count)) {
+    for (const probe of homeWalk(homeHash(namespace, action), count)) {
       const invoker = this.#invokers[first + probe];
       if (invoker?.supervision.state !== 'healthy') continue;
       if (invoker.semaphore.tryAcquire(claim.action, claim.concurrency, claim.memoryMb)) return first + probe;
@@ -149,4 +155,12 @@ export class InvokerPool {
     const megabytes = Math.floor((parseByteSize(id.userMemory) ?? 0) / 1024 ** 2);
     return Math.max(Math.floor(megabytes / this.#options.clusterSize), this.#options.memoryMinMb);
   }
+}
+
+/** The invokers of a kind of action: managed ones from the front, blackbox ones from the back. */
+function invokerRange(total: number, managed: boolean, fractions: Fractions): [first: number, count: number] {
+  if (managed) return [0, Math.min(total, Math.max(1, Math.ceil(total * fractions.managed)))];
+  const fraction = Math.max(1 - fractions.managed, fractions.blackbox);
+  const count = Math.min(total, Math.max(1, Math.floor(total * fraction)));
+  return [total - count, count];
 }

@@ -16,8 +16,7 @@ import {
   type TransactionId,
 } from '@tetris/common';
 import { healthIdentity, healthTest, healthTransid } from './health-test';
-import type { Fractions } from './home-invoker';
-import { InvokerPool, type PermitBook } from './invoker-pool';
+import { type Fractions, InvokerPool, type PermitBook } from './invoker-pool';
 import { type AckedResult, type Freed, Ledger } from './ledger';
 import { type InvokerState, STATE_WORDS } from './supervision';
 import type { OnViolation, Violation } from './violation';
