@@ -1,0 +1,39 @@
+/** Which configuration to use under an objective, and how rows compare. Pure. */
+import { cost, meetsSlo, type ProfileRow, serviceRate } from '../scaling/profile';
+import type { Measurement, ProfileEntry, ProfilePoint } from './result';
+
+export type UsableEntry = Exclude<ProfileEntry, { source: 'failed' }>;
+
+export const isUsable = (entry: ProfileEntry): entry is UsableEntry => entry.source !== 'failed';
+
+/** A profile's entry as the scaler wants it: the tail, not the median, must meet the objective. */
+export function rowOf({ point, measurement }: UsableEntry): ProfileRow {
+  return {
+    cpu: point.cpu,
+    concurrency: point.concurrency,
+    batch: point.batch,
+    latencyMs: measurement.p95Ms,
+    privateBytes: measurement.steadyBytes,
+  };
+}
+
+/** The entry that serves most per memory and core within the objective; undefined where none meets it. */
+export function choose(entries: readonly ProfileEntry[], sloMs: number, alpha: number): UsableEntry | undefined {
+  const within = entries.filter(isUsable).filter((entry) => meetsSlo(rowOf(entry), sloMs));
+  const worth = (entry: UsableEntry): number => serviceRate(rowOf(entry)) / cost(rowOf(entry), alpha);
+  return within.reduce<UsableEntry | undefined>(
+    (best, entry) => (best === undefined || worth(entry) > worth(best) ? entry : best),
+    undefined,
+  );
+}
+
+/**
+ * Cost-performance against a base, as All-You-Can-Inference figure 5 has it: memory ratio x latency-per-request ratio.
+ * 1 is the base, less is better.
+ */
+export function costPerformance(entry: UsableEntry, base: UsableEntry): number {
+  const perRequestMs = ({ point, measurement }: { point: ProfilePoint; measurement: Measurement }): number =>
+    measurement.p50Ms / (point.batch * point.concurrency);
+  const memory = entry.measurement.steadyBytes / base.measurement.steadyBytes;
+  return memory * (perRequestMs(entry) / perRequestMs(base));
+}

@@ -1,0 +1,110 @@
+import { choose, costPerformance, isUsable } from '../../../invoker-extension/src/profiler/choose';
+import { estimate } from '../../../invoker-extension/src/profiler/estimate';
+import { type ProfileEntry, type ProfilePoint, pointName } from '../../../invoker-extension/src/profiler/result';
+import { pointsOf, remaining, type SweepSpace } from '../../../invoker-extension/src/profiler/sweep';
+
+const space: SweepSpace = {
+  variants: ['optimized'],
+  cpus: [1, 2],
+  concurrencies: [1, 2],
+  threads: [1, 2],
+  batches: [1, 2, 4, 8],
+  sloMs: 100,
+};
+
+/** A world with a known law: 10 ms a batch plus 5 ms per request, shared cores slow everybody. */
+const law = ({ batch, concurrency, threads, cpu }: ProfilePoint): number =>
+  20 * batch ** 0.7 * threads ** -0.8 * Math.max(1, (concurrency * threads) / cpu);
+
+const measured = (point: ProfilePoint, p50Ms = law(point)): ProfileEntry => ({
+  source: 'measured',
+  point,
+  measurement: {
+    p50Ms,
+    p95Ms: p50Ms * 1.1,
+    p99Ms: p50Ms * 1.2,
+    throughput: (1000 / p50Ms) * point.batch * point.concurrency,
+    loadMs: 50,
+    peakBytes: 4e7,
+    steadyBytes: 3e7 + point.concurrency * 1e7,
+    samples: 20,
+  },
+});
+
+describe('sweep', () => {
+  it('asks for no more workers and threads than the cores can run', () => {
+    expect(pointsOf(space).every(({ cpu, concurrency, threads }) => concurrency * threads <= cpu)).toBe(true);
+    expect(pointsOf(space)).toHaveLength((1 + 3) * 4);
+  });
+
+  it('gives up a line whose median is far beyond the objective', () => {
+    const [first] = pointsOf(space);
+    if (first === undefined) throw new Error('no point');
+    const left = remaining(space, [measured({ ...first, batch: 2 }, 250)]);
+    const sameLine = left.filter(({ cpu, concurrency, threads }) => cpu === 1 && concurrency === 1 && threads === 1);
+    expect(sameLine.map(({ batch }) => batch)).toEqual([1]);
+  });
+
+  it('resumes with what is left, smallest batches first', () => {
+    const done = pointsOf(space)
+      .slice(0, 5)
+      .map((point) => measured(point));
+    const left = remaining(space, done);
+    expect(left).toHaveLength(pointsOf(space).length - 5);
+    expect(left.map(({ batch }) => batch)).toEqual(left.map(({ batch }) => batch).sort((one, other) => one - other));
+  });
+});
+
+describe('estimate', () => {
+  const points = pointsOf(space);
+
+  it('recovers a law of powers from part of the rows within 5 %, and marks every row as estimated', () => {
+    const known = points.filter((_, index) => index % 2 === 0).map((point) => measured(point));
+    const estimated = estimate(known, points);
+    expect(estimated.map(({ point }) => pointName(point)).sort()).toEqual(
+      points
+        .filter((_, index) => index % 2 === 1)
+        .map(pointName)
+        .sort(),
+    );
+    for (const { source, point, measurement } of estimated) {
+      expect(source).toBe('estimated');
+      expect(measurement.p50Ms / law(point)).toBeGreaterThan(0.95);
+      expect(measurement.p50Ms / law(point)).toBeLessThan(1.05);
+    }
+  });
+
+  it('estimates nothing from too few rows', () => {
+    expect(
+      estimate(
+        points.slice(0, 3).map((point) => measured(point)),
+        points,
+      ),
+    ).toEqual([]);
+  });
+});
+
+describe('choose', () => {
+  const entries = pointsOf(space).map((point) => measured(point));
+
+  it('takes the entry that serves most per memory and core within the objective', () => {
+    const chosen = choose(entries, 100, 50);
+    // A batch may take half of the objective; the law leaves batches of 2 on one worker and larger ones out.
+    expect(chosen?.measurement.p95Ms).toBeLessThanOrEqual(50);
+    expect(chosen?.point.batch).toBeGreaterThan(1);
+  });
+
+  it('chooses nothing where nothing meets the objective', () => {
+    expect(choose(entries, 1, 50)).toBeUndefined();
+  });
+
+  it('counts memory times time per request against the base', () => {
+    const usable = entries.filter(isUsable);
+    const [base] = usable;
+    if (base === undefined) throw new Error('no entry');
+    expect(costPerformance(base, base)).toBe(1);
+    const batched = usable.find(({ point }) => point.batch === 8 && point.cpu === 1);
+    if (batched === undefined) throw new Error('no entry');
+    expect(costPerformance(batched, base)).toBeCloseTo(8 ** -0.3, 6);
+  });
+});
