@@ -1,0 +1,70 @@
+import { configSchema, key } from '@tetris/common';
+import type { z } from 'zod';
+
+/** Configuration of the tensor daemon: `TETRIS_DAEMON_*`. */
+export const DAEMON_CONFIG = configSchema('daemon', {
+  socketPath: key.text('/run/tetris/instance.sock', 'path', 'Instance socket: lease and upload, for containers.'),
+  operatorSocketPath: key.text(
+    '/run/tetris/operator.sock',
+    'path',
+    'Operator socket: registrations, lists, inventory and metrics. Never mount it into a container.',
+  ),
+  storePath: key.text('/dev/shm/tetris', 'path', 'Folder of the store: a tmpfs, or any folder on one file system.'),
+  storeBytesMax: key.bytes(
+    '0',
+    'Byte budget of the store, everything included; 0 takes storeMemoryRatio of the memory.',
+  ),
+  storeMemoryRatio: key.number(0.5, 'ratio', 'Budget as a share of the memory, where storeBytesMax is 0.', { max: 1 }),
+  storeSync: key.oneOf(
+    ['auto', 'always', 'never'],
+    'auto',
+    'Whether files are synced before they are published; auto: on every file system but tmpfs.',
+  ),
+  modelRoots: key.list(
+    [],
+    'folders',
+    'Folders whose models may be leased by path, as inside=outside where they differ.',
+  ),
+  urlSources: key.list([], 'URL prefixes', 'Prefixes of the URLs that may be fetched; none by default.'),
+  urlPrivateAllowed: key.flag(
+    false,
+    'Let host names of urlSources resolve to private addresses; addresses written out in a prefix always may.',
+  ),
+  urlTimeoutMs: key.integer(30_000, 'ms', 'Silence after which a fetch fails.', { min: 1 }),
+  urlMaxAgeMs: key.integer(60_000, 'ms', 'Time for which a URL is taken to hold what it held, without asking.'),
+  modelBytesMax: key.bytes('16g', 'Largest model, its external data included.'),
+  graphBytesMax: key.bytes('256m', 'Largest optimized graph without its tensors.'),
+  tensorBytesMin: key.bytes('4096', 'Tensors below this stay in the graph: a page is the least that can be shared.'),
+  uploadsMax: key.integer(64, 'count', 'Uploads kept at a time, those under way included.', { min: 1 }),
+  uploadBytesMax: key.bytes('8g', 'Bytes of all uploads kept at a time.'),
+  uploadTtlMs: key.integer(300_000, 'ms', 'Time for which an upload waits to be leased.', { min: 1 }),
+  ingestsMax: key.integer(1, 'count', 'Models ingested at the same time.', { min: 1 }),
+  ingestQueueMax: key.integer(64, 'count', 'Models waiting for their ingest.'),
+  ingestTimeoutMs: key.integer(600_000, 'ms', 'Longest optimization of a model.', { min: 1 }),
+  ingestMemoryBytesMax: key.bytes('16g', 'Private memory that the optimizer process may have.'),
+  digestCacheMax: key.integer(10_000, 'count', 'Files and URLs whose digests are remembered.', { min: 1 }),
+  leasesMax: key.integer(20_000, 'count', 'Leases held at a time.', { min: 1 }),
+  leasesPerInstanceMax: key.integer(64, 'count', 'Leases of one instance.', { min: 1 }),
+  instancesMax: key.integer(5_000, 'count', 'Instances known at a time.', { min: 1 }),
+  instanceGraceMs: key.integer(
+    60_000,
+    'ms',
+    'Time after a restart within which a registered instance must be announced again to keep its views.',
+  ),
+  connectionsMax: key.integer(25_000, 'count', 'Connections to a socket at a time.', { min: 1 }),
+  modelTtlMs: key.integer(600_000, 'ms', 'Time for which the tensors of a model that nobody holds are kept.'),
+  sweepIntervalMs: key.integer(1_000, 'ms', 'Time between two looks for what has expired.', { min: 10 }),
+  pressureStallPercent: key.number(
+    10,
+    'percent',
+    'Share of time that tasks stall on memory (PSI, some, 10 s) above which models that nobody holds leave; 0: never.',
+    { max: 100 },
+  ),
+  inventoryLogMax: key.integer(10_000, 'count', 'Changes of the inventory that can be asked for one by one.', {
+    min: 1,
+  }),
+  logLevel: key.oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'info', 'Least level logged.'),
+});
+
+/** The daemon's configuration as read. */
+export type DaemonConfig = Readonly<z.infer<(typeof DAEMON_CONFIG)['schema']>>;

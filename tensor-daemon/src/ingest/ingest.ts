@@ -1,0 +1,166 @@
+import { mkdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { asPluginError, type GraphOptions, type IngestPhase, type Logger, PluginError } from '@tetris/common';
+import type { Reclaimer } from '../reclaim/reclaimer';
+import { Slots } from '../slots';
+import type { ModelFiles } from '../sources/model-files';
+import type { Model } from '../store/catalog';
+import { type Manifest, STORE_FORMAT } from '../store/manifest';
+import type { Store } from '../store/store';
+import { optimizeInChild } from './optimize';
+import { OPTIMIZED_DATA, OPTIMIZED_GRAPH } from './optimize-job';
+import { publishInThread } from './publish';
+import type { Sandbox } from './sandbox';
+
+export interface IngestOptions {
+  ingestsMax: number;
+  ingestQueueMax: number;
+  ingestTimeoutMs: number;
+  tensorBytesMin: number;
+  graphBytesMax: number;
+}
+
+export interface IngestRequest {
+  modelKey: string;
+  /** For messages and listings. */
+  name: string;
+  files: ModelFiles;
+  graph: GraphOptions;
+}
+
+export type IngestListener = (phase: IngestPhase, done: number, total: number) => void;
+
+/** One ingest under way, and those who wait for it. */
+interface Flight {
+  promise: Promise<Model>;
+  listeners: Set<IngestListener>;
+  abort: AbortController;
+}
+
+/** Makes models of the store out of model files: one flight a key, whoever and however many ask for it. */
+export class Ingest {
+  readonly #store: Store;
+  readonly #reclaimer: Reclaimer;
+  readonly #sandbox: Sandbox;
+  readonly #options: IngestOptions;
+  readonly #log: Logger;
+  readonly #slots: Slots;
+  readonly #flights = new Map<string, Flight>();
+
+  constructor(store: Store, reclaimer: Reclaimer, sandbox: Sandbox, options: IngestOptions, log: Logger) {
+    this.#store = store;
+    this.#reclaimer = reclaimer;
+    this.#sandbox = sandbox;
+    this.#options = options;
+    this.#log = log;
+    this.#slots = new Slots(options.ingestsMax, options.ingestQueueMax);
+  }
+
+  /**
+   * Joins the flight of a key, or starts it. It goes on as long as anybody waits.
+   *
+   * @param signal gives up waiting
+   * @throws PluginError that names the model: `ERR_MODEL_INVALID`, `ERR_MODEL_TOO_LARGE`, `ERR_INGEST_FAILED`,
+   *   `ERR_STORE_FULL`, `ERR_QUEUE_FULL`, or what its source throws
+   */
+  async ingest(request: IngestRequest, onProgress: IngestListener, signal: AbortSignal): Promise<Model> {
+    const flight = this.#flights.get(request.modelKey) ?? this.#start(request);
+    flight.listeners.add(onProgress);
+    const leave = (): void => {
+      flight.listeners.delete(onProgress);
+      if (flight.listeners.size === 0) flight.abort.abort();
+    };
+    signal.addEventListener('abort', leave, { once: true });
+    try {
+      return await flight.promise;
+    } finally {
+      signal.removeEventListener('abort', leave);
+    }
+  }
+
+  /** Ends all flights; resolves when their processes and folders are gone. */
+  async stop(): Promise<void> {
+    const flights = [...this.#flights.values()];
+    for (const { abort } of flights) abort.abort();
+    await Promise.allSettled(flights.map(({ promise }) => promise));
+  }
+
+  #start(request: IngestRequest): Flight {
+    const listeners = new Set<IngestListener>();
+    const abort = new AbortController();
+    const tell: IngestListener = (phase, done, total) => listeners.forEach((listener) => listener(phase, done, total));
+    const promise = this.#slots
+      .run(() => this.#run(request, tell, abort.signal))
+      .catch((error: unknown) => {
+        throw naming(error, request.name);
+      })
+      .finally(() => this.#flights.delete(request.modelKey));
+    const flight = { promise, listeners, abort };
+    this.#flights.set(request.modelKey, flight);
+    return flight;
+  }
+
+  async #run(
+    { modelKey, name, files, graph }: IngestRequest,
+    tell: IngestListener,
+    signal: AbortSignal,
+  ): Promise<Model> {
+    const startMs = performance.now();
+    const { tensorBytesMin, graphBytesMax, ingestTimeoutMs } = this.#options;
+    const { layout, sync } = this.#store;
+    signal.throwIfAborted();
+    // What is saved is at least about as large as the model; the exact size is known after optimizing.
+    const room = this.#reclaimer.reserve(files.bytes);
+    const scratch = this.#store.newScratch();
+    try {
+      const input = join(scratch.path, 'input');
+      mkdirSync(input);
+      const modelPath = await files.stage(input);
+      tell('optimize', 0, files.bytes);
+      await optimizeInChild({ modelPath, outputFolder: scratch.path, graph, tensorBytesMin }, this.#sandbox, {
+        timeoutMs: ingestTimeoutMs,
+        signal,
+      });
+      await files.verify();
+      room.resize(outputBytes(scratch.path));
+      const tensors = await publishInThread(
+        { scratch: scratch.path, tensorsFolder: layout.tensors, tensorBytesMin, graphBytesMax, sync },
+        (done, total) => tell('publish', done, total),
+        signal,
+      );
+      const folder = join(scratch.path, 'model');
+      const ingestMs = performance.now() - startMs;
+      const graphBytes = statSync(join(folder, 'model.onnx')).size;
+      const manifest: Manifest = {
+        format: STORE_FORMAT,
+        modelKey,
+        name,
+        source: files.sha256,
+        ingestMs,
+        graphBytes,
+        tensors,
+      };
+      // From here to the end nothing waits, so room and catalog change together.
+      room.release();
+      const model = this.#store.publishModel(folder, manifest);
+      this.#log.info({ modelKey, name, ingestMs: Math.round(ingestMs), tensors: tensors.length }, 'model ingested');
+      return model;
+    } finally {
+      room.release();
+      scratch.remove();
+    }
+  }
+}
+
+function outputBytes(folder: string): number {
+  return [OPTIMIZED_GRAPH, OPTIMIZED_DATA].reduce((sum, name) => {
+    const { blocks } = statSync(join(folder, name), { throwIfNoEntry: false }) ?? { blocks: 0 };
+    return sum + blocks * 512;
+  }, 0);
+}
+
+/** The error with the model's name in front, for the person who reads it. */
+function naming(error: unknown, name: string): PluginError {
+  const { code, message, retriable } = asPluginError(error);
+  return new PluginError(code, `model '${name}': ${message}`, { retriable, cause: error });
+}

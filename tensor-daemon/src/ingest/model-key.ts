@@ -1,0 +1,38 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { GraphOptions } from '@tetris/common';
+import stableStringify from 'fast-json-stable-stringify';
+import { STORE_FORMAT } from '../store/manifest';
+
+/** CPU flags that select kernels, hence the layout of packed weights and the graph's convolutions. */
+const KERNEL_FLAGS = /^(sse|ssse|avx|fma|f16c|bmi|amx|vnni|asimd|neon|sve|sme|i8mm|bf16|fphp|dotprod)/;
+
+/** What a saved, optimized model depends on beside the model and its options. */
+export interface Platform {
+  onnxruntime: string;
+  architecture: string;
+  /** Sorted. */
+  cpuFlags: string[];
+}
+
+/** The platform of this machine. */
+export function detectPlatform(cpuInfo = readFileSync('/proc/cpuinfo', 'utf8')): Platform {
+  const line = /^(?:flags|Features)\s*:\s*(.*)$/m.exec(cpuInfo)?.[1] ?? '';
+  const cpuFlags = line.split(/\s+/).filter((flag) => KERNEL_FLAGS.test(flag));
+  const { version } = require('onnxruntime-node/package.json') as { version: string };
+  return { onnxruntime: version, architecture: process.arch, cpuFlags: [...new Set(cpuFlags)].sort() };
+}
+
+/**
+ * The key of an ingested model: SHA-256 of the stable JSON of everything its stored form depends on. Two ways to the same bytes give the same key.
+ */
+export function modelKeyOf(
+  model: { sha256: string; externalData: readonly { location: string; sha256: string }[] },
+  graph: GraphOptions,
+  platform: Platform,
+  tensorBytesMin: number,
+): string {
+  const { sha256, externalData } = model;
+  const parts = { format: STORE_FORMAT, sha256, externalData, graph, platform, tensorBytesMin };
+  return createHash('sha256').update(stableStringify(parts)).digest('hex');
+}

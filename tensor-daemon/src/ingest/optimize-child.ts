@@ -1,0 +1,45 @@
+/**
+ * The optimizer process: loads a model, lets onnxruntime optimize it, saves it with external data, ends. It parses a
+ * stranger's model with native code, hence a process of its own with limits (see sandbox.ts), which writes into one
+ * private folder and is believed nothing: what it wrote is checked and hashed by the daemon.
+ */
+import { join } from 'node:path';
+import { errorMessage } from '@tetris/common/errors';
+import { InferenceSession } from 'onnxruntime-node';
+import { OPTIMIZED_DATA, OPTIMIZED_GRAPH, type OptimizeJob, type OptimizeOutcome } from './optimize-job';
+
+/** onnxruntime's level for errors: its warnings are about models, and nobody reads them here. */
+const LOG_ERRORS = 3;
+
+async function optimize({ modelPath, outputFolder, graph, tensorBytesMin }: OptimizeJob): Promise<void> {
+  await InferenceSession.create(modelPath, {
+    executionProviders: ['cpu'],
+    graphOptimizationLevel: graph.graphOptimizationLevel,
+    freeDimensionOverrides: graph.freeDimensionOverrides,
+    logSeverityLevel: LOG_ERRORS,
+    // As instances load it: the saved packed forms must be those they will ask for.
+    intraOpNumThreads: 1,
+    interOpNumThreads: 1,
+    optimizedModelFilePath: join(outputFolder, OPTIMIZED_GRAPH),
+    extra: {
+      session: {
+        optimized_model_external_initializers_file_name: OPTIMIZED_DATA,
+        optimized_model_external_initializers_min_size_in_bytes: String(tensorBytesMin),
+        save_external_prepacked_constant_initializers: '1',
+      },
+    },
+  });
+}
+
+async function main(): Promise<void> {
+  let outcome: OptimizeOutcome = { ok: true };
+  try {
+    await optimize(JSON.parse(process.argv[2] ?? '') as OptimizeJob);
+  } catch (error) {
+    outcome = { ok: false, reason: errorMessage(error) };
+  }
+  // Not process.exit at once: the line must be out. Not a natural end: destroying the session costs time for nothing.
+  process.stdout.write(`${JSON.stringify(outcome)}\n`, () => process.exit(0));
+}
+
+void main();

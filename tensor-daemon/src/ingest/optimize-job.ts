@@ -1,0 +1,19 @@
+import type { GraphOptions } from '@tetris/common';
+
+/** What the optimizer process writes into its output folder. */
+export const OPTIMIZED_GRAPH = 'optimized.onnx';
+export const OPTIMIZED_DATA = 'optimized.data';
+
+/** What the optimizer process is asked for, as JSON in its only argument. */
+export interface OptimizeJob {
+  /** Path of the model; external data beside it. */
+  modelPath: string;
+  /** Existing folder for the output. */
+  outputFolder: string;
+  graph: GraphOptions;
+  /** Tensors below this stay in the graph. */
+  tensorBytesMin: number;
+}
+
+/** Its last line on stdout. */
+export type OptimizeOutcome = { ok: true } | { ok: false; reason: string };

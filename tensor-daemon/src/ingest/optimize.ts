@@ -1,0 +1,95 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { PluginError } from '@tetris/common/errors';
+import type { OptimizeJob, OptimizeOutcome } from './optimize-job';
+import type { Sandbox } from './sandbox';
+
+/** Text kept of what the process says. */
+const OUTPUT_CHARS_MAX = 16_384;
+
+/** Limits of one optimization. */
+export interface OptimizeLimits {
+  timeoutMs: number;
+  signal: AbortSignal;
+}
+
+/**
+ * Runs onnxruntime's optimizer in a process of its own, which is gone when this returns.
+ *
+ * @throws PluginError `ERR_MODEL_INVALID` with onnxruntime's reason; `ERR_INGEST_FAILED` where the process was ended
+ *   by its limits, by a crash or by the signal
+ */
+export async function optimizeInChild(job: OptimizeJob, sandbox: Sandbox, limits: OptimizeLimits): Promise<void> {
+  const [command, ...args] = sandbox.wrap([
+    process.execPath,
+    join(__dirname, 'optimize-child.js'),
+    JSON.stringify(job),
+  ]);
+  const child = spawn(command ?? process.execPath, args, {
+    cwd: job.outputFolder,
+    env: { TMPDIR: job.outputFolder },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    signal: limits.signal,
+    killSignal: 'SIGKILL',
+  });
+  let timedOut = false;
+  const timer = setTimeout(() => {
+    timedOut = true;
+    child.kill('SIGKILL');
+  }, limits.timeoutMs);
+  try {
+    const { stdout, stderr, code, killedBy } = await outcomeOf(child);
+    const outcome = parseOutcome(stdout);
+    if (outcome?.ok === true) return;
+    if (outcome !== undefined) throw new PluginError('ERR_MODEL_INVALID', tidy(outcome.reason, job));
+    if (timedOut)
+      throw new PluginError('ERR_INGEST_FAILED', `its optimization took longer than ${limits.timeoutMs} ms`);
+    const end = killedBy === null ? `ended with code ${code}` : `was ended by ${killedBy}`;
+    throw new PluginError('ERR_INGEST_FAILED', `its optimization ${end}${said(stderr, job)}`);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+interface Ended {
+  stdout: string;
+  stderr: string;
+  code: number | null;
+  killedBy: string | null;
+}
+
+function outcomeOf(child: ChildProcess): Promise<Ended> {
+  return new Promise((resolve, reject) => {
+    let stdout = '';
+    let stderr = '';
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => (stdout = keepEnd(stdout + text)));
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => (stderr = keepEnd(stderr + text)));
+    child.once('error', (error) => {
+      reject(new PluginError('ERR_INGEST_FAILED', `its optimization did not run: ${error.message}`, { cause: error }));
+    });
+    child.once('close', (code, killedBy) => resolve({ stdout, stderr, code, killedBy }));
+  });
+}
+
+function keepEnd(text: string): string {
+  return text.slice(-OUTPUT_CHARS_MAX);
+}
+
+function parseOutcome(stdout: string): OptimizeOutcome | undefined {
+  try {
+    const outcome = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as OptimizeOutcome;
+    return typeof outcome.ok === 'boolean' ? outcome : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** onnxruntime's reason without our paths: the caller knows the model by another name. */
+function tidy(reason: string, { modelPath, outputFolder }: OptimizeJob): string {
+  return reason.replaceAll(modelPath, 'the model').replaceAll(outputFolder, '').slice(0, 2_000);
+}
+
+function said(stderr: string, job: OptimizeJob): string {
+  const last = tidy(stderr.trim().split('\n').at(-1) ?? '', job);
+  return last === '' ? '' : `: ${last}`;
+}

@@ -1,0 +1,150 @@
+/**
+ * Cuts an optimized model into tensor files and publishes each under its SHA-256. Runs in a worker thread: it hashes,
+ * and it parses what an optimizer wrote for a stranger's model.
+ */
+import {
+  closeSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import { PluginError } from '@tetris/common/errors';
+import { ModelProtoSchema } from '../proto/index';
+import { HashingWriter, hasCode, linkIfAbsent, syncFolder, unlinkIfPresent } from '../store/files';
+import { GRAPH_FILE } from '../store/layout';
+import { alignUp, type Cut, planCuts } from './graph-rewrite';
+import { OPTIMIZED_DATA, OPTIMIZED_GRAPH } from './optimize-job';
+
+/** What {@link publishTensors} is to do. */
+export interface PublishJob {
+  /** The flight's folder in scratch: holds the optimizer's output, becomes the holder of pins. */
+  scratch: string;
+  tensorsFolder: string;
+  tensorBytesMin: number;
+  graphBytesMax: number;
+  sync: boolean;
+}
+
+/** A tensor of a model, as its manifest lists it. */
+export interface PublishedTensor {
+  sha256: string;
+  /** Size of the file. */
+  bytes: number;
+}
+
+/** Attempts at pinning a tensor that is being reclaimed in the same moment. */
+const PIN_ATTEMPTS_MAX = 5;
+
+/**
+ * Publishes every tensor, then leaves the rewritten graph as `model/model.onnx` in the scratch folder. Until the scratch folder goes,
+ * a hard link in `pins/` holds each tensor, also those that were there before: a link is a reference.
+ *
+ * @throws PluginError `ERR_STORE_FULL`, `ERR_MODEL_TOO_LARGE`, `ERR_INGEST_FAILED`
+ */
+export function publishTensors(job: PublishJob, onProgress: (done: number, total: number) => void): PublishedTensor[] {
+  const graphPath = join(job.scratch, OPTIMIZED_GRAPH);
+  const dataPath = join(job.scratch, OPTIMIZED_DATA);
+  const graphBytes = statSync(graphPath).size;
+  if (graphBytes > job.graphBytesMax) {
+    throw new PluginError(
+      'ERR_MODEL_TOO_LARGE',
+      `its graph has ${graphBytes} bytes, the limit is ${job.graphBytesMax}`,
+    );
+  }
+  const model = fromBinary(ModelProtoSchema, readFileSync(graphPath));
+  const dataBytes = statSync(dataPath, { throwIfNoEntry: false })?.size ?? 0;
+  const cuts = planCuts(model, OPTIMIZED_DATA, dataBytes, job.tensorBytesMin);
+
+  const published = publishCuts(cuts, dataPath, dataBytes, job, onProgress);
+
+  const folder = join(job.scratch, 'model');
+  mkdirSync(folder);
+  writeFileSync(join(folder, GRAPH_FILE), toBinary(ModelProtoSchema, model), { mode: 0o444, flush: job.sync });
+  if (job.sync) syncFolder(job.tensorsFolder);
+  return [...new Map(published.map((tensor) => [tensor.sha256, tensor])).values()];
+}
+
+/** From the end of the data file to its start, cutting it shorter on the way: a byte is hardly ever there twice. */
+function publishCuts(
+  cuts: Cut[],
+  dataPath: string,
+  dataBytes: number,
+  job: PublishJob,
+  onProgress: (done: number, total: number) => void,
+): PublishedTensor[] {
+  const total = cuts.reduce((sum, { bytes }) => sum + bytes, 0);
+  const ordered = cuts.map((cut) => ({ cut, end: endOf(cut) })).sort((one, other) => other.end - one.end);
+  const published: PublishedTensor[] = [];
+  mkdirSync(join(job.scratch, 'pins'));
+  const data = dataBytes === 0 ? undefined : openSync(dataPath, 'r+');
+  try {
+    let done = 0;
+    for (const [index, { cut }] of ordered.entries()) {
+      const tensor = publishCut(cut, data, job);
+      cut.place(tensor.sha256);
+      published.push(tensor);
+      if (data !== undefined) ftruncateSync(data, ordered[index + 1]?.end ?? 0);
+      done += cut.bytes;
+      onProgress(done, total);
+    }
+  } finally {
+    if (data !== undefined) closeSync(data);
+    unlinkIfPresent(dataPath);
+  }
+  return published;
+}
+
+/** Where the last byte that a cut takes from the data file lies. */
+function endOf({ parts }: Cut): number {
+  return Math.max(0, ...parts.map((part) => (part instanceof Uint8Array ? 0 : part.offset + part.length)));
+}
+
+function publishCut(cut: Cut, data: number | undefined, { scratch, tensorsFolder, sync }: PublishJob): PublishedTensor {
+  const privateName = join(scratch, 'part');
+  const sha256 = writeCut(cut, data, privateName, sync);
+  const name = join(tensorsFolder, sha256);
+  const pin = join(scratch, 'pins', sha256);
+  for (let attempt = 0; attempt < PIN_ATTEMPTS_MAX; attempt++) {
+    if (linkIfAbsent(privateName, name)) {
+      linkIfAbsent(privateName, pin);
+      break;
+    }
+    try {
+      linkIfAbsent(name, pin);
+      break;
+    } catch (error) {
+      // Reclaimed between the two calls: publish ours.
+      if (!hasCode(error, 'ENOENT')) throw error;
+    }
+  }
+  unlinkSync(privateName);
+  return { sha256, bytes: cut.bytes };
+}
+
+function writeCut(cut: Cut, data: number | undefined, path: string, sync: boolean): string {
+  const writer = new HashingWriter(path);
+  try {
+    for (const part of cut.parts) {
+      writer.padTo(alignUp(writer.bytes));
+      if (part instanceof Uint8Array) writer.write(part);
+      else if (data !== undefined) writer.copy(data, part);
+    }
+  } catch (error) {
+    writer.abandon();
+    unlinkIfPresent(path);
+    if (hasCode(error, 'ENOSPC', 'EDQUOT')) {
+      throw new PluginError('ERR_STORE_FULL', 'no space is left on the file system of the store', {
+        retriable: true,
+        cause: error,
+      });
+    }
+    throw error;
+  }
+  return writer.finish(sync);
+}

@@ -1,0 +1,21 @@
+/** The worker thread around {@link publishTensors}: one job, progress, one answer. It dies with the daemon. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { asPluginError, PluginError, type WireError } from '@tetris/common/errors';
+import { type PublishedTensor, type PublishJob, publishTensors } from './publish-tensors';
+
+/** What the thread posts. */
+export type PublishMessage = { done: number; total: number } | { tensors: PublishedTensor[] } | { error: WireError };
+
+function main(): void {
+  const post = (message: PublishMessage): void => parentPort?.postMessage(message);
+  try {
+    post({ tensors: publishTensors(workerData as PublishJob, (done, total) => post({ done, total })) });
+  } catch (error) {
+    const plugin = asPluginError(error);
+    const known = plugin.code !== 'ERR_INTERNAL';
+    // Whatever cannot be cut came from the optimizer, hence from the model.
+    post({ error: known ? plugin.toWire() : new PluginError('ERR_INGEST_FAILED', plugin.message).toWire() });
+  }
+}
+
+main();

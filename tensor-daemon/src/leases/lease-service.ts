@@ -1,0 +1,203 @@
+import { randomBytes } from 'node:crypto';
+import {
+  asPluginError,
+  type GraphOptions,
+  type InstanceView,
+  type LeaseGrant,
+  type Logger,
+  type ModelSource,
+  PluginError,
+} from '@tetris/common';
+import type { Ingest, IngestListener } from '../ingest/ingest';
+import type { ModelFiles } from '../sources/model-files';
+import type { Reclaimer } from '../reclaim/reclaimer';
+import type { Model } from '../store/catalog';
+import { GRAPH_FILE } from '../store/layout';
+import type { Registrations } from '../store/registrations';
+import type { Store } from '../store/store';
+import type { Views } from '../store/views';
+import type { Effects, LeaseTable, ViewId } from './lease-table';
+
+/** What a lease asks for. */
+export interface LeaseWish {
+  instance?: string | undefined;
+  namespace: string;
+  name: string;
+  source: ModelSource;
+  graph: GraphOptions;
+}
+
+/** A lease's holder, as the service sees it. */
+export interface LeaseHolder {
+  /** Its end, for whatever reason, ends the lease. */
+  readonly signal: AbortSignal;
+  progress(...event: Parameters<IngestListener>): void;
+  /** The lease was ended from this side. */
+  ended(): void;
+}
+
+/** Attempts at a view of a model that is reclaimed in the same moment. */
+const VIEW_ATTEMPTS_MAX = 3;
+
+/** Carries leases out: sources, ingest and views around the pure table. */
+export class LeaseService {
+  readonly #parts: LeaseServiceParts;
+  readonly #holders = new Map<string, LeaseHolder>();
+  /** The last change under way of each view. */
+  readonly #changes = new Map<string, Promise<unknown>>();
+
+  constructor(parts: LeaseServiceParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Grants a lease, which lasts until its holder's signal aborts or the instance is released.
+   * @throws PluginError with the reason; nothing is held then
+   */
+  async lease(wish: LeaseWish, holder: LeaseHolder): Promise<LeaseGrant> {
+    const { table, now } = this.#parts;
+    const instance = wish.instance ?? randomBytes(24).toString('base64url');
+    const leaseId = randomBytes(12).toString('base64url');
+    table.request(leaseId, { ...wish, instance }, now());
+    this.#holders.set(leaseId, holder);
+    holder.signal.addEventListener('abort', () => void this.end(leaseId), { once: true });
+    try {
+      return await this.#grant(leaseId, instance, wish, holder);
+    } catch (error) {
+      await this.end(leaseId);
+      throw asPluginError(error);
+    }
+  }
+
+  /** Ends a lease. Idempotent. */
+  async end(leaseId: string): Promise<void> {
+    this.#holders.delete(leaseId);
+    await this.carryOut(this.#parts.table.end(leaseId));
+  }
+
+  registerInstance(instance: string, namespace: string): InstanceView {
+    this.#parts.table.register(instance, namespace);
+    this.#parts.registrations.write(instance, namespace);
+    this.#parts.views.addInstance(instance);
+    return this.instance(instance);
+  }
+
+  /** @throws PluginError `ERR_INSTANCE_UNKNOWN` */
+  instance(token: string): InstanceView {
+    const { table, store } = this.#parts;
+    const entry = table.instance(token);
+    if (entry === undefined) throw new PluginError('ERR_INSTANCE_UNKNOWN', `there is no instance '${token}'`);
+    const modelKeys = new Set(entry.retained);
+    for (const { modelKey } of entry.leases.values()) if (modelKey !== undefined) modelKeys.add(modelKey);
+    const models = [...modelKeys].map((key) => store.catalog.model(key)).filter((model) => model !== undefined);
+    return {
+      instance: token,
+      namespace: entry.namespace,
+      viewPath: store.layout.instanceViews(token),
+      models: models.map(({ modelKey, name, tensors }) => ({
+        modelKey,
+        name,
+        tensors: tensors.map(({ sha256, bytes }) => ({ sha256, bytes })),
+      })),
+    };
+  }
+
+  async releaseInstance(token: string): Promise<void> {
+    this.#parts.registrations.remove(token);
+    await this.carryOut(this.#parts.table.releaseInstance(token));
+  }
+
+  /** Does what the table says has to be done. */
+  async carryOut({ endLeases, dropViews, dropInstances }: Effects): Promise<void> {
+    for (const leaseId of endLeases) {
+      this.#holders.get(leaseId)?.ended();
+      this.#holders.delete(leaseId);
+    }
+    await Promise.all(dropViews.map((view) => this.#changeView(view, () => this.#dropUnused(view))));
+    for (const instance of dropInstances) {
+      if (this.#parts.table.instance(instance) !== undefined) continue;
+      this.#parts.registrations.remove(instance);
+      this.#parts.views.removeInstance(instance);
+    }
+  }
+
+  async #grant(leaseId: string, instance: string, wish: LeaseWish, holder: LeaseHolder): Promise<LeaseGrant> {
+    const { table, sources, store, keyOf } = this.#parts;
+    const files = await sources.files(wish.source);
+    const modelKey = keyOf(files, wish.graph);
+    if (!table.bind(leaseId, modelKey)) throw ended();
+    const warm = store.catalog.model(modelKey) !== undefined;
+    const view = { instance, modelKey };
+    const model = await this.#makeView(view, files, wish, holder);
+    if (!table.grant(leaseId)) {
+      await this.#changeView(view, () => this.#dropUnused(view));
+      throw ended();
+    }
+    return {
+      leaseId,
+      modelKey,
+      view: `${instance}/${modelKey}/${GRAPH_FILE}`,
+      tensorBytes: model.tensors.reduce((sum, { bytes }) => sum + bytes, 0),
+      tensors: model.tensors.length,
+      warm,
+    };
+  }
+
+  /** The model's view, and the model itself where the store lacks it. */
+  async #makeView(view: ViewId, files: ModelFiles, { name, graph }: LeaseWish, holder: LeaseHolder): Promise<Model> {
+    const { table, store, ingest, reclaimer, views } = this.#parts;
+    const { instance, modelKey } = view;
+    for (let attempt = 0; attempt < VIEW_ATTEMPTS_MAX; attempt++) {
+      const model =
+        store.catalog.model(modelKey) ??
+        (await ingest.ingest({ modelKey, name, files, graph }, (...event) => holder.progress(...event), holder.signal));
+      reclaimer.used(modelKey);
+      const made = await this.#changeView(view, async () => {
+        if (!table.viewInUse(view)) throw ended();
+        if (store.hasView(instance, modelKey)) return true;
+        return views.make(instance, modelKey, model.tensors);
+      });
+      if (made) return model;
+      // Something of it was removed behind our back: not a model any more.
+      store.removeModel(modelKey);
+    }
+    throw new PluginError('ERR_INGEST_FAILED', `model '${name}': its tensors vanish from the store`, {
+      retriable: true,
+    });
+  }
+
+  async #dropUnused(view: ViewId): Promise<void> {
+    if (this.#parts.table.viewInUse(view)) return;
+    await this.#parts.views.remove(view.instance, view.modelKey);
+  }
+
+  /** Changes of one view come one after the other. */
+  #changeView<T>({ instance, modelKey }: ViewId, change: () => Promise<T>): Promise<T> {
+    const key = `${instance}/${modelKey}`;
+    const result = (this.#changes.get(key) ?? Promise.resolve()).then(change);
+    const settled = result
+      .catch(() => undefined)
+      .then(() => {
+        if (this.#changes.get(key) === settled) this.#changes.delete(key);
+      });
+    this.#changes.set(key, settled);
+    return result;
+  }
+}
+
+export interface LeaseServiceParts {
+  table: LeaseTable;
+  store: Store;
+  views: Views;
+  registrations: Registrations;
+  sources: { files(source: ModelSource): Promise<ModelFiles> };
+  ingest: Ingest;
+  reclaimer: Reclaimer;
+  keyOf: (files: ModelFiles, graph: GraphOptions) => string;
+  now: () => number;
+  log: Logger;
+}
+
+function ended(): PluginError {
+  return new PluginError('ERR_LEASE_UNKNOWN', 'the lease was ended while it was being made');
+}

@@ -1,0 +1,60 @@
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+
+/** The daemon's metrics, on an injected registry. */
+export interface DaemonMetrics {
+  leaseSeconds: Histogram<'warm'>;
+  leaseFailures: Counter<'code'>;
+  ingestSeconds: Histogram;
+  reclaimedBytes: Counter;
+}
+
+export interface DaemonGauges {
+  uniqueBytes(): number;
+  unsharedBytes(): number;
+  leases(): number;
+  instances(): number;
+}
+
+export function createMetrics(registry: Registry, gauges: DaemonGauges): DaemonMetrics {
+  const registers = [registry];
+  const gauge = (name: string, help: string, read: () => number): void => {
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
+  };
+  gauge('tetris_daemon_store_bytes', 'Bytes of all tensors, each once', gauges.uniqueBytes);
+  gauge('tetris_daemon_unshared_bytes', 'The same if every lease had its own copy', gauges.unsharedBytes);
+  gauge('tetris_daemon_leases', 'Leases held', gauges.leases);
+  gauge('tetris_daemon_instances', 'Instances known', gauges.instances);
+  return {
+    leaseSeconds: new Histogram({
+      name: 'tetris_daemon_lease_seconds',
+      help: 'Time from a lease request to its grant',
+      labelNames: ['warm'],
+      buckets: [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100],
+      registers,
+    }),
+    leaseFailures: new Counter({
+      name: 'tetris_daemon_lease_failures_total',
+      help: 'Leases refused, by code',
+      labelNames: ['code'],
+      registers,
+    }),
+    ingestSeconds: new Histogram({
+      name: 'tetris_daemon_ingest_seconds',
+      help: 'Time to ingest a model',
+      buckets: [0.1, 0.3, 1, 3, 10, 30, 100, 300],
+      registers,
+    }),
+    reclaimedBytes: new Counter({
+      name: 'tetris_daemon_reclaimed_bytes_total',
+      help: 'Bytes of tensors and graphs removed from the store',
+      registers,
+    }),
+  };
+}

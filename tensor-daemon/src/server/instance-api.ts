@@ -1,0 +1,66 @@
+import type { IncomingMessage } from 'node:http';
+import { asPluginError, type DaemonHealth, type LeaseEvent, LeaseRequestSchema } from '@tetris/common';
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { LeaseService } from '../leases/lease-service';
+import type { Uploads } from '../sources/uploads';
+import { parseBody } from './http';
+
+/** Least time between two progress lines of a lease. */
+const PROGRESS_INTERVAL_MS = 100;
+
+/** What instances may ask. */
+export function addInstanceApi(app: FastifyInstance, leases: LeaseService, uploads: Uploads): void {
+  app.addContentTypeParser('application/octet-stream', (_request, payload, done) => done(null, payload));
+
+  app.post('/v1/leases', async (request, reply) => {
+    const wish = parseBody(LeaseRequestSchema, request.body);
+    reply.hijack();
+    const stream = new LeaseStream(reply);
+    try {
+      stream.send({ event: 'leased', ...(await leases.lease(wish, stream)) });
+    } catch (error) {
+      stream.send({ event: 'failed', error: asPluginError(error).toWire() });
+      stream.ended();
+    }
+  });
+
+  app.put('/v1/uploads', async (request) => uploads.receive(request.body as IncomingMessage));
+}
+
+export function addHealth(app: FastifyInstance, health: () => DaemonHealth): void {
+  app.get('/v1/health', async () => health());
+}
+
+/** A response that stays open: lines of JSON, whose end is the lease's end. */
+class LeaseStream {
+  readonly #reply: FastifyReply['raw'];
+  readonly #abort = new AbortController();
+  #progressMs = 0;
+
+  constructor({ raw }: FastifyReply) {
+    this.#reply = raw;
+    raw.on('close', () => this.#abort.abort());
+    raw.on('error', () => this.#abort.abort());
+    raw.writeHead(200, { 'content-type': 'application/x-ndjson' });
+    raw.flushHeaders();
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  send(event: LeaseEvent): void {
+    if (!this.#reply.writableEnded) this.#reply.write(`${JSON.stringify(event)}\n`);
+  }
+
+  progress(phase: Extract<LeaseEvent, { event: 'progress' }>['phase'], done: number, total: number): void {
+    const now = performance.now();
+    if (done < total && done > 0 && now - this.#progressMs < PROGRESS_INTERVAL_MS) return;
+    this.#progressMs = now;
+    this.send({ event: 'progress', phase, done, total });
+  }
+
+  ended(): void {
+    this.#reply.end();
+  }
+}

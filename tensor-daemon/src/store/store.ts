@@ -1,0 +1,156 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Catalog, type Model, type StoredTensor, type Tensor } from './catalog';
+import { syncFolder, unlinkIfPresent } from './files';
+import { GRAPH_FILE, isDigest, MANIFEST_FILE, StoreLayout } from './layout';
+import { type Manifest, readManifest } from './manifest';
+
+/** `f_type` of a tmpfs: nothing there outlives the power, so nothing needs syncing. */
+const TMPFS_MAGIC = 0x01021994;
+
+/** Size of the blocks that `st_blocks` counts. */
+const BLOCK_BYTES = 512;
+
+/** A folder of its own for work under way. */
+export interface Scratch {
+  readonly path: string;
+  remove(): void;
+}
+
+export interface StoreOptions {
+  path: string;
+  sync: 'auto' | 'always' | 'never';
+  inventoryLogMax: number;
+  nowMs: number;
+}
+
+/**
+ * The folders of the store and what is known of them. Reference truth is the link count: a tensor whose only name is
+ * the one in `tensors/` is held by no view and no ingest.
+ */
+export class Store {
+  readonly layout: StoreLayout;
+  readonly catalog: Catalog;
+  /** Whether files are synced before they are published. */
+  readonly sync: boolean;
+
+  constructor({ path, sync, inventoryLogMax, nowMs }: StoreOptions) {
+    this.layout = new StoreLayout(path);
+    this.layout.create();
+    this.catalog = new Catalog(nowMs, inventoryLogMax);
+    this.sync = sync === 'auto' ? statfsSync(path).type !== TMPFS_MAGIC : sync === 'always';
+  }
+
+  /**
+   * Rebuilds the catalog from the folders and sweeps what a crash left: work under way, tensors cut short, models that
+   * miss a tensor, tensors that nothing needs.
+   */
+  recover(): void {
+    const { scratch, uploads } = this.layout;
+    for (const folder of [scratch, uploads]) emptyFolder(folder);
+    const tensors = this.#foundTensors();
+    const manifests = this.#foundManifests();
+    // A size that differs from the manifest's is a file cut short by a loss of power.
+    const sizes = new Map(
+      manifests.flatMap((manifest) => manifest.tensors).map(({ sha256, bytes }) => [sha256, bytes]),
+    );
+    this.catalog.addTensors(tensors.filter(({ sha256, fileBytes }) => (sizes.get(sha256) ?? fileBytes) === fileBytes));
+    for (const { sha256 } of tensors) {
+      if (this.catalog.tensor(sha256) === undefined) unlinkIfPresent(this.layout.tensor(sha256));
+    }
+    for (const manifest of manifests) {
+      const added = this.catalog.addModel(manifest, this.#folderBytes(this.layout.model(manifest.modelKey)));
+      if (added === undefined) this.#removeModelFolder(manifest.modelKey);
+    }
+    this.unlinkUnreferenced([...this.catalog.tensors()].filter(({ models }) => models === 0));
+  }
+
+  newScratch(): Scratch {
+    const path = join(this.layout.scratch, randomBytes(8).toString('hex'));
+    mkdirSync(path);
+    return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+  }
+
+  /**
+   * Publishes a model: `folder` holds its graph already, its tensors are published and pinned. The manifest comes last,
+   * and both appear together.
+   */
+  publishModel(folder: string, manifest: Manifest): Model {
+    const { models } = this.layout;
+    this.catalog.addTensors(manifest.tensors.map(({ sha256 }) => this.#stat(sha256)));
+    writeFileSync(join(folder, MANIFEST_FILE), JSON.stringify(manifest), { flush: this.sync });
+    if (this.sync) syncFolder(folder);
+    const path = this.layout.model(manifest.modelKey);
+    this.#removeModelFolder(manifest.modelKey);
+    renameSync(folder, path);
+    if (this.sync) syncFolder(models);
+    const model = this.catalog.addModel(manifest, this.#folderBytes(path));
+    if (model === undefined) throw new Error(`a tensor of ${manifest.modelKey} is gone although it was pinned`);
+    return model;
+  }
+
+  /** Removes a model that nobody uses, and the tensors that nothing else needs. @returns what went */
+  removeModel(modelKey: string): { tensors: number; bytes: number } {
+    this.#removeModelFolder(modelKey);
+    const graphBytes = this.catalog.model(modelKey)?.graphBytes ?? 0;
+    const { tensors, bytes } = this.unlinkUnreferenced(this.catalog.removeModel(modelKey));
+    return { tensors, bytes: bytes + graphBytes };
+  }
+
+  /** Unlinks those of `tensors` that have no other name. Looking and unlinking is one step: nobody links in between. */
+  unlinkUnreferenced(tensors: readonly Tensor[]): { tensors: number; bytes: number } {
+    const removed = tensors.filter(({ sha256 }) => this.links(sha256) <= 1);
+    for (const { sha256 } of removed) unlinkIfPresent(this.layout.tensor(sha256));
+    this.catalog.removeTensors(removed);
+    return { tensors: removed.length, bytes: removed.reduce((sum, { bytes }) => sum + bytes, 0) };
+  }
+
+  /** Names that a tensor has, the one in `tensors/` included; 0 where it is gone. */
+  links(sha256: string): number {
+    return statSync(this.layout.tensor(sha256), { throwIfNoEntry: false })?.nlink ?? 0;
+  }
+
+  hasView(instance: string, modelKey: string): boolean {
+    return existsSync(join(this.layout.view(instance, modelKey), GRAPH_FILE));
+  }
+
+  #stat(sha256: string): StoredTensor {
+    const { size, blocks } = statSync(this.layout.tensor(sha256));
+    return { sha256, fileBytes: size, bytes: blocks * BLOCK_BYTES };
+  }
+
+  #foundTensors(): StoredTensor[] {
+    const { tensors } = this.layout;
+    const names = readdirSync(tensors);
+    for (const name of names) if (!isDigest(name)) rmSync(join(tensors, name), { recursive: true, force: true });
+    return names.filter(isDigest).map((sha256) => this.#stat(sha256));
+  }
+
+  #foundManifests(): Manifest[] {
+    const { models } = this.layout;
+    return readdirSync(models).flatMap((name) => {
+      const manifest = readManifest(join(models, name, MANIFEST_FILE));
+      if (manifest?.modelKey === name && existsSync(join(models, name, GRAPH_FILE))) return [manifest];
+      this.#removeModelFolder(name);
+      return [];
+    });
+  }
+
+  /** Out of sight in one step, then gone. */
+  #removeModelFolder(name: string): void {
+    const path = join(this.layout.models, name);
+    if (!existsSync(path)) return;
+    const scratch = this.newScratch();
+    renameSync(path, join(scratch.path, 'model'));
+    scratch.remove();
+  }
+
+  #folderBytes(path: string): number {
+    return readdirSync(path).reduce((sum, name) => sum + statSync(join(path, name)).blocks * BLOCK_BYTES, 0);
+  }
+}
+
+function emptyFolder(path: string): void {
+  for (const name of readdirSync(path)) rmSync(join(path, name), { recursive: true, force: true });
+}
