@@ -1,0 +1,81 @@
+/** Entry of an inference worker: the only thread that loads onnxruntime's native library. */
+import { readFileSync } from 'node:fs';
+import { parentPort } from 'node:worker_threads';
+import { env, InferenceSession, type Tensor } from 'onnxruntime-node';
+import type {
+  LoadRequest,
+  Outputs,
+  RunRequest,
+  SessionInfo,
+  WireFailure,
+  WorkerReply,
+  WorkerRequest,
+} from './protocol';
+import { buffersOf, tensorOf, wireOf } from './tensors';
+
+if (parentPort === null) throw new Error('this file runs as a worker thread');
+const port = parentPort;
+const sessions = new Map<number, InferenceSession>();
+
+let last: Promise<void> = Promise.resolve();
+port.on('message', ({ id, request }: { id: number; request: WorkerRequest }) => {
+  // One after the other: `run` after `load` of the same session must find it.
+  last = last.then(async () => post(await handle(id, request)));
+});
+
+async function handle(id: number, request: WorkerRequest): Promise<WorkerReply> {
+  try {
+    switch (request.kind) {
+      case 'load':
+        return { id, ok: true, info: await load(request) };
+      case 'run':
+        return { id, ok: true, outputs: await run(request) };
+      case 'release':
+        await session(request.sessionId).release();
+        sessions.delete(request.sessionId);
+        return { id, ok: true };
+      case 'endProfiling':
+        session(request.sessionId).endProfiling();
+        return { id, ok: true };
+    }
+  } catch (error) {
+    return { id, ok: false, error: failureOf(error) };
+  }
+}
+
+async function load({ sessionId, file, options, logLevel }: LoadRequest): Promise<SessionInfo> {
+  if (logLevel !== undefined) env.logLevel = logLevel as NonNullable<typeof env.logLevel>;
+  const loaded =
+    file.kind === 'path'
+      ? await InferenceSession.create(file.path, options)
+      : await InferenceSession.create(readFileSync(file.path), options);
+  sessions.set(sessionId, loaded);
+  const { inputNames, outputNames, inputMetadata, outputMetadata } = loaded;
+  return { inputNames, outputNames, inputMetadata, outputMetadata };
+}
+
+async function run({ sessionId, feeds, fetches, options }: RunRequest): Promise<Outputs> {
+  const fed = Object.entries(feeds).map(([name, fed]) => [name, 'tensor' in fed ? tensorOf(fed.tensor) : fed.value]);
+  const wanted = Object.entries(fetches).map(([name, tensor]) => [name, tensor === null ? null : tensorOf(tensor)]);
+  const results = await session(sessionId).run(
+    Object.fromEntries(fed) as Record<string, Tensor>,
+    Object.fromEntries(wanted) as Record<string, Tensor | null>,
+    options,
+  );
+  return Object.fromEntries(Object.entries(results).map(([name, tensor]) => [name, wireOf(tensor)]));
+}
+
+function session(sessionId: number): InferenceSession {
+  const found = sessions.get(sessionId);
+  if (found === undefined) throw new Error('Session already disposed.');
+  return found;
+}
+
+function post(reply: WorkerReply): void {
+  port.postMessage(reply, 'outputs' in reply ? buffersOf(Object.values(reply.outputs)) : []);
+}
+
+function failureOf(error: unknown): WireFailure {
+  const name = error instanceof TypeError ? 'TypeError' : error instanceof RangeError ? 'RangeError' : 'Error';
+  return { name, message: error instanceof Error ? error.message : String(error) };
+}

@@ -1,0 +1,121 @@
+/**
+ * The runtime's configuration keys as plain data. A function instance reads them with the small reader below: the schema
+ * library would cost each instance 7.5 MB (measured). `config.ts` turns the same table into the schema for everyone else.
+ */
+import { environmentName, parseBytes } from '@tetris/common/environment';
+import { PluginError } from '@tetris/common/errors';
+
+/** How a key's text is read. */
+type Kind = 'text' | 'integer' | 'bytes' | 'flag' | 'list';
+
+interface Key<K extends Kind = Kind> {
+  kind: K;
+  fallback: string;
+  unit: string;
+  text: string;
+}
+
+const key = <K extends Kind>(kind: K, fallback: string, unit: string, text: string): Key<K> => ({
+  kind,
+  fallback,
+  unit,
+  text,
+});
+
+/** Component name: the variables are `TETRIS_RUNTIME_<KEY>`. */
+export const RUNTIME_COMPONENT = 'runtime';
+
+/** Every key, with its default, unit and meaning. */
+export const RUNTIME_KEYS = {
+  listen: key(
+    'text',
+    '8080',
+    'port or path',
+    'Where /init and /run are served: a TCP port, or the path of a Unix socket.',
+  ),
+  daemonSocket: key('text', '', 'path', "The tensor daemon's instance socket. Empty: models are loaded privately."),
+  views: key('text', '/tetris/views', 'path', 'The folder in which the views that the daemon grants are found.'),
+  instance: key(
+    'text',
+    '',
+    'token',
+    "This instance's token at the daemon. Empty: the daemon makes one for each lease.",
+  ),
+  modelRoots: key(
+    'list',
+    '',
+    'paths',
+    'Model folders that the daemon knows under the same paths; their models are not hashed.',
+  ),
+  logTags: key('flag', 'false', 'true or false', 'Prefix every line of an activation with its id between two U+0001.'),
+  bodyBytesMax: key('bytes', '48m', 'bytes', 'Largest request body.'),
+  unpackedBytesMax: key('bytes', '1g', 'bytes', 'Largest sum of the files of an action archive.'),
+  unpackedFilesMax: key('integer', '50000', 'count', 'Most files and folders in an action archive.'),
+  workersMax: key('integer', '16', 'count', 'Most inference workers, whatever /init asks for.'),
+  workerHeapMax: key('integer', '256', 'MiB', 'JavaScript heap of an inference worker; tensors are outside of it.'),
+  queueMax: key('integer', '1024', 'count', 'Most inference requests that wait for a worker.'),
+  leaseRetryMs: key('integer', '1000', 'ms', 'Pause between attempts to renew a lease that the daemon ended.'),
+  leaseRetriesMax: key('integer', '60', 'count', 'Attempts to renew a lease before the model is left as it is mapped.'),
+} as const satisfies Record<string, Key>;
+
+interface Parsed {
+  text: string;
+  integer: number;
+  bytes: number;
+  flag: boolean;
+  list: readonly string[];
+}
+
+/** The runtime's configuration, read and frozen. */
+export type RuntimeConfig = {
+  readonly [Name in keyof typeof RUNTIME_KEYS]: Parsed[(typeof RUNTIME_KEYS)[Name]['kind']];
+};
+
+const FLAGS: Readonly<Record<string, boolean>> = {
+  true: true,
+  yes: true,
+  on: true,
+  1: true,
+  false: false,
+  no: false,
+  off: false,
+  0: false,
+};
+
+const PARSERS: { [K in Kind]: (text: string) => Parsed[K] | undefined } = {
+  text: (text) => text,
+  integer: (text) => (/^\d{1,15}$/.test(text) ? Number(text) : undefined),
+  bytes: parseBytes,
+  flag: (text) => FLAGS[text.toLowerCase()],
+  list: (text) =>
+    text
+      .split(',')
+      .map((item) => item.trim())
+      .filter((item) => item !== ''),
+};
+
+/**
+ * Reads the configuration from the environment; an empty variable counts as unset.
+ *
+ * @throws PluginError `ERR_CONFIG_INVALID` that lists every bad value and every unknown `TETRIS_RUNTIME_` variable
+ */
+export function readRuntimeConfig(env: Readonly<Record<string, string | undefined>>): RuntimeConfig {
+  const problems: string[] = [];
+  const config: Record<string, unknown> = {};
+  const known = new Set<string>();
+  for (const [name, { kind, fallback, unit }] of Object.entries(RUNTIME_KEYS)) {
+    const variable = environmentName(RUNTIME_COMPONENT, name);
+    known.add(variable);
+    const text = env[variable] === undefined || env[variable] === '' ? fallback : env[variable];
+    config[name] = PARSERS[kind](text);
+    if (config[name] === undefined) problems.push(`${variable}: expected ${kind} (${unit}), got '${text}'`);
+  }
+  const prefix = environmentName(RUNTIME_COMPONENT, '');
+  for (const variable of Object.keys(env)) {
+    if (variable.startsWith(prefix) && !known.has(variable)) problems.push(`${variable}: no such key`);
+  }
+  if (problems.length > 0) {
+    throw new PluginError('ERR_CONFIG_INVALID', `configuration of runtime is invalid:\n  ${problems.join('\n  ')}`);
+  }
+  return Object.freeze(config) as RuntimeConfig;
+}

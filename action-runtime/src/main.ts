@@ -1,0 +1,61 @@
+/** Starts a function instance: the only place that builds things. */
+import os from 'node:os';
+import { errorMessage } from '@tetris/common/errors';
+import { type RuntimeConfig, readRuntimeConfig } from './keys';
+import { interceptOnnxruntime } from './onnx/intercept';
+import { provideSettings, readInferenceSettings } from './onnx/settings';
+import { type ActionCode, loadAction, type Main } from './proxy/action-loader';
+import { PlainLog, TaggedLog } from './proxy/activation-log';
+import { ActivationService } from './proxy/activation-service';
+import { ActivationContext, activationEnvironment } from './proxy/context';
+import { serve } from './proxy/server';
+import { createWorkspace } from './proxy/workspace';
+
+async function main(): Promise<void> {
+  const config = readRuntimeConfig(process.env);
+  const context = new ActivationContext();
+  const environment = process.env;
+  process.env = activationEnvironment(environment, context);
+  const service = new ActivationService({
+    context,
+    log: config.logTags ? new TaggedLog(context) : new PlainLog(),
+    concurrent: environment['__OW_ALLOW_CONCURRENT']?.toLowerCase() === 'true',
+    load: actionLoader(config, environment),
+    environment,
+  });
+  // What no promise of user code caught ends its activation with an error; without one, the process, as Node does.
+  for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+    process.on(event, (error: unknown) => {
+      if (service.uncaught(error)) return;
+      console.error(error);
+      process.exit(1);
+    });
+  }
+  const server = await serve(service, config.listen, config.bodyBytesMax);
+  process.once('SIGTERM', () => {
+    server.close();
+    process.exit(0);
+  });
+}
+
+function actionLoader(config: RuntimeConfig, environment: NodeJS.ProcessEnv) {
+  // Files that carry the runtime's modules; the first request for one loads it, and inference with it.
+  const onnxruntime = require.resolve('./onnx/onnxruntime-node');
+  interceptOnnxruntime({ node: onnxruntime, common: require.resolve('onnxruntime-common') });
+  const workspace = createWorkspace({ onnxruntime });
+  return (action: ActionCode, settings: Readonly<Record<string, unknown>>): Promise<Main> => {
+    provideSettings({
+      config,
+      folders: { own: [workspace.folder, os.tmpdir()], roots: config.modelRoots },
+      folder: workspace.folder,
+      namespace: environment['__OW_NAMESPACE'] ?? '',
+      inference: readInferenceSettings(settings['tetris'], config.workersMax),
+    });
+    return loadAction(action, workspace, config);
+  };
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`tetris: the runtime did not start: ${errorMessage(error)}\n`);
+  process.exit(1);
+});

@@ -1,0 +1,39 @@
+/**
+ * The module that user code gets as `onnxruntime-node`: everything of `onnxruntime-common`, with our backend behind it.
+ *
+ * Nothing of inference is loaded before this file, so an action without models does not pay for it. In a thread that
+ * user code started itself there are no settings; the real package registers its own backend there.
+ */
+import { createRequire } from 'node:module';
+import { env, registerBackend } from 'onnxruntime-common';
+import { inferenceBackend } from './backend';
+import { instanceSettings } from './settings';
+
+export * from 'onnxruntime-common';
+
+interface SupportedBackend {
+  name: string;
+  bundled: boolean;
+}
+
+/** As the native library answers; asking it would load it into the main thread. */
+const SUPPORTED: readonly SupportedBackend[] = [
+  { name: 'cpu', bundled: true },
+  { name: 'webgpu', bundled: true },
+  { name: 'cuda', bundled: false },
+  { name: 'tensorrt', bundled: false },
+];
+
+/** Execution providers that this platform's build knows. */
+export function listSupportedBackends(): SupportedBackend[] {
+  return SUPPORTED.filter(({ bundled }) => bundled || process.arch === 'x64').map((backend) => ({ ...backend }));
+}
+
+const settings = instanceSettings();
+if (settings === undefined) {
+  createRequire(__filename)('onnxruntime-node');
+} else {
+  const backend = inferenceBackend(settings);
+  for (const { name } of SUPPORTED) registerBackend(name, backend, 100);
+  Object.defineProperty(env.versions, 'node', { value: env.versions.common, enumerable: true });
+}

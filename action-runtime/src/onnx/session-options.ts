@@ -1,0 +1,103 @@
+/** Which session options can be served by a shared model, and what becomes of them there. */
+import type { GraphOptions } from '@tetris/common';
+import type { InferenceSession } from 'onnxruntime-common';
+
+type SessionOptions = InferenceSession.SessionOptions;
+
+/** Threads of a session where the user does not say. */
+export interface ThreadDefaults {
+  threads: number;
+}
+
+/** What becomes of one `InferenceSession.create`. */
+export interface SessionPlan {
+  /** Options of a session over a private copy of the model. */
+  privately: SessionOptions;
+  /** `graph` goes into the saved model, `options` are left for the session over it; or why there can be none. */
+  shared: { graph: GraphOptions; options: SessionOptions } | { reason: string };
+}
+
+/** Options that only say how a session runs: they pass through. */
+const RUN_TIME_OPTIONS = new Set<string>([
+  'intraOpNumThreads',
+  'interOpNumThreads',
+  'enableCpuMemArena',
+  'enableMemPattern',
+  'executionMode',
+  'logId',
+  'logSeverityLevel',
+  'logVerbosityLevel',
+] satisfies (keyof SessionOptions)[]);
+
+/** Options that went into the saved graph, or are the defaults of what a shared session does anyway. */
+const GRAPH_OPTIONS = new Set<string>(['graphOptimizationLevel', 'freeDimensionOverrides', 'executionProviders']);
+
+/** Session configuration entries (`extra`) that only say how a session runs. */
+const RUN_TIME_ENTRIES = new Set([
+  'session.intra_op.allow_spinning',
+  'session.inter_op.allow_spinning',
+  'session.force_spinning_stop',
+  'session.set_denormal_as_zero',
+  'session.dynamic_block_base',
+  'session.intra_op_thread_affinities',
+]);
+
+/**
+ * Decides for one `InferenceSession.create`.
+ *
+ * Memory patterns are off unless the user asks for them: they plan one block per input shape and keep it, which cost
+ * 3 MB an instance and gained no time (measured with a transformer and a convolution net).
+ */
+export function planSession(given: SessionOptions, { threads }: ThreadDefaults): SessionPlan {
+  // The user's options object may be a proxy, which cannot be sent to a worker.
+  const options = { ...given };
+  const threadCounts = { intraOpNumThreads: threads, interOpNumThreads: 1 };
+  const privately = { ...threadCounts, ...options };
+  const reason = privateReason(options);
+  if (reason !== undefined) return { privately, shared: { reason } };
+  const { graphOptimizationLevel = 'all', freeDimensionOverrides = {}, ...rest } = options;
+  delete rest.executionProviders;
+  return {
+    privately,
+    shared: {
+      graph: { graphOptimizationLevel, freeDimensionOverrides },
+      options: { ...threadCounts, enableMemPattern: false, ...rest, graphOptimizationLevel: 'disabled' },
+    },
+  };
+}
+
+function privateReason(options: SessionOptions): string | undefined {
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined || RUN_TIME_OPTIONS.has(name)) continue;
+    const reason = reasonOf(name, value, options);
+    if (reason !== undefined) return reason;
+  }
+  return undefined;
+}
+
+function reasonOf(name: string, value: unknown, options: SessionOptions): string | undefined {
+  if (name === 'executionProviders') {
+    const names = (options.executionProviders ?? []).map((item) => (typeof item === 'string' ? item : item.name));
+    const other = names.find((provider) => provider !== 'cpu');
+    return other === undefined ? undefined : `execution provider '${other}' has its own copy of the weights`;
+  }
+  if (GRAPH_OPTIONS.has(name)) return undefined;
+  if (name === 'extra') {
+    const entry = flatEntries(value).find((key) => !RUN_TIME_ENTRIES.has(key));
+    return entry === undefined ? undefined : `session entry '${entry}' may change the graph`;
+  }
+  if (name === 'enableProfiling' && value === false) return undefined;
+  if (name === 'preferredOutputLocation' && onlyCpu(value)) return undefined;
+  return `session option '${name}' belongs to one session`;
+}
+
+function onlyCpu(value: unknown): boolean {
+  const places = typeof value === 'object' && value !== null ? Object.values(value) : [value];
+  return places.every((place) => place === 'cpu');
+}
+
+/** `{session: {intra_op: {x: '1'}}}` -> `['session.intra_op.x']`, as onnxruntime reads nested entries. */
+function flatEntries(value: unknown, prefix = ''): string[] {
+  if (typeof value !== 'object' || value === null) return [prefix];
+  return Object.entries(value).flatMap(([name, item]) => flatEntries(item, prefix === '' ? name : `${prefix}.${name}`));
+}

@@ -1,0 +1,104 @@
+import { rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { errorMessage, isPluginError, PluginError } from '@tetris/common/errors';
+import { env, type InferenceSession } from 'onnxruntime-common';
+import type { WorkerPool } from '../inference/pool';
+import type { ModelFile } from '../inference/protocol';
+import { daemonModel, type ModelReference } from './model-source';
+import { notice } from './notice';
+import { SessionHandler } from './session-handler';
+import { planSession, type SessionPlan } from './session-options';
+import type { SharedModels } from './shared-models';
+
+/** A model that workers can load, and what to do when its session is gone. */
+interface Placed {
+  locate: () => Promise<ModelFile>;
+  release: () => Promise<void>;
+}
+
+/** Reasons for which the daemon's refusal means a private session rather than an error. */
+const FALLBACK_CODES = ['ERR_DAEMON_UNAVAILABLE', 'ERR_MODEL_UNSHAREABLE'] as const;
+
+/**
+ * Makes sessions: over a shared model where that is possible, over a private copy otherwise, with one line in the log
+ * that says why.
+ */
+export class Sessions {
+  readonly #pool: WorkerPool;
+  readonly #shared: SharedModels | undefined;
+  readonly #spool: string;
+  readonly #threads: number;
+  #spooled = 0;
+
+  /**
+   * @param shared undefined where no daemon is configured
+   * @param spool folder for models that were given as bytes
+   * @param threads intra-op threads of a session whose options do not say
+   */
+  constructor(pool: WorkerPool, shared: SharedModels | undefined, spool: string, threads: number) {
+    this.#pool = pool;
+    this.#shared = shared;
+    this.#spool = spool;
+    this.#threads = threads;
+  }
+
+  /** @throws PluginError about the model, or onnxruntime's own error where it is loaded privately */
+  async create(model: ModelReference, given: InferenceSession.SessionOptions): Promise<SessionHandler> {
+    const plan = planSession(given, { threads: this.#threads });
+    if ('reason' in plan.shared) {
+      notice(`${model.name} is loaded privately: ${plan.shared.reason}`);
+      return this.#open(await this.#private(model), plan.privately, true);
+    }
+    const placed = await this.#share(model, plan.shared);
+    if (placed !== undefined) return this.#open(placed, plan.shared.options, false);
+    return this.#open(await this.#private(model), plan.privately, true);
+  }
+
+  /** Undefined where the model has to be loaded privately, for the reason that was logged. */
+  async #share(
+    model: ModelReference,
+    { graph }: Exclude<SessionPlan['shared'], { reason: string }>,
+  ): Promise<Placed | undefined> {
+    if (this.#shared === undefined) {
+      notice('models are loaded privately: no tensor daemon is configured');
+      return undefined;
+    }
+    try {
+      const lease = await this.#shared.acquire(model.name, await daemonModel(model), graph);
+      return {
+        locate: async () => ({ kind: 'path', path: await lease.locate() }),
+        release: async () => lease.release(),
+      };
+    } catch (error) {
+      const code = FALLBACK_CODES.find((fallback) => isPluginError(error, fallback));
+      if (code === undefined || model.kind === 'url') throw error;
+      const which = code === 'ERR_MODEL_UNSHAREABLE' ? `${model.name} is` : 'models are';
+      notice(`${which} loaded privately: ${errorMessage(error)}`);
+      return undefined;
+    }
+  }
+
+  async #private(model: ModelReference): Promise<Placed> {
+    if (model.kind === 'url') {
+      const text = `Load model from ${model.name} failed: only a tensor daemon fetches models, and there is none`;
+      throw new PluginError('ERR_MODEL_SOURCE_UNKNOWN', text);
+    }
+    if (model.kind === 'file') {
+      return { locate: async () => ({ kind: 'path', path: model.path }), release: async () => undefined };
+    }
+    // The bytes are the user's and may change; a worker that replaces a failed one needs them again.
+    const file = path.join(this.#spool, `model-${++this.#spooled}.onnx`);
+    await writeFile(file, model.bytes);
+    return { locate: async () => ({ kind: 'bytes', path: file }), release: () => rm(file, { force: true }) };
+  }
+
+  async #open(placed: Placed, options: InferenceSession.SessionOptions, single: boolean): Promise<SessionHandler> {
+    try {
+      const { locate, release } = placed;
+      return new SessionHandler(await this.#pool.load({ locate, options, logLevel: env.logLevel, single }), release);
+    } catch (error) {
+      await placed.release();
+      throw error;
+    }
+  }
+}

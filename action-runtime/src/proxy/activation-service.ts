@@ -1,0 +1,188 @@
+/**
+ * `/init` and `/run` of OpenWhisk's container protocol, without the HTTP.
+ *
+ *     ready --init--> starting --ok--> ready (initialized) --run--> running --ok--> ready
+ *                        |fails                                        |throws synchronously
+ *                        v                                             v
+ *                     stopped                                       stopped
+ *
+ * States, texts and status codes are those of OpenWhisk's Node runtime; where it differs on purpose, decision 0003 says so.
+ */
+import { errorMessage } from '@tetris/common/errors';
+import { serializeError } from 'serialize-error';
+import type { ActionCode, Main } from './action-loader';
+import type { ActivationLog } from './activation-log';
+import { type ActivationContext, activationVariables, type Work } from './context';
+
+/** A reply: HTTP status and JSON body. */
+export interface Reply {
+  status: number;
+  body: unknown;
+}
+
+type Body = Readonly<Record<string, unknown>>;
+
+/** What the service needs from outside. */
+export interface ServiceParts {
+  context: ActivationContext;
+  log: ActivationLog;
+  /** May several activations run at once? */
+  concurrent: boolean;
+  /** Makes the action's function; `settings` is the body's `value`, with what our invoker extension adds to it. */
+  load: (action: ActionCode, settings: Body) => Promise<Main>;
+  /** The process's own variables, which `/init` adds to. */
+  environment: NodeJS.ProcessEnv;
+}
+
+interface Activation extends Work {
+  /** Ends the activation with an error that came from outside of its promise. */
+  fail: (error: unknown) => void;
+}
+
+/** One function instance's action and its state. */
+export class ActivationService {
+  readonly #parts: ServiceParts;
+  #status: 'ready' | 'starting' | 'running' | 'stopped' = 'ready';
+  #main: Main | undefined;
+
+  constructor(parts: ServiceParts) {
+    this.#parts = parts;
+  }
+
+  async init(body: Body): Promise<Reply> {
+    if (this.#main !== undefined) return refused('Cannot initialize the action more than once.');
+    if (this.#status !== 'ready') return this.#notReady();
+    const settings = isRecord(body['value']) ? body['value'] : {};
+    const { main, code, binary, env } = settings;
+    if (typeof main !== 'string' || typeof code !== 'string' || main === '' || code === '') {
+      return { status: 403, body: { error: 'Missing main/no code to execute.' } };
+    }
+    this.#status = 'starting';
+    const variables = isRecord(env) ? env : {};
+    for (const [name, value] of Object.entries(variables)) {
+      this.#parts.environment[name] = typeof value === 'string' ? value : JSON.stringify(value);
+    }
+    const loading: Work = { activationId: textOf(variables['__OW_ACTIVATION_ID']), env: new Map(), ended: false };
+    return this.#load({ main, code, binary: binary === true }, settings, loading);
+  }
+
+  async run(body: Body): Promise<Reply> {
+    const { context, concurrent } = this.#parts;
+    const free = this.#status === 'ready' || (concurrent && this.#status === 'running');
+    if (this.#main === undefined && this.#status === 'ready') return refused('System not initialized.');
+    if (this.#main === undefined || !free) return this.#notReady();
+    const value = body['value'] ?? {};
+    if (typeof value !== 'object') {
+      return refused(`the argument must be a dictionary but has type '${typeof value}'.`, 'Internal system error: ');
+    }
+    this.#status = 'running';
+    const reply = await this.#execute(this.#main, value, body);
+    if (this.#status === 'running' && context.running === 0) this.#status = 'ready';
+    return reply;
+  }
+
+  /**
+   * Takes an error that no promise of user code caught.
+   * @returns false where it belongs to no activation
+   */
+  uncaught(error: unknown): boolean {
+    const work = this.#parts.context.current() as Activation | undefined;
+    if (work?.fail === undefined) return false;
+    work.fail(error);
+    return true;
+  }
+
+  async #load(action: ActionCode, settings: Body, loading: Work): Promise<Reply> {
+    const { context, log, load } = this.#parts;
+    try {
+      this.#main = await context.run(loading, () => load(action, settings));
+      this.#status = 'ready';
+      context.end(loading);
+      return { status: 200, body: { OK: true } };
+    } catch (error) {
+      this.#status = 'stopped';
+      const text = stackOf(error);
+      context.run(loading, () => console.error(`Error during initialization: ${text}`));
+      await log.end(loading);
+      context.end(loading);
+      return { status: 502, body: { error: `Initialization has failed due to: ${text}` } };
+    }
+  }
+
+  async #execute(main: Main, value: unknown, body: Body): Promise<Reply> {
+    const { context, log } = this.#parts;
+    let fail: Activation['fail'] = () => undefined;
+    const uncaught = new Promise<never>((_resolve, reject) => (fail = (error) => reject(new Uncaught(error))));
+    uncaught.catch(() => undefined);
+    const env = activationVariables(body);
+    const activation: Activation = { activationId: textOf(body['activation_id']), env, ended: false, fail };
+    const reply = await context.run(activation, async () => {
+      try {
+        return answerOf(await Promise.race([callMain(main, value), uncaught]));
+      } catch (error) {
+        return this.#failed(error);
+      }
+    });
+    await log.end(activation);
+    context.end(activation);
+    return reply;
+  }
+
+  /** A rejection is an application error (200); what was thrown past every promise stops the instance, as in stock. */
+  #failed(error: unknown): Reply {
+    if (!(error instanceof Uncaught)) {
+      console.error(error);
+      return { status: 200, body: { error: error === undefined || error === null ? {} : serializeError(error) } };
+    }
+    console.error(error.thrown);
+    this.#status = 'stopped';
+    return { status: 502, body: { error: `An error has occurred: ${String(error.thrown)}` } };
+  }
+
+  #notReady(): Reply {
+    return refused(`System not ready, status is ${this.#status}.`);
+  }
+}
+
+/** An error that user code threw synchronously, or past every promise. */
+class Uncaught extends Error {
+  readonly thrown: unknown;
+
+  constructor(thrown: unknown) {
+    super('uncaught');
+    this.thrown = thrown;
+  }
+}
+
+async function callMain(main: Main, value: unknown): Promise<unknown> {
+  let result;
+  try {
+    result = main(value);
+  } catch (error) {
+    throw new Uncaught(error);
+  }
+  return result;
+}
+
+function answerOf(result: unknown): Reply {
+  if (result === undefined) return { status: 200, body: {} };
+  if (typeof result !== 'object') return { status: 502, body: { error: 'The action did not return a dictionary.' } };
+  return { status: 200, body: result };
+}
+
+function refused(text: string, prefix = ''): Reply {
+  console.error('Internal system error:', text);
+  return { status: 403, body: { error: prefix + text } };
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : errorMessage(error);
+}

@@ -1,0 +1,92 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+
+/** One unit of user code's work: the loading of the action, or one activation. */
+export interface Work {
+  readonly activationId: string;
+  /** What `process.env` shows inside of it, above the process's own variables. */
+  readonly env: Map<string, string>;
+  /** True once its answer is given. */
+  ended: boolean;
+}
+
+/**
+ * Which activation the running code belongs to.
+ *
+ * It follows asynchronous calls. Code that lost its origin (a callback of a connection pool made while the action was
+ * loaded) counts as the only running activation's, where there is exactly one.
+ */
+export class ActivationContext {
+  readonly #storage = new AsyncLocalStorage<Work>();
+  readonly #running = new Set<Work>();
+
+  /** Activations (and loading) under way. */
+  get running(): number {
+    return this.#running.size;
+  }
+
+  /** Runs `main` as part of new work; the caller ends it with {@link end}. */
+  run<T>(work: Work, main: () => T): T {
+    this.#running.add(work);
+    return this.#storage.run(work, main);
+  }
+
+  end(work: Work): void {
+    work.ended = true;
+    this.#running.delete(work);
+  }
+
+  /** The work whose output this is; undefined where that cannot be known. */
+  current(): Work | undefined {
+    const own = this.#storage.getStore();
+    return own !== undefined && !own.ended ? own : this.#sole();
+  }
+
+  /** The work whose variables this code sees: its own even after the answer, unless that was only the loading. */
+  forEnvironment(): Work | undefined {
+    const own = this.#storage.getStore();
+    return own !== undefined && (!own.ended || own.env.size > 0) ? own : this.#sole();
+  }
+
+  #sole(): Work | undefined {
+    if (this.#running.size !== 1) return undefined;
+    const [only] = this.#running;
+    return only;
+  }
+}
+
+/** `/run` fields become `__OW_<FIELD>`: every top-level string except `value`, as OpenWhisk's Node runtime does. */
+export function activationVariables(body: Readonly<Record<string, unknown>>): Map<string, string> {
+  const variables = new Map<string, string>();
+  for (const [name, value] of Object.entries(body)) {
+    if (name !== 'value' && typeof value === 'string') variables.set(`__OW_${name.toUpperCase()}`, value);
+  }
+  return variables;
+}
+
+/**
+ * `process.env` that shows each activation its own variables. Everything else reads and writes the process's variables;
+ * a write to a variable of the activation stays with the activation.
+ */
+export function activationEnvironment(process: NodeJS.ProcessEnv, context: ActivationContext): NodeJS.ProcessEnv {
+  const own = (name: string | symbol): Map<string, string> | undefined => {
+    const env = context.forEnvironment()?.env;
+    return typeof name === 'string' && env?.has(name) === true ? env : undefined;
+  };
+  return new Proxy(process, {
+    get: (target, name) => own(name)?.get(name as string) ?? (Reflect.get(target, name) as string | undefined),
+    has: (target, name) => own(name) !== undefined || Reflect.has(target, name),
+    set: (target, name, value) => {
+      const env = own(name);
+      if (env === undefined) return Reflect.set(target, name, value);
+      env.set(name as string, String(value));
+      return true;
+    },
+    deleteProperty: (target, name) => own(name)?.delete(name as string) ?? Reflect.deleteProperty(target, name),
+    ownKeys: (target) => [...new Set([...Reflect.ownKeys(target), ...(context.forEnvironment()?.env.keys() ?? [])])],
+    getOwnPropertyDescriptor: (target, name) => {
+      const value = own(name)?.get(name as string);
+      if (value === undefined) return Reflect.getOwnPropertyDescriptor(target, name);
+      return { value, writable: true, enumerable: true, configurable: true };
+    },
+  });
+}

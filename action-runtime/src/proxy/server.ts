@@ -1,0 +1,82 @@
+import fs from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { errorMessage } from '@tetris/common/errors';
+import type { ActivationService, Reply } from './activation-service';
+
+const BAD_REQUEST: Reply = { status: 500, body: { error: 'Bad request.' } };
+
+/**
+ * Serves a function instance over HTTP.
+ *
+ * Every reply carries Content-Length: OpenWhisk's invoker discards chunked ones.
+ *
+ * @param listen a TCP port, or the path of a Unix socket (an old socket file there is replaced)
+ * @returns once connections are accepted
+ */
+export async function serve(service: ActivationService, listen: string, bodyBytesMax: number): Promise<Server> {
+  const server = createServer((request, response) => {
+    answer(service, request, bodyBytesMax)
+      .then((reply) => send(response, reply))
+      .catch((error: unknown) => {
+        process.stderr.write(`tetris: a request could not be answered: ${errorMessage(error)}\n`);
+        response.destroy();
+      });
+  });
+  // A run may last as long as its action's time limit allows; the invoker is the one who counts.
+  server.timeout = 0;
+  server.requestTimeout = 0;
+  const port = /^\d+$/.test(listen) ? Number(listen) : undefined;
+  if (port === undefined) fs.rmSync(listen, { force: true });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port ?? listen, resolve);
+  });
+  return server;
+}
+
+async function answer(service: ActivationService, request: IncomingMessage, bodyBytesMax: number): Promise<Reply> {
+  const body = await readJson(request, bodyBytesMax);
+  const path = (request.url ?? '').split('?')[0];
+  if (request.method !== 'POST' || body === undefined) return BAD_REQUEST;
+  if (path === '/init') return service.init(body);
+  if (path === '/run') return service.run(body);
+  return BAD_REQUEST;
+}
+
+/** The request's JSON object; an empty body is `{}`; undefined for anything malformed or too long. */
+async function readJson(request: IncomingMessage, bytesMax: number): Promise<Record<string, unknown> | undefined> {
+  let chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request) {
+    bytes += (chunk as Buffer).length;
+    // What is too long is read to its end, though not kept: a client that is still writing would not see the answer.
+    if (bytes <= bytesMax) chunks.push(chunk as Buffer);
+    else chunks = [];
+  }
+  if (bytes > bytesMax) return undefined;
+  if (bytes === 0) return {};
+  try {
+    const parsed: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'));
+    return typeof parsed === 'object' && parsed !== null ? (parsed as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function send(response: ServerResponse, reply: Reply): void {
+  const { status, text } = encode(reply);
+  const body = Buffer.from(text, 'utf8');
+  response.writeHead(status, { 'content-type': 'application/json; charset=utf-8', 'content-length': body.length });
+  response.end(body);
+}
+
+/** What JSON cannot carry (a BigInt, a cycle, a `toJSON` that gives nothing) is the action's error, not ours. */
+function encode({ status, body }: Reply): { status: number; text: string } {
+  try {
+    const text = JSON.stringify(body) as string | undefined;
+    if (text !== undefined) return { status, text };
+    return { status: 502, text: JSON.stringify({ error: 'The action did not return a dictionary.' }) };
+  } catch (error) {
+    return { status: 502, text: JSON.stringify({ error: `An error has occurred: ${String(error)}` }) };
+  }
+}
