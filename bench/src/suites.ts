@@ -15,6 +15,10 @@ export interface SuiteEntry {
 }
 
 export const SUITES: Readonly<Record<string, SuiteEntry>> = {
+  sharing: {
+    description: 'tensor daemon and views alone, beside plain processes: memory, load and run time',
+    load: async () => (await import('./sharing/sharing.js')).suite,
+  },
   latency: {
     description: 'every model of the builder: load and run time, plain onnxruntime in a fresh process',
     load: async () => (await import('./stock-latency.js')).suite,

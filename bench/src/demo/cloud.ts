@@ -40,7 +40,7 @@ export class Cloud {
       parameters: Object.entries(params).map(([key, value]) => ({ key, value })),
       limits: { memory: memoryMb, timeout: TIMEOUT_MS },
     };
-    await this.#client.actions.create({ name, action: action as never });
+    await this.#client.actions.create({ name, action });
   }
 
   async deleteAction(name: string): Promise<void> {

@@ -1,12 +1,7 @@
 import Table from 'cli-table3';
 import { megabytes } from '../measure/statistics';
+import type { StoreFigures } from './comparison';
 import type { Figures, FunctionFigures } from './figures';
-
-/** Bytes of all stores, each tensor once, and as if every instance had its own. */
-export interface StoreFigures {
-  uniqueBytes: number;
-  unsharedBytes: number;
-}
 
 /** The largest value with which a figure meets its target. */
 const TARGETS: Readonly<Partial<Record<keyof Figures, number>>> = {

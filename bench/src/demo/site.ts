@@ -16,6 +16,8 @@ export interface Site {
   addInstance(wanted: DemoFunction, work: Work): Promise<ActionReport>;
   /** Has one of the function's instances answer, or starts one. */
   invoke(wanted: DemoFunction, work: Work): Promise<ActionReport>;
+  /** Lets instances go that {@link Site.addInstance} holds, so that they can be invoked. */
+  release(): Promise<void>;
   /** Bytes that the whole site occupies now: processes by proportional set size, and the store where it has one. */
   memoryBytes(): Promise<number>;
   /** Ends everything; idempotent. */

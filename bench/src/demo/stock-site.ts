@@ -9,11 +9,20 @@ export class StockSite implements Site {
   readonly #instances = new Map<string, StockProcess[]>();
   readonly #actionPath: string;
   readonly #modelPath: (wanted: DemoFunction) => string;
+  readonly #env: Readonly<Record<string, string>>;
 
-  /** @param actionPath the module whose code the platform's actions are created from */
-  constructor(actionPath: string, modelPath: (wanted: DemoFunction) => string) {
+  /**
+   * @param actionPath the module whose code the platform's actions are created from
+   * @param env environment beside this process's own
+   */
+  constructor(
+    actionPath: string,
+    modelPath: (wanted: DemoFunction) => string,
+    env: Readonly<Record<string, string>> = {},
+  ) {
     this.#actionPath = actionPath;
     this.#modelPath = modelPath;
+    this.#env = env;
   }
 
   get pids(): number[] {
@@ -21,7 +30,7 @@ export class StockSite implements Site {
   }
 
   async addInstance(wanted: DemoFunction, work: Work): Promise<ActionReport> {
-    const instance = new StockProcess(this.#actionPath);
+    const instance = new StockProcess(this.#actionPath, this.#env);
     this.#instances.set(wanted.name, [...(this.#instances.get(wanted.name) ?? []), instance]);
     return this.#ask(instance, wanted, work);
   }
@@ -29,6 +38,10 @@ export class StockSite implements Site {
   async invoke(wanted: DemoFunction, work: Work): Promise<ActionReport> {
     const instance = this.#instances.get(wanted.name)?.[0];
     return instance === undefined ? this.addInstance(wanted, work) : this.#ask(instance, wanted, work);
+  }
+
+  async release(): Promise<void> {
+    // A plain process is idle as soon as it has answered.
   }
 
   async memoryBytes(): Promise<number> {

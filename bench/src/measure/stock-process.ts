@@ -16,9 +16,13 @@ export class StockProcess {
   readonly #pending = new Map<number, Pending>();
   #lastId = 0;
 
-  /** @param actionPath absolute path of a CommonJS module that exports `main` */
-  constructor(actionPath: string) {
-    this.#child = fork(join(__dirname, 'stock-main.js'), [actionPath], { execArgv: [] });
+  /**
+   * @param actionPath absolute path of a CommonJS module that exports `main`
+   * @param env environment beside this process's own
+   */
+  constructor(actionPath: string, env: Readonly<Record<string, string>> = {}) {
+    const options = { execArgv: [], env: { ...process.env, ...env } };
+    this.#child = fork(join(__dirname, 'stock-main.js'), [actionPath], options);
     this.#child.on('message', (message) => this.#settle(message as { id: number; result?: unknown; error?: string }));
     this.#child.on('error', (error) => this.#fail(error));
     this.#child.on('exit', (code, signal) => this.#fail(new Error(`the stock process ended with ${signal ?? code}`)));
