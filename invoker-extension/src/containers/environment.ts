@@ -27,6 +27,7 @@ export function instanceEnvironment(spec: ContainerSpec, inside: InsidePaths): R
       : {}),
     // glibc gives freed memory back sooner: a megabyte kept per instance is a megabyte times the instances.
     MALLOC_TRIM_THRESHOLD_: '131072',
+    MALLOC_ARENA_MAX: '2',
     TMPDIR: inside.temporaryPath,
     ...spec.env,
   };

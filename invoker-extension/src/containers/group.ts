@@ -7,6 +7,8 @@ export interface GroupDescription {
   key: string;
   /** The action revision, under which its manifest is known. */
   revision: string;
+  /** The invoking namespace. */
+  namespace: string;
   /** Activations an instance takes at once. */
   room: number;
   /** The action's memory limit. */

@@ -48,6 +48,11 @@ export class InstanceLogs {
     this.#open.set(activationId, { bytesMax, bytes: 0, lines: [], truncated: false, sentinels: 0, onLine: undefined });
   }
 
+  /** The activation goes elsewhere: its lines are of no interest. */
+  discard(activationId: string): void {
+    this.#open.delete(activationId);
+  }
+
   /** One line of the container's output. */
   line({ atMs, stream, text: raw }: LogLine): void {
     const { activationId, text } = readTag(raw);

@@ -1,0 +1,99 @@
+/** Runs one activation in one instance: `/init` where needed, `/run`, and what their replies mean. */
+import { type Activation, type ActivationResponse, STATUS } from '@tetris/common';
+import type { ContainerReply } from '../containers/container';
+import type { FunctionInstance } from '../containers/function-instance';
+import type { CollectedLogs } from '../containers/logs';
+import type { ActivationJob } from './job';
+import { ranRecord, type Span } from './record';
+import { classifyInit, classifyRun, type ReplyLimits } from './reply';
+import { initBody, runBody } from './requests';
+
+export interface RunnerOptions {
+  /** Longest reply, bytes, and how much of a longer one is shown. Stock: 1 MiB both. */
+  replyBytesMax: number;
+  truncationBytes: number;
+  nowMs: () => number;
+}
+
+/** `/init` went well, or what it was answered with. */
+export type InitOutcome =
+  | { ready: true; startMs: number; initMs: number }
+  | { ready: false; response: ActivationResponse; activation: Activation; sameForAll: boolean };
+
+export type RunOutcome =
+  /** The container has not seen the request: another may have it. */
+  { seen: false } | { seen: true; activation: Activation; broken: boolean };
+
+/** A runtime that answers so is on its way out; only legal just after a resume. */
+const SHUTTING_DOWN = 503;
+
+export class Runner {
+  readonly #options: RunnerOptions;
+
+  constructor(options: RunnerOptions) {
+    this.#options = options;
+  }
+
+  async init(job: ActivationJob, instance: FunctionInstance): Promise<InitOutcome> {
+    const { nowMs } = this.#options;
+    const limits = this.#limits(job);
+    const startMs = nowMs();
+    instance.logs.open(job.message.activationId, job.action.limits.logs);
+    const body = initBody(job, instance.settings, startMs + limits.timeoutMs);
+    const reply = await instance.post('/init', body, limits);
+    const response = classifyInit(reply, limits);
+    const initMs = nowMs() - startMs;
+    if (response === undefined) return { ready: true, startMs, initMs };
+    const span: Span = { startMs, endMs: startMs + initMs, initMs };
+    const activation = ranRecord(job, response, span, reply.outcome === 'timeout');
+    const sameForAll = reply.outcome === 'answered' || reply.outcome === 'timeout';
+    return { ready: false, response, activation, sameForAll };
+  }
+
+  /** @param resumed the instance was frozen until now @param init of a cold start, which the duration includes */
+  async run(
+    job: ActivationJob,
+    instance: FunctionInstance,
+    resumed: boolean,
+    init?: { startMs: number; initMs: number },
+  ): Promise<RunOutcome> {
+    const { nowMs } = this.#options;
+    const limits = this.#limits(job);
+    if (init === undefined) instance.logs.open(job.message.activationId, job.action.limits.logs);
+    const runStartMs = nowMs();
+    const reply = await instance.post('/run', runBody(job, runStartMs + limits.timeoutMs), limits);
+    if (isUnseen(reply, resumed) && init === undefined) {
+      instance.logs.discard(job.message.activationId);
+      return { seen: false };
+    }
+    const response = classifyRun(reply, limits);
+    const startMs = init === undefined ? runStartMs : runStartMs - init.initMs;
+    const span: Span = { startMs, endMs: nowMs(), ...(init === undefined ? {} : { initMs: init.initMs }) };
+    const activation = ranRecord(job, response, span, reply.outcome === 'timeout');
+    return { seen: true, activation, broken: isBroken(response) };
+  }
+
+  /** The activation's lines, undefined where its log limit is 0. Call it once. */
+  logs(job: ActivationJob, instance: FunctionInstance, { response }: Activation): Promise<CollectedLogs> | undefined {
+    const collected = instance.logs.close(
+      job.message.activationId,
+      job.action.limits.logs > 0 && response.statusCode !== STATUS.developerError,
+      this.#options.nowMs,
+    );
+    return job.action.limits.logs > 0 ? collected : undefined;
+  }
+
+  #limits(job: ActivationJob): ReplyLimits {
+    const { replyBytesMax, truncationBytes } = this.#options;
+    return { timeoutMs: job.action.limits.timeout, replyBytesMax, truncationBytes };
+  }
+}
+
+function isUnseen(reply: ContainerReply, resumed: boolean): boolean {
+  if (reply.outcome === 'gone') return !reply.reached;
+  return reply.outcome === 'answered' && reply.status === SHUTTING_DOWN && resumed;
+}
+
+/** After status 2 or 3 a container takes no more. */
+const isBroken = ({ statusCode }: ActivationResponse): boolean =>
+  statusCode === STATUS.developerError || statusCode === STATUS.whiskError;

@@ -1,0 +1,136 @@
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { configSchema, key } from '@tetris/common';
+import { STORE_LEVELS } from './activations/store-policy';
+
+/** Configuration of one invoker extension, `TETRIS_INVOKER_*`. Limits repeat the controller's: both sides check them. */
+export const invokerConfig = configSchema('invoker', {
+  instance: key.integer(0, 'index', 'N of the topic invoker<N> that this invoker reads. Dense from 0 over the fleet.'),
+  uniqueName: key.text('', 'text', 'Name shown by GET /invokers beside the index. Empty: tetris<N>.'),
+  node: key.text(hostname(), 'text', 'Name of the node: invokers of one node share a store and must say the same.'),
+  topicPrefix: key.text(
+    'tetris-',
+    'text',
+    "Prefix of this side's topics. The controllers' own where there is no load balancer between; `none` for the empty one.",
+  ),
+  memory: key.bytes(
+    '2g',
+    'Memory for function instances and the leased part of the store, shared tensors counted once.',
+  ),
+  advertisedMemory: key.bytes('0', 'Memory that pings promise to controllers. 0: the same as memory.'),
+  inFlightMax: key.integer(
+    1024,
+    'activations',
+    'Activations taken from the topic and not yet answered; reading pauses at it.',
+    { min: 1 },
+  ),
+  waitMaxMs: key.integer(
+    120_000,
+    'ms',
+    "Longest wait for an instance, then the activation is answered with status 3. Below the controllers' own timer, 180000.",
+    { min: 1 },
+  ),
+  patienceMs: key.integer(
+    5_000,
+    'ms',
+    'Wait for memory after which an action has it reserved and instances are drained for it.',
+  ),
+  startsMax: key.integer(10, 'containers', 'Containers created at once.', { min: 1 }),
+  pauseGraceMs: key.integer(10_000, 'ms', 'Idle time after which an instance is frozen.'),
+  keepAliveMs: key.integer(600_000, 'ms', 'Idle time after which an instance is removed.'),
+  tickMs: key.integer(200, 'ms', 'How often idle times and waits are looked at.', { min: 10 }),
+  kinds: key.list(
+    ['nodejs:tetris', 'nodejs:20', 'nodejs:default'],
+    'kinds',
+    'Kinds that run here; others are answered with status 3. Health tests always run.',
+  ),
+  concurrency: key.integer(
+    4,
+    'activations',
+    'Activations at once in an instance of kind nodejs:tetris whose action says nothing.',
+    { min: 1, max: 500 },
+  ),
+  workers: key.integer(1, 'count', 'Inference workers of an instance.', { min: 1, max: 16 }),
+  threads: key.integer(1, 'count', 'Threads of an inference worker.', { min: 1, max: 64 }),
+  batch: key.integer(1, 'requests', 'Requests joined in one execution; 1 means no batching.', { min: 1, max: 256 }),
+  batchWaitMs: key.integer(0, 'ms', 'Longest wait of a request for batch mates.'),
+  sloMs: key.integer(0, 'ms', 'Latency objective of actions without annotation tetris-slo. 0: none.'),
+  runtimeCommand: key.list(
+    [],
+    'words',
+    'Program and arguments of the action runtime for process containers, such as node,/opt/tetris/runtime/main.js.',
+  ),
+  workPath: key.text(
+    '',
+    'path',
+    "Folder for the process containers' sockets and files, of this invoker alone. Empty: one in the system's temporary folder.",
+  ),
+  memoryWatchMs: key.integer(250, 'ms', "How often a process container's memory is compared with its limit.", {
+    min: 10,
+  }),
+  apiHost: key.text('', 'url', '__OW_API_HOST of the containers. Empty: not set.'),
+  daemonSocketPath: key.text(
+    '',
+    'path',
+    "The tensor daemon's instance socket. Empty: no daemon, every instance loads privately.",
+  ),
+  daemonOperatorSocketPath: key.text(
+    '',
+    'path',
+    "The tensor daemon's operator socket. Empty together with daemonSocketPath.",
+  ),
+  modelRoots: key.list([], 'paths', 'Model folders registered with the daemon, as seen inside process containers.'),
+  measureMs: key.integer(5_000, 'ms', 'How often private memory of instances and the store are measured.', {
+    min: 100,
+  }),
+  reconcileMs: key.integer(10_000, 'ms', "How often the daemon's list of instances is compared with the living ones.", {
+    min: 100,
+  }),
+  inventoryMs: key.integer(500, 'ms', "How often changes of the node's tensors are published.", { min: 10 }),
+  inventorySnapshotMs: key.integer(30_000, 'ms', 'How often the whole set is published.', { min: 100 }),
+  statusMs: key.integer(1_000, 'ms', 'How often the state is published when nothing changes.', { min: 10 }),
+  statusThrottleMs: key.integer(50, 'ms', 'Changes closer together are published as one.'),
+  pingMs: key.integer(1_000, 'ms', 'How often health is pinged. Controllers take 10000 of silence for death.', {
+    min: 10,
+    max: 9_000,
+  }),
+  ackAttempts: key.integer(5, 'count', 'Attempts to send an ack while the bus is away.', { min: 1, max: 20 }),
+  ackRetryMs: key.integer(200, 'ms', 'Pause before the second attempt; doubled each time.'),
+  logWaitMs: key.integer(2_000, 'ms', 'Longest wait between two log lines before the sentinels.', { min: 1 }),
+  replyBytesMax: key.bytes('1m', 'Longest reply of a container; whisk.activation.payload.max.'),
+  truncationBytes: key.bytes('1m', 'How much of a longer reply its error shows; whisk.activation.payload.truncation.'),
+  timeoutMinMs: key.integer(100, 'ms', 'whisk.time-limit.min'),
+  timeoutMaxMs: key.integer(300_000, 'ms', 'whisk.time-limit.max'),
+  memoryMinMb: key.integer(128, 'MB', 'whisk.memory.min'),
+  memoryMaxMb: key.integer(512, 'MB', 'whisk.memory.max'),
+  logsMinMb: key.integer(0, 'MB', 'whisk.log-limit.min'),
+  logsMaxMb: key.integer(10, 'MB', 'whisk.log-limit.max'),
+  concurrencyMin: key.integer(1, 'activations', 'whisk.concurrency-limit.min'),
+  concurrencyMax: key.integer(500, 'activations', 'whisk.concurrency-limit.max'),
+  actionCacheEntries: key.integer(1_000, 'actions', 'Actions kept in memory.', { min: 1 }),
+  actionCacheCode: key.bytes('256m', 'Code kept in memory.'),
+  actionCacheTtlMs: key.integer(300_000, 'ms', 'Age at which a kept action is read again.'),
+  manifestCacheEntries: key.integer(10_000, 'actions', 'Manifests kept in memory.', { min: 1 }),
+  blacklist: key.list([], 'namespaces', 'Namespaces whose activations are acknowledged and not run.'),
+  storeBlocking: key.oneOf(STORE_LEVELS, 'always', 'Which records of blocking activations are stored.'),
+  storeNonBlocking: key.oneOf(STORE_LEVELS, 'always', 'Which records of non-blocking activations are stored.'),
+  eventsTopic: key.text('', 'topic', 'Topic of user events, prefix included. Empty: none are sent.'),
+  parameterKey: key.text(
+    '',
+    'base64',
+    'Key of locked parameters, 16 or 32 bytes, as whisk.parameter-storage.key. Empty: none.',
+  ),
+  drainMs: key.integer(300_000, 'ms', 'Longest wait for running activations at the end.'),
+  logLevel: key.oneOf(['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const, 'info', 'Log level.'),
+});
+
+/** An unset variable and an empty one are alike, so the empty prefix needs a word. */
+export const topicPrefixOf = ({ topicPrefix }: Pick<InvokerConfig, 'topicPrefix'>): string =>
+  topicPrefix === 'none' ? '' : topicPrefix;
+
+export type InvokerConfig = ReturnType<(typeof invokerConfig)['schema']['parse']>;
+
+/** Where process containers keep their files when nothing is configured. */
+export function workPathOf({ workPath, instance }: Pick<InvokerConfig, 'workPath' | 'instance'>): string {
+  return workPath === '' ? join(tmpdir(), `tetris-invoker${instance}`) : workPath;
+}

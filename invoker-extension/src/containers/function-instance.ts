@@ -1,0 +1,124 @@
+import { type Action, type Logger, PluginError } from '@tetris/common';
+import type { InstanceSettings } from '../scaling/settings';
+import type { CallOptions, Container, ContainerFactory, ContainerReply } from './container';
+import { InstanceLogs, type LogWaits } from './logs';
+import type { Registrar } from './registrar';
+
+export interface FunctionInstanceOptions {
+  id: number;
+  action: Action;
+  /** The invoking namespace. */
+  namespace: string;
+  /** Key under which the action's manifest is known. */
+  revision: string;
+  settings: InstanceSettings;
+  factory: ContainerFactory;
+  registrar: Registrar;
+  logWaits: LogWaits;
+  /** Environment beside what the factory adds. */
+  env: Readonly<Record<string, string>>;
+  log: Logger;
+}
+
+const MIB = 1024 ** 2;
+
+/** One function instance: its container, its place at the daemon and its logs. The pool decides, this obeys. */
+export class FunctionInstance {
+  readonly id: number;
+  readonly revision: string;
+  readonly settings: InstanceSettings;
+  readonly logs: InstanceLogs;
+  readonly #options: FunctionInstanceOptions;
+  #token: string | undefined;
+  #container: Container | undefined;
+  /** Pause and resume happen one after the other, in the order in which they were asked for. */
+  #freezing: Promise<void> = Promise.resolve();
+
+  constructor(options: FunctionInstanceOptions) {
+    this.#options = options;
+    this.id = options.id;
+    this.revision = options.revision;
+    this.settings = options.settings;
+    this.logs = new InstanceLogs(options.logWaits);
+  }
+
+  /** The daemon's token; undefined before {@link create}. */
+  get token(): string | undefined {
+    return this.#token;
+  }
+
+  /** Whether there was ever a container. */
+  get created(): boolean {
+    return this.#container !== undefined;
+  }
+
+  /** Registers and creates. @throws PluginError `ERR_CONTAINER_START`, with nothing left behind */
+  async create(): Promise<void> {
+    const { registrar, factory, namespace, action, id, env } = this.#options;
+    const { token, viewPath } = await registrar.register(namespace);
+    this.#token = token;
+    try {
+      const container = await factory.create({
+        name: `${id}_${namespace}_${action.name}`.replace(/[^\w.-]/g, '').slice(0, 32),
+        kind: action.exec.kind,
+        memoryBytes: action.limits.memory * MIB,
+        namespace,
+        instance: token,
+        ...(viewPath === undefined ? {} : { viewPath }),
+        env,
+      });
+      container.onLog((line) => this.logs.line(line));
+      this.#container = container;
+    } catch (error) {
+      await registrar.release(token);
+      throw error;
+    }
+  }
+
+  /** Resolves when the container is no more. */
+  async ended(): Promise<void> {
+    await this.#container?.ended;
+    this.logs.end();
+  }
+
+  /** Tells the daemon that the instance has ended. */
+  async release(): Promise<void> {
+    if (this.#token !== undefined) await this.#options.registrar.release(this.#token);
+  }
+
+  async post(path: '/init' | '/run', body: string, options: CallOptions): Promise<ContainerReply> {
+    if (this.#container === undefined)
+      throw new PluginError('ERR_CONTAINER_GONE', `instance ${this.id} has no container`);
+    return this.#container.post(path, body, options);
+  }
+
+  async pause(): Promise<void> {
+    await this.#freeze('pause');
+  }
+
+  async resume(): Promise<void> {
+    await this.#freeze('resume');
+  }
+
+  async privateBytes(): Promise<number | undefined> {
+    return this.#container?.privateBytes();
+  }
+
+  async destroy(): Promise<void> {
+    await this.#container?.destroy();
+  }
+
+  async #freeze(how: 'pause' | 'resume'): Promise<void> {
+    const before = this.#freezing;
+    this.#freezing = (async (): Promise<void> => {
+      await before;
+      try {
+        await this.#container?.[how]();
+      } catch (error) {
+        // A container that cannot be resumed does not answer, which the activation then reports.
+        this.#options.log.warn({ instance: this.id, err: error }, `${how} failed`);
+      }
+    })();
+    await this.#freezing;
+  }
+}

@@ -1,0 +1,86 @@
+/** The tensor daemon's books kept equal to the living instances: registered before they start, released after their end. */
+import { randomBytes } from 'node:crypto';
+import { type DaemonOperator, errorMessage, type Logger } from '@tetris/common';
+
+/** The part of the operator interface used here. */
+export type InstanceDaemon = Pick<DaemonOperator, 'registerInstance' | 'releaseInstance' | 'leases'>;
+
+export interface RegistrarOptions {
+  /** Undefined: no daemon, every instance loads privately. */
+  daemon: InstanceDaemon | undefined;
+  /** N of `invoker<N>`: part of every token, so that invokers of one node never release each other's instances. */
+  instance: number;
+  log: Logger;
+  /** Attempts to register; then the instance starts without sharing. */
+  attemptsMax: number;
+  /** Pause between attempts, ms. */
+  retryMs: number;
+}
+
+/** Tokens waiting to be released while the daemon is away; beyond it, reconciliation alone finds them. */
+const PENDING_MAX = 10_000;
+
+export class Registrar {
+  readonly #options: RegistrarOptions;
+  readonly #prefix: string;
+  readonly #live = new Set<string>();
+  /** Ended instances whose release has not been confirmed. */
+  readonly #pending = new Set<string>();
+
+  constructor(options: RegistrarOptions) {
+    this.#options = options;
+    this.#prefix = `invoker${options.instance}-`;
+  }
+
+  /** A fresh token and its view folder; no folder where there is no daemon, or none that answers. */
+  async register(namespace: string): Promise<{ token: string; viewPath: string | undefined }> {
+    const { daemon, attemptsMax, retryMs, log } = this.#options;
+    const token = `${this.#prefix}${randomBytes(24).toString('base64url')}`;
+    this.#live.add(token);
+    if (daemon === undefined) return { token, viewPath: undefined };
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        const { viewPath } = await daemon.registerInstance(token, { namespace });
+        return { token, viewPath };
+      } catch (error) {
+        if (attempt >= attemptsMax) {
+          log.warn({ reason: errorMessage(error) }, 'tensor daemon does not answer: instance starts without sharing');
+          return { token, viewPath: undefined };
+        }
+        await new Promise((resolve) => setTimeout(resolve, retryMs));
+      }
+    }
+  }
+
+  /** The instance has ended. Tried again by {@link reconcile} where the daemon does not answer. */
+  async release(token: string): Promise<void> {
+    this.#live.delete(token);
+    if (this.#options.daemon === undefined) return;
+    if (this.#pending.size < PENDING_MAX) this.#pending.add(token);
+    await this.#tryRelease(token);
+  }
+
+  /** Releases what this invoker's earlier runs and failed releases have left at the daemon. Call it now and then. */
+  async reconcile(): Promise<void> {
+    const { daemon, log } = this.#options;
+    if (daemon === undefined) return;
+    try {
+      for (const { instance } of await daemon.leases()) {
+        if (instance.startsWith(this.#prefix) && !this.#live.has(instance)) this.#pending.add(instance);
+      }
+    } catch (error) {
+      log.debug({ reason: errorMessage(error) }, 'tensor daemon does not answer');
+      return;
+    }
+    for (const token of [...this.#pending]) await this.#tryRelease(token);
+  }
+
+  async #tryRelease(token: string): Promise<void> {
+    try {
+      await this.#options.daemon?.releaseInstance(token);
+      this.#pending.delete(token);
+    } catch (error) {
+      this.#options.log.debug({ reason: errorMessage(error) }, 'release of an instance is put off');
+    }
+  }
+}

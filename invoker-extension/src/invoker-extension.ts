@@ -1,0 +1,311 @@
+import {
+  type ActivationMessage,
+  type Bus,
+  type DaemonOperator,
+  type EntityStore,
+  errorMessage,
+  invokerInstanceId,
+  type InvokerStatus,
+  type Logger,
+  PluginError,
+  readActivationMessage,
+  type Registry,
+  type Subscription,
+  Topics,
+} from '@tetris/common';
+import { Registry as MetricsRegistry } from 'prom-client';
+import { AckSender } from './activations/acks';
+import { ActionCache } from './activations/action-cache';
+import { Answerer } from './activations/answer';
+import { NameBlacklist } from './activations/blacklist';
+import { type IntakeOptions, takeIn } from './activations/intake';
+import { logFields, revisionKey } from './activations/job';
+import { Runner } from './activations/runner';
+import { type InvokerConfig, topicPrefixOf } from './config';
+import type { ContainerFactory } from './containers/container';
+import { InstanceManager, type Ticket } from './containers/instance-manager';
+import { FixedKeepAlive } from './containers/keep-alive';
+import { Manifests } from './containers/manifests';
+import { Pool } from './containers/pool';
+import { Registrar } from './containers/registrar';
+import { Sampler } from './containers/sampler';
+import { Heartbeat } from './heartbeat';
+import { InventoryPublisher } from './inventory';
+import { type InvokerMetrics, invokerMetrics } from './metrics';
+import { settingsOf } from './scaling/settings';
+import { StatusPublisher } from './status';
+
+/** What an invoker extension is made of. It closes none of them but the factory. */
+export interface InvokerParts {
+  config: InvokerConfig;
+  bus: Bus;
+  entities: EntityStore;
+  registry: Registry;
+  factory: ContainerFactory;
+  /** Undefined: no tensor daemon, every instance loads privately. */
+  daemon?: DaemonOperator | undefined;
+  log: Logger;
+  /** Epoch ms. @default Date.now */
+  nowMs?: () => number;
+  /** @default a registry of its own */
+  metrics?: MetricsRegistry;
+}
+
+/** How long "nobody knows this manifest" is believed, ms. */
+const MANIFEST_UNKNOWN_TTL_MS = 5_000;
+
+/** Attempts to register an instance with a daemon that is away, and the pause between them. */
+const REGISTER = { attemptsMax: 5, retryMs: 200 };
+
+/**
+ * One invoker: takes activations from its topic, runs them in function instances and answers them, exactly once each
+ * as long as the process lives. Works behind the load balancer and directly under a stock controller.
+ */
+export class InvokerExtension {
+  readonly metrics: MetricsRegistry;
+  readonly #parts: InvokerParts;
+  readonly #counts: InvokerMetrics;
+  readonly #topics: Topics;
+  readonly #pool: Pool<Ticket>;
+  readonly #manager: InstanceManager;
+  readonly #registrar: Registrar;
+  readonly #sampler: Sampler;
+  readonly #manifests: Manifests;
+  readonly #answerer: Answerer;
+  readonly #heartbeat: Heartbeat;
+  readonly #status: StatusPublisher<Ticket>;
+  readonly #inventory: InventoryPublisher | undefined;
+  readonly #intake: IntakeOptions;
+  readonly #nowMs: () => number;
+  readonly #timers: NodeJS.Timeout[] = [];
+  #subscription: Subscription | undefined;
+
+  constructor(parts: InvokerParts) {
+    const { config, bus, entities, registry, factory, daemon, log } = parts;
+    const nowMs = parts.nowMs ?? Date.now;
+    this.#parts = parts;
+    this.#nowMs = nowMs;
+    this.metrics = parts.metrics ?? new MetricsRegistry();
+    this.#counts = invokerMetrics(this.metrics);
+    this.#topics = new Topics(topicPrefixOf(config));
+    const id = invokerInstanceId(
+      config.instance,
+      config.advertisedMemory === 0 ? config.memory : config.advertisedMemory,
+      config.uniqueName === '' ? `tetris${config.instance}` : config.uniqueName,
+    );
+    const acks = new AckSender({
+      bus,
+      topics: this.#topics,
+      instance: id,
+      log,
+      attemptsMax: config.ackAttempts,
+      retryMs: config.ackRetryMs,
+      onLost: () => this.#counts.acksLost.inc(),
+    });
+    this.#answerer = new Answerer({
+      acks,
+      entities,
+      levels: { blocking: config.storeBlocking, nonBlocking: config.storeNonBlocking },
+      log,
+      nowMs,
+      events:
+        config.eventsTopic === '' ? undefined : { bus, topic: config.eventsTopic, source: `invoker${config.instance}` },
+    });
+    this.#pool = new Pool(poolOptions(config), new FixedKeepAlive(config.keepAliveMs));
+    this.#registrar = new Registrar({ daemon, instance: config.instance, log, ...REGISTER });
+    this.#manifests = new Manifests({
+      registry,
+      log,
+      entriesMax: config.manifestCacheEntries,
+      unknownTtlMs: MANIFEST_UNKNOWN_TTL_MS,
+      nowMs,
+    });
+    this.#status = new StatusPublisher({
+      pool: this.#pool,
+      registry,
+      instance: config.instance,
+      node: config.node,
+      metrics: this.#counts,
+      log,
+      nowMs,
+      intervalMs: config.statusMs,
+      throttleMs: config.statusThrottleMs,
+    });
+    this.#manager = new InstanceManager({
+      pool: this.#pool,
+      factory,
+      registrar: this.#registrar,
+      runner: new Runner({ replyBytesMax: config.replyBytesMax, truncationBytes: config.truncationBytes, nowMs }),
+      answerer: this.#answerer,
+      settingsFor: ({ action }) => settingsOf(action, config),
+      manifestOf: (revision) => this.#manifests.get(revision),
+      logWaits: { betweenLinesMs: config.logWaitMs },
+      env: containerEnvironment(config),
+      metrics: this.#counts,
+      log,
+      nowMs,
+      onUsed: (instance) => this.#sampler.used(instance),
+      onChanged: () => this.#status.changed(),
+    });
+    this.#sampler = new Sampler({
+      daemon,
+      instances: () => this.#manager.instances.values(),
+      onMeasured: (leased, samples) => this.#manager.apply(this.#pool.measured(leased, samples, nowMs())),
+      onManifest: (revision, manifest) => {
+        this.#pool.learned(revision, manifest);
+        void this.#manifests.learned(revision, manifest);
+      },
+      log,
+      intervalMs: config.measureMs,
+    });
+    this.#heartbeat = new Heartbeat({ bus, topics: this.#topics, instance: id, log, intervalMs: config.pingMs });
+    this.#inventory =
+      daemon === undefined
+        ? undefined
+        : new InventoryPublisher({
+            daemon,
+            registry,
+            node: config.node,
+            log,
+            intervalMs: config.inventoryMs,
+            snapshotIntervalMs: config.inventorySnapshotMs,
+          });
+    this.#intake = {
+      actions: new ActionCache(entities, {
+        entriesMax: config.actionCacheEntries,
+        codeMax: config.actionCacheCode,
+        ttlMs: config.actionCacheTtlMs,
+      }),
+      blacklist: new NameBlacklist(config.blacklist),
+      bounds: boundsOf(config),
+      kinds: config.kinds,
+      parameterKey: parameterKeyOf(config),
+      nowMs,
+    };
+  }
+
+  /** Removes what an earlier run left over, then takes activations. */
+  async start(): Promise<void> {
+    const { config, bus, factory } = this.#parts;
+    for (const token of await factory.removeOrphans()) await this.#registrar.release(token);
+    await this.#registrar.reconcile();
+    this.#sampler.start();
+    this.#inventory?.start();
+    this.#status.start();
+    this.#every(config.tickMs, () => this.#manager.apply(this.#pool.tick(this.#nowMs())));
+    this.#every(config.reconcileMs, () => void this.#registrar.reconcile());
+    // The topic is made and read before the first ping, because a health test answers it at once.
+    await this.#heartbeat.createTopics();
+    const topic = this.#topics.invoker(config.instance);
+    this.#subscription = await bus.subscribe({
+      topic,
+      group: topic,
+      capacity: config.inFlightMax,
+      handler: ({ value }) => this.#handle(value),
+    });
+    this.#heartbeat.enable();
+  }
+
+  /** Takes the invoker out of service or puts it back; what it has is finished. As `POST /disable` and `/enable`. */
+  async setEnabled(enabled: boolean): Promise<void> {
+    if (enabled) this.#heartbeat.enable();
+    else await this.#heartbeat.disable();
+  }
+
+  get enabled(): boolean {
+    return this.#heartbeat.enabled;
+  }
+
+  status(): InvokerStatus {
+    return this.#status.status();
+  }
+
+  /** Drains: no more pings and activations, what runs is finished and answered, records are flushed, instances ended. */
+  async stop(): Promise<void> {
+    const { config, entities, factory, log } = this.#parts;
+    await this.#heartbeat.disable();
+    await this.#status.draining();
+    const finished = this.#subscription?.stop() ?? Promise.resolve();
+    if (!(await within(finished, config.drainMs))) log.warn('activations were still running at the end of the drain');
+    this.#manager.apply(this.#pool.drain(this.#nowMs()));
+    await this.#sampler.stop();
+    await this.#inventory?.stop();
+    for (const timer of this.#timers) clearInterval(timer);
+    this.#status.stop();
+    await factory.close();
+    await this.#manager.empty();
+    await this.#registrar.reconcile();
+    await entities.flush();
+  }
+
+  /** One message from the topic; holds one unit of the feed's capacity until its slot is free. */
+  async #handle(value: Buffer): Promise<void> {
+    const message = this.#read(value);
+    if (message === undefined) return;
+    const intake = await takeIn(message, this.#intake);
+    switch (intake.outcome) {
+      case 'job':
+        await this.#manifests.load(revisionKey(intake.job));
+        return this.#manager.submit(intake.job);
+      case 'failed':
+        this.#parts.log.info({ ...logFields(message), response: intake.response }, 'activation not run');
+        return this.#answerer.failed(message, intake.response);
+      case 'ignored':
+        return this.#answerer.ignored(message, intake.response);
+      case 'healthy':
+        return this.#answerer.healthy(message);
+    }
+  }
+
+  /** A malformed message is logged and dropped: there is nobody to answer. */
+  #read(value: Buffer): ActivationMessage | undefined {
+    try {
+      return readActivationMessage(value);
+    } catch (error) {
+      this.#counts.malformed.inc();
+      this.#parts.log.error({ reason: errorMessage(error) }, 'malformed message dropped');
+      return undefined;
+    }
+  }
+
+  #every(intervalMs: number, work: () => void): void {
+    this.#timers.push(setInterval(work, intervalMs).unref());
+  }
+}
+
+function poolOptions(config: InvokerConfig): ConstructorParameters<typeof Pool>[0] {
+  const { memory, inFlightMax, waitMaxMs, patienceMs, startsMax, pauseGraceMs } = config;
+  return { budgetBytes: memory, waitingMax: inFlightMax, waitMaxMs, patienceMs, startsMax, pauseGraceMs };
+}
+
+function boundsOf(config: InvokerConfig): IntakeOptions['bounds'] {
+  return {
+    timeoutMs: { min: config.timeoutMinMs, max: config.timeoutMaxMs },
+    memoryMb: { min: config.memoryMinMb, max: config.memoryMaxMb },
+    logsMb: { min: config.logsMinMb, max: config.logsMaxMb },
+    concurrency: { min: config.concurrencyMin, max: config.concurrencyMax },
+  };
+}
+
+function containerEnvironment({ apiHost }: InvokerConfig): Record<string, string> {
+  return { __OW_ALLOW_CONCURRENT: 'true', ...(apiHost === '' ? {} : { __OW_API_HOST: apiHost }) };
+}
+
+/** @throws PluginError `ERR_CONFIG_INVALID` */
+function parameterKeyOf({ parameterKey }: InvokerConfig): Buffer | undefined {
+  if (parameterKey === '') return undefined;
+  const bytes = Buffer.from(parameterKey, 'base64');
+  if (bytes.length === 16 || bytes.length === 32) return bytes;
+  throw new PluginError('ERR_CONFIG_INVALID', `TETRIS_INVOKER_PARAMETER_KEY has ${bytes.length} bytes, not 16 or 32`);
+}
+
+/** False where the time was up first. */
+async function within(work: Promise<void>, timeoutMs: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => (timer = setTimeout(() => resolve(false), timeoutMs)));
+  try {
+    return await Promise.race([work.then(() => true as const), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

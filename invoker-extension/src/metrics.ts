@@ -1,0 +1,47 @@
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+
+const PREFIX = 'tetris_invoker';
+const SECONDS = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300];
+
+/** Metrics of one invoker extension. Labels are small fixed sets. */
+export interface InvokerMetrics {
+  /** Activations answered, by status code 0 to 3. */
+  activations: Counter<'status'>;
+  /** Messages that were no activation message: dropped. */
+  malformed: Counter;
+  /** Acks that were given up. */
+  acksLost: Counter;
+  /** Containers asked for: ready, init-failed, failed. */
+  starts: Counter<'outcome'>;
+  /** Instances ended on purpose: idle, memory, failed, draining. */
+  instanceEnds: Counter<'reason'>;
+  instances: Gauge<'state'>;
+  waiting: Gauge;
+  memoryUsedBytes: Gauge;
+  initSeconds: Histogram;
+  /** Init and run of one activation. */
+  runSeconds: Histogram;
+}
+
+/** Declares the metrics on a registry. */
+export function invokerMetrics(registry: Registry): InvokerMetrics {
+  const registers = [registry];
+  const counter = <L extends string>(name: string, help: string, labelNames: readonly L[] = []): Counter<L> =>
+    new Counter({ name: `${PREFIX}_${name}`, help, labelNames, registers });
+  const gauge = <L extends string>(name: string, help: string, labelNames: readonly L[] = []): Gauge<L> =>
+    new Gauge({ name: `${PREFIX}_${name}`, help, labelNames, registers });
+  const seconds = (name: string, help: string): Histogram =>
+    new Histogram({ name: `${PREFIX}_${name}`, help, buckets: SECONDS, registers });
+  return {
+    activations: counter('activations_total', 'Activations answered, by OpenWhisk status code', ['status']),
+    malformed: counter('malformed_messages_total', 'Messages dropped because they were no activation message'),
+    acksLost: counter('acks_lost_total', 'Acks given up because the bus did not take them'),
+    starts: counter('container_starts_total', 'Containers asked for, by outcome', ['outcome']),
+    instanceEnds: counter('instance_ends_total', 'Function instances ended on purpose, by reason', ['reason']),
+    instances: gauge('instances', 'Living function instances, by state', ['state']),
+    waiting: gauge('waiting_activations', 'Activations that wait for an instance'),
+    memoryUsedBytes: gauge('memory_used_bytes', 'Leased store bytes and private bytes of instances'),
+    initSeconds: seconds('init_seconds', 'Time of successful inits'),
+    runSeconds: seconds('activation_seconds', 'Duration of activations, init included'),
+  };
+}
