@@ -9,9 +9,10 @@ import PouchDB from 'pouchdb-core';
 import find from 'pouchdb-find';
 import mapReduce from 'pouchdb-mapreduce';
 import memory from 'pouchdb-adapter-memory';
+import replication from 'pouchdb-replication';
 
 const [, , port, configPath] = process.argv;
-const database = PouchDB.plugin(memory).plugin(mapReduce).plugin(find).defaults({ adapter: 'memory' });
+const database = PouchDB.plugin(memory).plugin(mapReduce).plugin(find).plugin(replication).defaults({ adapter: 'memory' });
 const application = express();
 application.use(
   pouchServer(database, { mode: 'fullCouchDB', configPath, overrideMode: { exclude: ['routes/fauxton'] } }),

@@ -8,6 +8,7 @@ declare module 'pouchdb-core' {
   export default PouchDB;
 }
 declare module 'pouchdb-find';
+declare module 'pouchdb-replication';
 declare module 'pouchdb-mapreduce';
 declare module 'pouchdb-adapter-memory';
 declare module 'express-pouchdb' {
