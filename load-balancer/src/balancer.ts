@@ -77,7 +77,7 @@ export class LoadBalancer {
     this.#measures = balancerMetrics(this.metrics);
     const metrics = this.#measures;
     this.fleet = new Fleet(config);
-    this.similarity = new SimilarityIndex(config.actionsMax);
+    this.similarity = new SimilarityIndex({ actionsMax: config.actionsMax, nodesMax: config.invokersMax });
     const rules = { ...config, inFlightMax: config.invokerInFlightMax };
     this.#placer = new Placer(this.fleet, this.similarity, rules, options.random ?? Math.random);
     const { registryWaitMsMax: waitMsMax, messageBytesMax } = config;
@@ -223,6 +223,7 @@ export class LoadBalancer {
       this.#log.warn({ invoker: invoker.instance }, 'invoker is silent: its activations are answered with an error');
       this.#placer.instances.forget(invoker);
     }
+    for (const node of this.fleet.forget(nowMs)) this.similarity.dropNode(node);
     const lost = lostActivations(this.#table, this.fleet, this.config, nowMs);
     await Promise.all(lost.map(async ({ activationId, reason }) => this.#dispatcher.lose(activationId, reason)));
   }

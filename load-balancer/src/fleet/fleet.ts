@@ -105,17 +105,21 @@ export class Fleet {
 
   /** Once a second. Returns the invokers that have just been given up. */
   tick(nowMs: number): Invoker[] {
-    const lost: Invoker[] = [];
-    for (const invoker of this.#invokers.values()) {
-      const silentMs = nowMs - invoker.lastSeenMs;
-      if (invoker.online && silentMs > this.#rules.silenceMs) {
-        invoker.online = false;
-        lost.push(invoker);
-      }
-      if (silentMs > this.#rules.forgetMs) this.#invokers.delete(invoker.instance);
-    }
+    const lost = [...this.#invokers.values()].filter(
+      ({ online, lastSeenMs }) => online && nowMs - lastSeenMs > this.#rules.silenceMs,
+    );
+    for (const invoker of lost) invoker.online = false;
     this.#changed();
     return lost;
+  }
+
+  /** Forgets those that have been offline for long. Returns the nodes that no invoker is left of. */
+  forget(nowMs: number): string[] {
+    const old = [...this.#invokers.values()].filter(({ lastSeenMs }) => nowMs - lastSeenMs > this.#rules.forgetMs);
+    for (const { instance } of old) this.#invokers.delete(instance);
+    if (old.length > 0) this.#changed();
+    const left = new Set([...this.#invokers.values()].map(({ node }) => node));
+    return old.flatMap(({ node }) => (node === undefined || left.has(node) ? [] : [node]));
   }
 
   /** Time that passed while nothing could be heard counts against nobody. */

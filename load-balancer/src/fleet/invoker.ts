@@ -20,6 +20,8 @@ export interface Invoker {
   flavour: Flavour;
   /** Name of the node, whose store it shares with the node's other invokers. */
   node: string | undefined;
+  /** The node's index in the similarity index, undefined before its first status. */
+  nodeIndex: number | undefined;
   readonly firstSeenMs: number;
   /** Epoch ms of the last ping, and of the last sign of life (ping, status or ack). */
   lastPingMs: number;
@@ -53,6 +55,7 @@ export function newInvoker(instance: number, nowMs: number): Invoker {
     instance,
     flavour: 'unknown',
     node: undefined,
+    nodeIndex: undefined,
     firstSeenMs: nowMs,
     lastPingMs: Number.NEGATIVE_INFINITY,
     lastSeenMs: nowMs,

@@ -66,7 +66,9 @@ async function watchRegistry({ registry, fleet, instances, similarity, now }: Wa
     manifest: (action, manifest) => similarity.setManifest(action, manifest),
     status: (status) => {
       const invoker = fleet.status(status, now());
-      if (invoker !== undefined) instances.observe(invoker, status.warm, now());
+      if (invoker === undefined) return;
+      invoker.nodeIndex = similarity.nodeIndex(status.node);
+      instances.observe(invoker, status.warm, now());
     },
   });
 }

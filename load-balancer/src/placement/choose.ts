@@ -11,24 +11,17 @@ export interface Choice {
   addedBytes: number;
 }
 
-export interface ChooseOptions {
-  /** Activations that this load balancer hands to one invoker at once. */
-  inFlightMax: number;
-  nodeIndex: (invoker: Invoker) => number | undefined;
-}
-
 /** The largest theta among the nodes that have room for the rest; ties go to the emptier node. */
 export function chooseSimilar(
   invokers: readonly Invoker[],
   { overlap, totalBytes, privateBytes }: Demand,
-  { inFlightMax, nodeIndex }: ChooseOptions,
+  inFlightMax: number,
 ): Choice | undefined {
   let best: Invoker | undefined;
   let bestHeld = -1;
   let bestFree = 0;
   for (const invoker of invokers) {
-    const index = nodeIndex(invoker);
-    const held = index === undefined ? 0 : (overlap[index] ?? 0);
+    const held = invoker.nodeIndex === undefined ? 0 : (overlap[invoker.nodeIndex] ?? 0);
     if (held < bestHeld || invoker.inFlight >= inFlightMax) continue;
     const free = availableBytes(invoker);
     if (free < totalBytes - held + privateBytes) continue;

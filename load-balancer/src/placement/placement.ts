@@ -1,7 +1,7 @@
 /** Where an activation goes: the choices put in their order, and what each of them changes in the books. */
 import type { Fleet } from '../fleet/fleet';
 import type { Invoker } from '../fleet/invoker';
-import { type ChooseOptions, chooseHome, chooseShortestQueue, chooseSimilar } from './choose';
+import { chooseHome, chooseShortestQueue, chooseSimilar } from './choose';
 import { type Fractions, homeHash } from './home-invoker';
 import { InstanceBook, instanceKey } from './instances';
 import type { SimilarityIndex } from './similarity';
@@ -50,7 +50,6 @@ export class Placer {
   readonly #similarity: SimilarityIndex;
   readonly #rules: PlacementRules;
   readonly #random: () => number;
-  readonly #choose: ChooseOptions;
   readonly instances: InstanceBook;
 
   /** @param random in [0, 1) */
@@ -60,9 +59,6 @@ export class Placer {
     this.#rules = rules;
     this.#random = random;
     this.instances = new InstanceBook(rules.startMsMax);
-    const nodeIndex = ({ node }: Invoker): number | undefined =>
-      node === undefined ? undefined : similarity.nodeIndex(node);
-    this.#choose = { inFlightMax: rules.inFlightMax, nodeIndex };
   }
 
   /** Decides, and books the activation on the chosen invoker. */
@@ -105,7 +101,7 @@ export class Placer {
     const choice =
       demand === undefined
         ? chooseHome(invokers, hash, request.memoryBytes, inFlightMax)
-        : chooseSimilar(invokers, demand, this.#choose);
+        : chooseSimilar(invokers, demand, inFlightMax);
     if (choice !== undefined) {
       const { invoker, theta, addedBytes } = choice;
       this.instances.starting(invoker, key, request.concurrency, addedBytes, nowMs);

@@ -37,6 +37,13 @@ export interface Demand {
   overlap: Float64Array;
 }
 
+export interface SimilarityOptions {
+  /** Manifests kept; the oldest leaves first. */
+  actionsMax: number;
+  /** Nodes kept; further ones are taken for empty. */
+  nodesMax: number;
+}
+
 export class SimilarityIndex {
   readonly #tensors = new Map<string, Tensor>();
   readonly #sets = new Map<string, TensorSet>();
@@ -44,12 +51,11 @@ export class SimilarityIndex {
   readonly #stores: Set<Tensor>[] = [];
   readonly #nodes = new Map<string, number>();
   readonly #freeNodes: number[] = [];
-  readonly #actionsMax: number;
+  readonly #options: SimilarityOptions;
   #rowLength = 16;
 
-  /** @param actionsMax manifests kept; the oldest leaves first */
-  constructor(actionsMax: number) {
-    this.#actionsMax = actionsMax;
+  constructor(options: SimilarityOptions) {
+    this.#options = options;
   }
 
   get sizes(): { tensors: number; sets: number; actions: number; nodes: number } {
@@ -57,9 +63,9 @@ export class SimilarityIndex {
     return { tensors: this.#tensors.size, sets: this.#sets.size, actions: this.#actions.size, nodes };
   }
 
-  /** Index of a node in {@link Demand.overlap}; undefined where it never told its inventory. */
-  nodeIndex(node: string): number | undefined {
-    return this.#nodes.get(node);
+  /** Index of a node in {@link Demand.overlap}, valid until {@link dropNode}; beyond every row where there are too many. */
+  nodeIndex(node: string): number {
+    return this.#nodes.get(node) ?? this.#addNode(node);
   }
 
   demand(action: string): Demand | undefined {
@@ -90,12 +96,12 @@ export class SimilarityIndex {
     this.#dropAction(action);
     this.#actions.set(action, { set, privateBytes: manifest.privateBytes });
     const oldest = this.#actions.keys().next().value;
-    if (this.#actions.size > this.#actionsMax && oldest !== undefined) this.#dropAction(oldest);
+    if (this.#actions.size > this.#options.actionsMax && oldest !== undefined) this.#dropAction(oldest);
   }
 
   /** Replaces a node's whole set; only the differences cost anything. */
   setInventory(node: string, tensors: readonly TensorRef[]): void {
-    const index = this.#addNode(node);
+    const index = this.nodeIndex(node);
     const wanted = new Set(tensors.map((tensor) => tensor.sha256));
     for (const tensor of this.#stores[index] ?? []) {
       if (!wanted.has(tensor.sha256)) this.#removeFrom(index, tensor);
@@ -104,7 +110,7 @@ export class SimilarityIndex {
   }
 
   changeInventory(node: string, added: readonly TensorRef[], removed: readonly string[]): void {
-    const index = this.#addNode(node);
+    const index = this.nodeIndex(node);
     for (const tensor of added) this.#addTo(index, tensor);
     for (const sha256 of removed) {
       const tensor = this.#tensors.get(sha256);
@@ -122,8 +128,7 @@ export class SimilarityIndex {
   }
 
   #addNode(node: string): number {
-    const known = this.#nodes.get(node);
-    if (known !== undefined) return known;
+    if (this.#nodes.size >= this.#options.nodesMax) return Number.MAX_SAFE_INTEGER;
     const index = this.#freeNodes.pop() ?? this.#stores.length;
     this.#nodes.set(node, index);
     this.#stores[index] = new Set();
@@ -141,9 +146,10 @@ export class SimilarityIndex {
   }
 
   #addTo(index: number, { sha256, bytes }: TensorRef): void {
-    const tensor = this.#tensor(sha256, bytes);
     const store = this.#stores[index];
-    if (store === undefined || store.has(tensor)) return;
+    if (store === undefined) return;
+    const tensor = this.#tensor(sha256, bytes);
+    if (store.has(tensor)) return;
     store.add(tensor);
     tensor.holders.push(index);
     for (const set of tensor.sets) set.overlap[index] = (set.overlap[index] ?? 0) + tensor.bytes;
