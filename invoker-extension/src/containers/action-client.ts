@@ -87,5 +87,7 @@ async function readUpTo(
 }
 
 function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
+  // Not by instanceof: an error of the network may come from another realm.
+  const { code } = error as { code?: unknown };
+  return typeof code === 'string' ? code : '';
 }
