@@ -40,9 +40,12 @@ async function main(): Promise<void> {
 
 function actionLoader(config: RuntimeConfig, environment: NodeJS.ProcessEnv) {
   // Files that carry the runtime's modules; the first request for one loads it, and inference with it.
-  const onnxruntime = require.resolve('./onnx/onnxruntime-node');
-  interceptOnnxruntime({ node: onnxruntime, common: require.resolve('onnxruntime-common') });
-  const workspace = createWorkspace({ onnxruntime });
+  const onnxruntime = {
+    node: require.resolve('./onnx/onnxruntime-node'),
+    common: require.resolve('onnxruntime-common'),
+  };
+  interceptOnnxruntime(onnxruntime);
+  const workspace = createWorkspace(onnxruntime);
   return (action: ActionCode, settings: Readonly<Record<string, unknown>>): Promise<Main> => {
     provideSettings({
       config,

@@ -7,8 +7,6 @@ export const SENTINEL = 'XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX';
 /** A line without its end is written out when it reaches this many characters. */
 const LINE_CHARACTERS_MAX = 64 * 1024;
 
-type Write = NodeJS.WriteStream['write'];
-
 /** The log of activations: whatever user code writes to stdout and stderr, ended by sentinels. */
 export interface ActivationLog {
   /** Writes the sentinels of a piece of work and resolves when both streams have taken everything. */
@@ -45,17 +43,18 @@ interface Unfinished {
 }
 
 class TaggedStream {
-  readonly #write: Write;
+  readonly #write: (text: string, done?: () => void) => boolean;
   readonly #unfinished = new WeakMap<Work, Unfinished>();
 
   constructor(stream: NodeJS.WriteStream, context: ActivationContext) {
-    this.#write = stream.write.bind(stream) as Write;
-    stream.write = (chunk: string | Uint8Array, ...rest: unknown[]) => {
+    const write = stream.write.bind(stream);
+    this.#write = (text, done) => write(text, 'utf8', done);
+    stream.write = (chunk: string | Uint8Array, ...rest: unknown[]): boolean => {
       const work = context.current();
-      if (work === undefined) return this.#write(chunk, ...(rest as [BufferEncoding]));
-      const callback = rest.find((item) => typeof item === 'function') as (() => void) | undefined;
+      if (work === undefined) return Reflect.apply(write, stream, [chunk, ...rest]) as boolean;
+      const done = rest.find((item) => typeof item === 'function') as (() => void) | undefined;
       const encoding = typeof rest[0] === 'string' ? (rest[0] as BufferEncoding) : 'utf8';
-      return this.#write(this.#lines(work, typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk), callback);
+      return this.#write(this.#lines(work, typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk), done);
     };
   }
 

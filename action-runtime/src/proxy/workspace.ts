@@ -1,5 +1,4 @@
 import fs from 'node:fs';
-import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
 
@@ -14,22 +13,25 @@ export interface Workspace {
   readonly folder: string;
 }
 
-/** Packages of the runtime that an action may ask for. */
-export interface Provided {
+/** Files that onnxruntime's packages resolve to. */
+export interface OnnxruntimeModules {
   /** The module behind `onnxruntime-node`. */
-  onnxruntime: string;
+  node: string;
+  /** The module behind `onnxruntime-common`. */
+  common: string;
 }
 
 /** Makes the folder; it is removed when the process exits in good order. */
-export function createWorkspace(provided: Provided): Workspace {
+export function createWorkspace(onnxruntime: OnnxruntimeModules): Workspace {
   const folder = fs.mkdtempSync(path.join(fs.realpathSync(os.tmpdir()), 'tetris-'));
   const actionFolder = path.join(folder, 'action');
   fs.mkdirSync(actionFolder);
   const modules = path.join(folder, 'node_modules');
   fs.mkdirSync(modules);
-  writePackage(path.join(modules, 'onnxruntime-node'), provided.onnxruntime);
+  writePackage(modules, 'onnxruntime-node', onnxruntime.node);
+  writePackage(modules, 'onnxruntime-common', onnxruntime.common);
   // A derived image may hold another version at `/node_modules`: then that one is the preinstalled one.
-  if (!resolvable('openwhisk', actionFolder)) {
+  if (!isInstalledAbove(folder, 'openwhisk')) {
     const own = path.dirname(require.resolve('openwhisk/package.json'));
     fs.symlinkSync(own, path.join(modules, 'openwhisk'));
   }
@@ -37,18 +39,18 @@ export function createWorkspace(provided: Provided): Workspace {
   return { folder, actionFolder };
 }
 
-/** A package of one line, which `import` finds too (a resolver hook on the main thread is asked by `require` only). */
-function writePackage(folder: string, target: string): void {
+/** A package of one line, which `import` finds too (what replaces `require` is not asked by `import`). */
+function writePackage(modules: string, name: string, target: string): void {
+  const folder = path.join(modules, name);
   fs.mkdirSync(folder);
-  fs.writeFileSync(path.join(folder, 'package.json'), '{"name":"onnxruntime-node","main":"index.js"}\n');
+  fs.writeFileSync(path.join(folder, 'package.json'), `${JSON.stringify({ name, main: 'index.js' })}\n`);
   fs.writeFileSync(path.join(folder, 'index.js'), `module.exports = require(${JSON.stringify(target)});\n`);
 }
 
-function resolvable(name: string, from: string): boolean {
-  try {
-    createRequire(path.join(from, 'index.js')).resolve(name);
-    return true;
-  } catch {
-    return false;
-  }
+/** Asked of the file system: the module loader would remember that the package was not there. */
+function isInstalledAbove(folder: string, name: string): boolean {
+  const parent = path.dirname(folder);
+  return (
+    fs.existsSync(path.join(folder, 'node_modules', name)) || (parent !== folder && isInstalledAbove(parent, name))
+  );
 }
