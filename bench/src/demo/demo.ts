@@ -25,7 +25,7 @@ export function demoSteps(settings: DemoSettings): number {
  */
 export async function runDemo(settings: DemoSettings, progress: Progress, cleanups: Cleanups): Promise<Comparison> {
   const modelRoot = await temporaryFolder(tmpdir(), cleanups);
-  const storePath = await temporaryFolder('/dev/shm', cleanups);
+  const storePath = await temporaryFolder(settings.storeParent, cleanups);
   const modelPath = ({ name }: DemoFunction): string => join(modelRoot, `${name}.onnx`);
   for (const { definition } of settings.functions) {
     progress.step(`building the model ${definition.name}`);

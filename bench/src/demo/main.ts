@@ -18,6 +18,7 @@ const RELATIVE_ERROR_MAX = 1e-5;
 interface DemoOptions {
   json?: string;
   small: boolean;
+  store?: string;
 }
 
 async function report({ steps, latencies, store }: Comparison, { json, small }: DemoOptions): Promise<void> {
@@ -35,7 +36,8 @@ async function report({ steps, latencies, store }: Comparison, { json, small }: 
 
 /** Resolves with the exit code. A signal ends the work, which then fails one way or another; only its number counts. */
 async function demo(options: DemoOptions): Promise<number> {
-  const settings = options.small ? smallSettings() : fullSettings();
+  const defaults = options.small ? smallSettings() : fullSettings();
+  const settings = { ...defaults, storeParent: options.store ?? defaults.storeParent };
   const cleanups = new Cleanups();
   const progress = createProgress(demoSteps(settings), process.stderr);
   let signalled: number | undefined;
@@ -70,6 +72,7 @@ new Command('demo')
   .description('runs three functions on the platform and as plain processes, and compares')
   .option('--json <file>', 'write the figures there too')
   .option('--small', 'models of a few MB: quick, but its ratios mean little', false)
+  .option('--store <folder>', 'make the tensor store in this folder instead of on /dev/shm')
   .action(async (options: DemoOptions) => process.exit(await demo(options)))
   .parseAsync()
   .catch((error: unknown) => {

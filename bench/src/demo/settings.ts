@@ -23,7 +23,12 @@ export interface DemoSettings {
   runs: { batch1: number; batch4: number };
   /** Per invoker. */
   memoryBytes: number;
+  /** Folder in which the tensor store is made. */
+  storeParent: string;
 }
+
+/** A tmpfs that every Linux has. */
+const STORE_PARENT = '/dev/shm';
 
 /** The sizes of the figures: two BERT-base classifiers on one backbone, four instances each, and three of a ResNet-50. */
 export function fullSettings(): DemoSettings {
@@ -47,6 +52,7 @@ export function fullSettings(): DemoSettings {
     functions: [bert('bert-topics', 1), bert('bert-intents', 2), vision],
     runs: { batch1: 15, batch4: 7 },
     memoryBytes: 6 * 1024 ** 3,
+    storeParent: STORE_PARENT,
   };
 }
 
@@ -72,5 +78,6 @@ export function smallSettings(): DemoSettings {
     functions: [encoder('encoder-topics', 1), encoder('encoder-intents', 2), vision],
     runs: { batch1: 5, batch4: 3 },
     memoryBytes: 2 * 1024 ** 3,
+    storeParent: STORE_PARENT,
   };
 }

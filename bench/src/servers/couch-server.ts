@@ -12,7 +12,11 @@ import memory from 'pouchdb-adapter-memory';
 import replication from 'pouchdb-replication';
 
 const [, , port, configPath] = process.argv;
-const database = PouchDB.plugin(memory).plugin(mapReduce).plugin(find).plugin(replication).defaults({ adapter: 'memory' });
+const database = PouchDB.plugin(memory)
+  .plugin(mapReduce)
+  .plugin(find)
+  .plugin(replication)
+  .defaults({ adapter: 'memory' });
 const application = express();
 application.use(
   pouchServer(database, { mode: 'fullCouchDB', configPath, overrideMode: { exclude: ['routes/fauxton'] } }),

@@ -28,6 +28,8 @@ export class DaemonSite implements Site {
     this.#instances = new StockSite(join(__dirname, 'leased-action.js'), ({ name }) => join(folder, `${name}.onnx`), {
       TETRIS_BENCH_SOCKET: socket,
       TETRIS_BENCH_VIEWS: join(storePath, 'views'),
+      // As the invoker extension sets it: freed memory goes back to the system.
+      MALLOC_TRIM_THRESHOLD_: '131072',
     });
   }
 

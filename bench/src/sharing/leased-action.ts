@@ -2,7 +2,7 @@
  * The demo's action over leased views, by hand: what sharing gives with nothing around it. Runs in a process of its own
  * ({@link DaemonSite}); the load time that it reports includes the lease.
  */
-import { DaemonClient } from '@tetris/common';
+import { DaemonClient } from '@tetris/common/daemon';
 import { stat } from 'node:fs/promises';
 import { InferenceSession } from 'onnxruntime-node';
 import { join } from 'node:path';

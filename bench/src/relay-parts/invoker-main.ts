@@ -1,0 +1,63 @@
+/**
+ * An invoker that does nothing but answer, on the broker given as first argument: once behind the load balancer, once
+ * straight behind the controller. The answer is a combined ack with a result of the usual size.
+ */
+import { combinedMessage, invokerInstanceId, TOPIC_SETTINGS, Topics, transactionStartMs } from '@tetris/common';
+import { ACTION, benchBus, PREFIX, serveParent } from './messages';
+
+const CAPACITY = 4_000;
+const PING_MS = 1_000;
+
+async function main(broker: string): Promise<void> {
+  const bus = benchBus(broker, 'invoker');
+  const instance = invokerInstanceId(0, 2 ** 40);
+  const serve = async (topics: Topics): Promise<void> => {
+    const topic = topics.invoker(0);
+    await bus.ensureTopic(topic, TOPIC_SETTINGS.invoker);
+    await bus.subscribe({
+      topic,
+      group: topic,
+      capacity: CAPACITY,
+      handler: async ({ value }) => {
+        const { transid, activationId } = JSON.parse(value.toString()) as { transid: unknown[]; activationId: string };
+        const ack = combinedMessage(transid, activationOf(activationId, transactionStartMs(transid, 0)), instance);
+        await bus.send(topics.completed('0'), JSON.stringify(ack));
+      },
+    });
+  };
+  const behind = new Topics(PREFIX.invoker);
+  await bus.ensureTopic(behind.health, TOPIC_SETTINGS.health);
+  await serve(behind);
+  await serve(new Topics(PREFIX.direct));
+  const ping = async (): Promise<void> => bus.send(behind.health, JSON.stringify({ name: instance, isEnabled: true }));
+  await ping();
+  const timer = setInterval(() => void ping().catch(() => undefined), PING_MS);
+  serveParent(async () => {
+    clearInterval(timer);
+    await bus.close();
+  });
+}
+
+function activationOf(activationId: string, startMs: number): Parameters<typeof combinedMessage>[1] {
+  return {
+    namespace: 'guest',
+    name: ACTION.name,
+    subject: 'guest',
+    activationId,
+    start: startMs,
+    end: startMs,
+    duration: 0,
+    response: { statusCode: 0, result: { label: 'cat', scores: [0.91, 0.05, 0.02] }, size: 44 },
+    logs: [],
+    version: ACTION.version,
+    publish: false,
+    annotations: [
+      { key: 'limits', value: { timeout: 60_000, memory: 256, logs: 10, concurrency: 1 } },
+      { key: 'path', value: `${ACTION.path}/${ACTION.name}` },
+      { key: 'kind', value: 'nodejs:20' },
+      { key: 'waitTime', value: 1 },
+    ],
+  };
+}
+
+void main(process.argv[2] ?? '');

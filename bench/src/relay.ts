@@ -1,0 +1,212 @@
+/**
+ * The relay's own cost on a real broker: the same no-op invoker reached through the load balancer and directly.
+ *
+ * Controller (this process), load balancer and invoker are three processes and one broker. Latency: both ways at the
+ * same time, at a fixed rate, so that both meet the same noise. Throughput: a window of activations through the load
+ * balancer; its CPU share says whether it had more than one core.
+ */
+import { newActivationId, newTransactionId, type Subscription, TOPIC_SETTINGS, Topics } from '@tetris/common';
+import type { KafkaBus } from '@tetris/common/kafka';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createProgress } from './demo/progress';
+import { median, rounded } from './measure/statistics';
+import { ACTION, benchBus, cpuOf, PREFIX, startPart, stopPart } from './relay-parts/messages';
+import { startKafka } from './servers';
+import type { Suite } from './suites';
+
+export interface RelayBenchOptions {
+  /** A running broker; one is started where it is absent. */
+  broker?: string;
+  /** Of each way while latency is measured. */
+  activationsPerSecond: number;
+  latencySamples: number;
+  /** Activations in flight while throughput is measured. */
+  window: number;
+  throughputMs: number;
+  output: NodeJS.WriteStream;
+}
+
+export interface RelayFigures extends Record<string, number> {
+  /** Median latency through the load balancer minus the direct one; likewise the 99th percentile. */
+  addedMedianMs: number;
+  addedP99Ms: number;
+  activationsPerSecond: number;
+}
+
+const DEFAULTS: RelayBenchOptions = {
+  activationsPerSecond: 200,
+  latencySamples: 2_000,
+  window: 500,
+  throughputMs: 15_000,
+  output: process.stderr,
+};
+const WARM_UP = 400;
+const ANSWER_MS_MAX = 30_000;
+
+export async function runRelayBench(overrides: Partial<RelayBenchOptions> = {}): Promise<RelayFigures> {
+  const options = { ...DEFAULTS, ...overrides };
+  const progress = createProgress(4, options.output);
+  progress.step('starting broker, load balancer and invoker');
+  const kafka = options.broker === undefined ? await startKafka() : undefined;
+  const broker = options.broker ?? kafka?.broker ?? '';
+  const children = [];
+  const controller = new BenchController(benchBus(broker, 'controller'));
+  try {
+    await controller.start();
+    children.push(await startPart('invoker-main', [broker]));
+    const balancer = await startPart('balancer-main', [broker]);
+    children.push(balancer);
+    await controller.usable();
+    progress.step('warming up');
+    await Promise.all([controller.paced('direct', WARM_UP, options), controller.paced('relayed', WARM_UP, options)]);
+    progress.step(`latency: ${options.latencySamples} activations on each way`);
+    const samples = options.latencySamples;
+    const [direct, relayed] = await Promise.all([
+      controller.paced('direct', samples, options),
+      controller.paced('relayed', samples, options),
+    ]);
+    progress.step(`throughput: ${options.window} in flight`);
+    const before = await cpuOf(balancer);
+    const perSecond = await controller.throughput(options);
+    const after = await cpuOf(balancer);
+    progress.stop();
+    return {
+      addedMedianMs: rounded(median(relayed) - median(direct)),
+      addedP99Ms: rounded(p99(relayed) - p99(direct)),
+      activationsPerSecond: rounded(perSecond, 0),
+      directMedianMs: rounded(median(direct)),
+      relayedMedianMs: rounded(median(relayed)),
+      directP99Ms: rounded(p99(direct)),
+      relayedP99Ms: rounded(p99(relayed)),
+      balancerCores: rounded((after.cpuMs - before.cpuMs) / (after.atMs - before.atMs), 2),
+      answeredTwice: controller.answeredTwice,
+    };
+  } finally {
+    for (const child of children.reverse()) await stopPart(child);
+    await controller.stop();
+    await kafka?.stop();
+  }
+}
+
+type Way = 'direct' | 'relayed';
+const TOPICS: Record<Way, Topics> = { direct: new Topics(PREFIX.direct), relayed: new Topics(PREFIX.controller) };
+
+/** Sends activations and takes acks, as little else as possible. */
+class BenchController {
+  readonly #bus: KafkaBus;
+  readonly #awaited = new Map<string, (atMs: number) => void>();
+  #subscriptions: Subscription[] = [];
+  #usable: (() => void) | undefined;
+  answeredTwice = 0;
+
+  constructor(bus: KafkaBus) {
+    this.#bus = bus;
+  }
+
+  async start(): Promise<void> {
+    for (const topics of Object.values(TOPICS)) await this.#listen(topics);
+    const { health } = TOPICS.relayed;
+    await this.#bus.ensureTopic(health, TOPIC_SETTINGS.health);
+    const handler = ({ value }: { value: Buffer }): void => {
+      if ((JSON.parse(value.toString()) as { isEnabled?: boolean }).isEnabled === true) this.#usable?.();
+    };
+    this.#subscriptions.push(
+      await this.#bus.subscribe({ topic: health, group: `${health}0`, from: 'latest', capacity: 128, handler }),
+    );
+  }
+
+  /** Resolves with the load balancer's first ping that says it is usable. */
+  async usable(): Promise<void> {
+    const timeout = sleep(ANSWER_MS_MAX, undefined, { ref: false }).then(() => {
+      throw new Error('the load balancer never became usable');
+    });
+    await Promise.race([new Promise<void>((resolve) => (this.#usable = resolve)), timeout]);
+  }
+
+  /** Activations at a fixed rate. @returns latencies, ms, from before the send to the ack */
+  async paced(way: Way, count: number, { activationsPerSecond }: RelayBenchOptions): Promise<number[]> {
+    const startMs = performance.now();
+    const latencies: Promise<number>[] = [];
+    for (let index = 0; index < count; index += 1) {
+      const dueMs = startMs + (index * 1_000) / activationsPerSecond - performance.now();
+      if (dueMs > 1) await sleep(dueMs);
+      latencies.push(this.#invoke(way));
+    }
+    return Promise.all(latencies);
+  }
+
+  /** @returns activations per second with `window` in flight */
+  async throughput({ window, throughputMs }: RelayBenchOptions): Promise<number> {
+    const startMs = performance.now();
+    const untilMs = startMs + throughputMs;
+    let done = 0;
+    const client = async (): Promise<void> => {
+      while (performance.now() < untilMs) {
+        await this.#invoke('relayed');
+        done += 1;
+      }
+    };
+    await Promise.all(Array.from({ length: window }, client));
+    return done / ((performance.now() - startMs) / 1_000);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#subscriptions.map(async (subscription) => subscription.stop()));
+    await this.#bus.close();
+  }
+
+  async #listen(topics: Topics): Promise<void> {
+    const topic = topics.completed('0');
+    await this.#bus.ensureTopic(topic, TOPIC_SETTINGS.completed);
+    const handler = ({ value }: { value: Buffer }): void => {
+      const { response } = JSON.parse(value.toString()) as { response: { activationId: string } };
+      const answered = this.#awaited.get(response.activationId);
+      if (answered === undefined) this.answeredTwice += 1;
+      this.#awaited.delete(response.activationId);
+      answered?.(performance.now());
+    };
+    this.#subscriptions.push(await this.#bus.subscribe({ topic, group: topic, capacity: 4_000, handler }));
+  }
+
+  async #invoke(way: Way): Promise<number> {
+    const activationId = newActivationId();
+    const sentMs = performance.now();
+    const answered = new Promise<number>((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`${way}: no answer to ${activationId}`)), ANSWER_MS_MAX);
+      this.#awaited.set(activationId, (atMs) => {
+        clearTimeout(timer);
+        resolve(atMs);
+      });
+    });
+    await this.#bus.send(TOPICS[way].invoker(0), activationText(activationId));
+    return (await answered) - sentMs;
+  }
+}
+
+/** About 1 KB, as a small stock message is. */
+function activationText(activationId: string): string {
+  return JSON.stringify({
+    transid: newTransactionId(Date.now()),
+    action: ACTION,
+    revision: '1-bench',
+    user: {
+      subject: 'guest',
+      namespace: { name: 'guest', uuid: '6f1d2c3b-4a59-4687-8695-0a1b2c3d4e5f' },
+      authkey: { api_key: `6f1d2c3b-4a59-4687-8695-0a1b2c3d4e5f:${'k'.repeat(64)}` },
+      rights: ['READ', 'PUT', 'DELETE', 'ACTIVATE'],
+      limits: {},
+    },
+    activationId,
+    rootControllerIndex: { asString: '0', instanceType: 'controller' },
+    blocking: true,
+    content: { image: 'x'.repeat(512) },
+    initArgs: [],
+    lockedArgs: {},
+  });
+}
+
+function p99(values: number[]): number {
+  return values.sort((one, other) => one - other)[Math.floor(0.99 * (values.length - 1))] ?? NaN;
+}
+
+export const suite: Suite = { run: async () => runRelayBench() };
