@@ -48,7 +48,10 @@ export class DaemonClient {
       const body = JSON.stringify(wanted);
       const reply = await open(this.#socketPath, { method: 'POST', path: '/v1/leases', body, timeoutMs: 0 });
       if (reply.statusCode !== 200) throw wireErrorOf(await textOf(reply));
-      return await readLease(reply, onProgress);
+      return await readLease(reply, onProgress).catch((error: unknown) => {
+        reply.destroy();
+        throw error;
+      });
     } catch (error) {
       throw unavailable(error, this.#socketPath);
     }
@@ -83,6 +86,11 @@ export class DaemonOperator {
 
   instance(token: string): Promise<InstanceView> {
     return call(this.#socketPath, { method: 'GET', path: `/v1/instances/${token}` });
+  }
+
+  /** Every instance that is known, with what it holds. */
+  instances(): Promise<InstanceView[]> {
+    return call(this.#socketPath, { method: 'GET', path: '/v1/instances' });
   }
 
   /** Ends every lease of an instance and removes its view folder. Idempotent. */

@@ -15,6 +15,7 @@
  * | both | `GET /v1/health` | 200 {@link DaemonHealth} |
  * | operator | `PUT /v1/instances/:token` {@link InstanceRegistration} | 200 {@link InstanceView} |
  * | operator | `GET /v1/instances/:token` | 200 {@link InstanceView} |
+ * | operator | `GET /v1/instances` | 200 list of {@link InstanceView} |
  * | operator | `DELETE /v1/instances/:token` | 204, also when unknown: releases every view of the instance |
  * | operator | `GET /v1/inventory?since=N` | 200 {@link InventoryReply} |
  * | operator | `GET /v1/tensors`, `/v1/models`, `/v1/leases`, `/v1/totals` | 200 lists and {@link StoreTotals} |
