@@ -31,6 +31,7 @@ export const DAEMON_CONFIG = configSchema('daemon', {
     'Let host names of urlSources resolve to private addresses; addresses written out in a prefix always may.',
   ),
   urlTimeoutMs: key.integer(30_000, 'ms', 'Silence after which a fetch fails.', { min: 1 }),
+  urlFetchMs: key.integer(1_800_000, 'ms', 'Longest fetch of one file.', { min: 1 }),
   urlMaxAgeMs: key.integer(60_000, 'ms', 'Time for which a URL is taken to hold what it held, without asking.'),
   modelBytesMax: key.bytes('16g', 'Largest model, its external data included.'),
   graphBytesMax: key.bytes('256m', 'Largest optimized graph without its tensors.'),

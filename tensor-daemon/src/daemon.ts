@@ -7,6 +7,7 @@ import { detectPlatform, modelKeyOf } from './ingest/model-key';
 import { detectSandbox } from './ingest/sandbox';
 import { LeaseService } from './leases/lease-service';
 import { LeaseTable } from './leases/lease-table';
+import { recoverInstances } from './leases/recover';
 import { createMetrics } from './metrics';
 import { Reclaimer } from './reclaim/reclaimer';
 import { createServer, listenOn } from './server/http';
@@ -16,10 +17,12 @@ import { FileSource } from './sources/file-source';
 import { ModelRoots, parseRoot } from './sources/roots';
 import { Sources } from './sources/sources';
 import { Uploads } from './sources/uploads';
+import { UrlSource } from './sources/url-source';
+import { claimStore } from './store/lock';
 import { Registrations } from './store/registrations';
-import { recoverInstances } from './leases/recover';
 import { Store } from './store/store';
 import { Views } from './store/views';
+import { startSweeper } from './sweeper';
 
 /** Version that `GET /v1/health` tells. */
 const VERSION = '0.1.0';
@@ -43,6 +46,7 @@ export async function startDaemon(config: DaemonConfig, log: Logger): Promise<Ru
     inventoryLogMax: config.inventoryLogMax,
     nowMs: now(),
   });
+  const unclaim = await claimStore(config.storePath);
   store.recover();
   const table = new LeaseTable(config);
   const views = new Views(store.layout);
@@ -50,54 +54,59 @@ export async function startDaemon(config: DaemonConfig, log: Logger): Promise<Ru
   recoverInstances(store, views, registrations, table, now() + config.instanceGraceMs);
 
   const bytesMax = config.storeBytesMax || Math.floor(totalmem() * config.storeMemoryRatio);
-  const reclaimer = new Reclaimer(store, { bytesMax, modelTtlMs: config.modelTtlMs }, (key) => table.modelUses(key));
-  const uploads = new Uploads(store.layout.uploads, config, now);
-  const roots = new ModelRoots(config.modelRoots.map(parseRoot));
+  const uploads: Uploads = new Uploads(store.layout.uploads, config, (bytes) => reclaimer.fit(bytes), now);
+  const registry = new Registry();
+  const metrics = createMetrics(registry, {
+    uniqueBytes: () => totals({ store, table, reclaimer }).uniqueBytes,
+    unsharedBytes: () => totals({ store, table, reclaimer }).unsharedBytes,
+    leases: () => table.leaseCount,
+    instances: () => table.instanceCount,
+  });
+  const reclaimer: Reclaimer = new Reclaimer(
+    store,
+    { bytesMax, modelTtlMs: config.modelTtlMs },
+    {
+      usesOf: (modelKey) => table.modelUses(modelKey),
+      otherBytes: () => uploads.bytes,
+      reclaimed: (bytes) => metrics.reclaimedBytes.inc(bytes),
+    },
+  );
   const sandbox = detectSandbox({ memoryBytesMax: config.ingestMemoryBytesMax, fileBytesMax: bytesMax });
+  const ingest = new Ingest({ store, reclaimer, sandbox, metrics, log }, config);
+  const roots = new ModelRoots(config.modelRoots.map(parseRoot));
   const platform = detectPlatform();
-  const ingest = new Ingest(store, reclaimer, sandbox, config, log);
   const leases = new LeaseService({
     table,
     store,
     views,
     registrations,
-    sources: new Sources(new FileSource(roots, config), uploads),
+    sources: new Sources(new FileSource(roots, config), new UrlSource(config, uploads, now), uploads),
     ingest,
     reclaimer,
+    metrics,
     keyOf: (files, graph) => modelKeyOf(files, graph, platform, config.tensorBytesMin),
     now,
-    log,
-  });
-
-  const metrics = new Registry();
-  createMetrics(metrics, {
-    uniqueBytes: () => totals({ store, table, reclaimer }).uniqueBytes,
-    unsharedBytes: () => totals({ store, table, reclaimer }).unsharedBytes,
-    leases: () => table.leaseCount,
-    instances: () => table.instanceCount,
   });
 
   let state: DaemonHealth['state'] = 'ready';
   const instanceServer = createServer(config.connectionsMax, log);
   addInstanceApi(instanceServer, leases, uploads);
   const operatorServer = createServer(config.connectionsMax, log);
-  addOperatorApi(operatorServer, { leases, table, store, reclaimer, metrics });
-  for (const server of [instanceServer, operatorServer]) addHealth(server, () => ({ version: VERSION, state }));
-
+  addOperatorApi(operatorServer, { leases, table, store, reclaimer, registry });
+  const servers = [operatorServer, instanceServer];
+  for (const server of servers) addHealth(server, () => ({ version: VERSION, state }));
   await listenOn(operatorServer, config.operatorSocketPath, OPERATOR_SOCKET_MODE);
   await listenOn(instanceServer, config.socketPath, INSTANCE_SOCKET_MODE);
-  const sweep = setInterval(() => {
-    uploads.expire(now());
-    reclaimer.expire(now());
-    void leases.carryOut(table.expire(now()));
-  }, config.sweepIntervalMs);
+  const stopSweeper = startSweeper({ reclaimer, leases, uploads, now, log }, config);
   log.info({ store: config.storePath, bytesMax, sandbox: sandbox.has, models: store.catalog.modelCount }, 'ready');
 
   return {
     async stop() {
       state = 'draining';
-      clearInterval(sweep);
-      await Promise.all([instanceServer.close(), operatorServer.close(), ingest.stop()]);
+      stopSweeper();
+      await Promise.all([...servers.map((server) => server.close()), ingest.stop()]);
+      await store.trash.emptied();
+      unclaim();
       log.info('stopped');
     },
   };

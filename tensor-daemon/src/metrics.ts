@@ -9,10 +9,10 @@ export interface DaemonMetrics {
 }
 
 export interface DaemonGauges {
-  uniqueBytes(): number;
-  unsharedBytes(): number;
-  leases(): number;
-  instances(): number;
+  uniqueBytes: () => number;
+  unsharedBytes: () => number;
+  leases: () => number;
+  instances: () => number;
 }
 
 export function createMetrics(registry: Registry, gauges: DaemonGauges): DaemonMetrics {

@@ -122,7 +122,7 @@ function externalCut(tensor: TensorProto, dataFile: string, dataBytes: number): 
     bytes: end,
     place(location) {
       const next = offsets.slice(1)[Symbol.iterator]();
-      const moved = packed.map(([key, { id, blobs }]) => {
+      const moved = packed.map(([key, { id, blobs }]): [string, string] => {
         const rebased = blobs.map((blob) => ({ ...blob, offset: Number(next.next().value) }));
         return [key, formatPacked({ id, blobs: rebased })];
       });

@@ -1,6 +1,7 @@
 import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { asPluginError, type GraphOptions, type IngestPhase, type Logger, PluginError } from '@tetris/common';
+import type { GraphOptions, IngestPhase, Logger } from '@tetris/common';
+import type { DaemonMetrics } from '../metrics';
 import type { Reclaimer } from '../reclaim/reclaimer';
 import { Slots } from '../slots';
 import type { ModelFiles } from '../sources/model-files';
@@ -18,6 +19,14 @@ export interface IngestOptions {
   ingestTimeoutMs: number;
   tensorBytesMin: number;
   graphBytesMax: number;
+}
+
+export interface IngestParts {
+  store: Store;
+  reclaimer: Reclaimer;
+  sandbox: Sandbox;
+  metrics: Pick<DaemonMetrics, 'ingestSeconds'>;
+  log: Logger;
 }
 
 export interface IngestRequest {
@@ -39,20 +48,14 @@ interface Flight {
 
 /** Makes models of the store out of model files: one flight a key, whoever and however many ask for it. */
 export class Ingest {
-  readonly #store: Store;
-  readonly #reclaimer: Reclaimer;
-  readonly #sandbox: Sandbox;
+  readonly #parts: IngestParts;
   readonly #options: IngestOptions;
-  readonly #log: Logger;
   readonly #slots: Slots;
   readonly #flights = new Map<string, Flight>();
 
-  constructor(store: Store, reclaimer: Reclaimer, sandbox: Sandbox, options: IngestOptions, log: Logger) {
-    this.#store = store;
-    this.#reclaimer = reclaimer;
-    this.#sandbox = sandbox;
+  constructor(parts: IngestParts, options: IngestOptions) {
+    this.#parts = parts;
     this.#options = options;
-    this.#log = log;
     this.#slots = new Slots(options.ingestsMax, options.ingestQueueMax);
   }
 
@@ -60,7 +63,7 @@ export class Ingest {
    * Joins the flight of a key, or starts it. It goes on as long as anybody waits.
    *
    * @param signal gives up waiting
-   * @throws PluginError that names the model: `ERR_MODEL_INVALID`, `ERR_MODEL_TOO_LARGE`, `ERR_INGEST_FAILED`,
+   * @throws PluginError `ERR_MODEL_INVALID`, `ERR_MODEL_TOO_LARGE`, `ERR_INGEST_FAILED`,
    *   `ERR_STORE_FULL`, `ERR_QUEUE_FULL`, or what its source throws
    */
   async ingest(request: IngestRequest, onProgress: IngestListener, signal: AbortSignal): Promise<Model> {
@@ -91,9 +94,6 @@ export class Ingest {
     const tell: IngestListener = (phase, done, total) => listeners.forEach((listener) => listener(phase, done, total));
     const promise = this.#slots
       .run(() => this.#run(request, tell, abort.signal))
-      .catch((error: unknown) => {
-        throw naming(error, request.name);
-      })
       .finally(() => this.#flights.delete(request.modelKey));
     const flight = { promise, listeners, abort };
     this.#flights.set(request.modelKey, flight);
@@ -107,22 +107,23 @@ export class Ingest {
   ): Promise<Model> {
     const startMs = performance.now();
     const { tensorBytesMin, graphBytesMax, ingestTimeoutMs } = this.#options;
-    const { layout, sync } = this.#store;
+    const { store, reclaimer, sandbox, metrics, log } = this.#parts;
+    const { layout, sync } = store;
     signal.throwIfAborted();
     // What is saved is at least about as large as the model; the exact size is known after optimizing.
-    const room = this.#reclaimer.reserve(files.bytes);
-    const scratch = this.#store.newScratch();
+    const room = await reclaimer.reserve(files.bytes);
+    const scratch = store.newScratch();
     try {
       const input = join(scratch.path, 'input');
       mkdirSync(input);
       const modelPath = await files.stage(input);
       tell('optimize', 0, files.bytes);
-      await optimizeInChild({ modelPath, outputFolder: scratch.path, graph, tensorBytesMin }, this.#sandbox, {
+      await optimizeInChild({ modelPath, outputFolder: scratch.path, graph, tensorBytesMin }, sandbox, {
         timeoutMs: ingestTimeoutMs,
         signal,
       });
       await files.verify();
-      room.resize(outputBytes(scratch.path));
+      await room.resize(outputBytes(scratch.path));
       const tensors = await publishInThread(
         { scratch: scratch.path, tensorsFolder: layout.tensors, tensorBytesMin, graphBytesMax, sync },
         (done, total) => tell('publish', done, total),
@@ -142,8 +143,9 @@ export class Ingest {
       };
       // From here to the end nothing waits, so room and catalog change together.
       room.release();
-      const model = this.#store.publishModel(folder, manifest);
-      this.#log.info({ modelKey, name, ingestMs: Math.round(ingestMs), tensors: tensors.length }, 'model ingested');
+      const model = store.publishModel(folder, manifest);
+      metrics.ingestSeconds.observe(ingestMs / 1000);
+      log.info({ modelKey, name, ingestMs: Math.round(ingestMs), tensors: tensors.length }, 'model ingested');
       return model;
     } finally {
       room.release();
@@ -157,10 +159,4 @@ function outputBytes(folder: string): number {
     const { blocks } = statSync(join(folder, name), { throwIfNoEntry: false }) ?? { blocks: 0 };
     return sum + blocks * 512;
   }, 0);
-}
-
-/** The error with the model's name in front, for the person who reads it. */
-function naming(error: unknown, name: string): PluginError {
-  const { code, message, retriable } = asPluginError(error);
-  return new PluginError(code, `model '${name}': ${message}`, { retriable, cause: error });
 }

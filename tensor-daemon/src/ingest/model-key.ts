@@ -19,7 +19,9 @@ export interface Platform {
 export function detectPlatform(cpuInfo = readFileSync('/proc/cpuinfo', 'utf8')): Platform {
   const line = /^(?:flags|Features)\s*:\s*(.*)$/m.exec(cpuInfo)?.[1] ?? '';
   const cpuFlags = line.split(/\s+/).filter((flag) => KERNEL_FLAGS.test(flag));
-  const { version } = require('onnxruntime-node/package.json') as { version: string };
+  const { version } = JSON.parse(readFileSync(require.resolve('onnxruntime-node/package.json'), 'utf8')) as {
+    version: string;
+  };
   return { onnxruntime: version, architecture: process.arch, cpuFlags: [...new Set(cpuFlags)].sort() };
 }
 

@@ -4,12 +4,13 @@ import {
   type GraphOptions,
   type InstanceView,
   type LeaseGrant,
-  type Logger,
   type ModelSource,
   PluginError,
 } from '@tetris/common';
 import type { Ingest, IngestListener } from '../ingest/ingest';
 import type { ModelFiles } from '../sources/model-files';
+import type { Sources } from '../sources/sources';
+import type { DaemonMetrics } from '../metrics';
 import type { Reclaimer } from '../reclaim/reclaimer';
 import type { Model } from '../store/catalog';
 import { GRAPH_FILE } from '../store/layout';
@@ -55,24 +56,29 @@ export class LeaseService {
    * @throws PluginError with the reason; nothing is held then
    */
   async lease(wish: LeaseWish, holder: LeaseHolder): Promise<LeaseGrant> {
-    const { table, now } = this.#parts;
+    const { table, metrics, now } = this.#parts;
+    const startMs = performance.now();
     const instance = wish.instance ?? randomBytes(24).toString('base64url');
     const leaseId = randomBytes(12).toString('base64url');
     table.request(leaseId, { ...wish, instance }, now());
     this.#holders.set(leaseId, holder);
     holder.signal.addEventListener('abort', () => void this.end(leaseId), { once: true });
     try {
-      return await this.#grant(leaseId, instance, wish, holder);
+      const grant = await this.#grant(leaseId, instance, wish, holder);
+      metrics.leaseSeconds.observe({ warm: String(grant.warm) }, (performance.now() - startMs) / 1000);
+      return grant;
     } catch (error) {
       await this.end(leaseId);
-      throw asPluginError(error);
+      const named = naming(error, wish);
+      metrics.leaseFailures.inc({ code: named.code });
+      throw named;
     }
   }
 
   /** Ends a lease. Idempotent. */
   async end(leaseId: string): Promise<void> {
     this.#holders.delete(leaseId);
-    await this.carryOut(this.#parts.table.end(leaseId));
+    await this.#carryOut(this.#parts.table.end(leaseId));
   }
 
   registerInstance(instance: string, namespace: string): InstanceView {
@@ -102,13 +108,22 @@ export class LeaseService {
     };
   }
 
+  instances(): InstanceView[] {
+    return [...this.#parts.table.instances()].map(({ instance }) => this.instance(instance));
+  }
+
   async releaseInstance(token: string): Promise<void> {
     this.#parts.registrations.remove(token);
-    await this.carryOut(this.#parts.table.releaseInstance(token));
+    await this.#carryOut(this.#parts.table.releaseInstance(token));
+  }
+
+  /** Ends what has outlived its time. */
+  async expire(nowMs: number): Promise<void> {
+    await this.#carryOut(this.#parts.table.expire(nowMs));
   }
 
   /** Does what the table says has to be done. */
-  async carryOut({ endLeases, dropViews, dropInstances }: Effects): Promise<void> {
+  async #carryOut({ endLeases, dropViews, dropInstances }: Effects): Promise<void> {
     for (const leaseId of endLeases) {
       this.#holders.get(leaseId)?.ended();
       this.#holders.delete(leaseId);
@@ -123,7 +138,7 @@ export class LeaseService {
 
   async #grant(leaseId: string, instance: string, wish: LeaseWish, holder: LeaseHolder): Promise<LeaseGrant> {
     const { table, sources, store, keyOf } = this.#parts;
-    const files = await sources.files(wish.source);
+    const files = await sources.files(wish.source, holder);
     const modelKey = keyOf(files, wish.graph);
     if (!table.bind(leaseId, modelKey)) throw ended();
     const warm = store.catalog.model(modelKey) !== undefined;
@@ -161,9 +176,7 @@ export class LeaseService {
       // Something of it was removed behind our back: not a model any more.
       store.removeModel(modelKey);
     }
-    throw new PluginError('ERR_INGEST_FAILED', `model '${name}': its tensors vanish from the store`, {
-      retriable: true,
-    });
+    throw new PluginError('ERR_INGEST_FAILED', 'its tensors vanish from the store', { retriable: true });
   }
 
   async #dropUnused(view: ViewId): Promise<void> {
@@ -190,12 +203,20 @@ export interface LeaseServiceParts {
   store: Store;
   views: Views;
   registrations: Registrations;
-  sources: { files(source: ModelSource): Promise<ModelFiles> };
+  sources: Sources;
   ingest: Ingest;
   reclaimer: Reclaimer;
   keyOf: (files: ModelFiles, graph: GraphOptions) => string;
+  metrics: Pick<DaemonMetrics, 'leaseSeconds' | 'leaseFailures'>;
   now: () => number;
-  log: Logger;
+}
+
+/** The error with the model's name in front, for the person who reads it. */
+function naming(error: unknown, { name, source }: LeaseWish): PluginError {
+  const { code, message, retriable } = asPluginError(error);
+  const known =
+    name !== '' ? name : source.kind === 'file' ? source.path : source.kind === 'url' ? source.url : source.sha256;
+  return new PluginError(code, `model '${known}': ${message}`, { retriable, cause: error });
 }
 
 function ended(): PluginError {

@@ -99,6 +99,10 @@ export class LeaseTable {
     return this.#instances.get(token);
   }
 
+  instances(): Iterable<InstanceEntry> {
+    return this.#instances.values();
+  }
+
   /** Announces an instance; an anonymous or unconfirmed one becomes registered. @throws `ERR_LEASE_LIMIT` */
   register(token: string, namespace: string): InstanceEntry {
     const entry = this.#instances.get(token) ?? this.#addInstance(token, namespace, 'registered');

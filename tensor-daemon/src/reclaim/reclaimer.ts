@@ -11,8 +11,18 @@ export interface ReclaimOptions {
 /** Room set aside for work under way. */
 export interface Reservation {
   /** Changes what is set aside. @throws PluginError `ERR_STORE_FULL` where there is no room for it */
-  resize(bytes: number): void;
+  resize(bytes: number): Promise<void>;
   release(): void;
+}
+
+/** What the reclaimer has to know of the rest. */
+export interface ReclaimSurroundings {
+  /** Uses of a model by leases; a used one never leaves. */
+  usesOf: (modelKey: string) => number;
+  /** Bytes in the store that are neither tensors nor graphs. */
+  otherBytes: () => number;
+  /** Told of each removal. */
+  reclaimed: (bytes: number) => void;
 }
 
 /**
@@ -22,22 +32,23 @@ export interface Reservation {
 export class Reclaimer {
   readonly #store: Store;
   readonly #options: ReclaimOptions;
-  /** Uses of a model by leases; a used one never leaves. */
-  readonly #usesOf: (modelKey: string) => number;
+  readonly #surroundings: ReclaimSurroundings;
   readonly #order = new GreedyDual();
   /** When each idle model was last in use, epoch ms. */
   readonly #idleSince = new Map<string, number>();
   readonly #reservations = new Set<{ bytes: number }>();
 
-  constructor(store: Store, options: ReclaimOptions, usesOf: (modelKey: string) => number) {
+  constructor(store: Store, options: ReclaimOptions, surroundings: ReclaimSurroundings) {
     this.#store = store;
     this.#options = options;
-    this.#usesOf = usesOf;
+    this.#surroundings = surroundings;
   }
 
-  /** Bytes in the store and set aside. */
+  /** Bytes in the store, on their way out of it, and set aside. */
   get bytes(): number {
-    return [...this.#reservations].reduce((sum, { bytes }) => sum + bytes, this.#store.catalog.bytes);
+    const { catalog, trash } = this.#store;
+    const reserved = [...this.#reservations].reduce((sum, { bytes }) => sum + bytes, 0);
+    return catalog.bytes + trash.bytes + this.#surroundings.otherBytes() + reserved;
   }
 
   get bytesMax(): number {
@@ -50,15 +61,27 @@ export class Reclaimer {
     this.#idleSince.delete(modelKey);
   }
 
-  reserve(bytes: number): Reservation {
+  /** Sets room aside, reclaiming for it. @throws PluginError `ERR_STORE_FULL` */
+  async reserve(bytes: number): Promise<Reservation> {
     const entry = { bytes: 0 };
-    const resize = (wanted: number): void => {
-      entry.bytes = 0;
-      this.#makeRoom(wanted);
-      entry.bytes = wanted;
-    };
-    resize(bytes);
     this.#reservations.add(entry);
+    const resize = async (wanted: number): Promise<void> => {
+      const growth = wanted - entry.bytes;
+      // Counted while it waits, or two would wait for the same room.
+      entry.bytes = wanted;
+      try {
+        if (growth > 0) await this.fit(growth);
+      } catch (error) {
+        entry.bytes -= growth;
+        throw error;
+      }
+    };
+    try {
+      await resize(bytes);
+    } catch (error) {
+      this.#reservations.delete(entry);
+      throw error;
+    }
     return { resize, release: () => void this.#reservations.delete(entry) };
   }
 
@@ -76,6 +99,8 @@ export class Reclaimer {
   /** Removes idle models, least worth first, until `bytes` are freed or none is left. */
   free(bytes: number): CollectReply {
     const total = { tensors: 0, bytes: 0 };
+    if (bytes <= 0) return total;
+    // Sizes as of now: that of a model grows when one that shares with it leaves, which the next call will see.
     const candidates = new Map(this.#idle().map((model) => [model.modelKey, candidateOf(model)]));
     while (total.bytes < bytes) {
       const victim = this.#order.victim(candidates.values());
@@ -87,24 +112,30 @@ export class Reclaimer {
     return total;
   }
 
-  #makeRoom(bytes: number): void {
+  /** Brings the store within its budget for something of `bytes`, which are counted already. @throws PluginError `ERR_STORE_FULL` */
+  async fit(bytes: number): Promise<void> {
     const { bytesMax } = this.#options;
-    this.free(this.bytes + bytes - bytesMax);
-    if (this.bytes + bytes <= bytesMax) return;
+    const { trash } = this.#store;
+    this.free(this.bytes - trash.bytes - bytesMax);
+    if (this.bytes > bytesMax) await trash.emptied();
+    if (this.bytes <= bytesMax) return;
+    const free = Math.max(0, bytesMax - this.bytes + bytes);
     throw new PluginError(
       'ERR_STORE_FULL',
-      `the tensor store is full: ${bytes} bytes are needed, ${Math.max(0, bytesMax - this.bytes)} of ${bytesMax} are free and all models are in use`,
+      `the tensor store is full: ${bytes} bytes are needed, ${free} of ${bytesMax} are free, and the rest is in use`,
       { retriable: true },
     );
   }
 
   #idle(): Model[] {
-    return [...this.#store.catalog.models()].filter(({ modelKey }) => this.#usesOf(modelKey) === 0);
+    return [...this.#store.catalog.models()].filter(({ modelKey }) => this.#surroundings.usesOf(modelKey) === 0);
   }
 
   #remove(modelKey: string): CollectReply {
     this.#idleSince.delete(modelKey);
-    return this.#store.removeModel(modelKey);
+    const removed = this.#store.removeModel(modelKey);
+    this.#surroundings.reclaimed(removed.bytes);
+    return removed;
   }
 }
 

@@ -22,7 +22,7 @@ export interface OperatorParts {
   table: LeaseTable;
   store: Store;
   reclaimer: Reclaimer;
-  metrics: Registry;
+  registry: Registry;
 }
 
 const TokenParams = z.object({ token: InstanceTokenSchema });
@@ -30,12 +30,13 @@ const InventoryQuery = z.object({ since: z.coerce.number().int().min(0).optional
 
 /** What the invoker extension and the operator may ask. */
 export function addOperatorApi(app: FastifyInstance, parts: OperatorParts): void {
-  const { leases, store, reclaimer, metrics } = parts;
+  const { leases, store, reclaimer, registry } = parts;
 
   app.put('/v1/instances/:token', async (request) => {
     const { token } = parseBody(TokenParams, request.params);
     return leases.registerInstance(token, parseBody(InstanceRegistrationSchema, request.body).namespace);
   });
+  app.get('/v1/instances', async () => leases.instances());
   app.get('/v1/instances/:token', async (request) => leases.instance(parseBody(TokenParams, request.params).token));
   app.delete('/v1/instances/:token', async (request, reply) => {
     await leases.releaseInstance(parseBody(TokenParams, request.params).token);
@@ -52,7 +53,7 @@ export function addOperatorApi(app: FastifyInstance, parts: OperatorParts): void
   app.post('/v1/collect', async (): Promise<CollectReply> => reclaimer.free(Number.POSITIVE_INFINITY));
 
   app.get('/metrics', async (_request, reply) => {
-    return reply.header('content-type', metrics.contentType).send(await metrics.metrics());
+    return reply.header('content-type', registry.contentType).send(await registry.metrics());
   });
 }
 
@@ -86,7 +87,7 @@ function leaseRows({ table }: OperatorParts): LeaseRow[] {
 }
 
 /** Totals of the store: what is there once, and what it would be if every lease had its own. */
-export function totals({ store, table, reclaimer }: Omit<OperatorParts, 'leases' | 'metrics'>): StoreTotals {
+export function totals({ store, table, reclaimer }: Omit<OperatorParts, 'leases' | 'registry'>): StoreTotals {
   const { catalog } = store;
   const used = [...catalog.models()].filter(({ modelKey }) => table.modelUses(modelKey) > 0);
   const leased = new Set(used.flatMap(({ tensors }) => tensors));

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { createWriteStream, existsSync, linkSync, mkdirSync, renameSync } from 'node:fs';
 import { dirname, isAbsolute, join, normalize } from 'node:path';
-import { Transform, type Readable } from 'node:stream';
+import { type Readable, Transform, type TransformCallback } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type ModelSource, PluginError, type UploadReply } from '@tetris/common';
 import { hasCode, unlinkIfPresent } from '../store/files';
@@ -23,61 +23,59 @@ interface Upload {
 export class Uploads {
   readonly #folder: string;
   readonly #limits: UploadLimits;
+  readonly #room: (bytes: number) => Promise<void>;
   readonly #now: () => number;
   readonly #uploads = new Map<string, Upload>();
-  #underway = 0;
-  #underwayBytes = 0;
+  readonly #underway = new Set<{ bytes: number }>();
 
-  constructor(folder: string, limits: UploadLimits, now: () => number) {
+  /** @param room makes room for so many more bytes, or throws `ERR_STORE_FULL` */
+  constructor(folder: string, limits: UploadLimits, room: (bytes: number) => Promise<void>, now: () => number) {
     this.#folder = folder;
     this.#limits = limits;
+    this.#room = room;
     this.#now = now;
   }
 
   get bytes(): number {
-    return [...this.#uploads.values()].reduce((sum, { bytes }) => sum + bytes, this.#underwayBytes);
+    return [...this.#uploads.values(), ...this.#underway].reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
   /**
    * Takes bytes in; their digest is computed here.
-   * @throws PluginError `ERR_UPLOAD_LIMIT` where a bound is hit; nothing is kept then
+   * @param bytesMax limit of this one
+   * @throws PluginError `ERR_UPLOAD_LIMIT`, `ERR_MODEL_TOO_LARGE`, `ERR_STORE_FULL`; nothing is kept then
    */
-  async receive(body: Readable): Promise<UploadReply> {
+  async receive(body: Readable, bytesMax = this.#limits.uploadBytesMax): Promise<UploadReply> {
     const { uploadsMax, uploadTtlMs } = this.#limits;
     this.expire(this.#now());
-    if (this.#uploads.size + this.#underway >= uploadsMax) throw limit(`${uploadsMax} uploads are kept already`);
+    if (this.#uploads.size + this.#underway.size >= uploadsMax) throw limit(`${uploadsMax} uploads are kept already`);
     const path = join(this.#folder, `.${randomBytes(8).toString('hex')}`);
-    this.#underway++;
-    let bytes = 0;
+    const arriving = { bytes: 0 };
+    this.#underway.add(arriving);
     try {
-      const hash = createHash('sha256');
-      const meter = new Transform({
-        transform: (chunk: Buffer, _encoding, done) => {
-          if (this.bytes + chunk.length > this.#limits.uploadBytesMax) {
-            done(limit(`uploads may have ${this.#limits.uploadBytesMax} bytes together`));
-            return;
-          }
-          bytes += chunk.length;
-          this.#underwayBytes += chunk.length;
-          hash.update(chunk);
-          done(null, chunk);
-        },
-      });
+      const meter = new HashingGate((bytes) => this.#admit(arriving, bytes, bytesMax));
       await pipeline(body, meter, createWriteStream(path, { mode: 0o444 }));
-      const sha256 = hash.digest('hex');
+      const sha256 = meter.digest();
       renameSync(path, join(this.#folder, sha256));
-      this.#uploads.set(sha256, { bytes, expiresMs: this.#now() + uploadTtlMs });
-      return { sha256, bytes };
+      this.#uploads.set(sha256, { bytes: arriving.bytes, expiresMs: this.#now() + uploadTtlMs });
+      return { sha256, bytes: arriving.bytes };
     } catch (error) {
       unlinkIfPresent(path);
-      if (hasCode(error, 'ENOSPC', 'EDQUOT')) {
-        throw new PluginError('ERR_STORE_FULL', 'no space is left for the upload', { retriable: true, cause: error });
-      }
+      if (hasCode(error, 'ENOSPC', 'EDQUOT')) throw noSpace(error);
       throw error;
     } finally {
-      this.#underway--;
-      this.#underwayBytes -= bytes;
+      this.#underway.delete(arriving);
     }
+  }
+
+  async #admit(arriving: { bytes: number }, bytes: number, bytesMax: number): Promise<void> {
+    const { uploadBytesMax } = this.#limits;
+    if (arriving.bytes + bytes > bytesMax) {
+      throw new PluginError('ERR_MODEL_TOO_LARGE', `it has more than ${bytesMax} bytes, the limit`);
+    }
+    if (this.bytes + bytes > uploadBytesMax) throw limit(`uploads may have ${uploadBytesMax} bytes together`);
+    arriving.bytes += bytes;
+    await this.#room(bytes);
   }
 
   expire(nowMs: number): void {
@@ -86,6 +84,14 @@ export class Uploads {
       this.#uploads.delete(sha256);
       unlinkIfPresent(join(this.#folder, sha256));
     }
+  }
+
+  has(sha256: string): boolean {
+    return this.#uploads.has(sha256);
+  }
+
+  path(sha256: string): string {
+    return join(this.#folder, sha256);
   }
 
   /** The model with this digest. Its bytes are asked for only when it must be ingested. */
@@ -118,6 +124,31 @@ export class Uploads {
   }
 }
 
+/** Hashes what passes, and lets nothing pass that is not admitted. */
+class HashingGate extends Transform {
+  readonly #hash = createHash('sha256');
+  readonly #admit: (bytes: number) => Promise<void>;
+
+  constructor(admit: (bytes: number) => Promise<void>) {
+    super();
+    this.#admit = admit;
+  }
+
+  override _transform(chunk: Buffer, _encoding: string, done: TransformCallback): void {
+    this.#admit(chunk.length).then(
+      () => {
+        this.#hash.update(chunk);
+        done(null, chunk);
+      },
+      (error: Error) => done(error),
+    );
+  }
+
+  digest(): string {
+    return this.#hash.digest('hex');
+  }
+}
+
 /** @throws PluginError `ERR_MODEL_INVALID` where an external location would leave the model's folder */
 export function checkedLocation(location: string): string {
   const path = normalize(location);
@@ -129,6 +160,10 @@ export function checkedLocation(location: string): string {
 
 function unknown(sha256: string): PluginError {
   return new PluginError('ERR_MODEL_UNKNOWN', `nothing is stored or uploaded with digest ${sha256}: upload it first`);
+}
+
+function noSpace(cause: unknown): PluginError {
+  return new PluginError('ERR_STORE_FULL', 'no space is left for the upload', { retriable: true, cause });
 }
 
 function limit(reason: string): PluginError {

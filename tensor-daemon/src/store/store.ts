@@ -5,6 +5,7 @@ import { Catalog, type Model, type StoredTensor, type Tensor } from './catalog';
 import { syncFolder, unlinkIfPresent } from './files';
 import { GRAPH_FILE, isDigest, MANIFEST_FILE, StoreLayout } from './layout';
 import { type Manifest, readManifest } from './manifest';
+import { Trash } from './trash';
 
 /** `f_type` of a tmpfs: nothing there outlives the power, so nothing needs syncing. */
 const TMPFS_MAGIC = 0x01021994;
@@ -32,6 +33,7 @@ export interface StoreOptions {
 export class Store {
   readonly layout: StoreLayout;
   readonly catalog: Catalog;
+  readonly trash: Trash;
   /** Whether files are synced before they are published. */
   readonly sync: boolean;
 
@@ -39,6 +41,7 @@ export class Store {
     this.layout = new StoreLayout(path);
     this.layout.create();
     this.catalog = new Catalog(nowMs, inventoryLogMax);
+    this.trash = new Trash(this.layout.scratch);
     this.sync = sync === 'auto' ? statfsSync(path).type !== TMPFS_MAGIC : sync === 'always';
   }
 
@@ -101,7 +104,7 @@ export class Store {
   /** Unlinks those of `tensors` that have no other name. Looking and unlinking is one step: nobody links in between. */
   unlinkUnreferenced(tensors: readonly Tensor[]): { tensors: number; bytes: number } {
     const removed = tensors.filter(({ sha256 }) => this.links(sha256) <= 1);
-    for (const { sha256 } of removed) unlinkIfPresent(this.layout.tensor(sha256));
+    for (const { sha256, bytes } of removed) this.#discard(this.layout.tensor(sha256), bytes);
     this.catalog.removeTensors(removed);
     return { tensors: removed.length, bytes: removed.reduce((sum, { bytes }) => sum + bytes, 0) };
   }
@@ -137,13 +140,12 @@ export class Store {
     });
   }
 
-  /** Out of sight in one step, then gone. */
   #removeModelFolder(name: string): void {
-    const path = join(this.layout.models, name);
-    if (!existsSync(path)) return;
-    const scratch = this.newScratch();
-    renameSync(path, join(scratch.path, 'model'));
-    scratch.remove();
+    this.#discard(join(this.layout.models, name), this.catalog.model(name)?.graphBytes);
+  }
+
+  #discard(path: string, bytes?: number): void {
+    if (existsSync(path)) this.trash.add(path, bytes);
   }
 
   #folderBytes(path: string): number {
