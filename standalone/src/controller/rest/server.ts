@@ -38,7 +38,7 @@ export function restServer({ controller, identities, log, now }: RestOptions): F
   );
   server.addHook('onRequest', async (request, reply) => {
     request.transid = transidOf(request, now());
-    await reply.header('X-Request-ID', transactionIdOf(request.transid));
+    void reply.header('X-Request-ID', transactionIdOf(request.transid));
   });
   server.setNotFoundHandler((request, reply) =>
     sendError(request, reply, new RestError(404, 'The requested resource does not exist.')),
@@ -69,8 +69,8 @@ export function restServer({ controller, identities, log, now }: RestOptions): F
   return server;
 }
 
-async function sendError(request: FastifyRequest, reply: FastifyReply, error: RestError): Promise<void> {
-  await reply.status(error.status).send({ error: error.message, code: transactionIdOf(request.transid) });
+function sendError(request: FastifyRequest, reply: FastifyReply, error: RestError): FastifyReply {
+  return reply.status(error.status).send({ error: error.message, code: transactionIdOf(request.transid) });
 }
 
 function parsedBody(body: Buffer): unknown {
