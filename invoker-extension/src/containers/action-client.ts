@@ -30,6 +30,7 @@ export class ActionClient {
 
   /** Never throws; attempts to connect are repeated within the timeout until somebody has listened once. */
   async post(path: '/init' | '/run', body: string, options: CallOptions): Promise<ContainerReply> {
+    if (this.#closed.signal.aborted) return { outcome: 'gone', reached: false };
     const timeout = AbortSignal.timeout(options.timeoutMs);
     const signal = AbortSignal.any([timeout, this.#closed.signal]);
     for (;;) {

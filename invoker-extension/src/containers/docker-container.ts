@@ -97,10 +97,12 @@ export class DockerContainer implements Container {
     await client.close();
   }
 
+  /** Resolves when the last line is read and nothing of the container is left on the engine. */
   async #end(logsRead: Promise<void>): Promise<void> {
     await this.#exited;
     await Promise.race([logsRead, sleep(LAST_LINES_MS, undefined, { ref: false })]);
     this.#options.logs.removeAllListeners('data');
+    await this.destroy();
   }
 
   #readLogs(logs: NodeJS.ReadableStream): Promise<void> {
@@ -127,7 +129,7 @@ export class DockerContainer implements Container {
     for (let tries = 1; ; tries += 1) {
       try {
         await removeByForce(handle, this.#options.callTimeoutMs);
-        return await this.ended;
+        return await this.#exited;
       } catch (error) {
         if (tries < REMOVE_TRIES_MAX) continue;
         log.error({ container: this.name, error: errorMessage(error) }, 'container could not be removed');
