@@ -1,0 +1,308 @@
+import type { ActionManifest } from '@tetris/common';
+import type { GroupDescription } from '../../../invoker-extension/src/containers/group';
+import { FixedKeepAlive } from '../../../invoker-extension/src/containers/keep-alive';
+import { Pool, type PoolCommand, type PoolOptions } from '../../../invoker-extension/src/containers/pool';
+import {
+  INSTANCE_EVENTS,
+  INSTANCE_STATES,
+  type InstanceEvent,
+  type InstanceState,
+  nextState,
+} from '../../../invoker-extension/src/containers/instance-state';
+
+const OPTIONS: PoolOptions = {
+  budgetBytes: 1000,
+  waitingMax: 1000,
+  waitMaxMs: 10_000,
+  patienceMs: 100,
+  startsMax: 100,
+  pauseGraceMs: 50,
+};
+
+const group = (key: string, room: number, limitBytes: number, manifest?: ActionManifest): GroupDescription => ({
+  key,
+  revision: key,
+  namespace: 'guest',
+  room,
+  limitBytes,
+  manifest,
+});
+
+const pool = (options: Partial<PoolOptions> = {}, keepMs = 500): Pool<string> =>
+  new Pool<string>({ ...OPTIONS, ...options }, new FixedKeepAlive(keepMs));
+
+/** Only the commands of one kind. */
+const of = <D extends PoolCommand<string>['do']>(commands: PoolCommand<string>[], kind: D) =>
+  commands.filter((command): command is Extract<PoolCommand<string>, { do: D }> => command.do === kind);
+
+/** An instance of a group that has answered its first activation. */
+function warm(subject: Pool<string>, description: GroupDescription, nowMs = 0): number {
+  const [start] = of(subject.arrived(`first-${description.key}`, description, nowMs), 'start');
+  if (start === undefined) throw new Error('nothing started');
+  subject.created(start.instance, nowMs);
+  subject.initialised(start.instance, nowMs);
+  subject.finished(start.instance, start.ticket, false, nowMs);
+  return start.instance;
+}
+
+describe('an instance', () => {
+  const EXPECTED: Record<InstanceState, Partial<Record<InstanceEvent, InstanceState>>> = {
+    starting: { created: 'initialising', drain: 'draining', end: 'ending', ended: 'gone' },
+    initialising: { initialised: 'busy', drain: 'draining', end: 'ending', ended: 'gone' },
+    warm: { assigned: 'busy', paused: 'paused', drain: 'ending', end: 'ending', ended: 'gone' },
+    busy: { assigned: 'busy', idle: 'warm', drain: 'draining', ended: 'gone' },
+    paused: { assigned: 'busy', drain: 'ending', end: 'ending', ended: 'gone' },
+    draining: {
+      created: 'draining',
+      initialised: 'draining',
+      idle: 'ending',
+      drain: 'draining',
+      end: 'ending',
+      ended: 'gone',
+    },
+    ending: { idle: 'ending', drain: 'ending', end: 'ending', ended: 'gone' },
+    gone: { ended: 'gone' },
+  };
+
+  it.each(INSTANCE_STATES)('goes from %s only where the table says', (state) => {
+    for (const event of INSTANCE_EVENTS) {
+      const expected = EXPECTED[state][event];
+      if (expected === undefined) expect(() => nextState(state, event)).toThrow(RangeError);
+      else expect(nextState(state, event)).toBe(expected);
+    }
+  });
+});
+
+describe('Pool', () => {
+  it('starts one instance for as many activations as it has room', () => {
+    const subject = pool();
+    const commands = ['a', 'b', 'c', 'd', 'e'].flatMap((ticket) => subject.arrived(ticket, group('g', 4, 10), 0));
+    // The fifth needs a second one, which the oldest waiting activation initialises.
+    expect(of(commands, 'start').map(({ ticket }) => ticket)).toEqual(['a', 'b']);
+  });
+
+  it('runs what waited when the instance is ready, in order of arrival', () => {
+    const subject = pool();
+    for (const ticket of ['a', 'b', 'c']) subject.arrived(ticket, group('g', 4, 10), 0);
+    subject.created(1, 0);
+    expect(subject.initialised(1, 0)).toEqual([
+      { do: 'run', instance: 1, ticket: 'b', resume: false },
+      { do: 'run', instance: 1, ticket: 'c', resume: false },
+    ]);
+  });
+
+  it('never gives an instance to another namespace', () => {
+    const subject = pool();
+    warm(subject, group('action guest', 4, 10));
+    expect(of(subject.arrived('b', group('action other', 4, 10), 1), 'start')).toHaveLength(1);
+  });
+
+  it('prefers an awake instance to a paused one, and says when one must be resumed', () => {
+    const subject = pool();
+    const first = warm(subject, group('g', 1, 10));
+    expect(of(subject.tick(60), 'pause')).toEqual([{ do: 'pause', instance: first }]);
+    expect(subject.arrived('b', group('g', 1, 10), 61)).toEqual([
+      { do: 'run', instance: first, ticket: 'b', resume: true },
+    ]);
+  });
+
+  it('ends an idle instance at the end of its keep-alive, and clears that stamp on reuse', () => {
+    const subject = pool();
+    const id = warm(subject, group('g', 1, 10));
+    subject.arrived('b', group('g', 1, 10), 400);
+    subject.finished(id, 'b', false, 450);
+    expect(of(subject.tick(900), 'end')).toEqual([]);
+    expect(of(subject.tick(950), 'end')).toEqual([{ do: 'end', instance: id, reason: 'idle' }]);
+  });
+
+  it('does not let an action that does not fit hold up others, warm or new', () => {
+    const subject = pool();
+    const busy = warm(subject, group('busy', 2, 600));
+    subject.arrived('running', group('busy', 2, 600), 1);
+    expect(subject.arrived('large', group('large', 1, 900), 2)).toEqual([]);
+    expect(of(subject.arrived('warm', group('busy', 2, 600), 3), 'run')).toHaveLength(1);
+    expect(of(subject.arrived('small', group('small', 1, 300), 4), 'start')).toHaveLength(1);
+    expect(busy).toBe(1);
+  });
+
+  it('reserves memory for an action that has waited past its patience, and drains busy instances for it', () => {
+    const subject = pool();
+    const busy = warm(subject, group('busy', 2, 600));
+    subject.arrived('running', group('busy', 2, 600), 1);
+    subject.arrived('large', group('large', 1, 900), 2);
+    expect(of(subject.tick(150), 'start')).toEqual([]);
+    // The draining instance takes no more, and a younger action may not take what will be free.
+    expect(subject.arrived('small', group('small', 1, 300), 151)).toEqual([]);
+    expect(of(subject.arrived('more', group('busy', 2, 600), 152), 'run')).toEqual([]);
+    expect(of(subject.finished(busy, 'running', false, 160), 'end')).toMatchObject([{ instance: busy }]);
+    expect(of(subject.ended(busy, 161), 'start')).toMatchObject([{ ticket: 'large' }]);
+  });
+
+  it('evicts the least recently used idle instances, no more than needed', () => {
+    const subject = pool();
+    const old = warm(subject, group('old', 1, 400), 0);
+    const young = warm(subject, group('young', 1, 400), 10);
+    expect(of(subject.arrived('c', group('new', 1, 500), 20), 'end')).toEqual([
+      { do: 'end', instance: old, reason: 'memory' },
+    ]);
+    expect(of(subject.ended(old, 21), 'start')).toMatchObject([{ ticket: 'c' }]);
+    expect([...subject.instances()].map(({ id }) => id)).toContain(young);
+  });
+
+  it('evicts nobody for an action that would not fit even then', () => {
+    const subject = pool();
+    warm(subject, group('idle', 1, 200));
+    const busy = group('busy', 1, 500);
+    subject.arrived('running', busy, 1);
+    expect(of(subject.arrived('c', group('new', 1, 700), 2), 'end')).toEqual([]);
+  });
+
+  it('counts a shared tensor once: the second instance of an action needs its private bytes only', () => {
+    const manifest = { tensors: [{ sha256: 'a'.repeat(64), bytes: 800 }], privateBytes: 50 };
+    const subject = pool();
+    const commands = ['a', 'b', 'c'].flatMap((ticket) => subject.arrived(ticket, group('g', 1, 5000, manifest), 0));
+    expect(of(commands, 'start')).toHaveLength(3);
+    expect(subject.memory.usedBytes).toBe(800 + 3 * 50);
+  });
+
+  it('takes what was measured in place of what was reserved, and relieves pressure', () => {
+    const subject = pool();
+    const one = warm(subject, group('one', 1, 300), 0);
+    warm(subject, group('two', 1, 300), 1);
+    subject.measured(500, new Map([[one, 100]]), 2);
+    expect(subject.memory.usedBytes).toBe(500 + 100 + 300);
+    subject.measured(700, new Map(), 3);
+    expect(of(subject.tick(4), 'end')).toEqual([{ do: 'end', instance: one, reason: 'memory' }]);
+  });
+
+  it('expected failure: refuses an action that can never fit, one past the queue, and one that waited too long', () => {
+    const subject = pool({ waitingMax: 1, waitMaxMs: 100, patienceMs: 50 });
+    expect(subject.arrived('huge', group('huge', 1, 1001), 0)).toEqual([
+      { do: 'refuse', ticket: 'huge', refusal: 'never-fits' },
+    ]);
+    subject.arrived('running', group('busy', 1, 900), 0);
+    subject.arrived('waits', group('other', 1, 500), 0);
+    expect(subject.arrived('late', group('other', 1, 500), 0)).toEqual([
+      { do: 'refuse', ticket: 'late', refusal: 'queue-full' },
+    ]);
+    expect(of(subject.tick(100), 'refuse')).toEqual([{ do: 'refuse', ticket: 'waits', refusal: 'waited-too-long' }]);
+  });
+
+  it('expected failure: after a failed init, aborts as many as would have run there', () => {
+    const subject = pool();
+    for (const ticket of ['a', 'b', 'c']) subject.arrived(ticket, group('g', 3, 10), 0);
+    subject.created(1, 0);
+    const commands = subject.initFailed(1, true, 1);
+    expect(of(commands, 'abort').map(({ ticket }) => ticket)).toEqual(['b', 'c']);
+    expect(of(commands, 'end')).toEqual([{ do: 'end', instance: 1, reason: 'failed' }]);
+  });
+
+  it('expected failure: a broken instance takes no more, finishes what it has, then ends', () => {
+    const subject = pool();
+    for (const ticket of ['a', 'b']) subject.arrived(ticket, group('g', 2, 10), 0);
+    subject.created(1, 0);
+    subject.initialised(1, 0);
+    expect(of(subject.finished(1, 'a', true, 1), 'end')).toEqual([]);
+    expect(of(subject.arrived('c', group('g', 2, 10), 2), 'run')).toEqual([]);
+    expect(of(subject.finished(1, 'b', false, 3), 'end')).toEqual([{ do: 'end', instance: 1, reason: 'failed' }]);
+  });
+
+  it('expected failure: an activation that its instance never saw goes first to the next one', () => {
+    const subject = pool();
+    const description = group('g', 1, 10);
+    const id = warm(subject, description);
+    subject.arrived('a', description, 1);
+    subject.ended(id, 2);
+    expect(of(subject.returned(id, 'a', description, 1, 3), 'start')).toMatchObject([{ ticket: 'a' }]);
+  });
+});
+
+/** A small generator, so that a failing walk can be run again. */
+function random(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state * 1_664_525 + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+describe('Pool on random walks', () => {
+  const seed = Number(process.env.TEST_SEED ?? Math.floor(Math.random() * 2 ** 31));
+
+  it(`answers every ticket exactly once and never overcommits (seed ${seed})`, () => {
+    const next = random(seed);
+    const pick = <T>(items: readonly T[]): T | undefined => items[Math.floor(next() * items.length)];
+    for (let walk = 0; walk < 40; walk += 1) {
+      const subject = pool({ startsMax: 3, patienceMs: 20 }, 40);
+      const groups = Array.from({ length: 5 }, (_, index) =>
+        group(`g${index}`, 1 + Math.floor(next() * 4), 50 + Math.floor(next() * 700)),
+      );
+      const answered = new Map<string, number>();
+      const starting = new Map<number, string>();
+      const initialising = new Map<number, string>();
+      const running = new Map<string, number>();
+      const ending = new Set<number>();
+      let tickets = 0;
+      let nowMs = 0;
+      const answer = (ticket: string): void => void answered.set(ticket, (answered.get(ticket) ?? 0) + 1);
+      const apply = (commands: PoolCommand<string>[]): void => {
+        for (const command of commands) {
+          if (command.do === 'start') starting.set(command.instance, command.ticket);
+          if (command.do === 'run') {
+            expect(running.has(command.ticket)).toBe(false);
+            running.set(command.ticket, command.instance);
+          }
+          if (command.do === 'end') ending.add(command.instance);
+          if (command.do === 'refuse' || command.do === 'abort') answer(command.ticket);
+        }
+        expect(subject.memory.usedBytes).toBeLessThanOrEqual(OPTIONS.budgetBytes);
+        for (const { room, running: inside } of subject.instances()) expect(inside.size).toBeLessThanOrEqual(room);
+      };
+      const step = (arrivals: boolean): void => {
+        nowMs += Math.floor(next() * 10);
+        const what = next();
+        const started = pick([...starting]);
+        const ready = pick([...initialising]);
+        const done = pick([...running]);
+        const over = pick([...ending]);
+        if (arrivals && what < 0.35) apply(subject.arrived(`t${++tickets}`, pick(groups) ?? group('g', 1, 10), nowMs));
+        else if (what < 0.5 && started !== undefined) {
+          starting.delete(started[0]);
+          initialising.set(...started);
+          apply(subject.created(started[0], nowMs));
+        } else if (what < 0.65 && ready !== undefined) {
+          initialising.delete(ready[0]);
+          if (next() < 0.15) {
+            answer(ready[1]);
+            apply(subject.initFailed(ready[0], next() < 0.5, nowMs));
+          } else {
+            running.set(ready[1], ready[0]);
+            apply(subject.initialised(ready[0], nowMs));
+          }
+        } else if (what < 0.85 && done !== undefined) {
+          running.delete(done[0]);
+          answer(done[0]);
+          apply(subject.finished(done[1], done[0], next() < 0.1, nowMs));
+        } else if (what < 0.9 && done !== undefined && next() < 0.3) {
+          // Killed: its activations are answered by whoever ran them.
+          ending.delete(done[1]);
+          apply(subject.ended(done[1], nowMs));
+          for (const [ticket, instance] of [...running]) {
+            if (instance !== done[1]) continue;
+            running.delete(ticket);
+            answer(ticket);
+            apply(subject.finished(instance, ticket, true, nowMs));
+          }
+        } else if (over !== undefined) {
+          ending.delete(over);
+          apply(subject.ended(over, nowMs));
+        } else apply(subject.tick(nowMs));
+      };
+      for (let count = 0; count < 400; count += 1) step(true);
+      for (let count = 0; count < 20_000 && answered.size < tickets; count += 1) step(false);
+      expect(answered.size).toBe(tickets);
+      expect([...answered.values()].every((times) => times === 1)).toBe(true);
+      expect(subject.waiting + subject.running).toBe(0);
+    }
+  });
+});
