@@ -5,6 +5,7 @@ import type { Logger } from '../log';
 import type { Action } from '../openwhisk/action-document';
 import { type Activation, valueOf } from '../openwhisk/activation';
 import type { UserLimits } from '../openwhisk/identity';
+import { copyOfAction, withoutCode } from './action-copy';
 import { EntityFiles } from './entity-files';
 import type { ActivationQuery, EntityStore, ListQuery } from './entity-store';
 
@@ -66,7 +67,7 @@ export class EmbeddedStore implements EntityStore {
   }
 
   async getAction(id: string): Promise<Action> {
-    return copyOf(this.#existing(id));
+    return copyOfAction(this.#existing(id));
   }
 
   putAction(action: Omit<Action, 'revision'>, revision?: string): Promise<Action> {
@@ -75,9 +76,9 @@ export class EmbeddedStore implements EntityStore {
       const present = this.#documents.get(id);
       const expected = present === undefined || 'deleted' in present ? undefined : present.revision;
       if (revision !== expected) throw conflict(id);
-      const stored: Action = copyOf({ ...action, revision: nextRevision(present?.revision, action) });
+      const stored: Action = copyOfAction({ ...action, revision: nextRevision(present?.revision, action) });
       await this.#write({ id, revision: stored.revision, action: stored });
-      return copyOf(stored);
+      return copyOfAction(stored);
     });
   }
 
@@ -92,7 +93,7 @@ export class EmbeddedStore implements EntityStore {
     return this.#actionsOf(namespace)
       .sort((a, b) => b.updated - a.updated || (a.name < b.name ? 1 : -1))
       .slice(skip, skip + limit)
-      .map((action) => copyOf(withoutCode(action)));
+      .map((action) => copyOfAction(withoutCode(action)));
   }
 
   async countActions(namespace: string): Promise<number> {
@@ -251,19 +252,6 @@ function nextRevision(previous: string | undefined, content: unknown): string {
     .update(`${previous ?? ''}\n${stableStringify(content)}`)
     .digest('hex');
   return `${generation}-${hash}`;
-}
-
-/** A deep copy; code, which may be tens of megabytes, is an immutable string and is shared. */
-function copyOf(action: Action): Action {
-  const { code, ...exec } = action.exec;
-  const copy = structuredClone({ ...action, exec });
-  return code === undefined ? copy : { ...copy, exec: { ...copy.exec, code } };
-}
-
-function withoutCode(action: Action): Action {
-  const exec = { ...action.exec };
-  delete exec.code;
-  return { ...action, exec };
 }
 
 /** `package/name` or `name`, as the stock view of activations by name keys them. */

@@ -1,0 +1,284 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { z } from 'zod';
+import { isPluginError, PluginError } from '../errors';
+import type { Logger } from '../log';
+import { type Action, type ActionDocument, ActionDocumentSchema } from '../openwhisk/action-document';
+import { type Activation, ActivationSchema } from '../openwhisk/activation';
+import { type UserLimits, UserLimitsSchema } from '../openwhisk/identity';
+import { ActionCache, type ActionCacheLimits } from './action-cache';
+import { describeExec, resolveExec, storeCode } from './action-code';
+import { copyOfAction, withoutCode } from './action-copy';
+import { CouchClient } from './couch-client';
+import {
+  ACTIONS_VIEW,
+  ACTIVATIONS_BY_NAME_VIEW,
+  ACTIVATIONS_VIEW,
+  DESIGN_DOCUMENTS,
+  type ViewName,
+} from './couch-views';
+import type { ActivationQuery, EntityStore, ListQuery } from './entity-store';
+import { RecordQueue, type RecordQueueLimits } from './record-queue';
+
+/** Names of the databases, as Ansible makes them with its `db_prefix`. */
+export interface CouchDatabases {
+  /** @default 'whisk_local_whisks' */
+  whisks?: string;
+  /** @default 'whisk_local_activations' */
+  activations?: string;
+  /** @default 'whisk_local_subjects' */
+  subjects?: string;
+}
+
+export interface CouchStoreOptions extends Partial<ActionCacheLimits>, Partial<RecordQueueLimits> {
+  /** `http(s)://user:password@host:port`. */
+  url: string;
+  databases?: CouchDatabases;
+  /** Bound of each request, ms. @default 30_000 */
+  requestTimeoutMs?: number;
+  /** How long `close` waits for queued records, ms. @default 10_000 */
+  closeMsMax?: number;
+}
+
+const DEFAULTS = {
+  requestTimeoutMs: 30_000,
+  closeMsMax: 10_000,
+  cacheBytesMax: 256 * 1024 ** 2,
+  cacheTtlMs: 300_000,
+  queueRecordsMax: 10_000,
+  queueBytesMax: 256 * 1024 ** 2,
+  recordTtlMs: 600_000,
+} as const;
+
+const DATABASES = {
+  whisks: 'whisk_local_whisks',
+  activations: 'whisk_local_activations',
+  subjects: 'whisk_local_subjects',
+} as const;
+
+/** Sorts after every string and number that a key holds. */
+const LAST = '\ufff0';
+/** How often a document is read again that changes while its attachment is read. */
+const READS_MAX = 5;
+const REREAD_MS = 50;
+
+/** {@link EntityStore} on the databases of a stock OpenWhisk. Source: `C/core/database/`. */
+export class CouchStore implements EntityStore {
+  readonly #client: CouchClient;
+  readonly #databases: Required<CouchDatabases>;
+  readonly #cache: ActionCache;
+  readonly #records: RecordQueue;
+  readonly #closeMsMax: number;
+
+  constructor(options: CouchStoreOptions, log: Logger) {
+    const all = { ...DEFAULTS, ...options };
+    this.#client = new CouchClient(options.url, all.requestTimeoutMs);
+    this.#databases = { ...DATABASES, ...options.databases };
+    this.#cache = new ActionCache(all);
+    this.#records = new RecordQueue((documents) => this.#storeRecords(documents), all, log);
+    this.#closeMsMax = all.closeMsMax;
+  }
+
+  /** Activation records that were lost: the queue was full, or the database away for too long. */
+  get recordsDropped(): number {
+    return this.#records.dropped;
+  }
+
+  /** Makes the databases and views that are missing. A stock deployment has them; others need this once. */
+  async prepare(): Promise<void> {
+    for (const [role, designs] of Object.entries(DESIGN_DOCUMENTS)) {
+      const database = this.#databases[role as keyof CouchDatabases];
+      await ignoring('ERR_DOCUMENT_CONFLICT', this.#client.json('PUT', [database]));
+      for (const [name, views] of Object.entries(designs)) {
+        const json = { language: 'javascript', views };
+        await ignoring('ERR_DOCUMENT_CONFLICT', this.#client.json('PUT', [database, '_design', name], { json }));
+      }
+    }
+  }
+
+  async getAction(id: string, revision?: string): Promise<Action> {
+    if (revision === undefined) return this.#readAction(id);
+    return copyOfAction(await this.#cache.get(`${id}@${revision}`, Date.now(), () => this.#readAction(id)));
+  }
+
+  async putAction(action: Omit<Action, 'revision'>, revision?: string): Promise<Action> {
+    const { namespace, name, version, publish, updated, exec, parameters, annotations, limits } = action;
+    const { code, ...described } = exec;
+    const stored = code === undefined ? undefined : storeCode(code, exec.binary);
+    const path = [this.#databases.whisks, `${namespace}/${name}`];
+    const json = {
+      ...(revision === undefined ? {} : { _rev: revision }),
+      entityType: 'action',
+      ...{ namespace, name, version, publish, updated, parameters, annotations, limits },
+      exec: { ...described, ...(stored === undefined ? {} : { code: stored.code }) },
+    };
+    let { rev } = await this.#client.json<{ rev: string }>('PUT', path, { json });
+    if (stored?.attachment !== undefined) {
+      const { name: attachment, type, bytes } = stored.attachment;
+      const request = { query: { rev }, bytes, contentType: type };
+      ({ rev } = await this.#client.json<{ rev: string }>('PUT', [...path, attachment], request));
+    }
+    return copyOfAction({ ...action, revision: rev });
+  }
+
+  async deleteAction(id: string, revision: string): Promise<void> {
+    await this.#client.json('DELETE', [this.#databases.whisks, id], { query: { rev: revision } });
+  }
+
+  async listActions(namespace: string, { limit, skip }: ListQuery): Promise<Action[]> {
+    const range = { from: [namespace, LAST], to: [namespace, 0], limit, skip };
+    const documents = await this.#view(this.#databases.whisks, ACTIONS_VIEW, range);
+    return documents.map((document) => withoutCode(describeAction(parseAction(document))));
+  }
+
+  async countActions(namespace: string): Promise<number> {
+    return this.#count(this.#databases.whisks, ACTIONS_VIEW, { from: [namespace, LAST], to: [namespace, 0] });
+  }
+
+  putActivation(activation: Activation): void {
+    const _id = `${activation.namespace}/${activation.activationId}`;
+    this.#records.add({ ...structuredClone(activation), _id, entityType: 'activation', updated: Date.now() });
+  }
+
+  async flush(): Promise<void> {
+    await this.#records.flush();
+  }
+
+  async getActivation(id: string): Promise<Activation> {
+    return parseActivation(await this.#client.json('GET', [this.#databases.activations, id]));
+  }
+
+  async listActivations(namespace: string, query: ActivationQuery): Promise<Activation[]> {
+    const { view, range } = activationRange(namespace, query);
+    const { limit, skip } = query;
+    const documents = await this.#view(this.#databases.activations, view, { ...range, limit, skip });
+    return documents.map(parseActivation);
+  }
+
+  async countActivations(namespace: string, query: Omit<ActivationQuery, 'limit' | 'skip'>): Promise<number> {
+    const { view, range } = activationRange(namespace, query);
+    return this.#count(this.#databases.activations, view, range);
+  }
+
+  async getLimits(namespace: string): Promise<UserLimits> {
+    const document = await ignoring(
+      'ERR_DOCUMENT_NOT_FOUND',
+      this.#client.json('GET', [this.#databases.subjects, `${namespace}/limits`]),
+    );
+    if (document === undefined) return {};
+    return without(parseAs(UserLimitsSchema, document, 'limits'), ['_id', '_rev']);
+  }
+
+  async close(): Promise<void> {
+    await this.#records.close(this.#closeMsMax);
+  }
+
+  /** The newest revision, whatever was asked for: stock's If-Match only tells it when to look again. */
+  async #readAction(id: string): Promise<Action> {
+    const path = [this.#databases.whisks, id];
+    for (let reads = 1; ; reads += 1) {
+      const document = parseAction(await this.#client.json('GET', path));
+      const read = (name: string): Promise<Buffer> => this.#client.bytes([...path, name]);
+      try {
+        return { ...describeAction(document), exec: await resolveExec(document.exec, read) };
+      } catch (error) {
+        // The attachment goes when the document is replaced, and comes a moment after the document.
+        if (reads === READS_MAX || !isPluginError(error, 'ERR_DOCUMENT_NOT_FOUND')) throw error;
+        await delay(REREAD_MS);
+      }
+    }
+  }
+
+  /** A record that is there already counts as stored: an earlier try may have succeeded without our hearing of it. */
+  async #storeRecords(docs: unknown[]): Promise<string[]> {
+    const path = [this.#databases.activations, '_bulk_docs'];
+    const results = await this.#client.json<{ error?: string; reason?: string }[]>('POST', path, { json: { docs } });
+    return results.flatMap(({ error, reason }) =>
+      error === undefined || error === 'conflict' ? [] : [`${error}: ${reason ?? ''}`],
+    );
+  }
+
+  async #view(database: string, view: ViewName, range: ViewRange & ListQuery): Promise<unknown[]> {
+    const query = {
+      ...keys(range),
+      reduce: 'false',
+      include_docs: 'true',
+      limit: String(range.limit),
+      skip: String(range.skip),
+    };
+    const { rows } = await this.#client.json<{ rows: { doc: unknown }[] }>('GET', viewPath(database, view), { query });
+    return rows.flatMap(({ doc }) => (doc == null ? [] : [doc]));
+  }
+
+  async #count(database: string, view: ViewName, range: ViewRange): Promise<number> {
+    const query = { ...keys(range), reduce: 'true' };
+    const { rows } = await this.#client.json<{ rows: { value: number }[] }>('GET', viewPath(database, view), { query });
+    return rows[0]?.value ?? 0;
+  }
+}
+
+/** Newest first: `from` is the higher key. */
+interface ViewRange {
+  from: unknown[];
+  to: unknown[];
+}
+
+const keys = ({ from, to }: ViewRange): Record<string, string> => ({
+  descending: 'true',
+  startkey: JSON.stringify(from),
+  endkey: JSON.stringify(to),
+});
+
+const viewPath = (database: string, { design, view }: ViewName): string[] => [
+  database,
+  '_design',
+  design,
+  '_view',
+  view,
+];
+
+function activationRange(
+  namespace: string,
+  { name, since, upto }: Omit<ActivationQuery, 'limit' | 'skip'>,
+): { view: ViewName; range: ViewRange } {
+  const first = name === undefined ? namespace : `${namespace}/${name}`;
+  const range = { from: [first, upto ?? LAST, LAST], to: [first, since ?? 0] };
+  return { view: name === undefined ? ACTIVATIONS_VIEW : ACTIVATIONS_BY_NAME_VIEW, range };
+}
+
+/** Everything of an action but its code. */
+function describeAction(document: ActionDocument): Action {
+  const { _rev, namespace, name, version, publish, updated, parameters, annotations, limits, exec } = document;
+  return {
+    ...{ namespace, name, version, revision: _rev, publish, updated, parameters, annotations, limits },
+    exec: describeExec(exec),
+  };
+}
+
+const parseAction = (document: unknown): ActionDocument => parseAs(ActionDocumentSchema, document, 'action');
+
+/** Without what the database adds to a record. */
+const parseActivation = (document: unknown): Activation =>
+  without(parseAs(ActivationSchema, document, 'activation'), ['_id', '_rev', 'entityType', 'updated']);
+
+function without<T extends object>(document: T, names: readonly string[]): T {
+  return Object.fromEntries(Object.entries(document).filter(([name]) => !names.includes(name))) as T;
+}
+
+/** @throws PluginError `ERR_DOCUMENT_INVALID` naming the document and its first problem */
+function parseAs<T>(schema: z.ZodType<T>, document: unknown, what: string): T {
+  const parsed = schema.safeParse(document);
+  if (parsed.success) return parsed.data;
+  const { _id } = (document ?? {}) as { _id?: string };
+  const [issue] = parsed.error.issues;
+  const text = `${what} document ${_id ?? ''}: ${issue?.path.join('.') ?? ''} ${issue?.message ?? ''}`;
+  throw new PluginError('ERR_DOCUMENT_INVALID', text);
+}
+
+async function ignoring<T>(code: PluginError['code'], call: Promise<T>): Promise<T | undefined> {
+  try {
+    return await call;
+  } catch (error) {
+    if (isPluginError(error, code)) return undefined;
+    throw error;
+  }
+}
