@@ -1,17 +1,22 @@
-import { mkdirSync, statSync } from 'node:fs';
+import { mkdirSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { GraphOptions, IngestPhase, Logger } from '@tetris/common';
+import { type GraphOptions, type IngestPhase, type Logger, PluginError } from '@tetris/common';
 import type { DaemonMetrics } from '../metrics';
 import type { Reclaimer } from '../reclaim/reclaimer';
 import { Slots } from '../slots';
 import type { ModelFiles } from '../sources/model-files';
 import type { Model } from '../store/catalog';
+import { GRAPH_FILE } from '../store/layout';
 import { type Manifest, STORE_FORMAT } from '../store/manifest';
 import type { Store } from '../store/store';
 import { optimizeInChild } from './optimize';
 import { OPTIMIZED_DATA, OPTIMIZED_GRAPH } from './optimize-job';
 import { publishInThread } from './publish';
+import { MODEL_FOLDER, PINS_FOLDER } from './publish-tensors';
 import type { Sandbox } from './sandbox';
+
+/** A file system with less space than this counts as full. */
+const SPACE_BYTES_MIN = 64 * 1024;
 
 export interface IngestOptions {
   ingestsMax: number;
@@ -71,7 +76,10 @@ export class Ingest {
     flight.listeners.add(onProgress);
     const leave = (): void => {
       flight.listeners.delete(onProgress);
-      if (flight.listeners.size === 0) flight.abort.abort();
+      if (flight.listeners.size > 0) return;
+      // Whoever comes now begins anew.
+      this.#flights.delete(request.modelKey);
+      flight.abort.abort();
     };
     signal.addEventListener('abort', leave, { once: true });
     try {
@@ -94,8 +102,10 @@ export class Ingest {
     const tell: IngestListener = (phase, done, total) => listeners.forEach((listener) => listener(phase, done, total));
     const promise = this.#slots
       .run(() => this.#run(request, tell, abort.signal))
-      .finally(() => this.#flights.delete(request.modelKey));
-    const flight = { promise, listeners, abort };
+      .finally(() => {
+        if (this.#flights.get(request.modelKey) === flight) this.#flights.delete(request.modelKey);
+      });
+    const flight: Flight = { promise, listeners, abort };
     this.#flights.set(request.modelKey, flight);
     return flight;
   }
@@ -129,9 +139,9 @@ export class Ingest {
         (done, total) => tell('publish', done, total),
         signal,
       );
-      const folder = join(scratch.path, 'model');
+      const folder = join(scratch.path, MODEL_FOLDER);
       const ingestMs = performance.now() - startMs;
-      const graphBytes = statSync(join(folder, 'model.onnx')).size;
+      const graphBytes = statSync(join(folder, GRAPH_FILE)).size;
       const manifest: Manifest = {
         format: STORE_FORMAT,
         modelKey,
@@ -143,15 +153,30 @@ export class Ingest {
       };
       // From here to the end nothing waits, so room and catalog change together.
       room.release();
-      const model = store.publishModel(folder, manifest);
+      const model = store.publishModel(folder, join(scratch.path, PINS_FOLDER), manifest);
       metrics.ingestSeconds.observe(ingestMs / 1000);
       log.info({ modelKey, name, ingestMs: Math.round(ingestMs), tensors: tensors.length }, 'model ingested');
       return model;
+    } catch (error) {
+      throw this.#hasSpace() ? error : noSpace(error);
     } finally {
       room.release();
       scratch.remove();
     }
   }
+
+  /** Whether the store's file system has any space left: onnxruntime's own error for that says little. */
+  #hasSpace(): boolean {
+    const { bavail, bsize } = statfsSync(this.#parts.store.layout.root);
+    return bavail * bsize >= SPACE_BYTES_MIN;
+  }
+}
+
+function noSpace(cause: unknown): PluginError {
+  return new PluginError('ERR_STORE_FULL', 'no space is left on the file system of the store', {
+    retriable: true,
+    cause,
+  });
 }
 
 function outputBytes(folder: string): number {

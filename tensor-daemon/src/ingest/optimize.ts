@@ -29,25 +29,26 @@ export async function optimizeInChild(job: OptimizeJob, sandbox: Sandbox, limits
     cwd: job.outputFolder,
     env: { TMPDIR: job.outputFolder },
     stdio: ['ignore', 'pipe', 'pipe'],
-    signal: limits.signal,
-    killSignal: 'SIGKILL',
   });
-  let timedOut = false;
-  const timer = setTimeout(() => {
-    timedOut = true;
+  let reason: string | undefined;
+  const endFor = (why: string): void => {
+    reason = why;
     child.kill('SIGKILL');
-  }, limits.timeoutMs);
+  };
+  const timer = setTimeout(() => endFor(`took longer than ${limits.timeoutMs} ms`), limits.timeoutMs);
+  const abort = (): void => endFor('was given up');
+  limits.signal.addEventListener('abort', abort, { once: true });
   try {
     const { stdout, stderr, code, killedBy } = await outcomeOf(child);
     const outcome = parseOutcome(stdout);
     if (outcome?.ok === true) return;
     if (outcome !== undefined) throw new PluginError('ERR_MODEL_INVALID', tidy(outcome.reason, job));
-    if (timedOut)
-      throw new PluginError('ERR_INGEST_FAILED', `its optimization took longer than ${limits.timeoutMs} ms`);
-    const end = killedBy === null ? `ended with code ${code}` : `was ended by ${killedBy}`;
+    if (killedBy === 'SIGXFSZ') throw new PluginError('ERR_STORE_FULL', 'its optimized form is larger than the store');
+    const end = reason ?? (killedBy === null ? `ended with code ${code}` : `was ended by ${killedBy}`);
     throw new PluginError('ERR_INGEST_FAILED', `its optimization ${end}${said(stderr, job)}`);
   } finally {
     clearTimeout(timer);
+    limits.signal.removeEventListener('abort', abort);
   }
 }
 

@@ -21,6 +21,10 @@ import { GRAPH_FILE } from '../store/layout';
 import { alignUp, type Cut, planCuts } from './graph-rewrite';
 import { OPTIMIZED_DATA, OPTIMIZED_GRAPH } from './optimize-job';
 
+/** What it leaves in the scratch folder: the rewritten graph, and a link to each tensor. */
+export const MODEL_FOLDER = 'model';
+export const PINS_FOLDER = 'pins';
+
 /** What {@link publishTensors} is to do. */
 export interface PublishJob {
   /** The flight's folder in scratch: holds the optimizer's output, becomes the holder of pins. */
@@ -63,7 +67,7 @@ export function publishTensors(job: PublishJob, onProgress: (done: number, total
 
   const published = publishCuts(cuts, dataPath, dataBytes, job, onProgress);
 
-  const folder = join(job.scratch, 'model');
+  const folder = join(job.scratch, MODEL_FOLDER);
   mkdirSync(folder);
   writeFileSync(join(folder, GRAPH_FILE), toBinary(ModelProtoSchema, model), { mode: 0o444, flush: job.sync });
   if (job.sync) syncFolder(job.tensorsFolder);
@@ -81,7 +85,7 @@ function publishCuts(
   const total = cuts.reduce((sum, { bytes }) => sum + bytes, 0);
   const ordered = cuts.map((cut) => ({ cut, end: endOf(cut) })).sort((one, other) => other.end - one.end);
   const published: PublishedTensor[] = [];
-  mkdirSync(join(job.scratch, 'pins'));
+  mkdirSync(join(job.scratch, PINS_FOLDER));
   const data = dataBytes === 0 ? undefined : openSync(dataPath, 'r+');
   try {
     let done = 0;
@@ -109,7 +113,7 @@ function publishCut(cut: Cut, data: number | undefined, { scratch, tensorsFolder
   const privateName = join(scratch, 'part');
   const sha256 = writeCut(cut, data, privateName, sync);
   const name = join(tensorsFolder, sha256);
-  const pin = join(scratch, 'pins', sha256);
+  const pin = join(scratch, PINS_FOLDER, sha256);
   for (let attempt = 0; attempt < PIN_ATTEMPTS_MAX; attempt++) {
     if (linkIfAbsent(privateName, name)) {
       linkIfAbsent(privateName, pin);

@@ -64,6 +64,7 @@ export class LeaseService {
     this.#holders.set(leaseId, holder);
     holder.signal.addEventListener('abort', () => void this.end(leaseId), { once: true });
     try {
+      if (holder.signal.aborted) throw ended();
       const grant = await this.#grant(leaseId, instance, wish, holder);
       metrics.leaseSeconds.observe({ warm: String(grant.warm) }, (performance.now() - startMs) / 1000);
       return grant;

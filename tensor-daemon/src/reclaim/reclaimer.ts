@@ -85,9 +85,9 @@ export class Reclaimer {
     return { resize, release: () => void this.#reservations.delete(entry) };
   }
 
-  /** Removes models whose keep-alive is over. */
+  /** Removes models whose keep-alive is over, and tensors that outlived their last model by a view. */
   expire(nowMs: number): CollectReply {
-    const total = { tensors: 0, bytes: 0 };
+    const total = this.#store.unlinkOrphans();
     for (const { modelKey } of this.#idle()) {
       const since = this.#idleSince.get(modelKey);
       if (since === undefined) this.#idleSince.set(modelKey, nowMs);

@@ -41,6 +41,8 @@ class LeaseStream {
     this.#reply = raw;
     raw.on('close', () => this.#abort.abort());
     raw.on('error', () => this.#abort.abort());
+    // Gone before we came to it: its close has been told already.
+    if (raw.destroyed) this.#abort.abort();
     raw.writeHead(200, { 'content-type': 'application/x-ndjson' });
     raw.flushHeaders();
   }

@@ -1,8 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { createWriteStream, existsSync, linkSync, mkdirSync, renameSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, renameSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { dirname, isAbsolute, join, normalize } from 'node:path';
-import { type Readable, Transform, type TransformCallback } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import type { Readable } from 'node:stream';
 import { type ModelSource, PluginError, type UploadReply } from '@tetris/common';
 import { hasCode, unlinkIfPresent } from '../store/files';
 import { GRAPH_FILE } from '../store/layout';
@@ -41,22 +41,35 @@ export class Uploads {
   }
 
   /**
-   * Takes bytes in; their digest is computed here.
+   * Takes bytes in; their digest is computed here. The body is left as it is on failure, so that its sender can be
+   * answered.
+   *
+   * @param onBytes told how many have arrived
    * @param bytesMax limit of this one
    * @throws PluginError `ERR_UPLOAD_LIMIT`, `ERR_MODEL_TOO_LARGE`, `ERR_STORE_FULL`; nothing is kept then
    */
-  async receive(body: Readable, bytesMax = this.#limits.uploadBytesMax): Promise<UploadReply> {
+  async receive(
+    body: Readable,
+    onBytes: (bytes: number) => void = () => undefined,
+    bytesMax = this.#limits.uploadBytesMax,
+  ): Promise<UploadReply> {
     const { uploadsMax, uploadTtlMs } = this.#limits;
     this.expire(this.#now());
     if (this.#uploads.size + this.#underway.size >= uploadsMax) throw limit(`${uploadsMax} uploads are kept already`);
-    const path = join(this.#folder, `.${randomBytes(8).toString('hex')}`);
     const arriving = { bytes: 0 };
     this.#underway.add(arriving);
+    const path = join(this.#folder, `.${randomBytes(8).toString('hex')}`);
+    const file = await open(path, 'wx', 0o444);
     try {
-      const meter = new HashingGate((bytes) => this.#admit(arriving, bytes, bytesMax));
-      await pipeline(body, meter, createWriteStream(path, { mode: 0o444 }));
-      const sha256 = meter.digest();
-      renameSync(path, join(this.#folder, sha256));
+      const hash = createHash('sha256');
+      for await (const chunk of body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+        await this.#admit(arriving, chunk.length, bytesMax);
+        hash.update(chunk);
+        await file.writeFile(chunk);
+        onBytes(arriving.bytes);
+      }
+      const sha256 = hash.digest('hex');
+      renameSync(path, this.path(sha256));
       this.#uploads.set(sha256, { bytes: arriving.bytes, expiresMs: this.#now() + uploadTtlMs });
       return { sha256, bytes: arriving.bytes };
     } catch (error) {
@@ -65,6 +78,7 @@ export class Uploads {
       throw error;
     } finally {
       this.#underway.delete(arriving);
+      await file.close();
     }
   }
 
@@ -82,7 +96,7 @@ export class Uploads {
     for (const [sha256, { expiresMs }] of this.#uploads) {
       if (expiresMs > nowMs) continue;
       this.#uploads.delete(sha256);
-      unlinkIfPresent(join(this.#folder, sha256));
+      unlinkIfPresent(this.path(sha256));
     }
   }
 
@@ -121,31 +135,6 @@ export class Uploads {
         // Nobody but the daemon writes to uploads.
       },
     };
-  }
-}
-
-/** Hashes what passes, and lets nothing pass that is not admitted. */
-class HashingGate extends Transform {
-  readonly #hash = createHash('sha256');
-  readonly #admit: (bytes: number) => Promise<void>;
-
-  constructor(admit: (bytes: number) => Promise<void>) {
-    super();
-    this.#admit = admit;
-  }
-
-  override _transform(chunk: Buffer, _encoding: string, done: TransformCallback): void {
-    this.#admit(chunk.length).then(
-      () => {
-        this.#hash.update(chunk);
-        done(null, chunk);
-      },
-      (error: Error) => done(error),
-    );
-  }
-
-  digest(): string {
-    return this.#hash.digest('hex');
   }
 }
 

@@ -116,27 +116,32 @@ export class UrlSource {
 
   /** Fetches, or finds that what is known still holds. */
   async #fetch(url: URL, isModel: boolean, known: Content | undefined, listener: FetchListener): Promise<Content> {
+    let reply: IncomingMessage | undefined;
     try {
-      const reply = await this.#get(url, known);
+      reply = await this.#get(url, known);
       if (reply.statusCode === 304 && known !== undefined) {
-        reply.resume();
         known.checkedMs = this.#now();
         return known;
       }
-      const total = Number(reply.headers['content-length'] ?? 0);
-      if (total > this.#options.modelBytesMax) throw tooLarge(total, this.#options.modelBytesMax);
-      let done = 0;
-      reply.on('data', (chunk: Buffer) => listener.progress('fetch', (done += chunk.length), total));
-      const { sha256 } = await this.#uploads.receive(reply, this.#options.modelBytesMax);
-      const locations = isModel ? this.#locations(sha256) : [];
-      const { etag, 'last-modified': lastModified } = reply.headers;
-      const content = { sha256, etag, lastModified, checkedMs: this.#now(), locations };
+      const content = await this.#receive(reply, isModel, listener);
       this.#known.set(url.href, content);
       return content;
     } catch (error) {
       if (isPluginError(error)) throw error;
       throw failed(`${url.href} could not be fetched: ${errorMessage(error)}`, error);
+    } finally {
+      reply?.destroy();
     }
+  }
+
+  async #receive(reply: IncomingMessage, isModel: boolean, listener: FetchListener): Promise<Content> {
+    const { modelBytesMax } = this.#options;
+    const total = Number(reply.headers['content-length'] ?? 0);
+    if (total > modelBytesMax) throw tooLarge(total, modelBytesMax);
+    const onBytes = (done: number): void => listener.progress('fetch', done, total);
+    const { sha256 } = await this.#uploads.receive(reply, onBytes, modelBytesMax);
+    const { etag, 'last-modified': lastModified } = reply.headers;
+    return { sha256, etag, lastModified, checkedMs: this.#now(), locations: isModel ? this.#locations(sha256) : [] };
   }
 
   #locations(sha256: string): string[] {

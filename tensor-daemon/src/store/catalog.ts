@@ -33,6 +33,8 @@ export type StoredTensor = Pick<Tensor, 'sha256' | 'fileBytes' | 'bytes'>;
 export class Catalog {
   readonly #tensors = new Map<string, Tensor>();
   readonly #models = new Map<string, Model>();
+  /** Tensors that no model needs; they go when nothing links to them. */
+  readonly #orphans = new Set<Tensor>();
   readonly #log: InventoryDelta[] = [];
   readonly #logMax: number;
   #sequence: number;
@@ -61,6 +63,10 @@ export class Catalog {
     return this.#tensors.size;
   }
 
+  get orphans(): readonly Tensor[] {
+    return [...this.#orphans];
+  }
+
   model(modelKey: string): Model | undefined {
     return this.#models.get(modelKey);
   }
@@ -78,7 +84,9 @@ export class Catalog {
     const added: TensorRef[] = [];
     for (const { sha256, fileBytes, bytes } of stored) {
       if (this.#tensors.has(sha256)) continue;
-      this.#tensors.set(sha256, { sha256, fileBytes, bytes, models: 0 });
+      const tensor = { sha256, fileBytes, bytes, models: 0 };
+      this.#tensors.set(sha256, tensor);
+      this.#orphans.add(tensor);
       this.#bytes += bytes;
       added.push({ sha256, bytes });
     }
@@ -92,26 +100,32 @@ export class Catalog {
     const { modelKey, name, source, ingestMs } = manifest;
     const model = { modelKey, name, source, ingestMs, graphBytes, tensors };
     this.removeModel(modelKey);
-    for (const tensor of tensors) tensor.models++;
+    for (const tensor of tensors) {
+      tensor.models++;
+      this.#orphans.delete(tensor);
+    }
     this.#models.set(modelKey, model);
     this.#bytes += graphBytes;
     return model;
   }
 
-  /** Forgets a model. @returns its tensors that no other model needs */
-  removeModel(modelKey: string): Tensor[] {
+  /** Forgets a model. Its tensors that no other model needs become orphans. */
+  removeModel(modelKey: string): void {
     const model = this.#models.get(modelKey);
-    if (model === undefined) return [];
+    if (model === undefined) return;
     this.#models.delete(modelKey);
     this.#bytes -= model.graphBytes;
-    for (const tensor of model.tensors) tensor.models--;
-    return model.tensors.filter(({ models }) => models === 0);
+    for (const tensor of model.tensors) {
+      tensor.models--;
+      if (tensor.models === 0) this.#orphans.add(tensor);
+    }
   }
 
   /** Forgets tensors whose files are gone. */
   removeTensors(removed: readonly Tensor[]): void {
-    for (const { sha256, bytes } of removed) {
-      if (this.#tensors.delete(sha256)) this.#bytes -= bytes;
+    for (const tensor of removed) {
+      if (this.#tensors.delete(tensor.sha256)) this.#bytes -= tensor.bytes;
+      this.#orphans.delete(tensor);
     }
     this.#record(
       [],

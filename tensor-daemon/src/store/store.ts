@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Catalog, type Model, type StoredTensor, type Tensor } from './catalog';
-import { syncFolder, unlinkIfPresent } from './files';
+import { Catalog, type Model, type StoredTensor } from './catalog';
+import { linkIfAbsent, syncFolder, unlinkIfPresent } from './files';
 import { GRAPH_FILE, isDigest, MANIFEST_FILE, StoreLayout } from './layout';
 import { type Manifest, readManifest } from './manifest';
 import { Trash } from './trash';
@@ -47,7 +47,7 @@ export class Store {
 
   /**
    * Rebuilds the catalog from the folders and sweeps what a crash left: work under way, tensors cut short, models that
-   * miss a tensor, tensors that nothing needs.
+   * miss a tensor. What then turns out to be needed by nothing, {@link unlinkOrphans} removes.
    */
   recover(): void {
     const { scratch, uploads } = this.layout;
@@ -66,7 +66,6 @@ export class Store {
       const added = this.catalog.addModel(manifest, this.#folderBytes(this.layout.model(manifest.modelKey)));
       if (added === undefined) this.#removeModelFolder(manifest.modelKey);
     }
-    this.unlinkUnreferenced([...this.catalog.tensors()].filter(({ models }) => models === 0));
   }
 
   newScratch(): Scratch {
@@ -76,11 +75,15 @@ export class Store {
   }
 
   /**
-   * Publishes a model: `folder` holds its graph already, its tensors are published and pinned. The manifest comes last,
-   * and both appear together.
+   * Publishes a model. The manifest comes last, and appears together with the graph.
+   *
+   * @param folder holds its graph already
+   * @param pins holds a link to each of its tensors: one that was reclaimed in the moment it was pinned comes back
    */
-  publishModel(folder: string, manifest: Manifest): Model {
+  publishModel(folder: string, pins: string, manifest: Manifest): Model {
     const { models } = this.layout;
+    for (const { sha256 } of manifest.tensors) linkIfAbsent(join(pins, sha256), this.layout.tensor(sha256));
+    if (this.sync) syncFolder(this.layout.tensors);
     this.catalog.addTensors(manifest.tensors.map(({ sha256 }) => this.#stat(sha256)));
     writeFileSync(join(folder, MANIFEST_FILE), JSON.stringify(manifest), { flush: this.sync });
     if (this.sync) syncFolder(folder);
@@ -97,13 +100,14 @@ export class Store {
   removeModel(modelKey: string): { tensors: number; bytes: number } {
     this.#removeModelFolder(modelKey);
     const graphBytes = this.catalog.model(modelKey)?.graphBytes ?? 0;
-    const { tensors, bytes } = this.unlinkUnreferenced(this.catalog.removeModel(modelKey));
+    this.catalog.removeModel(modelKey);
+    const { tensors, bytes } = this.unlinkOrphans();
     return { tensors, bytes: bytes + graphBytes };
   }
 
-  /** Unlinks those of `tensors` that have no other name. Looking and unlinking is one step: nobody links in between. */
-  unlinkUnreferenced(tensors: readonly Tensor[]): { tensors: number; bytes: number } {
-    const removed = tensors.filter(({ sha256 }) => this.links(sha256) <= 1);
+  /** Unlinks the tensors that neither a model nor a link needs. Looking and unlinking is one step: nobody links in between. */
+  unlinkOrphans(): { tensors: number; bytes: number } {
+    const removed = this.catalog.orphans.filter(({ sha256 }) => this.links(sha256) <= 1);
     for (const { sha256, bytes } of removed) this.#discard(this.layout.tensor(sha256), bytes);
     this.catalog.removeTensors(removed);
     return { tensors: removed.length, bytes: removed.reduce((sum, { bytes }) => sum + bytes, 0) };
