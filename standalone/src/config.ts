@@ -63,3 +63,12 @@ export const STANDALONE_CONFIG = configSchema('standalone', {
     'Least severe level that is logged, on stderr.',
   ),
 });
+
+export type StandaloneConfig = ReturnType<(typeof STANDALONE_CONFIG)['schema']['parse']>;
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** This process's environment with settings that win over it. */
+export function environmentWith(settings: Environment = {}): Environment {
+  return { ...process.env, ...settings };
+}

@@ -1,5 +1,7 @@
 export { STANDALONE_CONFIG } from './config';
-export type { InstanceProcess, Platform, PlatformNode, PlatformOptions } from './platform';
+export type { InstanceProcess } from './instance-processes';
+export type { PlatformNode } from './node';
+export { type Platform, type PlatformOptions, startPlatform } from './platform';
 export {
   type Books,
   type Dispatch,

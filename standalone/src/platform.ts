@@ -1,6 +1,31 @@
-import type { DaemonOperator } from '@tetris/common';
-import type { Books } from './controller/balancer/sharding-balancer';
+import { access, mkdtemp, rm } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  createLogger,
+  EmbeddedStore,
+  type Logger,
+  MemoryBus,
+  MemoryRegistry,
+  PluginError,
+  readConfig,
+  Topics,
+} from '@tetris/common';
+import { balancerConfig, LoadBalancer } from '@tetris/load-balancer';
+import { type Environment, environmentWith, STANDALONE_CONFIG, type StandaloneConfig } from './config';
+import { putHealthTestAction } from './controller/balancer/health-test';
+import { type Books, ShardingBalancer } from './controller/balancer/sharding-balancer';
 import type { Violation } from './controller/balancer/violation';
+import { Controller } from './controller/controller';
+import { GUEST, Identities, parseSubject } from './controller/identities';
+import { SYSTEM_LIMITS, type SystemLimits } from './controller/limits';
+import { DEFAULT_NODE_KIND } from './controller/manifest';
+import { restServer } from './controller/rest/server';
+import { lockData } from './data-lock';
+import { type PlatformNode, startNode } from './node';
+import { Teardown } from './teardown';
 
 /** Everything has a default: `startPlatform()` alone is a working platform. */
 export interface PlatformOptions {
@@ -19,31 +44,13 @@ export interface PlatformOptions {
   /** @default 'warn' */
   logLevel?: string;
   /**
-   * Settings of any component by their environment names, such as `TETRIS_DAEMON_BUDGET_BYTES`; they win over the
-   * environment of this process.
+   * Settings of any component by their environment names, such as `TETRIS_DAEMON_TENSOR_BYTES_MIN`; they win over
+   * the environment of this process.
    */
   settings?: Readonly<Record<string, string>>;
 }
 
-/** A process that runs activations on a node. */
-export interface InstanceProcess {
-  pid: number;
-  /** Its token at the daemon. */
-  instance: string;
-  /** `namespace/name` of the action it serves. */
-  action: string;
-}
-
-/** One node: an invoker extension, a tensor daemon and their store. */
-export interface PlatformNode {
-  name: string;
-  operator: DaemonOperator;
-  storePath: string;
-  /** The daemon's process; undefined while it is down. */
-  readonly daemonPid: number | undefined;
-  instances(): InstanceProcess[];
-}
-
+/** A running platform. */
 export interface Platform {
   /** `http://127.0.0.1:<port>` */
   url: string;
@@ -52,8 +59,163 @@ export interface Platform {
   nodes: readonly PlatformNode[];
   /** The controller's accounts: permits outstanding and activations in flight. */
   books(): Books;
-  /** What a stock controller would have suffered. Empty on a good day. */
+  /** What a stock controller would have suffered. Empty on a good day; the last {@link VIOLATIONS_KEPT}. */
   violations: readonly Violation[];
   /** Ends every process and removes every socket and temporary folder. Idempotent. */
   stop(): Promise<void>;
+}
+
+const CONTROLLER = '0';
+const VIOLATIONS_KEPT = 1_000;
+const TMPFS = '/dev/shm';
+const READY_POLL_MS = 20;
+const MEMORY_BYTES_MIN = SYSTEM_LIMITS.memory.min * 1024 ** 2;
+
+/**
+ * Starts a whole platform in this process, save the tensor daemons, which are child processes.
+ * @throws PluginError `ERR_CONFIG_INVALID`, `ERR_STORE_UNAVAILABLE`, `ERR_DAEMON_UNAVAILABLE`, `ERR_NO_CAPACITY`; nothing is left
+ *   behind then. The error of a port in use is Node's own, `EADDRINUSE`.
+ */
+export function startPlatform(options: PlatformOptions = {}): Promise<Platform> {
+  const env = environmentWith(options.settings);
+  const config = readConfig(STANDALONE_CONFIG, env, {
+    port: options.port ?? 0,
+    invokers: options.invokers,
+    memory: options.memoryBytes,
+    dataPath: options.dataPath,
+    storePath: options.storePath,
+    models: options.modelRoots === undefined ? undefined : [...options.modelRoots],
+    logLevel: options.logLevel,
+  });
+  return launch(config, env);
+}
+
+/** As {@link startPlatform}, with a configuration that was read already. */
+export async function launch(config: StandaloneConfig, env: Environment): Promise<Platform> {
+  if (config.memory < MEMORY_BYTES_MIN) {
+    throw new PluginError('ERR_CONFIG_INVALID', `memory of ${config.memory} bytes is less than the smallest action`);
+  }
+  const log = createLogger('standalone', config.logLevel);
+  const teardown = new Teardown(log);
+  try {
+    return await assemble(config, env, log, teardown);
+  } catch (error) {
+    await teardown.run();
+    throw error;
+  }
+}
+
+async function assemble(
+  config: StandaloneConfig,
+  env: Environment,
+  log: Logger,
+  teardown: Teardown,
+): Promise<Platform> {
+  const privatePath = await temporaryFolder(tmpdir(), teardown);
+  const ownStore = config.storePath === '';
+  const storesPath = ownStore ? await temporaryFolder(await storeParent(), teardown) : config.storePath;
+  if (config.dataPath !== '') teardown.add('data lock', await lockData(config.dataPath));
+  const store = await EmbeddedStore.open({
+    log,
+    activationsMax: config.activationsMax,
+    ...(config.dataPath === '' ? {} : { folder: config.dataPath }),
+  });
+  teardown.add('entity store', () => store.close());
+  const bus = new MemoryBus(log);
+  teardown.add('bus', () => bus.close());
+  const registry = new MemoryRegistry();
+  teardown.add('registry', () => registry.close());
+
+  const violations: Violation[] = [];
+  const onViolation = (violation: Violation): void => {
+    violations.push(violation);
+    if (violations.length > VIOLATIONS_KEPT) violations.shift();
+  };
+  const controllerLog = createLogger('controller', config.logLevel);
+  const balancer = new ShardingBalancer({
+    bus,
+    topics: new Topics(''),
+    controller: CONTROLLER,
+    log: controllerLog,
+    onViolation,
+  });
+  await putHealthTestAction(store, CONTROLLER, DEFAULT_NODE_KIND, SYSTEM_LIMITS.memory.min, Date.now());
+  await balancer.start();
+  teardown.add('controller', () => balancer.stop());
+  const controller = new Controller({
+    id: CONTROLLER,
+    store,
+    balancer,
+    limits: limitsOf(config),
+    now: Date.now,
+  });
+  const identities = new Identities([GUEST, ...config.auth.map(parseSubject)]);
+  const server = restServer({ controller, identities, log: controllerLog, now: Date.now });
+  // Early, so that a port in use is told before anything else is started; until an invoker is healthy it answers 503.
+  teardown.add('REST server', () => server.close());
+  await server.listen({ host: config.host, port: config.port });
+  const { port } = server.server.address() as AddressInfo;
+  const url = `http://${config.host}:${port}`;
+
+  const nodes: PlatformNode[] = [];
+  for (let index = 0; index < config.invokers; index += 1) {
+    const parts = { index, config, env, bus, entities: store, registry, privatePath, storesPath, ownStore };
+    nodes.push(await startNode({ ...parts, apiHost: url, teardown }));
+  }
+  const loadBalancer = new LoadBalancer({
+    controllerBus: bus,
+    invokerBus: bus,
+    entities: store,
+    registry,
+    config: readConfig(
+      balancerConfig,
+      { TETRIS_BALANCER_DRAIN_MS_MAX: String(config.stopTimeoutMs), ...env },
+      { userMemory: config.memory * config.invokers, controllers: [CONTROLLER] },
+    ),
+    log: createLogger('balancer', config.logLevel),
+  });
+  await loadBalancer.start();
+  teardown.add('load balancer', () => loadBalancer.stop());
+  // Closing is idempotent: once more at the front, so that nothing new comes in while the rest finishes its work.
+  teardown.add('REST requests', () => server.close());
+  await ready(config, () => {
+    const usable = loadBalancer.fleet.usable('any', Date.now()).length;
+    return usable === config.invokers && balancer.states().includes('healthy');
+  });
+  return { url, auth: GUEST.key, nodes, books: () => balancer.books(), violations, stop: () => teardown.run() };
+}
+
+/** @throws PluginError `ERR_NO_CAPACITY` */
+async function ready({ startTimeoutMs }: StandaloneConfig, condition: () => boolean): Promise<void> {
+  const endMs = Date.now() + startTimeoutMs;
+  while (!condition()) {
+    if (Date.now() > endMs) {
+      throw new PluginError('ERR_NO_CAPACITY', `the invokers were not healthy within ${startTimeoutMs} ms`);
+    }
+    await sleep(READY_POLL_MS);
+  }
+}
+
+function limitsOf(config: StandaloneConfig): SystemLimits {
+  const { memory } = SYSTEM_LIMITS;
+  const max = Math.min(config.memoryMaxMb, Math.floor(config.memory / 1024 ** 2));
+  return {
+    ...SYSTEM_LIMITS,
+    memory: { ...memory, std: Math.min(memory.std, max), max },
+    invocationsPerMinute: config.invocationsPerMinute,
+    concurrentInvocations: config.concurrentInvocations,
+  };
+}
+
+async function storeParent(): Promise<string> {
+  return access(TMPFS).then(
+    () => TMPFS,
+    () => tmpdir(),
+  );
+}
+
+async function temporaryFolder(parent: string, teardown: Teardown): Promise<string> {
+  const path = await mkdtemp(join(parent, 'tetris-'));
+  teardown.add(path, () => rm(path, { recursive: true, force: true, maxRetries: 5 }));
+  return path;
 }

@@ -4,7 +4,6 @@ import {
   type EntityStore,
   type Identity,
   isPluginError,
-  type Logger,
   type TransactionId,
 } from '@tetris/common';
 import { actionOf } from './actions';
@@ -21,7 +20,6 @@ export interface ControllerOptions {
   store: EntityStore;
   balancer: ShardingBalancer;
   limits: SystemLimits;
-  log: Logger;
   /** Epoch ms. */
   now: () => number;
 }

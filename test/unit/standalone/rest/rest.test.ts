@@ -28,7 +28,7 @@ async function platform(limits: Partial<SystemLimits> = {}, userLimits: Record<s
   const invoker = new FakeInvoker({ bus, topics, instance: 0, memoryMb: 4096, store, behave: () => behaviour });
   const balancer = new ShardingBalancer({ bus, topics, controller: '0', log });
   await balancer.start();
-  const options = { id: '0', store, balancer, limits: { ...SYSTEM_LIMITS, ...limits }, log, now: Date.now };
+  const options = { id: '0', store, balancer, limits: { ...SYSTEM_LIMITS, ...limits }, now: Date.now };
   const server = restServer({
     controller: new Controller(options),
     identities: new Identities([GUEST, OTHER]),

@@ -1,0 +1,93 @@
+import { errorMessage, readConfig } from '@tetris/common';
+import { Command } from 'commander';
+import { environmentWith, STANDALONE_CONFIG, type StandaloneConfig } from './config';
+import { KINDS } from './controller/manifest';
+import { launch, type Platform } from './platform';
+
+interface Flags {
+  port?: string;
+  invokers?: string;
+  memory?: string;
+  data?: string;
+  store?: string;
+  models?: string[];
+  auth?: string[];
+  verbose?: boolean;
+}
+
+function readFlags(): Flags {
+  return new Command('npm start --')
+    .description('OpenWhisk with the kind nodejs:tetris on this machine, in one command.')
+    .option('--port <port>', 'port of the REST API on 127.0.0.1 (default: 3233)')
+    .option('--invokers <count>', 'nodes, each with a store of its own (default: 1)')
+    .option('--memory <size>', 'memory of each invoker (default: 4g)')
+    .option('--data <folder>', 'keep actions and activations there across restarts')
+    .option('--store <folder>', 'where tensors live (default: in memory)')
+    .option('--models <folder...>', 'model folders that actions may load from by path')
+    .option('--auth <name=uuid:secret...>', 'subjects beside the guest')
+    .option('--verbose', 'log what happens')
+    .parse()
+    .opts<Flags>();
+}
+
+function welcome({ url, auth }: Platform, { invokers, memory, dataPath }: StandaloneConfig): string {
+  const nodes = invokers === 1 ? 'one node' : `${invokers} nodes`;
+  return `
+Tetris for OpenWhisk is ready on ${url}: ${nodes}, ${(memory / 1024 ** 3).toFixed(1)} GiB each.
+Kinds: ${KINDS.join(', ')}. ${dataPath === '' ? 'Actions and activations are forgotten at the end (--data keeps them).' : `Data: ${dataPath}`}
+
+  export AUTH=${auth}
+  wsk --apihost ${url} --auth $AUTH action create hello hello.js --kind nodejs:tetris
+
+Ctrl-C ends it.
+`;
+}
+
+function explain(error: unknown, config: StandaloneConfig | undefined): string {
+  const code = (error as NodeJS.ErrnoException).code;
+  if (code === 'EADDRINUSE') return `port ${config?.port} is in use; choose another with --port`;
+  if (code === 'EACCES') return `port ${config?.port} may not be used by this user; choose another with --port`;
+  return errorMessage(error);
+}
+
+/** Stops the platform on the first signal; a second one ends this process at once, and the children notice. */
+function stopOnSignals(starting: Promise<Platform>): void {
+  let signals = 0;
+  const onSignal = (): void => {
+    signals += 1;
+    if (signals > 1) process.exit(1);
+    process.stderr.write('stopping...\n');
+    void starting.then((platform) => platform.stop()).then(() => process.exit(0));
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
+  process.on('uncaughtException', (error) => {
+    process.stderr.write(`${error.stack ?? error.message}\n`);
+    void starting.then((platform) => platform.stop()).finally(() => process.exit(1));
+  });
+}
+
+async function main(): Promise<void> {
+  const flags = readFlags();
+  const env = environmentWith();
+  let config: StandaloneConfig | undefined;
+  try {
+    config = readConfig(STANDALONE_CONFIG, env, {
+      port: flags.port,
+      invokers: flags.invokers,
+      memory: flags.memory,
+      dataPath: flags.data,
+      storePath: flags.store,
+      models: flags.models,
+      auth: flags.auth,
+      logLevel: flags.verbose === true ? 'info' : undefined,
+    });
+    const starting = launch(config, env);
+    stopOnSignals(starting);
+    process.stdout.write(welcome(await starting, config));
+  } catch (error) {
+    process.stderr.write(`tetris: ${explain(error, config)}\n`);
+    process.exit(1);
+  }
+}
+
+void main();
