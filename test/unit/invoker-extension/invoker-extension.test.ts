@@ -1,0 +1,395 @@
+import { type Activation, MESSAGE_BYTES_MAX, type StoreTotals, TOPIC_SETTINGS, valueOf } from '@tetris/common';
+import { aMessage, answered, aStoredAction, type Behaviour, echo, FakeFactory } from '../../support/invoker';
+import { type BenchOptions, InvokerBench } from '../../support/invoker-bench';
+import { until } from '../../support/until';
+
+const benches: InvokerBench[] = [];
+
+async function bench(options: Partial<BenchOptions> = {}): Promise<InvokerBench & { factory: FakeFactory }> {
+  const factory = (options.factory ?? new FakeFactory()) as FakeFactory;
+  const made = new InvokerBench({ actions: [aStoredAction()], ...options, factory });
+  benches.push(made);
+  await made.start();
+  return Object.assign(made, { factory });
+}
+
+afterEach(async () => {
+  for (const made of benches.splice(0)) await made.extension.stop();
+});
+
+const noLogs = aStoredAction({ limits: { timeout: 10_000, memory: 256, logs: 0, concurrency: 1 } });
+
+/** Answers `/run` as told, with sentinels; `/init` is ready. */
+const runs =
+  (reply: ReturnType<typeof answered>): Behaviour =>
+  (path, body, container) => {
+    if (path === '/init') return answered(200, {});
+    container.sentinels(String(body.activation_id));
+    return reply;
+  };
+
+describe('acks of an activation that ran', () => {
+  const CASES: [string, boolean, boolean, string[]][] = [
+    ['blocking with logs', true, true, ['result', 'completion']],
+    ['blocking without logs', true, false, ['combined']],
+    ['non-blocking with logs', false, true, ['completion']],
+    ['non-blocking without logs', false, false, ['completion']],
+  ];
+
+  it.each(CASES)('are, when it is %s, of the types that stock sends', async (_name, blocking, logs, types) => {
+    const subject = await bench({ actions: [logs ? aStoredAction() : noLogs] });
+    const message = aMessage({ blocking, content: { a: 1 } });
+    await subject.send(message);
+    await subject.freed(1);
+    expect(subject.types()).toEqual(types);
+    for (const ack of subject.acks) expect(ack.transid).toEqual(message.transid);
+    expect(subject.acks.at(-1)).toMatchObject({
+      isSystemError: false,
+      instance: { instance: 0, tags: [], dedicatedNamespaces: [] },
+    });
+    if (blocking)
+      expect(subject.acks[0]?.response).toMatchObject({ response: { statusCode: 0, result: { a: 1 } }, logs: [] });
+    expect(subject.records).toHaveLength(1);
+  });
+
+  it('carry the annotations of stock, cold with and warm without initTime', async () => {
+    const subject = await bench();
+    const cause = 'c'.repeat(32);
+    await subject.send(
+      aMessage({ cause, action: { path: 'guest', name: 'classify', version: '0.0.3', binding: 'guest/bound' } }),
+    );
+    await subject.freed(1);
+    await subject.send(aMessage());
+    await subject.freed(2);
+    const [cold, warm] = subject.records as [Activation, Activation];
+    const keys = (activation: Activation): string[] => activation.annotations.map(({ key }) => key).sort();
+    expect(keys(cold)).toEqual(['binding', 'causedBy', 'initTime', 'kind', 'limits', 'path', 'timeout', 'waitTime']);
+    expect(keys(warm)).toEqual(['kind', 'limits', 'path', 'timeout', 'waitTime']);
+    expect(cold).toMatchObject({ cause, namespace: 'guest', name: 'classify', version: '0.0.3', publish: false });
+    expect(valueOf(cold.annotations, 'binding')).toBe('guest/bound');
+    expect(valueOf(cold.annotations, 'causedBy')).toBe('sequence');
+    expect(valueOf(cold.annotations, 'limits')).toEqual({ timeout: 10_000, memory: 256, logs: 1, concurrency: 1 });
+    expect(valueOf(cold.annotations, 'waitTime')).toBe(cold.start - 1_767_225_600_123);
+  });
+
+  it('are shrunk when the broker refuses the size', async () => {
+    const big = { text: 'x'.repeat(MESSAGE_BYTES_MAX) };
+    const factory = new FakeFactory(runs(answered(200, big)));
+    const subject = new InvokerBench({ factory, actions: [noLogs], config: { replyBytesMax: '4m' } });
+    benches.push(subject);
+    await subject.bus.ensureTopic('completed0', TOPIC_SETTINGS.completed);
+    await subject.start();
+    const message = aMessage();
+    await subject.send(message);
+    await subject.freed(1);
+    expect(subject.types()).toEqual(['combined']);
+    expect(subject.acks[0]?.response).toBe(message.activationId);
+    expect(subject.records[0]?.response.result).toEqual(big);
+  });
+
+  it('say isSystemError only for status 3', async () => {
+    const factory = new FakeFactory(runs(answered(502, { error: 'mine' })));
+    const subject = await bench({ factory });
+    await subject.send(aMessage());
+    await subject.freed(1);
+    factory.fails = true;
+    await subject.send(aMessage());
+    await subject.freed(2);
+    const freeing = subject.acks.filter(({ instance }) => instance != null);
+    expect(freeing.map(({ isSystemError }) => isSystemError)).toEqual([false, true]);
+    expect(subject.records[1]?.response).toEqual({
+      statusCode: 3,
+      result: { error: 'Failed to provision resources to run the action.' },
+    });
+  });
+});
+
+describe('logs', () => {
+  it('are kept up to the limit, in the format of stock, without tags and sentinels', async () => {
+    const factory = new FakeFactory((path, body, container) => {
+      if (path === '/run') {
+        const id = String(body.activation_id);
+        container.print(id, 'stdout', 'hello');
+        container.print(id, 'stderr', 'x'.repeat(1024 ** 2));
+        container.sentinels(id);
+      }
+      return answered(200, {});
+    });
+    const subject = await bench({ factory });
+    await subject.send(aMessage());
+    await subject.freed(1);
+    expect(subject.records[0]?.logs).toEqual([
+      '2026-01-01T00:00:00.250000000Z stdout: hello',
+      expect.stringMatching(
+        /^.{30} stderr: Logs were truncated because the total bytes size exceeds the limit of 1048576 bytes\.$/,
+      ),
+    ]);
+  });
+
+  it('expected failure: without sentinels say so, and the instance is destroyed', async () => {
+    const factory = new FakeFactory(() => answered(200, {}));
+    const subject = await bench({ factory });
+    await subject.send(aMessage());
+    await subject.freed(1);
+    expect(subject.records[0]?.logs).toEqual([
+      expect.stringContaining('There was an issue while collecting your logs.'),
+    ]);
+    await until(() => factory.containers[0]?.calls.includes('destroy') === true);
+  });
+
+  it('of concurrent activations are told apart', async () => {
+    const concurrent = aStoredAction({ limits: { timeout: 10_000, memory: 256, logs: 1, concurrency: 3 } });
+    const waiting: (() => void)[] = [];
+    const factory = new FakeFactory(async (path, body, container) => {
+      if (path === '/init') return answered(200, {});
+      const id = String(body.activation_id);
+      await new Promise<void>((resolve) => {
+        waiting.push(resolve);
+        if (waiting.length === 3) for (const go of waiting) go();
+      });
+      container.print(id, 'stdout', `log of ${id}`);
+      container.sentinels(id);
+      return answered(200, {});
+    });
+    const subject = await bench({ factory, actions: [concurrent] });
+    await subject.send(aMessage(), aMessage(), aMessage());
+    await subject.freed(3);
+    expect(factory.containers).toHaveLength(1);
+    for (const { activationId, logs } of subject.records) {
+      expect(logs).toEqual([expect.stringContaining(`stdout: log of ${activationId}`)]);
+    }
+  });
+});
+
+describe('activations that never reach a container', () => {
+  it("expected failure: a missing action is the user's error, with kind unknown, one combined ack and a record", async () => {
+    const subject = await bench({ actions: [] });
+    await subject.send(aMessage(), aMessage({ blocking: false }));
+    await subject.freed(2);
+    expect(subject.types()).toEqual(['combined', 'combined']);
+    expect(typeof subject.acks[1]?.response).toBe('string');
+    expect(subject.records).toHaveLength(2);
+    expect(subject.records[0]?.response).toEqual({
+      statusCode: 1,
+      result: { error: 'Action could not be found or may have been deleted.' },
+    });
+    expect(valueOf(subject.records[0]?.annotations ?? [], 'kind')).toBe('unknown');
+  });
+
+  it("expected failure: limits outside the invoker's or the namespace's bounds name both values", async () => {
+    const large = aStoredAction({ limits: { timeout: 10_000, memory: 1024, logs: 1, concurrency: 1 } });
+    const subject = await bench({ actions: [large, aStoredAction({ name: 'small' })] });
+    const user = { ...aMessage().user, limits: { maxActionMemory: 128 } };
+    await subject.send(aMessage(), aMessage({ user, action: { path: 'guest', name: 'small' } }));
+    await subject.freed(2);
+    expect(
+      subject.records.map(({ response }) => [response.statusCode, (response.result as { error: string }).error]),
+    ).toEqual([
+      [1, 'memory limit 1024 MB exceeds allowed threshold of 512 MB'],
+      [1, 'memory limit 256 MB exceeds allowed threshold of 128 MB'],
+    ]);
+  });
+
+  it('expected failure: a kind that is not served is status 3', async () => {
+    const foreign = aStoredAction({ exec: { kind: 'python:3', code: 'x', binary: false } });
+    const subject = await bench({ actions: [foreign] });
+    await subject.send(aMessage());
+    await subject.freed(1);
+    expect(subject.records[0]?.response.statusCode).toBe(3);
+  });
+
+  it('expected failure: a blacklisted namespace gets an ack and no record', async () => {
+    const subject = await bench({ config: { blacklist: ['guest'] } });
+    await subject.send(aMessage());
+    await subject.freed(1);
+    expect(subject.acks[0]?.response).toMatchObject({ response: { statusCode: 1 } });
+    expect(subject.records).toEqual([]);
+  });
+
+  it('bad call: a malformed message is dropped, counted, and the next one runs', async () => {
+    const subject = await bench();
+    await subject.send('{"not":"an activation"}', 'nor json', aMessage());
+    await subject.freed(1);
+    expect(subject.acks).toHaveLength(2);
+    expect(await subject.extension.metrics.getSingleMetricAsString('tetris_invoker_malformed_messages_total')).toMatch(
+      / 2$/m,
+    );
+  });
+});
+
+describe('health tests', () => {
+  const test = { path: 'whisk.system', name: 'invokerHealthTestAction0' };
+
+  it('run the action where it is there, and are answered where it is not', async () => {
+    const action = aStoredAction({
+      namespace: 'whisk.system',
+      name: test.name,
+      exec: { kind: 'nodejs:18', code: 'x', binary: false },
+    });
+    const subject = await bench({ actions: [] });
+    const message = aMessage({ action: test, revision: null, blocking: false, transid: ['sid_invokerHealth', 1] });
+    await subject.send(message);
+    await subject.freed(1);
+    expect(subject.factory.containers).toHaveLength(0);
+    subject.actions.set(`whisk.system/${test.name}`, action);
+    await subject.send({ ...message, activationId: 'b'.repeat(32) });
+    await subject.freed(2);
+    expect(subject.factory.containers).toHaveLength(1);
+    expect(subject.types()).toEqual(['completion', 'completion']);
+    expect(subject.acks.map(({ isSystemError, transid }) => [isSystemError, transid])).toEqual([
+      [false, ['sid_invokerHealth', 1]],
+      [false, ['sid_invokerHealth', 1]],
+    ]);
+  });
+});
+
+describe('instances', () => {
+  it('expected failure: status 2 destroys the instance, status 1 keeps it', async () => {
+    const replies = [answered(200, { error: 'handled' }), answered(502, { error: 'crashed' }), answered(200, {})];
+    const factory = new FakeFactory((path, body, container) => {
+      if (path === '/init') return answered(200, {});
+      container.sentinels(String(body.activation_id));
+      return replies.shift() ?? answered(200, {});
+    });
+    const subject = await bench({ factory });
+    for (let count = 1; count <= 3; count += 1) {
+      await subject.send(aMessage());
+      await subject.freed(count);
+    }
+    expect(subject.records.map(({ response }) => response.statusCode)).toEqual([1, 2, 0]);
+    expect(factory.containers).toHaveLength(2);
+    expect(factory.containers[0]?.calls).toEqual(['/init', '/run', '/run', 'destroy']);
+  });
+
+  it('expected failure: one that dies answers what it has at once with status 2, and what waits gets another', async () => {
+    const concurrent = aStoredAction({ limits: { timeout: 10_000, memory: 256, logs: 1, concurrency: 2 } });
+    let killed = false;
+    const factory = new FakeFactory(async (path, body, container) => {
+      if (path === '/init') return answered(200, {});
+      if (container !== factory.containers[0]) return echo(path, body, container);
+      if (!killed && (body.value as { kill?: boolean }).kill === true) {
+        killed = true;
+        setTimeout(() => void container.destroy(), 30);
+      }
+      return new Promise(() => undefined);
+    });
+    const subject = await bench({ factory, actions: [concurrent], config: { memory: '256m' } });
+    await subject.send(aMessage({ content: { kill: true } }), aMessage(), aMessage(), aMessage());
+    await subject.freed(4);
+    expect(subject.records.map(({ response }) => response.statusCode).sort()).toEqual([0, 0, 2, 2]);
+    expect(subject.records.find(({ response }) => response.statusCode === 2)?.response.result).toEqual({
+      error: 'The action did not produce a valid response and exited unexpectedly.',
+    });
+    expect(subject.acks.filter(({ instance }) => instance != null)).toHaveLength(4);
+  });
+
+  it('expected failure: a failed init answers those that waited for it with the same error', async () => {
+    const concurrent = aStoredAction({ limits: { timeout: 10_000, memory: 256, logs: 0, concurrency: 3 } });
+    const factory = new FakeFactory(async () => {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      return answered(502, { error: 'Initialization has failed' });
+    });
+    const subject = await bench({ factory, actions: [concurrent] });
+    await subject.send(aMessage(), aMessage(), aMessage());
+    await subject.freed(3);
+    expect(factory.containers).toHaveLength(1);
+    for (const { response } of subject.records) {
+      expect(response).toEqual({ statusCode: 2, result: { error: 'Initialization has failed' } });
+    }
+  });
+
+  it('resume a paused instance, and go elsewhere when it does not listen any more', async () => {
+    let dead = false;
+    const factory = new FakeFactory((path, body, container) =>
+      dead && container === factory.containers[0] ? { outcome: 'gone', reached: false } : echo(path, body, container),
+    );
+    const subject = await bench({ factory, config: { pauseGraceMs: 20 } });
+    await subject.send(aMessage());
+    await subject.freed(1);
+    await until(() => factory.containers[0]?.calls.includes('pause') === true);
+    dead = true;
+    await subject.send(aMessage());
+    await subject.freed(2);
+    expect(factory.containers[0]?.calls.slice(0, 5)).toEqual(['/init', '/run', 'pause', 'resume', '/run']);
+    expect(factory.containers).toHaveLength(2);
+    expect(subject.records.map(({ response }) => response.statusCode)).toEqual([0, 0]);
+  });
+});
+
+describe('the invoker', () => {
+  it('pings after its topic is there, reads actions once a revision, and says goodbye', async () => {
+    const subject = await bench();
+    await subject.send(aMessage(), aMessage());
+    await subject.freed(2);
+    expect(subject.reads).toBe(1);
+    await subject.extension.stop();
+    benches.length = 0;
+    await until(() => subject.pings.length >= 2);
+    expect(subject.pings[0]).toMatchObject({
+      name: { instance: 0, tags: [], dedicatedNamespaces: [] },
+      isEnabled: true,
+    });
+    expect(subject.pings.at(-1)?.isEnabled).toBe(false);
+    expect(subject.factory.containers.every(({ calls }) => calls.includes('destroy'))).toBe(true);
+  });
+
+  it('finishes what it has before it stops', async () => {
+    const factory = new FakeFactory(async (path, body, container) => {
+      if (path === '/run') await new Promise((resolve) => setTimeout(resolve, 100));
+      return echo(path, body, container);
+    });
+    const subject = await bench({ factory });
+    await subject.send(aMessage(), aMessage());
+    await until(() => factory.containers.some(({ calls }) => calls.includes('/run')));
+    await subject.extension.stop();
+    benches.length = 0;
+    await subject.freed(2);
+    expect(subject.records.map(({ response }) => response.statusCode)).toEqual([0, 0]);
+  });
+
+  it('sends an event when the slot is free', async () => {
+    const subject = await bench({ config: { eventsTopic: 'events' } });
+    await subject.send(aMessage());
+    await until(() => subject.events.length === 1);
+    expect(subject.events[0]).toMatchObject({
+      source: 'invoker0',
+      eventType: 'Activation',
+      body: { kind: 'nodejs:20', statusCode: 0 },
+    });
+  });
+
+  it('registers, measures, publishes what an action needs, and releases', async () => {
+    const tensors = [{ sha256: 'd'.repeat(64), bytes: 1000 }];
+    const living = new Set<string>();
+    const daemon = {
+      registerInstance: async (token: string) => {
+        living.add(token);
+        return { instance: token, namespace: 'guest', viewPath: `/views/${token}`, models: [] };
+      },
+      releaseInstance: async (token: string) => void living.delete(token),
+      leases: async () => [],
+      instance: async (token: string) => ({
+        instance: token,
+        namespace: 'guest',
+        viewPath: '',
+        models: [{ modelKey: 'm', name: 'm', tensors }],
+      }),
+      totals: async () => ({ leasedBytes: 1000 }) as StoreTotals,
+      inventory: async () => ({ snapshot: { sequence: 1, tensors } }),
+    };
+    const factory = new FakeFactory();
+    const subject = await bench({ factory, parts: { daemon: daemon as never } });
+    await subject.send(aMessage());
+    await subject.freed(1);
+    await until(async () => (await subject.registry.getManifest('guest/classify@5-abc')) !== undefined);
+    expect(await subject.registry.getManifest('guest/classify@5-abc')).toEqual({
+      tensors,
+      privateBytes: 10 * 1024 ** 2,
+    });
+    expect(factory.containers[0]?.spec.viewPath).toBe(`/views/${[...living][0]}`);
+    await until(() => subject.extension.status().memoryUsedBytes === 1000 + 10 * 1024 ** 2);
+    expect(subject.extension.status().warm).toEqual([{ action: 'guest/classify@5-abc', namespace: 'guest', room: 1 }]);
+    await factory.containers[0]?.destroy();
+    await until(() => living.size === 0);
+  });
+});
