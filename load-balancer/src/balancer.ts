@@ -219,13 +219,14 @@ export class LoadBalancer {
   }
 
   async #giveUpLost(nowMs: number): Promise<void> {
-    for (const invoker of this.fleet.tick(nowMs)) {
-      this.#log.warn({ invoker: invoker.instance }, 'invoker is silent: its activations are answered with an error');
-      this.#placer.instances.forget(invoker);
+    const gone = this.fleet.tick(nowMs);
+    for (const { instance } of gone) {
+      this.#log.warn({ invoker: instance }, 'invoker is silent: its activations are answered with an error');
     }
-    for (const node of this.fleet.forget(nowMs)) this.similarity.dropNode(node);
     const lost = lostActivations(this.#table, this.fleet, this.config, nowMs);
     await Promise.all(lost.map(async ({ activationId, reason }) => this.#dispatcher.lose(activationId, reason)));
+    for (const invoker of gone) this.#placer.instances.forget(invoker);
+    for (const node of this.fleet.forget(nowMs)) this.similarity.dropNode(node);
   }
 
   #count(nowMs: number): void {

@@ -112,7 +112,10 @@ export class Placer {
   }
 
   #walk(request: PlacementRequest, key: string, nowMs: number): Placement | undefined {
-    const walk = { ...request, key, blackbox: request.kind === BLACKBOX };
+    const { concurrency, memoryBytes, kind } = request;
+    // Containers of one shape share their slots; where limits could not be read, those assumed make another shape.
+    const shape = `${key} ${concurrency} ${memoryBytes}`;
+    const walk = { ...request, key: shape, blackbox: kind === BLACKBOX };
     const options = { ...this.#rules, random: this.#random };
     const invoker = walkHome(this.#fleet.stock(), this.#fleet.usable('stock', nowMs), walk, options);
     return invoker === undefined ? undefined : this.#placed('walk', invoker, 0, takeSlot(invoker, walk));

@@ -34,6 +34,7 @@ export function takeSlot(invoker: Invoker, { key, concurrency, memoryBytes }: Wa
   containers.inFlight += 1;
   if (containers.inFlight > containers.capacity) addContainers(1);
   return () => {
+    if (invoker.instances.get(key) !== containers) return; // The invoker was given up, and its books closed.
     containers.inFlight -= 1;
     if (containers.capacity - containers.inFlight >= concurrency) addContainers(-1);
     if (containers.inFlight === 0) invoker.instances.delete(key);

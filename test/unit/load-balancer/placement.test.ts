@@ -1,0 +1,309 @@
+import { type InvokerStatus, actionKey } from '@tetris/common';
+import { Fleet, type Placement, Placer, type PlacementRequest, SimilarityIndex, homeHash } from '@tetris/load-balancer';
+
+const MIB = 1024 ** 2;
+const RULES = {
+  tetrisKinds: ['nodejs:tetris'],
+  plainKinds: ['nodejs:2*'],
+  inFlightMax: 8,
+  startMsMax: 20_000,
+  managedFraction: 0.9,
+  blackboxFraction: 0.1,
+};
+const tensor = (name: string, bytes: number): { sha256: string; bytes: number } => ({
+  sha256: name.padStart(64, '0'),
+  bytes,
+});
+
+class World {
+  nowMs = 0;
+  readonly fleet = new Fleet({
+    silenceMs: 10_000,
+    stockGraceMs: 0,
+    suspectMs: 60_000,
+    forgetMs: 60_000,
+    invokersMax: 100,
+  });
+  readonly similarity = new SimilarityIndex({ actionsMax: 100, nodesMax: 100 });
+  readonly placer = new Placer(this.fleet, this.similarity, RULES, () => 0.99);
+
+  tetris(instance: number, freeBytes: number, warm: InvokerStatus['warm'] = [], running = 0): void {
+    const node = `node${instance}`;
+    const invoker = this.fleet.status(
+      {
+        instance,
+        node,
+        atMs: 0,
+        memoryBytes: 4_096 * MIB,
+        memoryUsedBytes: 4_096 * MIB - freeBytes,
+        running,
+        waiting: 0,
+        warm,
+        draining: false,
+      },
+      this.nowMs,
+    );
+    if (invoker === undefined) throw new Error('not met');
+    invoker.nodeIndex = this.similarity.nodeIndex(node);
+    this.placer.instances.observe(invoker, warm, this.nowMs);
+    this.ping(instance);
+  }
+
+  stock(instance: number): void {
+    this.ping(instance);
+    this.ping(instance);
+  }
+
+  ping(instance: number): void {
+    const name = {
+      instance,
+      userMemory: '1024 MB',
+      instanceType: 'invoker' as const,
+      tags: [],
+      dedicatedNamespaces: [],
+    };
+    this.fleet.ping({ name }, this.nowMs);
+  }
+
+  place(overrides: Partial<PlacementRequest> = {}): Placement {
+    return this.placer.place(
+      {
+        actionKey: actionKey('guest/classify', '1-a'),
+        action: 'guest/classify',
+        namespace: 'guest',
+        kind: 'nodejs:tetris',
+        memoryBytes: 256 * MIB,
+        concurrency: 2,
+        ...overrides,
+      },
+      this.nowMs,
+    );
+  }
+}
+
+const where = (placement: Placement): string =>
+  'invoker' in placement ? `${placement.outcome} ${placement.invoker.instance}` : placement.outcome;
+const give = (placement: Placement): void => {
+  if ('release' in placement) placement.release();
+};
+
+describe('Placer', () => {
+  let world: World;
+  beforeEach(() => {
+    world = new World();
+  });
+
+  describe('of a tetris kind', () => {
+    const manifest = {
+      tensors: [tensor('a', 300 * MIB), tensor('b', 100 * MIB)],
+      privateBytes: 50 * MIB,
+    };
+
+    it('prefers the node that holds most of the tensors, and the emptier of equals', () => {
+      for (const instance of [0, 1, 2, 3]) world.tetris(instance, (1_000 + instance) * MIB);
+      world.similarity.setManifest(actionKey('guest/classify', '1-a'), manifest);
+      expect(where(world.place({ namespace: 'other' }))).toBe('similar 3');
+      world.similarity.changeInventory('node0', [tensor('b', 100 * MIB)], []);
+      world.similarity.changeInventory('node1', [tensor('a', 300 * MIB)], []);
+      world.similarity.changeInventory('node2', [tensor('a', 300 * MIB)], []);
+      const placement = world.place();
+      expect(where(placement)).toBe('similar 2');
+      expect(placement).toMatchObject({ theta: 0.75 });
+    });
+
+    it('asks for room for the missing tensors and the private memory only', () => {
+      world.similarity.setManifest(actionKey('guest/classify', '1-a'), manifest);
+      world.tetris(0, 449 * MIB);
+      world.tetris(1, 149 * MIB);
+      world.tetris(2, 150 * MIB);
+      for (const node of ['node1', 'node2']) world.similarity.changeInventory(node, [tensor('a', 300 * MIB)], []);
+      expect(where(world.place())).toBe('similar 2');
+    });
+
+    it('goes to a warm instance with room before the best tensors', () => {
+      world.similarity.setManifest(actionKey('guest/classify', '1-a'), manifest);
+      const warm = { action: actionKey('guest/classify', '1-a'), namespace: 'guest', room: 1 };
+      world.tetris(0, 1_000 * MIB, [warm]);
+      world.tetris(1, 1_000 * MIB, [{ ...warm, room: 2 }]);
+      world.tetris(2, 1_000 * MIB);
+      world.similarity.setInventory('node2', manifest.tensors);
+      expect([world.place(), world.place(), world.place(), world.place()].map(where)).toEqual([
+        'warm 1',
+        'warm 0',
+        'warm 1',
+        'similar 2',
+      ]);
+      expect(where(world.place({ namespace: 'other' }))).toBe('similar 2');
+    });
+
+    it('fills an instance that is just starting, and sets its memory aside', () => {
+      world.similarity.setManifest(actionKey('guest/classify', '1-a'), manifest);
+      world.tetris(0, 800 * MIB);
+      world.tetris(1, 700 * MIB);
+      // 450 MiB for the first instance, then one for which node 0 has no room any more.
+      expect([1, 2, 3, 4, 5].map(() => where(world.place()))).toEqual([
+        'similar 0',
+        'warm 0',
+        'similar 1',
+        'warm 1',
+        'queued 0',
+      ]);
+    });
+
+    it('learns from the next status whether the instance has started', () => {
+      world.tetris(0, 300 * MIB);
+      expect(where(world.place())).toBe('home 0');
+      world.tetris(0, 300 * MIB);
+      expect(where(world.place())).toBe('warm 0');
+      world.nowMs = 20_001;
+      world.tetris(0, 300 * MIB);
+      expect(where(world.place())).toBe('home 0');
+    });
+
+    it('has room again when activations end', () => {
+      world.tetris(0, 300 * MIB);
+      const placements = [world.place(), world.place()];
+      expect(placements.map(where)).toEqual(['home 0', 'warm 0']);
+      expect(where(world.place())).toBe('queued 0');
+      placements.forEach(give);
+      expect(where(world.place())).toBe('warm 0');
+    });
+
+    it('keeps an action whose tensors are unknown at home, and goes to the emptiest node where home has no room', () => {
+      for (const instance of [0, 1, 2, 3, 4]) world.tetris(instance, (500 + instance) * MIB);
+      const home = homeHash('guest', 'guest/classify') % 5;
+      expect(where(world.place())).toBe(`home ${home}`);
+      world.tetris(home, 100 * MIB);
+      world.placer.instances.forget(world.fleet.get(home) as never);
+      expect(where(world.place())).toBe(`home ${home === 4 ? 3 : 4}`);
+    });
+
+    it('queues at the shortest queue, and says saturated when everyone has all that may be in flight', () => {
+      world.tetris(0, 0, [], 5);
+      world.tetris(1, 0, [], 0);
+      const placements = Array.from({ length: 17 }, () => world.place());
+      expect(where(placements[0] as Placement)).toBe('queued 1');
+      expect(placements.map(where).filter((text) => text === 'queued 0')).toHaveLength(8);
+      expect(placements.map(where).at(-1)).toBe('saturated');
+      give(placements[3] as Placement);
+      expect(world.place().outcome).toBe('queued');
+    });
+  });
+
+  describe('of a mixed fleet', () => {
+    it('sends tetris kinds to tetris invokers and all others to stock ones', () => {
+      world.tetris(0, 1_000 * MIB);
+      world.stock(1);
+      expect(where(world.place())).toBe('home 0');
+      expect(where(world.place({ kind: 'python:3', concurrency: 1 }))).toBe('walk 1');
+      expect(where(world.place({ kind: 'nodejs:20', concurrency: 1 }))).toBe('walk 1');
+      expect(where(world.place({ kind: undefined, concurrency: 1 }))).toBe('walk 1');
+    });
+
+    it('runs plain node kinds on tetris invokers where there is no stock one, and refuses others', () => {
+      world.tetris(0, 1_000 * MIB);
+      expect(where(world.place({ kind: 'nodejs:20' }))).toBe('home 0');
+      expect(where(world.place({ kind: undefined, actionKey: 'x' }))).toBe('home 0');
+      expect(where(world.place({ kind: 'python:3' }))).toBe('unserved');
+    });
+
+    it('falls back to stock invokers for a tetris kind, which may have its runtime in their manifest', () => {
+      world.stock(0);
+      expect(where(world.place())).toBe('walk 0');
+    });
+
+    it('says absent where nobody is usable', () => {
+      expect(world.place()).toEqual({ outcome: 'absent' });
+      expect(world.placer.placeProbe(0)).toEqual({ outcome: 'absent' });
+    });
+  });
+
+  describe('over stock invokers', () => {
+    const plain = { kind: 'python:3', concurrency: 1, memoryBytes: 512 * MIB };
+    const walk = (count: number): string[] => Array.from({ length: count }, () => where(world.place(plain)));
+
+    it('walks from home, takes whole memory limits, and forces a random one when all are full', () => {
+      for (const instance of [0, 1, 2, 3]) world.stock(instance);
+      const home = homeHash('guest', 'guest/classify') % 4;
+      const seen = walk(8);
+      expect(seen.slice(0, 2)).toEqual([`walk ${home}`, `walk ${home}`]);
+      const counts = [0, 1, 2, 3].map((instance) => seen.filter((text) => text === `walk ${instance}`).length);
+      expect(counts).toEqual([2, 2, 2, 2]);
+      expect(walk(1)).toEqual(['walk 3']);
+    });
+
+    it('counts the slots of one container before it takes memory for another', () => {
+      world.stock(0);
+      const placements = Array.from({ length: 5 }, () => world.place({ ...plain, concurrency: 4 }));
+      expect(world.fleet.get(0)?.reservedBytes).toBe(1_024 * MIB);
+      placements.forEach(give);
+      expect(world.fleet.get(0)).toMatchObject({ reservedBytes: 0, inFlight: 0 });
+      expect(world.fleet.get(0)?.instances.size).toBe(0);
+    });
+
+    it('skips an unusable home but keeps its place', () => {
+      for (const instance of [0, 1, 2, 3]) world.stock(instance);
+      const home = homeHash('guest', 'guest/classify') % 4;
+      const name = {
+        instance: home,
+        userMemory: '1024 MB',
+        instanceType: 'invoker' as const,
+        tags: [],
+        dedicatedNamespaces: [],
+      };
+      world.fleet.ping({ name, isEnabled: false }, 0);
+      expect(walk(1)).not.toEqual([`walk ${home}`]);
+      world.ping(home);
+      expect(walk(1)).toEqual([`walk ${home}`]);
+    });
+
+    it('gives blackbox actions the last share of the invokers', () => {
+      for (let instance = 0; instance < 10; instance += 1) world.stock(instance);
+      expect(where(world.place({ ...plain, kind: 'blackbox' }))).toBe('walk 9');
+    });
+  });
+
+  it('ends with level books after random placements, releases and statuses', () => {
+    const seed = Date.now() % 1_000_000;
+    let state = seed;
+    const below = (bound: number): number => {
+      state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff;
+      return (state >>> 8) % bound;
+    };
+    const running: Placement[] = [];
+    const kinds = ['nodejs:tetris', 'nodejs:20', 'python:3', undefined];
+    for (let step = 0; step < 5_000; step += 1) {
+      world.nowMs += below(100);
+      const dice = below(10);
+      if (dice < 5) {
+        const action = `guest/action${below(12)}`;
+        const placement = world.place({
+          action,
+          actionKey: actionKey(action, '1'),
+          namespace: `tenant${below(3)}`,
+          kind: kinds[below(4)],
+          concurrency: 1 + below(3),
+        });
+        if ('invoker' in placement) running.push(placement);
+      } else if (dice < 8) {
+        running.splice(below(running.length), 1).forEach(give);
+      } else if (dice === 8) {
+        const action = actionKey(`guest/action${below(12)}`, '1');
+        world.tetris(below(4), below(4_096) * MIB, [{ action, namespace: 'tenant0', room: below(4) }]);
+      } else {
+        world.stock(4 + below(3));
+      }
+    }
+    running.forEach(give);
+    world.nowMs += 100_000;
+    for (const instance of [0, 1, 2, 3]) world.tetris(instance, 0);
+    const left = world.fleet
+      .all()
+      .map(({ inFlight, reservedBytes, instances }) => [inFlight, reservedBytes, instances.size]);
+    try {
+      expect(left).toEqual(left.map(() => [0, 0, 0]));
+    } catch (error) {
+      throw new Error(`seed ${seed}`, { cause: error });
+    }
+  });
+});
