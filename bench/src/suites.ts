@@ -16,7 +16,7 @@ export interface SuiteEntry {
 
 export const SUITES: Readonly<Record<string, SuiteEntry>> = {
   sharing: {
-    description: 'tensor daemon and views alone, beside plain processes: memory, load and run time',
+    description: 'tensor daemon and action runtime alone, beside plain processes: memory, load and run time',
     load: async () => (await import('./sharing/sharing.js')).suite,
   },
   latency: {

@@ -1,4 +1,4 @@
-/** Sharing alone: daemon and views against plain processes, without the platform in between. */
+/** Sharing alone: tensor daemon and action runtime against plain processes, without the platform in between. */
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Cleanups, temporaryFolder } from '../demo/cleanups';
@@ -9,7 +9,8 @@ import { fullSettings } from '../demo/settings';
 import { StockSite } from '../demo/stock-site';
 import { buildModel } from '../models/built-model';
 import type { Suite, SuiteResult } from '../suites';
-import { DaemonSite } from './daemon-site';
+import { DaemonProcess } from './daemon-process';
+import { NodeSite } from './node-site';
 
 const ACTION_PATH = join(__dirname, '../../actions/classify.js');
 
@@ -22,9 +23,14 @@ async function measure(cleanups: Cleanups): Promise<SuiteResult> {
 
   const stock = new StockSite(ACTION_PATH, ({ name }) => join(folder, `${name}.onnx`));
   cleanups.add(() => stock.stop());
-  const shared = await DaemonSite.start(folder, storePath);
+  const daemon = new DaemonProcess(folder, storePath);
+  cleanups.add(() => daemon.stop());
+  await daemon.ready();
+  const foreignPids = (): number[] => stock.pids;
+  const shared = new NodeSite({ daemon, storePath, folder, actionPath: ACTION_PATH, foreignPids });
   cleanups.add(() => shared.stop());
-  const sites = { shared, stock, storePath, operators: [shared.operator] };
+  await shared.open();
+  const sites = { shared, stock, storePath, operators: [daemon.operator] };
   const { steps, latencies, store } = await compareSites(sites, settings, progress);
   progress.stop();
   return { ...figuresOf(steps, latencies), functions: functionFigures(steps), store };

@@ -1,0 +1,62 @@
+import { DaemonOperator } from '@tetris/common';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+
+const READY_WITHIN_MS = 10_000;
+const POLL_MS = 20;
+
+/** A tensor daemon in a process of its own. */
+export class DaemonProcess {
+  readonly socketPath: string;
+  readonly operator: DaemonOperator;
+  readonly #child: ChildProcess;
+
+  /**
+   * Starts it; {@link ready} tells when it answers.
+   *
+   * @param folder models are leased from here, and the sockets are put here
+   * @param settings further `TETRIS_DAEMON_` variables
+   */
+  constructor(folder: string, storePath: string, settings: Readonly<Record<string, string>> = {}) {
+    this.socketPath = join(folder, 'instance.sock');
+    const operatorSocketPath = join(folder, 'operator.sock');
+    this.operator = new DaemonOperator(operatorSocketPath);
+    const main = join(dirname(require.resolve('@tetris/tensor-daemon')), 'main.js');
+    this.#child = spawn(process.execPath, [main], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+      env: {
+        ...process.env,
+        TETRIS_DAEMON_SOCKET_PATH: this.socketPath,
+        TETRIS_DAEMON_OPERATOR_SOCKET_PATH: operatorSocketPath,
+        TETRIS_DAEMON_STORE_PATH: storePath,
+        TETRIS_DAEMON_MODEL_ROOTS: folder,
+        TETRIS_DAEMON_LOG_LEVEL: 'warn',
+        ...settings,
+      },
+    });
+  }
+
+  /** @throws PluginError `ERR_DAEMON_UNAVAILABLE` where it does not answer in time */
+  async ready(): Promise<void> {
+    const deadlineMs = performance.now() + READY_WITHIN_MS;
+    for (;;) {
+      try {
+        await this.operator.health();
+        return;
+      } catch (error) {
+        if (performance.now() > deadlineMs) throw error;
+        await delay(POLL_MS);
+      }
+    }
+  }
+
+  /** Idempotent. */
+  async stop(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const ended = once(this.#child, 'exit');
+    this.#child.kill('SIGTERM');
+    await ended;
+  }
+}
