@@ -66,5 +66,7 @@ export function invoke(
 export async function resultOf(reply: Promise<ContainerReply>): Promise<Record<string, unknown>> {
   const settled = await reply;
   if (settled.outcome !== 'answered' || settled.status !== 200) throw new Error(`/run: ${JSON.stringify(settled)}`);
-  return JSON.parse(settled.body) as Record<string, unknown>;
+  const result = JSON.parse(settled.body) as Record<string, unknown>;
+  if ('error' in result) throw new Error(`/run: ${settled.body}`);
+  return result;
 }

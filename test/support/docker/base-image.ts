@@ -33,7 +33,7 @@ function makeRoot(root: string): string {
   writeFileSync(join(root, 'etc/group'), GROUP);
   copyWithLibraries(realpathSync(process.execPath), join(root, 'usr/bin/node'), root);
   for (const program of PROGRAMS) copyWithLibraries(realpathSync(program), join(root, program), root);
-  copyResolver(root);
+  copyGlibc(root);
   return root;
 }
 
@@ -46,10 +46,11 @@ function copyWithLibraries(program: string, target: string, root: string): void 
   }
 }
 
-/** getaddrinfo loads these at run time, so no program lists them. */
-function copyResolver(root: string): void {
+/** The parts of glibc that no program here lists but native modules and getaddrinfo load. */
+function copyGlibc(root: string): void {
   const folder = join('/lib', `${process.arch === 'x64' ? 'x86_64' : 'aarch64'}-linux-gnu`);
-  for (const name of readdirSync(folder).filter((file) => /^libnss_(dns|files)\.so/.test(file))) {
+  const parts = /^lib(rt|dl|pthread|util|resolv|nss_dns|nss_files)\.so\.\d+$/;
+  for (const name of readdirSync(folder).filter((file) => parts.test(file))) {
     copyFileSync(join(folder, name), join(root, folder, name));
   }
 }

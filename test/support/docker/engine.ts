@@ -19,7 +19,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BASE_IMAGE, importBaseImage } from './base-image';
-import { namespaceCgroup, namespaceFolder } from './namespace';
+import { mountMemory, namespaceCgroup, namespaceFolder } from './namespace';
 
 /** For `beforeAll`: engine, base image and runtime image take some ten seconds on a slow machine. */
 export const ENGINE_TIMEOUT_MS = 180_000;
@@ -30,6 +30,8 @@ const START_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 30_000;
 const COMMAND_TIMEOUT_MS = 120_000;
 const ROOT = join(__dirname, '../../..');
+/** Room for the images: base, runtime and its build; pages are taken as they are written. */
+const DATA_SIZE = '2g';
 /** Of the bridge; free, because the network namespace is new. */
 const BRIDGE_ADDRESS = '172.31.77.1/24';
 
@@ -51,6 +53,8 @@ export async function startEngine(): Promise<Engine> {
   const folder = mkdtempSync(join(namespaceFolder(), 'engine-'));
   const socketPath = join(folder, 'engine.sock');
   const logPath = join(folder, 'engine.log');
+  // Images in memory: the engine syncs every layer that it writes.
+  mountMemory(join(folder, 'data'), DATA_SIZE);
   const daemon = spawn('dockerd', engineArguments(folder, socketPath), {
     stdio: ['ignore', openSync(logPath, 'a'), openSync(logPath, 'a')],
   });

@@ -13,8 +13,8 @@
  * servers such a test needs (a broker, a database) it starts inside as well; only files and Unix sockets are shared
  * with the outside.
  */
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 
@@ -56,6 +56,13 @@ export function namespaceFolder(): string {
 /** Name of the cgroup under which an engine of this test run puts its containers; the outer run removes it. */
 export function namespaceCgroup(folder: string = namespaceFolder()): string {
   return `tetris-test-${folder.slice(folder.lastIndexOf('-') + 1)}`;
+}
+
+/** Makes a folder in memory. The mount is the namespace's alone and goes with it. `size` as in `size=2g`. */
+export function mountMemory(path: string, size: string): void {
+  namespaceFolder(); // outside, the mount would stay
+  mkdirSync(path, { recursive: true });
+  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', path]);
 }
 
 /** What this machine lacks for a Docker engine of our own, in words; undefined when it has everything. */
