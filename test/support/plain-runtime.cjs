@@ -39,7 +39,10 @@ async function init(response, { value }) {
 const misbehave = {
   exit: () => process.exit(1),
   hang: () => undefined,
-  chunked: (response) => response.end(JSON.stringify({ chunked: true })),
+  chunked: (response) => {
+    response.write('{"chunked":');
+    response.end('true}');
+  },
   refuse: (response) => answer(response, 503, { error: 'shutting down' }),
   raw: (response, { status, body }) => answer(response, status, body),
   eat: () => {
