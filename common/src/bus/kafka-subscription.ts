@@ -53,13 +53,18 @@ export class KafkaSubscription implements Subscription {
     log: Logger,
   ): Promise<KafkaSubscription> {
     const subscription = new KafkaSubscription(kafka, options, times, log);
-    try {
-      await subscription.#start();
-    } catch (error) {
-      await subscription.stop();
-      throw busUnavailable(`cannot read topic ${options.topic}`, 'no', error);
+    const giveUpMs = Date.now() + times.startTimeoutMs;
+    for (let waitMs = RESTART_FIRST_MS; ; waitMs = Math.min(waitMs * 2, RESTART_MAX_MS)) {
+      try {
+        await subscription.#start();
+        return subscription;
+      } catch (error) {
+        await subscription.#consumer?.disconnect().catch(() => undefined);
+        // A coordinator that loads, a topic that not every broker knows yet, a broker that restarts.
+        if (Date.now() + waitMs > giveUpMs) throw busUnavailable(`cannot read topic ${options.topic}`, 'no', error);
+      }
+      await delay(waitMs);
     }
-    return subscription;
   }
 
   async stop(): Promise<void> {
