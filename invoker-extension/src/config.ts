@@ -2,6 +2,9 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { configSchema, key } from '@tetris/common';
 import { STORE_LEVELS } from './activations/store-policy';
+import { DOCKER_KEYS } from './containers/docker-config';
+import { KEEP_ALIVE_POLICIES } from './scaling/keep-alive-policy';
+import { DOCKER_KEYS } from './containers/docker-config';
 
 /** Configuration of one invoker extension, `TETRIS_INVOKER_*`. Limits repeat the controller's: both sides check them. */
 export const invokerConfig = configSchema('invoker', {
@@ -37,7 +40,16 @@ export const invokerConfig = configSchema('invoker', {
   ),
   startsMax: key.integer(10, 'containers', 'Containers created at once.', { min: 1 }),
   pauseGraceMs: key.integer(10_000, 'ms', 'Idle time after which an instance is frozen.'),
-  keepAliveMs: key.integer(600_000, 'ms', 'Idle time after which an instance is removed.'),
+  keepAlivePolicy: key.oneOf(
+    KEEP_ALIVE_POLICIES,
+    'fixed',
+    'How long idle instances stay: always keepAliveMs, by the idle times the action has shown, or by worth under memory pressure.',
+  ),
+  keepAliveMs: key.integer(
+    600_000,
+    'ms',
+    'Idle time after which an instance is removed; the most that any policy keeps.',
+  ),
   tickMs: key.integer(200, 'ms', 'How often idle times and waits are looked at.', { min: 10 }),
   kinds: key.list(
     ['nodejs:tetris', 'nodejs:20', 'nodejs:default'],
@@ -68,6 +80,12 @@ export const invokerConfig = configSchema('invoker', {
   memoryWatchMs: key.integer(250, 'ms', "How often a process container's memory is compared with its limit.", {
     min: 10,
   }),
+  containers: key.oneOf(
+    ['process', 'docker'],
+    'process',
+    'What function instances are: child processes of the invoker, or containers of a Docker engine.',
+  ),
+  ...DOCKER_KEYS,
   apiHost: key.text('', 'url', '__OW_API_HOST of the containers. Empty: not set.'),
   daemonSocketPath: key.text(
     '',
@@ -79,7 +97,11 @@ export const invokerConfig = configSchema('invoker', {
     'path',
     "The tensor daemon's operator socket. Empty together with daemonSocketPath.",
   ),
-  modelRoots: key.list([], 'paths', 'Model folders registered with the daemon, as seen inside process containers.'),
+  modelRoots: key.list(
+    [],
+    'paths',
+    'Model folders registered with the daemon. Docker containers may see one elsewhere: inside=outside.',
+  ),
   measureMs: key.integer(5_000, 'ms', 'How often private memory of instances and the store are measured.', {
     min: 100,
   }),
@@ -107,8 +129,7 @@ export const invokerConfig = configSchema('invoker', {
   logsMaxMb: key.integer(10, 'MB', 'whisk.log-limit.max'),
   concurrencyMin: key.integer(1, 'activations', 'whisk.concurrency-limit.min'),
   concurrencyMax: key.integer(500, 'activations', 'whisk.concurrency-limit.max'),
-  actionCacheEntries: key.integer(1_000, 'actions', 'Actions kept in memory.', { min: 1 }),
-  actionCacheCode: key.bytes('256m', 'Code kept in memory.'),
+  actionCacheBytes: key.bytes('256m', 'Code of actions that the entity store keeps in memory.'),
   actionCacheTtlMs: key.integer(300_000, 'ms', 'Age at which a kept action is read again.'),
   manifestCacheEntries: key.integer(10_000, 'actions', 'Manifests kept in memory.', { min: 1 }),
   blacklist: key.list([], 'namespaces', 'Namespaces whose activations are acknowledged and not run.'),
@@ -120,6 +141,19 @@ export const invokerConfig = configSchema('invoker', {
     'base64',
     'Key of locked parameters, 16 or 32 bytes, as whisk.parameter-storage.key. Empty: none.',
   ),
+  containers: key.oneOf(['process', 'docker'] as const, 'process', 'What function instances are made of.'),
+  ...DOCKER_KEYS,
+  kafkaBrokers: key.list(['127.0.0.1:9092'], 'host:port', 'Brokers.'),
+  kafkaReplicationFactor: key.integer(1, 'count', 'Of the topics that this process creates.', { min: 1 }),
+  couchUrl: key.text('http://127.0.0.1:5984', 'URL', 'Entity database, credentials included.'),
+  couchPrefix: key.text('whisk_local_', 'text', "Prefix of the databases' names; Ansible's db_prefix."),
+  redisUrl: key.text('redis://127.0.0.1:6379', 'URL', 'Registry, shared with the load balancers.'),
+  httpHost: key.text('127.0.0.1', 'address', 'Address of the HTTP server.'),
+  httpPort: key.integer(0, 'port', 'Port of /ping, /metrics, /enable, /disable and /isEnabled. 0: no server.', {
+    max: 65_535,
+  }),
+  httpUser: key.text('', 'text', 'Basic auth of /enable, /disable and /isEnabled. Empty: they are not served.'),
+  httpPassword: key.text('', 'text', 'Password of httpUser.'),
   drainMs: key.integer(300_000, 'ms', 'Longest wait for running activations at the end.'),
   logLevel: key.oneOf(['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const, 'info', 'Log level.'),
 });

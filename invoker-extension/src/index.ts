@@ -9,3 +9,7 @@ export type {
   LogLine,
 } from './containers/container';
 export { ProcessFactory, type ProcessFactoryOptions } from './containers/process-factory';
+export { DOCKER_KEYS, type DockerConfig } from './containers/docker-config';
+export { DockerFactory, type DockerFactoryOptions } from './containers/docker-factory';
+export { type ModelRoot, parseModelRoot } from './containers/docker-request';
+export { type StemCellKind, type StemCellPlan, StemCells } from './containers/stem-cells';

@@ -1,5 +1,4 @@
-import type { Container } from '@tetris/invoker-extension';
-import type { DockerFactory } from '@tetris/invoker-extension/dist/containers/docker-factory';
+import type { Container, DockerFactory } from '@tetris/invoker-extension';
 import {
   collectLogs,
   containerSpec,

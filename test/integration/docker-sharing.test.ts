@@ -1,7 +1,6 @@
 import { buildModel, type BuiltModel, perceptron } from '@tetris/bench';
 import { DaemonOperator } from '@tetris/common';
-import type { Container } from '@tetris/invoker-extension';
-import type { DockerFactory } from '@tetris/invoker-extension/dist/containers/docker-factory';
+import type { Container, DockerFactory } from '@tetris/invoker-extension';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, mkdtempSync } from 'node:fs';

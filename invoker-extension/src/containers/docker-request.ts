@@ -12,6 +12,12 @@ export interface ModelRoot {
   outside: string;
 }
 
+/** `/models=/srv/models` or `/models`, as the daemon's key `modelRoots` has it. */
+export function parseModelRoot(text: string): ModelRoot {
+  const [inside = '', outside = inside] = text.split('=', 2);
+  return { inside, outside };
+}
+
 /** What a request depends on beside the container's own specification. */
 export interface RequestSettings {
   config: DockerConfig;

@@ -1,8 +1,14 @@
 /** Function instances on a test's own engine: a factory with its configuration, and OpenWhisk's two requests. */
 import { createLogger, readConfig, configSchema } from '@tetris/common';
-import type { Container, ContainerReply, ContainerSpec, LogLine } from '@tetris/invoker-extension';
-import { DOCKER_KEYS } from '@tetris/invoker-extension/dist/containers/docker-config';
-import { DockerFactory, type DockerFactoryOptions } from '@tetris/invoker-extension/dist/containers/docker-factory';
+import {
+  type Container,
+  type ContainerReply,
+  type ContainerSpec,
+  DOCKER_KEYS,
+  DockerFactory,
+  type DockerFactoryOptions,
+  type LogLine,
+} from '@tetris/invoker-extension';
 import { type Engine, RUNTIME_IMAGE } from './engine';
 
 const MIB = 1024 ** 2;

@@ -4,6 +4,7 @@ import { parseExtraArgs } from '../../../invoker-extension/src/containers/docker
 import {
   containerName,
   containerRequest,
+  parseModelRoot,
   type RequestSettings,
 } from '../../../invoker-extension/src/containers/docker-request';
 
@@ -81,7 +82,8 @@ describe('containerRequest', () => {
   });
 
   it('names no daemon when there is none', () => {
-    const { viewPath: _, ...spec } = SPEC;
+    const { name, kind, memoryBytes, instance, env } = SPEC;
+    const spec = { name, kind, memoryBytes, instance, env };
     const request = containerRequest(spec, settings({ daemonSocketPath: undefined, modelRoots: [] }));
     expect(request.HostConfig.Mounts).toEqual([]);
     expect(request.Env?.join()).not.toContain('TETRIS_RUNTIME_DAEMON_SOCKET');
@@ -140,6 +142,13 @@ describe('parseExtraArgs', () => {
   ])('bad call: %s', (json, text) => {
     expect(() => parseExtraArgs(json)).toThrow(expect.objectContaining({ code: 'ERR_CONFIG_INVALID' }));
     expect(() => parseExtraArgs(json)).toThrow(text);
+  });
+});
+
+describe('parseModelRoot', () => {
+  it('takes a folder that is the same inside and outside, and a pair', () => {
+    expect(parseModelRoot('/srv/models')).toEqual({ inside: '/srv/models', outside: '/srv/models' });
+    expect(parseModelRoot('/models=/srv/models')).toEqual({ inside: '/models', outside: '/srv/models' });
   });
 });
 
