@@ -4,7 +4,6 @@ import { configSchema, key } from '@tetris/common';
 import { STORE_LEVELS } from './activations/store-policy';
 import { DOCKER_KEYS } from './containers/docker-config';
 import { KEEP_ALIVE_POLICIES } from './scaling/keep-alive-policy';
-import { DOCKER_KEYS } from './containers/docker-config';
 
 /** Configuration of one invoker extension, `TETRIS_INVOKER_*`. Limits repeat the controller's: both sides check them. */
 export const invokerConfig = configSchema('invoker', {
@@ -141,8 +140,6 @@ export const invokerConfig = configSchema('invoker', {
     'base64',
     'Key of locked parameters, 16 or 32 bytes, as whisk.parameter-storage.key. Empty: none.',
   ),
-  containers: key.oneOf(['process', 'docker'] as const, 'process', 'What function instances are made of.'),
-  ...DOCKER_KEYS,
   kafkaBrokers: key.list(['127.0.0.1:9092'], 'host:port', 'Brokers.'),
   kafkaReplicationFactor: key.integer(1, 'count', 'Of the topics that this process creates.', { min: 1 }),
   couchUrl: key.text('http://127.0.0.1:5984', 'URL', 'Entity database, credentials included.'),

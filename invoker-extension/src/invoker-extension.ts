@@ -15,7 +15,6 @@ import {
 } from '@tetris/common';
 import { Registry as MetricsRegistry } from 'prom-client';
 import { AckSender } from './activations/acks';
-import { ActionCache } from './activations/action-cache';
 import { Answerer } from './activations/answer';
 import { NameBlacklist } from './activations/blacklist';
 import { type IntakeOptions, takeIn } from './activations/intake';
@@ -24,7 +23,6 @@ import { Runner } from './activations/runner';
 import { type InvokerConfig, topicPrefixOf } from './config';
 import type { ContainerFactory } from './containers/container';
 import { InstanceManager, type Ticket } from './containers/instance-manager';
-import { FixedKeepAlive } from './containers/keep-alive';
 import { Manifests } from './containers/manifests';
 import { Pool } from './containers/pool';
 import { Registrar } from './containers/registrar';
@@ -32,6 +30,7 @@ import { Sampler } from './containers/sampler';
 import { Heartbeat } from './heartbeat';
 import { InventoryPublisher } from './inventory';
 import { type InvokerMetrics, invokerMetrics } from './metrics';
+import { keepAliveOf } from './scaling/keep-alive-policy';
 import { settingsOf } from './scaling/settings';
 import { StatusPublisher } from './status';
 
@@ -111,7 +110,7 @@ export class InvokerExtension {
       events:
         config.eventsTopic === '' ? undefined : { bus, topic: config.eventsTopic, source: `invoker${config.instance}` },
     });
-    this.#pool = new Pool(poolOptions(config), new FixedKeepAlive(config.keepAliveMs));
+    this.#pool = new Pool(poolOptions(config), keepAliveOf(config));
     this.#registrar = new Registrar({ daemon, instance: config.instance, log, ...REGISTER });
     this.#manifests = new Manifests({
       registry,
@@ -171,11 +170,7 @@ export class InvokerExtension {
             snapshotIntervalMs: config.inventorySnapshotMs,
           });
     this.#intake = {
-      actions: new ActionCache(entities, {
-        entriesMax: config.actionCacheEntries,
-        codeMax: config.actionCacheCode,
-        ttlMs: config.actionCacheTtlMs,
-      }),
+      entities,
       blacklist: new NameBlacklist(config.blacklist),
       bounds: boundsOf(config),
       kinds: config.kinds,

@@ -68,6 +68,7 @@ export class StatusPublisher<Ticket> {
       atMs: nowMs(),
       memoryBytes: pool.memory.budgetBytes,
       memoryUsedBytes: pool.memory.usedBytes,
+      memoryReclaimableBytes: pool.idleBytes,
       running: pool.running,
       waiting: pool.waiting,
       warm: warmInstances(pool.instances()),

@@ -31,7 +31,6 @@ export class InvokerBench {
   readonly pings: { name: { instance: number }; isEnabled?: boolean }[] = [];
   readonly events: unknown[] = [];
   readonly actions = new Map<string, Action>();
-  reads = 0;
   readonly extension: InvokerExtension;
 
   constructor({ factory, actions = [], config = {}, parts = {} }: BenchOptions) {
@@ -86,7 +85,6 @@ export class InvokerBench {
   #entities(): Pick<InvokerParts['entities'], 'getAction' | 'putActivation' | 'flush'> {
     return {
       getAction: async (id) => {
-        this.reads += 1;
         const action = this.actions.get(id);
         if (action === undefined) throw new PluginError('ERR_DOCUMENT_NOT_FOUND', `no document ${id}`);
         return action;

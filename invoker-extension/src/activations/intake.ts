@@ -3,12 +3,12 @@ import {
   type Action,
   type ActivationMessage,
   type ActivationResponse,
+  type EntityStore,
   fullyQualifiedName,
   isHealthTest,
   isPluginError,
   STATUS,
 } from '@tetris/common';
-import type { ActionCache } from './action-cache';
 import type { Blacklist } from './blacklist';
 import type { ActivationJob } from './job';
 import { type ActionBounds, limitViolation } from './limits';
@@ -17,7 +17,8 @@ import { errorResponse } from './reply';
 import { TEXTS } from './texts';
 
 export interface IntakeOptions {
-  actions: ActionCache;
+  /** Reads with a revision may come from the store's cache, as in stock; those without never do. */
+  entities: Pick<EntityStore, 'getAction'>;
   blacklist: Blacklist;
   bounds: ActionBounds;
   /** Kinds that run here; health tests run whatever nodejs kind they have. */
@@ -39,13 +40,13 @@ export type Intake =
 
 /** Fetches and checks; never rejects. */
 export async function takeIn(message: ActivationMessage, options: IntakeOptions): Promise<Intake> {
-  const { actions, blacklist, nowMs } = options;
+  const { entities, blacklist, nowMs } = options;
   const arrivedMs = nowMs();
   if (blacklist.has(message.user)) {
     return { outcome: 'ignored', response: errorResponse(STATUS.applicationError, TEXTS.namespaceBlacklisted) };
   }
   try {
-    const action = await actions.get(fullyQualifiedName(message.action), message.revision, arrivedMs);
+    const action = await entities.getAction(fullyQualifiedName(message.action), message.revision ?? undefined);
     const refusal = check(message, action, options);
     if (refusal !== undefined) return { outcome: 'failed', response: refusal };
     return { outcome: 'job', job: { message: unlock(message, options.parameterKey), action, arrivedMs } };

@@ -71,6 +71,11 @@ export class Pool<Ticket> {
     return count;
   }
 
+  /** Bytes that idle instances would give back. */
+  get idleBytes(): number {
+    return this.#idleInstances().reduce((sum, { id }) => sum + this.memory.bytesOf(id), 0);
+  }
+
   /** Living instances, for status and metrics. */
   instances(): Iterable<Readonly<Instance<Ticket>>> {
     return this.#instances.values();

@@ -1,0 +1,94 @@
+/** One invoker of a cluster: Kafka, CouchDB, Redis; process or Docker containers; a tensor daemon beside it. */
+import { createLogger, DaemonOperator, errorMessage, type Logger, PluginError, readConfig } from '@tetris/common';
+import { CouchStore } from '@tetris/common/couch';
+import { KafkaBus } from '@tetris/common/kafka';
+import { RedisRegistry } from '@tetris/common/redis';
+import { type InvokerConfig, invokerConfig, workPathOf } from './config';
+import type { ContainerFactory } from './containers/container';
+import { DockerFactory } from './containers/docker-factory';
+import { parseModelRoot } from './containers/docker-request';
+import { ProcessFactory } from './containers/process-factory';
+import { InvokerExtension } from './invoker-extension';
+import { invokerServer } from './server';
+
+function containerFactory(config: InvokerConfig, log: Logger): ContainerFactory {
+  const daemonSocketPath = config.daemonSocketPath === '' ? undefined : config.daemonSocketPath;
+  if (config.containers === 'docker') {
+    return new DockerFactory({
+      config,
+      invoker: config.uniqueName === '' ? `invoker${config.instance}` : config.uniqueName,
+      userMemoryBytes: config.memory,
+      daemonSocketPath,
+      operatorSocketPath: config.daemonOperatorSocketPath === '' ? undefined : config.daemonOperatorSocketPath,
+      modelRoots: config.modelRoots.map(parseModelRoot),
+      log,
+    });
+  }
+  if (config.runtimeCommand.length === 0) {
+    throw new PluginError('ERR_CONFIG_INVALID', 'TETRIS_INVOKER_RUNTIME_COMMAND is needed for process containers');
+  }
+  return new ProcessFactory({
+    command: config.runtimeCommand,
+    workPath: workPathOf(config),
+    daemonSocketPath,
+    modelRoots: config.modelRoots.map((root) => parseModelRoot(root).inside),
+    path: process.env['PATH'] ?? '',
+    memoryWatchMs: config.memoryWatchMs,
+  });
+}
+
+async function main(): Promise<void> {
+  const config = readConfig(invokerConfig, process.env);
+  const log = createLogger(`invoker${config.instance}`, config.logLevel);
+  const bus = new KafkaBus(
+    {
+      brokers: config.kafkaBrokers,
+      clientId: `tetris-invoker${config.instance}`,
+      replicationFactor: config.kafkaReplicationFactor,
+    },
+    log,
+  );
+  const prefix = config.couchPrefix;
+  const entities = new CouchStore(
+    {
+      url: config.couchUrl,
+      databases: { whisks: `${prefix}whisks`, activations: `${prefix}activations`, subjects: `${prefix}subjects` },
+      cacheBytesMax: config.actionCacheBytes,
+      cacheTtlMs: config.actionCacheTtlMs,
+    },
+    log,
+  );
+  const registry = new RedisRegistry({ url: config.redisUrl }, log);
+  const daemon =
+    config.daemonOperatorSocketPath === '' ? undefined : new DaemonOperator(config.daemonOperatorSocketPath);
+  const factory = containerFactory(config, log);
+  const invoker = new InvokerExtension({ config, bus, entities, registry, factory, daemon, log });
+  const server = invokerServer({ invoker, user: config.httpUser, password: config.httpPassword });
+
+  const stop = async (): Promise<void> => {
+    log.info('draining');
+    await invoker.stop();
+    await server.close();
+    await Promise.allSettled([bus.close(), entities.close(), registry.close()]);
+  };
+  let stopping: Promise<void> | undefined;
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      stopping ??= stop().then(
+        () => process.exit(0),
+        (error: unknown) => {
+          log.fatal({ err: error }, 'drain failed');
+          process.exit(1);
+        },
+      );
+    });
+  }
+  if (config.httpPort > 0) await server.listen({ host: config.httpHost, port: config.httpPort });
+  await invoker.start();
+  log.info({ topicPrefix: config.topicPrefix, containers: config.containers }, 'invoker started');
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`invoker-extension: ${errorMessage(error)}\n`);
+  process.exit(1);
+});
