@@ -31,23 +31,26 @@ export class LineSplitter {
   }
 
   push(chunk: Buffer): void {
-    let text = this.#rest + this.#decoder.write(chunk);
-    for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n')) {
-      this.#emit(text.slice(0, at).replace(/\r$/, ''));
-      text = text.slice(at + 1);
-    }
-    while (text.length > LINE_MAX) {
-      const tag = tagOf(text);
-      this.#emit(text.slice(0, LINE_MAX));
-      text = tag + text.slice(LINE_MAX);
-    }
-    this.#rest = text;
+    const lines = (this.#rest + this.#decoder.write(chunk)).split('\n');
+    const rest = lines.pop() ?? '';
+    for (const line of lines) this.#emit(this.#shorten(line.replace(/\r$/, '')));
+    this.#rest = this.#shorten(rest);
   }
 
   end(): void {
     const rest = this.#rest + this.#decoder.end();
     this.#rest = '';
-    if (rest !== '') this.#emit(rest);
+    if (rest !== '') this.#emit(this.#shorten(rest));
+  }
+
+  /** Emits what is too long piece by piece; gives the last piece. */
+  #shorten(line: string): string {
+    let rest = line;
+    while (rest.length > LINE_MAX) {
+      this.#emit(rest.slice(0, LINE_MAX));
+      rest = tagOf(rest) + rest.slice(LINE_MAX);
+    }
+    return rest;
   }
 }
 
