@@ -299,7 +299,7 @@ describe('leases', () => {
   it("share a model of the action's own folder, sent once by its digest", async () => {
     const calls = [{ feeds: feedsOf(models.convnet, 1, 3) }];
     const report = await probe({ model: './own.onnx', calls, keep: true });
-    expectClose(report, await onStock({ model: models.convnet.path, calls }));
+    expectClose(report, await onStock({ model: models.convnet.path, calls, keep: true }));
     const rows = await daemon.operator.leases();
     expect(rows.map(({ name }) => name)).toEqual(['./own.onnx']);
     const second = await instance(shared(), { 'own.onnx': readFileSync(models.convnet.path) });

@@ -29,7 +29,7 @@ export function zip(files: readonly ArchiveFile[]): Buffer {
     shared.writeUInt16LE(title.length, 22);
     const local = Buffer.concat([Buffer.from('504b0304', 'hex'), shared, title, packed]);
     const tail = Buffer.alloc(14);
-    tail.writeUInt32LE((((link ? 0o120777 : 0o100644) << 16) >>> 0) as number, 6);
+    tail.writeUInt32LE(((link ? 0o120777 : 0o100644) << 16) >>> 0, 6);
     tail.writeUInt32LE(offset, 10);
     const madeBy = Buffer.alloc(2);
     madeBy.writeUInt16LE(MADE_BY_UNIX | 20);

@@ -66,7 +66,10 @@ async function call(session, { feeds, rest = [], fill }) {
   const results = await session.run(fed, ...more);
   const report = { results: shownAll(results), feedsIntact: JSON.stringify(shownAll(fed)) === before };
   report.classes = Object.values(results).every((tensor) => tensor instanceof ort.Tensor);
-  if (fill !== undefined) report.sameTensor = results[fill] === more[0][fill];
+  if (fill !== undefined) {
+    report.sameTensor = results[fill] === more[0][fill];
+    report.filled = String(results[fill].data) === String(more[0][fill].data);
+  }
   return report;
 }
 

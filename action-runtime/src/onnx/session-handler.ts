@@ -74,18 +74,17 @@ function preallocated(fetches: Fetches): Record<string, WireTensor | null> {
 }
 
 function results(outputs: Outputs, fetches: Fetches): Record<string, OnnxValue> {
-  return Object.fromEntries(
-    Object.entries(outputs).map(([name, output]) => {
-      const given = fetches[name];
-      return [name, given instanceof Tensor ? filled(given, output) : tensorOf(output)];
-    }),
-  );
+  const named = Object.entries(outputs).map(([name, output]) => {
+    const given = fetches[name];
+    if (given instanceof Tensor) fill(given, output);
+    return [name, tensorOf(output)];
+  });
+  return Object.fromEntries(named) as Record<string, OnnxValue>;
 }
 
-/** Writes a result into the caller's own tensor. */
-function filled(tensor: Tensor, { data }: WireTensor): Tensor {
+/** Writes a result into the caller's own tensor too, as stock does. */
+function fill(tensor: Tensor, { data }: WireTensor): void {
   const target = tensor.data as ArrayLike<unknown>;
   if (Array.isArray(target)) (data as string[]).forEach((text, index) => (target[index] = text));
   else (target as Float32Array).set(data as Float32Array);
-  return tensor;
 }

@@ -130,6 +130,7 @@ export class SharedModels {
 /** An error about a model says which. */
 function named(name: string, error: unknown): Error {
   const plugin = asPluginError(error);
+  if (plugin.code === 'ERR_DAEMON_UNAVAILABLE') return plugin;
   if (!plugin.message.includes(name)) plugin.message = `Load model from ${name} failed: ${errorMessage(error)}`;
   return plugin;
 }
