@@ -1,0 +1,127 @@
+/** The playbooks, as far as they can be tried without a cluster: what they write is what the components read. */
+import { type ConfigSchema, readConfig } from '@tetris/common';
+import { invokerConfig } from '@tetris/invoker-extension';
+import { balancerConfig } from '@tetris/load-balancer';
+import { DAEMON_CONFIG } from '@tetris/tensor-daemon';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+const ANSIBLE = resolve(__dirname, '../../ansible');
+const COMMAND_TIMEOUT_MS = 60_000;
+const PLAYBOOKS = readdirSync(ANSIBLE).filter((name) => name.endsWith('.yml'));
+const INVENTORY = `[invokers]
+node1 ansible_connection=local
+[tetris_invokers]
+node1 tetris_invoker_instance=3
+[balancers]
+other ansible_connection=local
+node1
+`;
+
+const lacking = spawnSync('ansible-playbook', ['--version']).error !== undefined;
+if (lacking && process.env['CI'] !== 'true') {
+  describe('the playbooks', () => {
+    it.skip('cannot be tried here: apt-get install -y --no-install-recommends ansible', () => undefined);
+  });
+} else {
+  definePlaybookTests();
+}
+
+function definePlaybookTests(): void {
+  jest.setTimeout(2 * COMMAND_TIMEOUT_MS);
+  let folder: string;
+  let inventory: string;
+
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'tetris-ansible-'));
+    inventory = join(folder, 'inventory.ini');
+    writeFileSync(inventory, INVENTORY);
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  function run(command: string, ...args: string[]): string {
+    const env = { ...process.env, ANSIBLE_LOCAL_TEMP: join(folder, 'local'), ANSIBLE_NOCOLOR: '1' };
+    return execFileSync(command, args, { cwd: ANSIBLE, env, encoding: 'utf8', timeout: COMMAND_TIMEOUT_MS });
+  }
+
+  /** The settings file of a component as the playbooks write it, parsed. `extra`: variables of an inventory. */
+  function settings(component: string, extra: Record<string, unknown> = {}): Record<string, string> {
+    const target = join(folder, `${component}.env`);
+    const template = join(ANSIBLE, 'roles/tetris_service/templates/environment.j2');
+    const variables = JSON.stringify({ ...extra, tetris_service_component: component });
+    const options = ['-m', 'ansible.builtin.template', '-a', `src=${template} dest=${target}`, '-e', variables];
+    run('ansible', 'node1', '-i', inventory, '--playbook-dir', ANSIBLE, ...options);
+    const pairs = [...readFileSync(target, 'utf8').matchAll(/^(\w+)="(.*)"$/gm)];
+    return Object.fromEntries(pairs.map(([, name = '', text = '']) => [name, text.replace(/\\(.)/g, '$1')]));
+  }
+
+  describe('the playbooks', () => {
+    it.each(PLAYBOOKS)('%s has no syntax error', (playbook) => {
+      expect(() => run('ansible-playbook', '-i', inventory, '--syntax-check', playbook)).not.toThrow();
+    });
+
+    it.each([DAEMON_CONFIG, invokerConfig, balancerConfig] as ConfigSchema[])(
+      'write settings that $component reads without a complaint',
+      (schema) => {
+        expect(() => readConfig(schema, settings(schema.component))).not.toThrow();
+      },
+    );
+
+    it('take the ids of an invoker and of a load balancer from the inventory', () => {
+      expect(readConfig(invokerConfig, settings('invoker')).instance).toBe(3);
+      expect(readConfig(balancerConfig, settings('balancer')).firstVirtualInvoker).toBe(1);
+    });
+
+    it('write lists, flags and JSON so that they are read as they were meant', () => {
+      const config = readConfig(
+        invokerConfig,
+        settings('invoker', {
+          tetris_deploy_model_roots: ['/models', '/more=/srv/more'],
+          tetris_invoker_docker_read_only_root: true,
+          tetris_invoker_docker_extra_args: '{"dns": ["10.0.0.2"]}',
+          tetris_invoker_docker_user: '',
+        }),
+      );
+      expect(config).toMatchObject({
+        modelRoots: ['/models', '/more=/srv/more'],
+        dockerReadOnlyRoot: true,
+        dockerExtraArgs: '{"dns": ["10.0.0.2"]}',
+        dockerUser: '1000:1000',
+      });
+    });
+
+    it("bad call: a misspelt variable is the component's to refuse", () => {
+      const wrong = settings('daemon', { tetris_daemon_sokcet_path: '/run/x' });
+      expect(() => readConfig(DAEMON_CONFIG, wrong)).toThrow(/TETRIS_DAEMON_SOKCET_PATH: no such key/);
+    });
+
+    it('add the kind to the manifest once, and leave the rest of it alone', () => {
+      const files = join(folder, 'openwhisk/ansible/files');
+      mkdirSync(files, { recursive: true });
+      const stock = {
+        runtimes: { nodejs: [{ kind: 'nodejs:20', default: true }], python: [{ kind: 'python:3', default: true }] },
+        blackboxes: [{ name: 'dockerskeleton' }],
+      };
+      const result = join(files, 'runtimes.json');
+      writeFileSync(result, JSON.stringify(stock));
+      for (let times = 0; times < 2; times += 1) {
+        const variables = { openwhisk_home: join(folder, 'openwhisk'), tetris_manifest: result };
+        run('ansible-playbook', '-i', inventory, 'runtimes-manifest.yml', '-e', JSON.stringify(variables));
+      }
+      const manifest = JSON.parse(readFileSync(result, 'utf8')) as typeof stock;
+      expect(manifest.runtimes.nodejs).toEqual([
+        { kind: 'nodejs:20', default: true },
+        {
+          kind: 'nodejs:tetris',
+          default: false,
+          deprecated: false,
+          image: { prefix: 'tetris', name: 'action-nodejs-tetris', tag: 'latest' },
+          attached: { attachmentName: 'codefile', attachmentType: 'text/plain' },
+        },
+      ]);
+      expect({ ...manifest, runtimes: { ...manifest.runtimes, nodejs: stock.runtimes.nodejs } }).toEqual(stock);
+    });
+  });
+}
