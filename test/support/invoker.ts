@@ -18,7 +18,7 @@ export function aMessage(overrides: Partial<ActivationMessage> = {}): Activation
       rights: ['ACTIVATE'],
       limits: {},
     },
-    activationId: counter.toString(16).padStart(32, 'a'),
+    activationId: counter.toString(16).padStart(32, '0'),
     rootControllerIndex: { asString: '0', instanceType: 'controller' },
     blocking: true,
     content: {},
