@@ -186,9 +186,9 @@ export class LoadBalancer {
    * the registry for the next run.
    */
   async stop(): Promise<void> {
-    const untilMs = this.#now() + this.config.drainMsMax;
+    const untilMs = performance.now() + this.config.drainMsMax;
     const closing = this.#frontEnd.close();
-    while (this.#table.size > 0 && this.#now() < untilMs) await sleep(DRAIN_POLL_MS);
+    while (this.#table.size > 0 && performance.now() < untilMs) await sleep(DRAIN_POLL_MS);
     this.#dispatcher.giveUpWaiting();
     await closing;
     clearInterval(this.#timer);
