@@ -13,6 +13,7 @@ export async function infer(modelPath: string, feeds: readonly Feed[]): Promise<
   const running = promisify(execFile)(process.execPath, [join(__dirname, 'infer-main.cjs'), modelPath], {
     timeout: 30_000,
     maxBuffer: 64 * 1024 ** 2,
+    env: { ...process.env, ORT_DISABLE_TELEMETRY: '1' },
   });
   const plain = feeds.map((feed) => ({ ...feed, data: Array.from<number | bigint, number>(feed.data, Number) }));
   running.child.stdin?.end(JSON.stringify(plain));

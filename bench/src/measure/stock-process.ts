@@ -5,6 +5,9 @@ import { join } from 'node:path';
 /** One answer of an action takes at most this long. */
 const ANSWER_TIMEOUT_MS = 60_000;
 
+/** onnxruntime's builds since 1.30 report their use over the network, and leave files in TMPDIR, unless told not to. */
+const QUIET = { ORT_DISABLE_TELEMETRY: '1' };
+
 interface Pending {
   resolve: (result: unknown) => void;
   reject: (error: Error) => void;
@@ -21,7 +24,7 @@ export class StockProcess {
    * @param env environment beside this process's own
    */
   constructor(actionPath: string, env: Readonly<Record<string, string>> = {}) {
-    const options = { execArgv: [], env: { ...process.env, ...env } };
+    const options = { execArgv: [], env: { ...process.env, ...QUIET, ...env } };
     this.#child = fork(join(__dirname, 'stock-main.js'), [actionPath], options);
     this.#child.on('message', (message) => this.#settle(message as { id: number; result?: unknown; error?: string }));
     this.#child.on('error', (error) => this.#fail(error));
