@@ -53,6 +53,9 @@ export interface InvokerParts {
 /** How long "nobody knows this manifest" is believed, ms. */
 const MANIFEST_UNKNOWN_TTL_MS = 5_000;
 
+/** Time for the last acks after the end of a drain that took too long. */
+const LAST_ACKS_MS = 5_000;
+
 /** Attempts to register an instance with a daemon that is away, and the pause between them. */
 const REGISTER = { attemptsMax: 5, retryMs: 200 };
 
@@ -221,14 +224,19 @@ export class InvokerExtension {
     await this.#heartbeat.disable();
     await this.#status.draining();
     const finished = this.#subscription?.stop() ?? Promise.resolve();
-    if (!(await within(finished, config.drainMs))) log.warn('activations were still running at the end of the drain');
     this.#manager.apply(this.#pool.drain(this.#nowMs()));
+    if (!(await within(finished, config.drainMs))) {
+      log.warn('activations were still running at the end of the drain');
+      this.#manager.apply(this.#pool.abandon(this.#nowMs()));
+    }
     await this.#sampler.stop();
     await this.#inventory?.stop();
     for (const timer of this.#timers) clearInterval(timer);
     this.#status.stop();
     await factory.close();
     await this.#manager.empty();
+    // Those that ran until now have been answered as crashed; their acks are on their way.
+    await within(finished, LAST_ACKS_MS);
     await this.#registrar.reconcile();
     await entities.flush();
   }

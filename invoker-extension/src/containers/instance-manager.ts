@@ -58,6 +58,7 @@ const MIB = 1024 ** 2;
 const REFUSALS: Readonly<Record<Refusal, ActivationResponse>> = {
   'queue-full': errorResponse(STATUS.whiskError, 'The invoker has too many waiting activations.'),
   'waited-too-long': errorResponse(STATUS.whiskError, 'The invoker had no room for the action in time.'),
+  stopping: errorResponse(STATUS.whiskError, 'The invoker is stopping.'),
   'never-fits': errorResponse(STATUS.applicationError, 'The action needs more memory than the invoker has.'),
 };
 

@@ -29,7 +29,7 @@ export interface PoolOptions {
 }
 
 /** Why an activation is refused. */
-export type Refusal = 'queue-full' | 'waited-too-long' | 'never-fits';
+export type Refusal = 'queue-full' | 'waited-too-long' | 'never-fits' | 'stopping';
 
 /** Why an instance ends. */
 export type EndReason = 'idle' | 'memory' | 'failed' | 'draining';
@@ -201,6 +201,17 @@ export class Pool<Ticket> {
   drain(nowMs: number): PoolCommand<Ticket>[] {
     this.#draining = true;
     return this.tick(nowMs);
+  }
+
+  /** The time to drain is over: what still waits is refused. */
+  abandon(nowMs: number): PoolCommand<Ticket>[] {
+    for (const group of [...this.#groups.values()]) {
+      while (group.waiting.length > 0) {
+        this.#commands.push({ do: 'refuse', ticket: this.#take(group), refusal: 'stopping' });
+      }
+      this.#forget(group);
+    }
+    return this.drain(nowMs);
   }
 
   #decide(nowMs: number): PoolCommand<Ticket>[] {

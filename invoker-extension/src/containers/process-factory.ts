@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errorMessage, PluginError } from '@tetris/common';
 import type { Container, ContainerFactory, ContainerSpec } from './container';
@@ -10,8 +10,8 @@ export interface ProcessFactoryOptions {
   /** Program and arguments of the action runtime. */
   command: readonly string[];
   /**
-   * Folder of this invoker alone, created when missing; a folder per container in it. Short: a Unix socket's path may
-   * have 107 bytes.
+   * Folder of this invoker alone, created when missing; below it a folder for each container. Short: a Unix socket's
+   * path may have 107 bytes.
    */
   workPath: string;
   /** The daemon's instance socket; undefined without a daemon. */
@@ -30,14 +30,17 @@ const TOKEN_VARIABLE = 'TETRIS_RUNTIME_INSTANCE';
 /** Containers as child processes: the default where there is no Docker. They share the node's file system and network. */
 export class ProcessFactory implements ContainerFactory {
   readonly #options: ProcessFactoryOptions;
+  /** The only folder in which anything is removed. */
+  readonly #instances: string;
   readonly #containers = new Set<Container>();
 
   constructor(options: ProcessFactoryOptions) {
     this.#options = options;
+    this.#instances = join(options.workPath, 'instances');
   }
 
   async create(spec: ContainerSpec): Promise<Container> {
-    const folder = join(this.#options.workPath, spec.name);
+    const folder = join(this.#instances, spec.name);
     const temporaryPath = join(folder, 'tmp');
     const socketPath = join(folder, 's');
     if (Buffer.byteLength(socketPath) > SOCKET_PATH_BYTES_MAX) {
@@ -73,12 +76,11 @@ export class ProcessFactory implements ContainerFactory {
    * The token is unguessable, so nothing else can be hit, whatever became of its pid.
    */
   async removeOrphans(): Promise<string[]> {
-    const { workPath } = this.#options;
-    await mkdir(workPath, { recursive: true, mode: 0o700 });
+    await mkdir(this.#instances, { recursive: true, mode: 0o700 });
     const tokens = new Set<string>();
     for (const [pid, environment] of await environments()) {
       const token = environment.get(TOKEN_VARIABLE);
-      if (token === undefined || !(environment.get('TMPDIR') ?? '').startsWith(`${workPath}/`)) continue;
+      if (token === undefined || !(environment.get('TMPDIR') ?? '').startsWith(`${this.#instances}/`)) continue;
       tokens.add(token);
       try {
         process.kill(pid, 'SIGKILL');
@@ -86,15 +88,17 @@ export class ProcessFactory implements ContainerFactory {
         // It ended by itself meanwhile.
       }
     }
-    for (const name of await readdir(workPath)) {
-      await rm(join(workPath, name), { recursive: true, force: true, maxRetries: 5 });
+    for (const name of await readdir(this.#instances)) {
+      await rm(join(this.#instances, name), { recursive: true, force: true, maxRetries: 5 });
     }
     return [...tokens];
   }
 
   async close(): Promise<void> {
     await Promise.all([...this.#containers].map((container) => container.destroy()));
-    await rm(this.#options.workPath, { recursive: true, force: true });
+    await rm(this.#instances, { recursive: true, force: true });
+    // Whatever else somebody keeps in the work folder stays, and then so does the folder.
+    await rmdir(this.#options.workPath).catch(() => undefined);
   }
 
   #track(container: Container): Container {

@@ -346,6 +346,17 @@ describe('the invoker', () => {
     expect(subject.records.map(({ response }) => response.statusCode)).toEqual([0, 0]);
   });
 
+  it('expected failure: at the end of its drain answers what still runs as crashed and what still waits as refused', async () => {
+    const factory = new FakeFactory((path) => (path === '/init' ? answered(200, {}) : new Promise(() => undefined)));
+    const subject = await bench({ factory, config: { drainMs: 50, memory: '256m' } });
+    await subject.send(aMessage(), aMessage());
+    await until(() => factory.containers.some(({ calls }) => calls.includes('/run')));
+    await subject.extension.stop();
+    benches.length = 0;
+    await subject.freed(2);
+    expect(subject.records.map(({ response }) => response.statusCode).sort()).toEqual([2, 3]);
+  });
+
   it('sends an event when the slot is free', async () => {
     const subject = await bench({ config: { eventsTopic: 'events' } });
     await subject.send(aMessage());
