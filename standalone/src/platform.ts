@@ -59,6 +59,8 @@ export interface Platform {
   nodes: readonly PlatformNode[];
   /** The controller's accounts: permits outstanding and activations in flight. */
   books(): Books;
+  /** What the load balancer knows: invokers, and each action's tensors by node. */
+  placement(): ReturnType<LoadBalancer['report']>;
   /** What a stock controller would have suffered. Empty on a good day; the last {@link VIOLATIONS_KEPT}. */
   violations: readonly Violation[];
   /** Ends every process and removes every socket and temporary folder. Idempotent. */
@@ -182,7 +184,15 @@ async function assemble(
     const usable = loadBalancer.fleet.usable('any', Date.now()).length;
     return usable === config.invokers && balancer.states().includes('healthy');
   });
-  return { url, auth: GUEST.key, nodes, books: () => balancer.books(), violations, stop: () => teardown.run() };
+  return {
+    url,
+    auth: GUEST.key,
+    nodes,
+    violations,
+    books: () => balancer.books(),
+    placement: () => loadBalancer.report(),
+    stop: () => teardown.run(),
+  };
 }
 
 /** @throws PluginError `ERR_NO_CAPACITY` */
