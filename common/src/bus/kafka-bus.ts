@@ -8,6 +8,7 @@ import type { TopicSettings } from '../openwhisk/topics';
 import type { Bus, SubscribeOptions, Subscription } from './bus';
 import { busUnavailable } from './kafka-errors';
 import { type ConsumerTimes, KafkaSubscription } from './kafka-subscription';
+import { retryFor } from './retry';
 import { type QueuedBytes, type SendLimits, TopicSender } from './topic-sender';
 
 /** PEM texts. An empty object means TLS with the system's certificate authorities. */
@@ -96,19 +97,7 @@ export class KafkaBus implements Bus {
 
   async ensureTopic(topic: string, settings: TopicSettings): Promise<void> {
     try {
-      const admin = await this.#connectedAdmin();
-      if ((await admin.listTopics()).includes(topic)) return;
-      await admin.createTopics({
-        waitForLeaders: true,
-        topics: [
-          {
-            topic,
-            numPartitions: settings.partitions ?? 1,
-            replicationFactor: this.#options.replicationFactor,
-            configEntries: topicConfig(settings),
-          },
-        ],
-      });
+      await retryFor(this.#options.startTimeoutMs, () => this.#createTopic(topic, settings));
     } catch (error) {
       throw busUnavailable(`cannot create topic ${topic}`, 'no', error);
     }
@@ -151,6 +140,22 @@ export class KafkaBus implements Bus {
     for (const client of [this.#producer, this.#admin]) {
       await client?.then((connected) => connected.disconnect()).catch(() => undefined);
     }
+  }
+
+  async #createTopic(topic: string, settings: TopicSettings): Promise<void> {
+    const admin = await this.#connectedAdmin();
+    if ((await admin.listTopics()).includes(topic)) return;
+    await admin.createTopics({
+      waitForLeaders: true,
+      topics: [
+        {
+          topic,
+          numPartitions: settings.partitions ?? 1,
+          replicationFactor: this.#options.replicationFactor,
+          configEntries: topicConfig(settings),
+        },
+      ],
+    });
   }
 
   async #produce(topic: string, values: Buffer[]): Promise<void> {

@@ -4,6 +4,7 @@ import type { Logger } from '../log';
 import type { BusMessage, SubscribeOptions, Subscription } from './bus';
 import { Intake } from './intake';
 import { busUnavailable } from './kafka-errors';
+import { retryFor } from './retry';
 
 /** Times of a consumer, all ms. */
 export interface ConsumerTimes {
@@ -53,17 +54,12 @@ export class KafkaSubscription implements Subscription {
     log: Logger,
   ): Promise<KafkaSubscription> {
     const subscription = new KafkaSubscription(kafka, options, times, log);
-    const giveUpMs = Date.now() + times.startTimeoutMs;
-    for (let waitMs = RESTART_FIRST_MS; ; waitMs = Math.min(waitMs * 2, RESTART_MAX_MS)) {
-      try {
-        await subscription.#start();
-        return subscription;
-      } catch (error) {
-        await subscription.#consumer?.disconnect().catch(() => undefined);
-        // A coordinator that loads, a topic that not every broker knows yet, a broker that restarts.
-        if (Date.now() + waitMs > giveUpMs) throw busUnavailable(`cannot read topic ${options.topic}`, 'no', error);
-      }
-      await delay(waitMs);
+    try {
+      // A coordinator may be loading, a broker restarting, a topic not known to every broker yet.
+      await retryFor(times.startTimeoutMs, () => subscription.#start());
+      return subscription;
+    } catch (error) {
+      throw busUnavailable(`cannot read topic ${options.topic}`, 'no', error);
     }
   }
 
@@ -74,9 +70,25 @@ export class KafkaSubscription implements Subscription {
     await this.#intake.idle();
   }
 
+  /** Leaves no consumer behind where it fails. */
   async #start(): Promise<void> {
+    const consumer = this.#newConsumer();
+    this.#consumer = consumer;
+    try {
+      await consumer.connect();
+      await consumer.subscribe({ topic: this.#options.topic, fromBeginning: this.#options.from !== 'latest' });
+      const running = consumer.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch: this.#batch });
+      await Promise.all([this.#placed(consumer), running]);
+      consumer.on(consumer.events.CRASH, ({ payload }) => this.#restart(payload.error));
+    } catch (error) {
+      await consumer.disconnect().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  #newConsumer(): Consumer {
     const { sessionTimeoutMs, heartbeatMs, fetchWaitMs } = this.#times;
-    const consumer = this.#kafka.consumer({
+    return this.#kafka.consumer({
       groupId: this.#options.group,
       sessionTimeout: sessionTimeoutMs,
       rebalanceTimeout: 2 * sessionTimeoutMs,
@@ -87,15 +99,6 @@ export class KafkaSubscription implements Subscription {
       allowAutoTopicCreation: false,
       retry: { retries: 2, restartOnFailure: async () => false },
     });
-    this.#consumer = consumer;
-    await consumer.connect();
-    await consumer.subscribe({ topic: this.#options.topic, fromBeginning: this.#options.from !== 'latest' });
-    const placed = this.#placed(consumer);
-    await Promise.all([
-      placed,
-      consumer.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch: this.#batch }),
-    ]);
-    consumer.on(consumer.events.CRASH, ({ payload }) => this.#restart(payload.error));
   }
 
   /**
@@ -132,8 +135,8 @@ export class KafkaSubscription implements Subscription {
         await this.#start();
         this.#log.info('consumer is back');
         return;
-      } catch {
-        await this.#consumer?.disconnect().catch(() => undefined);
+      } catch (error) {
+        this.#log.debug({ err: error }, 'broker is still away');
       }
     }
   }
