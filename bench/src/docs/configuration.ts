@@ -6,6 +6,7 @@ import * as loadBalancer from '@tetris/load-balancer';
 import * as standalone from '@tetris/standalone';
 import * as tensorDaemon from '@tetris/tensor-daemon';
 import { readFile, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 
 /** In the order in which a reader meets the components. */
@@ -43,9 +44,7 @@ function isConfigSchema(value: unknown): value is ConfigSchema {
 /** A Markdown table with aligned columns, as the formatter wants it. */
 function table(rows: readonly ConfigRow[]): string {
   const cells = rows.map(({ variable, unit, fallback, text }) =>
-    [`\`${variable}\``, unit, fallback === '' ? '' : `\`${fallback}\``, text].map((cell) =>
-      cell.replaceAll('|', '\\|'),
-    ),
+    [`\`${variable}\``, unit, defaultOf(fallback), text].map((cell) => cell.replaceAll('|', '\\|')),
   );
   const lines = [['variable', 'unit', 'default', 'what it does'], ...cells];
   const widths = [0, 1, 2, 3].map((column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
@@ -53,6 +52,12 @@ function table(rows: readonly ConfigRow[]): string {
   return [lines[0] ?? [], rule, ...cells]
     .map((line) => `| ${widths.map((width, column) => (line[column] ?? '').padEnd(width)).join(' | ')} |`)
     .join('\n');
+}
+
+/** The page is the same on every machine: a default that is this one's name is said in words. */
+function defaultOf(fallback: string): string {
+  if (fallback === hostname()) return 'host name';
+  return fallback === '' ? '' : `\`${fallback}\``;
 }
 
 async function main(check: boolean): Promise<void> {
