@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Registry as MetricsRegistry } from 'prom-client';
 import { type Bus, type EntityStore, type Logger, type Registry, TOPIC_SETTINGS, Topics } from '@tetris/common';
 import { ActionCatalog } from './actions';
-import type { BalancerConfig } from './config';
+import { type BalancerConfig, topicPrefixOf } from './config';
 import { AckFeed } from './dispatch/ack-feed';
 import { Dispatcher } from './dispatch/dispatcher';
 import { lostActivations } from './dispatch/losses';
@@ -82,7 +82,13 @@ export class LoadBalancer {
     this.#placer = new Placer(this.fleet, this.similarity, rules, options.random ?? Math.random);
     const { registryWaitMsMax: waitMsMax, messageBytesMax } = config;
     this.#journal = new Journal(registry, { owner: this.#owner, waitMsMax }, log);
-    const controllerSide = { bus: controllerBus, topics: new Topics(config.controllerPrefix), metrics, log, now };
+    const controllerSide = {
+      bus: controllerBus,
+      topics: new Topics(topicPrefixOf(config.controllerPrefix)),
+      metrics,
+      log,
+      now,
+    };
     this.#frontEnd = new VirtualInvokers(controllerSide, {
       instances: Array.from({ length: count }, (_, index) => first + index),
       userMemoryBytes: config.userMemory,
@@ -90,7 +96,7 @@ export class LoadBalancer {
       capacity: config.arrivalCapacity,
       settings: { ...TOPIC_SETTINGS.invoker, messageBytesMax },
     });
-    const invokerSide = { bus: invokerBus, topics: new Topics(config.invokerPrefix), metrics, log, now };
+    const invokerSide = { bus: invokerBus, topics: new Topics(topicPrefixOf(config.invokerPrefix)), metrics, log, now };
     this.#acks = new AckFeed(
       invokerSide,
       {
@@ -140,7 +146,7 @@ export class LoadBalancer {
     this.#unwatch = await watchFleet(
       {
         bus: invokerBus,
-        topics: new Topics(config.invokerPrefix),
+        topics: new Topics(topicPrefixOf(config.invokerPrefix)),
         registry,
         fleet: this.fleet,
         instances: this.#placer.instances,

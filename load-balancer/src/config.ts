@@ -28,12 +28,14 @@ export const balancerConfig = configSchema('balancer', {
   invokerPrefix: key.text(
     'tetris-',
     'text',
-    'Prefix Q of the topics that the invokers use; must differ from P on one broker',
+    'Prefix Q of the topics that the invokers use; must differ from P on one broker. none: no prefix',
   ),
   kafkaBrokers: key.list(['127.0.0.1:9092'], 'host:port', 'Brokers of the controllers'),
   invokerKafkaBrokers: key.list([], 'host:port', 'Brokers of the invokers where these are others'),
+  kafkaReplicationFactor: key.integer(1, 'count', 'Of the topics that this process creates', { min: 1 }),
   redisUrl: key.text('redis://127.0.0.1:6379', 'URL', 'Registry'),
   couchUrl: key.text('http://127.0.0.1:5984', 'URL', 'Entity database, credentials included'),
+  couchPrefix: key.text('whisk_local_', 'text', "Prefix of the databases' names; Ansible's db_prefix"),
   arrivalCapacity: key.integer(2_000, 'activations', 'Being handed on or waiting for an invoker, for each virtual id', {
     min: 1,
   }),
@@ -92,7 +94,10 @@ export const balancerConfig = configSchema('balancer', {
     max: 65_535,
   }),
   statusHost: key.text('127.0.0.1', 'address', 'Address that the status port listens on'),
-  logLevel: key.text('info', 'pino level', 'Log level'),
+  logLevel: key.oneOf(['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const, 'info', 'Log level'),
 });
 
 export type BalancerConfig = Readonly<z.infer<typeof balancerConfig.schema>>;
+
+/** An unset variable and an empty one are alike, so the empty prefix needs a word. */
+export const topicPrefixOf = (prefix: string): string => (prefix === 'none' ? '' : prefix);
