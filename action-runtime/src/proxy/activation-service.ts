@@ -6,7 +6,7 @@
  *                        v                                             v
  *                     stopped                                       stopped
  *
- * States, texts and status codes are those of OpenWhisk's Node runtime; where it differs on purpose, decision 0003 says so.
+ * States, texts and status codes are those of OpenWhisk's Node runtime; where it differs on purpose, decision 0012 says so.
  */
 import { errorMessage } from '@tetris/common/errors';
 import { serializeError } from 'serialize-error';
