@@ -1,0 +1,285 @@
+/**
+ * A whole cluster on this machine: Kafka, Redis and CouchDB's API as real servers, load balancers and invoker extensions as
+ * real processes with process containers, and a strict controller in the test's own process.
+ */
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, readdir, readlink, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { startCouch, startKafka, startRedis } from '@tetris/bench/servers';
+import type { CouchServer, KafkaServer, RedisServer } from '@tetris/bench/servers';
+import { START_ARGUMENTS } from '@tetris/action-runtime';
+import {
+  type Action,
+  type ActivationMessage,
+  createLogger,
+  isPluginError,
+  newActivationId,
+  newTransactionId,
+  TOPIC_SETTINGS,
+  Topics,
+} from '@tetris/common';
+import { CouchStore } from '@tetris/common/couch';
+import { KafkaBus } from '@tetris/common/kafka';
+import {
+  putHealthTestAction,
+  type Sent,
+  ShardingBalancer,
+  type Violation,
+  type ViolationKind,
+} from '@tetris/standalone';
+import { anAction } from '../entities';
+import { until } from '../until';
+import { ServiceProcess } from './service-process';
+
+export const CONTROLLER = '0';
+const CONTROLLER_TOPICS = new Topics('');
+const mainOf = (workspace: string): string => join(dirname(require.resolve(workspace)), 'main.js');
+
+export interface ClusterOptions {
+  /** @default 1 */
+  balancers?: number;
+  /** @default 2 */
+  invokers?: number;
+  /** Beside what the cluster sets itself, for every load balancer and for every invoker. */
+  balancerEnv?: Readonly<Record<string, string>>;
+  invokerEnv?: Readonly<Record<string, string>>;
+}
+
+/** How an activation ended for the one who waits. */
+export interface Outcome {
+  activationId: string;
+  /** 0 to 3; undefined where only the id came back (non-blocking, or too large). */
+  statusCode?: number;
+  result?: unknown;
+}
+
+export class Cluster {
+  readonly kafka: KafkaServer;
+  readonly redis: RedisServer;
+  readonly couch: CouchServer;
+  readonly bus: KafkaBus;
+  readonly store: CouchStore;
+  readonly controller: ShardingBalancer;
+  readonly violations: Violation[];
+  readonly balancers: ServiceProcess[] = [];
+  readonly invokers: ServiceProcess[] = [];
+  readonly #folder: string;
+  readonly #options: ClusterOptions;
+
+  private constructor(
+    servers: { kafka: KafkaServer; redis: RedisServer; couch: CouchServer },
+    folder: string,
+    options: ClusterOptions,
+  ) {
+    const log = createLogger('controller', 'silent');
+    this.kafka = servers.kafka;
+    this.redis = servers.redis;
+    this.couch = servers.couch;
+    this.#folder = folder;
+    this.#options = options;
+    this.violations = [];
+    this.bus = new KafkaBus({ brokers: [this.kafka.broker], clientId: 'controller' }, log);
+    this.store = new CouchStore({ url: this.couch.url }, log);
+    this.controller = new ShardingBalancer({
+      bus: this.bus,
+      topics: CONTROLLER_TOPICS,
+      controller: CONTROLLER,
+      log,
+      onViolation: (violation) => this.violations.push(violation),
+    });
+  }
+
+  /** Starts everything and resolves when the controller takes every load balancer for healthy. */
+  static async start(options: ClusterOptions = {}): Promise<Cluster> {
+    const [kafka, redis, couch] = await Promise.all([startKafka(), startRedis(), startCouch()]);
+    const cluster = new Cluster({ kafka, redis, couch }, await mkdtemp('/tmp/tc-'), options);
+    try {
+      await cluster.#startParts();
+    } catch (error) {
+      const logs = cluster.logs();
+      await cluster.stop();
+      throw new Error(`the cluster did not start\n${logs}`, { cause: error });
+    }
+    return cluster;
+  }
+
+  async #startParts(): Promise<void> {
+    const { balancers = 1, invokers = 2, balancerEnv, invokerEnv } = this.#options;
+    await this.store.prepare();
+    await putHealthTestAction(this.store, CONTROLLER, 'nodejs:20', 128, Date.now());
+    await this.bus.ensureTopic('events', TOPIC_SETTINGS.events);
+    await this.controller.start();
+    for (let index = 0; index < invokers; index += 1) {
+      const env = {
+        ...this.#serverEnv('INVOKER'),
+        TETRIS_INVOKER_INSTANCE: String(index),
+        TETRIS_INVOKER_NODE: `node${index}`,
+        TETRIS_INVOKER_WORK_PATH: join(this.#folder, `i${index}`),
+        TETRIS_INVOKER_RUNTIME_COMMAND: [process.execPath, ...START_ARGUMENTS].join(','),
+        TETRIS_INVOKER_MEMORY: '2g',
+        TETRIS_INVOKER_EVENTS_TOPIC: 'events',
+        ...invokerEnv,
+      };
+      this.invokers.push(new ServiceProcess(`invoker${index}`, mainOf('@tetris/invoker-extension'), env));
+    }
+    for (let index = 0; index < balancers; index += 1) {
+      const env = {
+        ...this.#serverEnv('BALANCER'),
+        TETRIS_BALANCER_FIRST_VIRTUAL_INVOKER: String(index),
+        TETRIS_BALANCER_CONTROLLERS: CONTROLLER,
+        ...balancerEnv,
+      };
+      this.balancers.push(new ServiceProcess(`balancer${index}`, mainOf('@tetris/load-balancer'), env));
+    }
+    for (const invoker of this.invokers) invoker.start();
+    for (const [index, balancer] of this.balancers.entries()) {
+      balancer.start();
+      // Ids must come up in ascending order; see the facts on padded gaps.
+      await until(() => this.#isUp(index), 60_000, `${balancer.name} is healthy`);
+    }
+  }
+
+  /** @throws Error at once where a service has ended instead of coming up */
+  #isUp(index: number): boolean {
+    const ended = [...this.balancers.slice(0, index + 1), ...this.invokers].find(({ running }) => !running);
+    if (ended !== undefined) throw new Error(`${ended.name} has ended`);
+    return this.controller.states()[index] === 'healthy';
+  }
+
+  #serverEnv(component: string): Record<string, string> {
+    return {
+      [`TETRIS_${component}_KAFKA_BROKERS`]: this.kafka.broker,
+      [`TETRIS_${component}_REDIS_URL`]: this.redis.url,
+      [`TETRIS_${component}_COUCH_URL`]: this.couch.url,
+    };
+  }
+
+  /** Stores an action, replacing an earlier one. */
+  async putAction(overrides: Partial<Action> = {}): Promise<Action> {
+    const action = anAction({ updated: Date.now(), ...overrides });
+    const present = await this.store.getAction(`${action.namespace}/${action.name}`).catch((error: unknown) => {
+      if (isPluginError(error, 'ERR_DOCUMENT_NOT_FOUND')) return undefined;
+      throw error;
+    });
+    return this.store.putAction(action, present?.revision);
+  }
+
+  /** The message of one activation, as a controller writes it. */
+  message(
+    action: Action,
+    content: Record<string, unknown>,
+    overrides: Partial<ActivationMessage> = {},
+  ): ActivationMessage {
+    const uuid = '6f1d2c3b-4a59-4687-8695-0a1b2c3d4e5f';
+    return {
+      transid: newTransactionId(Date.now()),
+      action: { path: action.namespace, name: action.name, version: action.version },
+      revision: action.revision,
+      user: {
+        subject: 'guest',
+        namespace: { name: 'guest', uuid },
+        authkey: { api_key: `${uuid}:${randomUUID()}` },
+        rights: ['READ', 'PUT', 'DELETE', 'ACTIVATE'],
+        limits: {},
+      },
+      activationId: newActivationId(),
+      rootControllerIndex: { asString: CONTROLLER, instanceType: 'controller' },
+      blocking: true,
+      content,
+      initArgs: [],
+      lockedArgs: {},
+      ...overrides,
+    };
+  }
+
+  /** Sends one activation. @throws PluginError `ERR_NO_CAPACITY` where a user would get 503 */
+  invoke(action: Action, content: Record<string, unknown>, overrides: Partial<ActivationMessage> = {}): Promise<Sent> {
+    return this.controller.publish({ message: this.message(action, content, overrides), limits: action.limits });
+  }
+
+  /** Sends one activation and waits for its result, bounded. */
+  async call(action: Action, content: Record<string, unknown>, timeoutMs = 60_000): Promise<Outcome> {
+    return this.outcomeOf(await this.invoke(action, content), timeoutMs);
+  }
+
+  async outcomeOf({ activationId, result }: Sent, timeoutMs = 60_000): Promise<Outcome> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => reject(new Error(`${activationId}: no result in ${timeoutMs} ms`)), timeoutMs);
+    });
+    try {
+      const acked = await Promise.race([result, late]);
+      if (typeof acked === 'string') return { activationId };
+      return { activationId, statusCode: acked.response.statusCode, result: acked.response.result };
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Waits until nothing is in flight and every permit is back. */
+  async level(timeoutMs = 60_000): Promise<void> {
+    const isLevel = (): boolean => {
+      const { inFlight, invokers } = this.controller.books();
+      return inFlight === 0 && invokers.every(({ outstanding }) => outstanding === 0);
+    };
+    try {
+      await until(isLevel, timeoutMs, 'books are level');
+    } catch (error) {
+      throw new Error(`${JSON.stringify(this.controller.books())}\n${this.logs()}`, { cause: error });
+    }
+  }
+
+  /** Violations of the protocol beside those that a test expects. */
+  violationsBut(...expected: ViolationKind[]): Violation[] {
+    return this.violations.filter(({ kind }) => !expected.includes(kind));
+  }
+
+  /** Process containers of an invoker that live: their working folders, by process id. */
+  async containersOf(invoker: number): Promise<Map<number, string>> {
+    return this.#processesIn(join(this.#folder, `i${invoker}`));
+  }
+
+  async #processesIn(parent: string): Promise<Map<number, string>> {
+    const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+    const found = new Map<number, string>();
+    for (const pid of pids) {
+      const folder = await readlink(`/proc/${pid}/cwd`).catch(() => '');
+      if (folder.startsWith(`${parent}/`)) found.set(Number(pid), folder);
+    }
+    return found;
+  }
+
+  logs(): string {
+    return [...this.balancers, ...this.invokers].map(({ log }) => log).join('\n');
+  }
+
+  /**
+   * Drains the services, then ends everything; leaves nothing behind.
+   * @throws Error where a drained service left a container, or did not end well
+   */
+  async stop(): Promise<void> {
+    const services = [...this.balancers, ...this.invokers].filter(({ running }) => running);
+    const codes: (number | null)[] = [];
+    for (const service of services) codes.push(await service.end('SIGTERM'));
+    const leftOver = await this.#processesIn(this.#folder);
+    for (const pid of leftOver.keys()) process.kill(pid, 'SIGKILL');
+    await this.controller.stop();
+    await this.store.close();
+    await this.bus.close();
+    await Promise.all([this.kafka.stop(), this.redis.stop(), this.couch.stop()]);
+    await rm(this.#folder, { recursive: true, force: true });
+    if (leftOver.size > 0) throw new Error(`left over: ${[...leftOver.values()].join(' ')}\n${this.logs()}`);
+    if (codes.some((code) => code !== 0)) throw new Error(`services ended with ${codes.join(' ')}\n${this.logs()}`);
+  }
+}
+
+/** An action that answers `{n}` after `ms`, in a container that takes many at once. */
+export const sleeper = (name: string): Partial<Action> => ({
+  name,
+  exec: {
+    kind: 'nodejs:tetris',
+    code: 'function main({ n, ms = 0 }) { return new Promise((done) => setTimeout(() => done({ n }), ms)); }',
+    binary: false,
+  },
+  limits: { timeout: 60_000, memory: 256, logs: 0, concurrency: 50 },
+});
