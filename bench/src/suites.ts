@@ -19,6 +19,15 @@ export const SUITES: Readonly<Record<string, SuiteEntry>> = {
     description: 'tensor daemon and action runtime alone, beside plain processes: memory, load and run time',
     load: async () => (await import('./sharing/sharing.js')).suite,
   },
+  placement: {
+    description:
+      'placement by tensor similarity in a simulated cluster: decision time, memory against hash and least loaded',
+    load: async () => (await import('./placement.js')).suite,
+  },
+  relay: {
+    description: "the load balancer's own latency and throughput on a real Kafka broker with a no-op invoker",
+    load: async () => (await import('./relay.js')).suite,
+  },
   latency: {
     description: 'every model of the builder: load and run time, plain onnxruntime in a fresh process',
     load: async () => (await import('./stock-latency.js')).suite,

@@ -1,0 +1,57 @@
+import type { StatusReport } from '../../../load-balancer/src/status/report';
+import { type StatusServer, startStatusServer } from '../../../load-balancer/src/status/server';
+import { Cluster } from './cluster';
+
+describe('the status server', () => {
+  let cluster: Cluster;
+  let server: StatusServer;
+  beforeAll(async () => {
+    cluster = await new Cluster({ invokers: 2 }).start();
+    await cluster.registry.putManifest('guest/a@1', {
+      tensors: [{ sha256: 'a'.repeat(64), bytes: 100 }],
+      privateBytes: 1,
+    });
+    await cluster.registry.publishInventory('node1', {
+      sequence: 1,
+      tensors: [{ sha256: 'a'.repeat(64), bytes: 100 }],
+    });
+    const report = cluster.balancer.report.bind(cluster.balancer);
+    server = await startStatusServer({ host: '127.0.0.1', port: 0, metrics: cluster.balancer.metrics, report });
+  });
+  afterAll(async () => {
+    await server.close();
+    await cluster.stop();
+  });
+
+  it('tells invokers, load and theta as JSON', async () => {
+    const status = (await (await fetch(`${server.url}/status`)).json()) as StatusReport;
+    expect(status).toMatchObject({ inFlight: 0, waiting: 0, sizes: { tensors: 1, actions: 1, nodes: 2 } });
+    expect(status.invokers.map(({ instance, usable, flavour }) => [instance, usable, flavour])).toEqual([
+      [0, true, 'tetris'],
+      [1, true, 'tetris'],
+    ]);
+    expect(status.actions).toEqual([{ action: 'guest/a@1', tensorBytes: 100, nodes: [{ node: 'node1', theta: 1 }] }]);
+  });
+
+  it('serves a page that needs nothing from elsewhere', async () => {
+    const response = await fetch(`${server.url}/`);
+    expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8');
+    expect(await response.text()).not.toMatch(/https?:|src=|href=/);
+  });
+
+  it('exports metrics', async () => {
+    expect(await (await fetch(`${server.url}/metrics`)).text()).toContain('tetris_balancer_in_flight_activations 0');
+  });
+
+  it('is healthy while an invoker is usable', async () => {
+    expect((await fetch(`${server.url}/health`)).status).toBe(200);
+    for (const invoker of cluster.invokers) invoker.alive = false;
+    cluster.nowMs += 11_000;
+    cluster.balancer.fleet.tick(cluster.nowMs);
+    expect((await fetch(`${server.url}/health`)).status).toBe(503);
+  });
+
+  it('bad call: answers 404 for anything else', async () => {
+    expect((await fetch(`${server.url}/secrets`)).status).toBe(404);
+  });
+});
