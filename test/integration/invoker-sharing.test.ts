@@ -96,7 +96,10 @@ it('after kills in the middle of 200 activations each is answered once, and refe
     ['one', '1-a'],
     ['two', '1-b'],
   ] as const;
-  const messages = Array.from({ length: 200 }, (_, index) => invoke(...(names[index % 2] ?? names[0]), 20));
+  const messages = Array.from({ length: 200 }, (_, index) => {
+    const [name, revision] = names[index % 2] ?? names[0];
+    return invoke(name, revision, 20);
+  });
   const tokens = async (): Promise<string[]> => [
     ...new Set((await daemon.operator.leases()).map(({ instance }) => instance)),
   ];

@@ -264,7 +264,7 @@ describe('instances', () => {
   it('expected failure: one that dies answers what it has at once with status 2, and what waits gets another', async () => {
     const concurrent = aStoredAction({ limits: { timeout: 10_000, memory: 256, logs: 1, concurrency: 2 } });
     let killed = false;
-    const factory = new FakeFactory(async (path, body, container) => {
+    const factory: FakeFactory = new FakeFactory(async (path, body, container) => {
       if (path === '/init') return answered(200, {});
       if (container !== factory.containers[0]) return echo(path, body, container);
       if (!killed && (body.value as { kill?: boolean }).kill === true) {
@@ -300,7 +300,7 @@ describe('instances', () => {
 
   it('resume a paused instance, and go elsewhere when it does not listen any more', async () => {
     let dead = false;
-    const factory = new FakeFactory((path, body, container) =>
+    const factory: FakeFactory = new FakeFactory((path, body, container) =>
       dead && container === factory.containers[0] ? { outcome: 'gone', reached: false } : echo(path, body, container),
     );
     const subject = await bench({ factory, config: { pauseGraceMs: 20 } });
