@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type Platform, startPlatform } from '@tetris/standalone';
 import type openwhisk from 'openwhisk';
 import { zip } from '../support/archives';
-import { clientOf, rejection } from '../support/platform';
+import { clientOf, type Json, rejection } from '../support/platform';
 import { until } from '../support/until';
 
 jest.setTimeout(60_000);
@@ -25,7 +25,7 @@ describe('the npm client openwhisk on a standalone platform', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  const invoke = (name: string, params: object = {}): Promise<any> =>
+  const invoke = (name: string, params: object = {}): Promise<Json> =>
     client.actions.invoke({ name, params, blocking: true });
 
   it('creates, gets, lists, updates and deletes an action', async () => {
@@ -42,7 +42,7 @@ describe('the npm client openwhisk on a standalone platform', () => {
   });
 
   it('invokes and waits, with the result alone or the whole record', async () => {
-    await client.actions.update({ name: 'echo', action: ECHO, params: { fixed: 1 } } as never);
+    await client.actions.update({ name: 'echo', action: ECHO, params: { fixed: 1 } });
     expect(await invoke('echo', { a: 2 })).toMatchObject({ response: { success: true, result: { a: 2 } } });
     expect(await client.actions.invoke({ name: 'echo', params: { a: 3 }, blocking: true, result: true })).toMatchObject(
       { a: 3 },
@@ -51,9 +51,7 @@ describe('the npm client openwhisk on a standalone platform', () => {
 
   it('invokes without waiting, and reads record, result and logs later', async () => {
     await client.actions.update({ name: 'later', action: ECHO });
-    const { activationId } = (await client.actions.invoke({ name: 'later', params: { b: 1 } })) as {
-      activationId: string;
-    };
+    const { activationId }: Json = await client.actions.invoke({ name: 'later', params: { b: 1 } });
     await until(
       () =>
         client.activations.get({ name: activationId }).then(
@@ -62,16 +60,16 @@ describe('the npm client openwhisk on a standalone platform', () => {
         ),
       10_000,
     );
-    expect(await client.activations.result({ name: activationId } as never)).toMatchObject({
+    expect(await client.activations.result({ name: activationId })).toMatchObject({
       success: true,
       result: { b: 1 },
     });
-    const { logs } = (await client.activations.logs({ name: activationId } as never)) as { logs: string[] };
+    const { logs } = (await client.activations.logs({ name: activationId })) as { logs: string[] };
     expect(logs).toEqual([
       expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z +stdout: hello from main$/),
       expect.stringMatching(/stderr: and stderr$/),
     ]);
-    const listed = (await client.activations.list({ name: 'later' } as never)) as { activationId: string }[];
+    const listed = (await client.activations.list({ name: 'later' })) as { activationId: string }[];
     expect(listed[0]).toMatchObject({ activationId, name: 'later', statusCode: 0 });
   });
 
@@ -83,7 +81,7 @@ describe('the npm client openwhisk on a standalone platform', () => {
     ]);
     for (const kind of ['nodejs:20', 'nodejs:tetris']) {
       const body = { exec: { kind, code: action.toString('base64'), main: 'hi' } };
-      await client.actions.update({ name: 'zipped', action: body } as never);
+      await client.actions.update({ name: 'zipped', action: body });
       expect(await invoke('zipped', { name: kind })).toMatchObject({
         response: { result: { greeting: `hello ${kind}` } },
       });
@@ -94,7 +92,7 @@ describe('the npm client openwhisk on a standalone platform', () => {
   it('runs many activations at once in one instance where the action allows it', async () => {
     const action = `const pause = (ms) => new Promise((r) => setTimeout(r, ms));
       exports.main = async ({ n }) => { console.log('run ' + n); await pause(200); return { n, pid: process.pid }; };`;
-    await client.actions.update({ name: 'many', action, kind: 'nodejs:20', limits: { concurrency: 20 } } as never);
+    await client.actions.update({ name: 'many', action, kind: 'nodejs:20', limits: { concurrency: 20 } });
     await invoke('many', { n: -1 });
     const records = await Promise.all(Array.from({ length: 20 }, (_, n) => invoke('many', { n })));
     expect(records.map(({ response }) => response.result.n)).toEqual(Array.from({ length: 20 }, (_, n) => n));
@@ -108,7 +106,7 @@ describe('the npm client openwhisk on a standalone platform', () => {
         ),
       10_000,
     );
-    const { logs } = (await client.activations.logs({ name: record.activationId } as never)) as { logs: string[] };
+    const { logs } = (await client.activations.logs({ name: record.activationId })) as { logs: string[] };
     expect(logs.map((line) => line.replace(/^\S+ +/, ''))).toEqual(['stdout: run 7']);
   });
 
@@ -116,13 +114,13 @@ describe('the npm client openwhisk on a standalone platform', () => {
     const action = `const openwhisk = require('openwhisk');
       exports.main = async () => ({ result: await openwhisk().actions.invoke({ name: 'echo', params: { c: 9 }, blocking: true, result: true }) });`;
     await client.actions.update({ name: 'echo', action: ECHO });
-    await client.actions.update({ name: 'caller', action, annotations: { 'provide-api-key': true } } as never);
+    await client.actions.update({ name: 'caller', action, annotations: { 'provide-api-key': true } });
     expect(await invoke('caller')).toMatchObject({ response: { result: { result: { c: 9 } } } });
   });
 
   describe('errors', () => {
-    const failing = async (name: string, action: string, limits = {}): Promise<{ status: number; error: any }> => {
-      await client.actions.update({ name, action, limits } as never);
+    const failing = async (name: string, action: string, limits = {}): Promise<{ status: number; error: Json }> => {
+      await client.actions.update({ name, action, limits });
       return rejection(invoke(name));
     };
 

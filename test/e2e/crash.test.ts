@@ -35,7 +35,7 @@ describe('crashes', () => {
         action: INFER_CODE,
         kind: 'nodejs:tetris',
         limits: { memory: 512 },
-      } as never);
+      });
       await client.actions.invoke({ name, params: { model: model.path, feeds }, blocking: true });
     }
   });
@@ -140,7 +140,7 @@ describe('crashes', () => {
     );
     expect([...storeLinks(node.storePath).references.keys()]).toEqual([...before.references.keys()]);
     // A new instance finds the models that were there, and the old ones lease again.
-    await client.actions.update({ name: 'three', action: INFER_CODE, kind: 'nodejs:tetris' } as never);
+    await client.actions.update({ name: 'three', action: INFER_CODE, kind: 'nodejs:tetris' });
     expect((await invoke('three')).status).toBe('success');
     expect((await invoke('one')).status).toBe('success');
     await expectExactReferences();

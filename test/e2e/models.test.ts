@@ -6,7 +6,7 @@ import { type Platform, startPlatform } from '@tetris/standalone';
 import type openwhisk from 'openwhisk';
 import { type ArchiveFile, zip } from '../support/archives';
 import { infer } from '../support/infer';
-import { clientOf, INFER_CODE, plainFeeds, rejection } from '../support/platform';
+import { clientOf, INFER_CODE, type Json, plainFeeds, rejection } from '../support/platform';
 import { until } from '../support/until';
 
 jest.setTimeout(90_000);
@@ -32,13 +32,13 @@ describe('actions of kind nodejs:tetris with models', () => {
 
   const create = (name: string, action: string | object, more: object = {}): Promise<unknown> =>
     client.actions.update({ name, action, kind: 'nodejs:tetris', ...more } as never);
-  const invoke = (name: string, params: object): Promise<any> =>
+  const invoke = (name: string, params: object): Promise<Json> =>
     client.actions.invoke({ name, params, blocking: true });
   const archive = (files: ArchiveFile[]): object => ({
     exec: { kind: 'nodejs:tetris', code: zip([{ name: 'index.js', data: INFER_CODE }, ...files]).toString('base64') },
   });
 
-  function expectClose(outputs: any, expected: Awaited<ReturnType<typeof infer>>): void {
+  function expectClose(outputs: Json, expected: Awaited<ReturnType<typeof infer>>): void {
     expect(Object.keys(outputs)).toEqual(Object.keys(expected));
     for (const [name, { dims, data }] of Object.entries(expected)) {
       expect(outputs[name].dims).toEqual(dims);
@@ -168,9 +168,9 @@ describe('a store that is full', () => {
     });
     try {
       const client = clientOf(platform);
-      const use = async (name: string, hidden: number): Promise<any> => {
+      const use = async (name: string, hidden: number): Promise<Json> => {
         const model = await buildModel(perceptron(name, { hidden, seed: hidden }), folder);
-        await client.actions.update({ name, action: INFER_CODE, kind: 'nodejs:tetris' } as never);
+        await client.actions.update({ name, action: INFER_CODE, kind: 'nodejs:tetris' });
         const params = { model: model.path, feeds: plainFeeds(model.inputs(1, 1)) };
         return client.actions.invoke({ name, params, blocking: true });
       };

@@ -47,7 +47,7 @@ describe('placement over two nodes', () => {
     const homes = new Map<string, PlatformNode>();
     for (let index = 0; new Set(homes.values()).size < 2 && index < 16; index += 1) {
       const name = `function${index}`;
-      await client.actions.update({ name, action: INFER_CODE, kind: 'nodejs:tetris' } as never);
+      await client.actions.update({ name, action: INFER_CODE, kind: 'nodejs:tetris' });
       homes.set(name, await invoke(name));
     }
     expect(new Set(homes.values()).size).toBe(2);

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type openwhisk from 'openwhisk';
 import { zip } from '../support/archives';
-import { clientOf } from '../support/platform';
+import { clientOf, type Json } from '../support/platform';
 import { until } from '../support/until';
 
 jest.setTimeout(90_000);
@@ -157,7 +157,7 @@ describe('npm start', () => {
     afterAll(() => one.end('SIGTERM'));
 
     /** The requests of wsk, sent by hand: there is no wsk here. */
-    const wsk = async (method: string, path: string, body?: object): Promise<{ status: number; body: any }> => {
+    const wsk = async (method: string, path: string, body?: object): Promise<{ status: number; body: Json }> => {
       const reply = await fetch(`${one.url}/api/v1/namespaces/_/${path}`, {
         method,
         headers: {
@@ -202,7 +202,7 @@ describe('npm start', () => {
       mkdirSync(work);
       writeFileSync(join(work, 'hello.js'), 'function main({ name }) { return { hello: name }; }');
       const stand = join(__dirname, '../dist/support/commands/wsk.js');
-      const cli = async (...args: string[]): Promise<any> => {
+      const cli = async (...args: string[]): Promise<Json> => {
         const flags = ['--apihost', one.url, '--auth', one.auth];
         const { stdout } = await promisify(execFile)(process.execPath, [stand, ...flags, ...args], { cwd: work });
         return JSON.parse(stdout);

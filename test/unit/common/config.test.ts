@@ -1,0 +1,100 @@
+import { configSchema, describeConfig, environmentName, key, readConfig } from '@tetris/common';
+
+const SCHEMA = configSchema('sample', {
+  socketPath: key.text('/run/x', 'path', 'Where it listens.'),
+  poolBytesMax: key.bytes('512m', 'Largest pool.'),
+  retries: key.integer(3, 'count', 'Attempts.', { min: 1, max: 10 }),
+  share: key.number(0.5, 'ratio', 'Share.', { max: 1 }),
+  verbose: key.flag(false, 'Say more.'),
+  roots: key.list([], 'paths', 'Folders.'),
+  level: key.oneOf(['low', 'high'], 'low', 'How much.'),
+});
+
+const problemsOf = (env: Record<string, string>): string => {
+  try {
+    readConfig(SCHEMA, env);
+    return '';
+  } catch (error) {
+    return (error as Error).message;
+  }
+};
+
+describe('readConfig', () => {
+  it('names variables after component and key', () => {
+    expect(environmentName('sample', 'poolBytesMax')).toBe('TETRIS_SAMPLE_POOL_BYTES_MAX');
+  });
+
+  it('has a default for everything, and is frozen', () => {
+    const config = readConfig(SCHEMA, {});
+    expect(config).toEqual({
+      socketPath: '/run/x',
+      poolBytesMax: 536870912,
+      retries: 3,
+      share: 0.5,
+      verbose: false,
+      roots: [],
+      level: 'low',
+    });
+    expect(Object.isFrozen(config)).toBe(true);
+  });
+
+  it('reads every type from text', () => {
+    const env = {
+      TETRIS_SAMPLE_SOCKET_PATH: '/tmp/s',
+      TETRIS_SAMPLE_POOL_BYTES_MAX: '4g',
+      TETRIS_SAMPLE_RETRIES: '7',
+      TETRIS_SAMPLE_SHARE: '0.25',
+      TETRIS_SAMPLE_VERBOSE: 'yes',
+      TETRIS_SAMPLE_ROOTS: ' /a, /b,,',
+      TETRIS_SAMPLE_LEVEL: 'high',
+    };
+    expect(readConfig(SCHEMA, env)).toEqual({
+      socketPath: '/tmp/s',
+      poolBytesMax: 4294967296,
+      retries: 7,
+      share: 0.25,
+      verbose: true,
+      roots: ['/a', '/b'],
+      level: 'high',
+    });
+  });
+
+  it('takes the empty string for unset, and false for false', () => {
+    expect(readConfig(SCHEMA, { TETRIS_SAMPLE_RETRIES: '', TETRIS_SAMPLE_VERBOSE: 'false' })).toMatchObject({
+      retries: 3,
+      verbose: false,
+    });
+  });
+
+  it('lets overrides win', () => {
+    expect(readConfig(SCHEMA, { TETRIS_SAMPLE_RETRIES: '7' }, { retries: 2, level: undefined })).toMatchObject({
+      retries: 2,
+      level: 'low',
+    });
+  });
+
+  it('bad call: lists every problem by its variable, and every unknown one with its prefix', () => {
+    const text = problemsOf({
+      TETRIS_SAMPLE_RETRIES: '11',
+      TETRIS_SAMPLE_POOL_BYTES_MAX: 'lots',
+      TETRIS_SAMPLE_RETRY: '1',
+      TETRIS_OTHER_X: '1',
+    });
+    expect(text).toMatch(/TETRIS_SAMPLE_RETRIES: /);
+    expect(text).toMatch(/TETRIS_SAMPLE_POOL_BYTES_MAX: .*'lots'/);
+    expect(text).toMatch(/TETRIS_SAMPLE_RETRY: no such key/);
+    expect(text).not.toMatch(/OTHER/);
+  });
+
+  it('describes every key for the reference', () => {
+    const rows = describeConfig(SCHEMA);
+    expect(rows).toHaveLength(7);
+    expect(rows.find(({ variable }) => variable === 'TETRIS_SAMPLE_RETRIES')).toEqual({
+      variable: 'TETRIS_SAMPLE_RETRIES',
+      unit: 'count',
+      text: 'Attempts.',
+      fallback: '3',
+    });
+    expect(rows.every(({ unit, text }) => unit !== '' && text !== '')).toBe(true);
+  });
+});
