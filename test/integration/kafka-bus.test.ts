@@ -1,7 +1,7 @@
 /** {@link KafkaBus} on a real broker. */
 import { startKafka, type KafkaServer } from '@tetris/bench/servers';
 import { createLogger, isPluginError, TOPIC_SETTINGS } from '@tetris/common';
-import { KafkaBus } from '@tetris/common/kafka';
+import { KafkaBus, type KafkaOptions } from '@tetris/common/kafka';
 import { busContract } from '../support/bus-contract';
 import { until } from '../support/until';
 
@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => kafka.stop());
 
-const connect = (options: { sendTimeoutMs?: number; queueBytesMax?: number } = {}): KafkaBus =>
+const connect = (options: Partial<KafkaOptions> = {}): KafkaBus =>
   new KafkaBus({ brokers: [kafka.broker], clientId: 'test', ...options }, log);
 
 busContract('KafkaBus', () => ({ connect }));
@@ -100,7 +100,7 @@ describe('KafkaBus', () => {
   });
 
   it('bad call: reports a topic that nobody made', async () => {
-    const bus = connect({ sendTimeoutMs: 300 });
+    const bus = connect({ sendTimeoutMs: 300, startTimeoutMs: 300 });
     await expect(bus.send('nobody-made-this', 'x')).rejects.toMatchObject({ code: 'ERR_BUS_UNAVAILABLE' });
     await expect(
       bus.subscribe({ topic: 'nor-this', group: 'g', capacity: 1, handler: () => undefined }),

@@ -1,0 +1,95 @@
+/** The whole cluster while its own processes are killed. */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Action } from '@tetris/common';
+import type { Sent } from '@tetris/standalone';
+import { Cluster, type Outcome, sleeper } from '../support/cluster/cluster';
+import { streamDuring } from '../support/cluster/stream';
+import { until } from '../support/until';
+
+jest.setTimeout(180_000);
+const IN_FLIGHT = 100;
+/** Activations that one killed load balancer may have in its hands at 20 a second. */
+const LOST_MAX = 5;
+
+describe('a cluster with two load balancers and two invokers', () => {
+  let cluster: Cluster;
+  let action: Action;
+  beforeAll(async () => {
+    cluster = await Cluster.start({
+      balancers: 2,
+      balancerEnv: { TETRIS_BALANCER_SILENCE_MS: '4000', TETRIS_BALANCER_LOST_MS: '10000' },
+    });
+    action = await cluster.putAction(sleeper('sleeper'));
+    await Promise.all(Array.from({ length: 60 }, (_, n) => cluster.call(action, { n, ms: 200 })));
+    await cluster.level();
+  });
+  afterAll(() => cluster?.stop());
+  afterEach(async () => {
+    cluster.violations.length = 0;
+    await until(
+      () => cluster.controller.states().every((state) => state === 'healthy'),
+      60_000,
+      'all are healthy again',
+    );
+  });
+
+  async function inFlight(ms: number): Promise<Sent[]> {
+    const sent = await Promise.all(Array.from({ length: IN_FLIGHT }, (_, n) => cluster.invoke(action, { n, ms })));
+    await delay(1_500);
+    return sent;
+  }
+  const outcomesOf = (sent: Sent[]): Promise<Outcome[]> =>
+    Promise.all(sent.map((each) => cluster.outcomeOf(each, 100_000)));
+  const statuses = (outcomes: Outcome[]): number[] =>
+    [...new Set(outcomes.map(({ statusCode = -1 }) => statusCode))].sort();
+
+  it('answers what a killed invoker had with an error, and the rest with results', async () => {
+    const sent = await inFlight(6_000);
+    const counts = await Promise.all([0, 1].map(async (index) => (await cluster.containersOf(index)).size));
+    const victim = cluster.invokers[(counts[0] ?? 0) >= (counts[1] ?? 0) ? 0 : 1];
+    await victim?.end('SIGKILL');
+    const outcomes = await outcomesOf(sent);
+    expect(outcomes).toHaveLength(IN_FLIGHT);
+    // 3: the error that stock gives for what an invoker lost.
+    expect([[0, 3], [3]]).toContainEqual(statuses(outcomes));
+    await cluster.level();
+    expect(cluster.violations).toEqual([]);
+    expect(await cluster.call(action, { n: 1 })).toMatchObject({ statusCode: 0, result: { n: 1 } });
+    victim?.start();
+    await delay(3_000);
+  });
+
+  it('answers everything after a load balancer was killed and started again', async () => {
+    const sent = await inFlight(5_000);
+    for (const balancer of cluster.balancers) await balancer.end('SIGKILL');
+    await delay(1_000);
+    for (const balancer of cluster.balancers) balancer.start();
+    const outcomes = await outcomesOf(sent);
+    expect(outcomes.map(({ result }) => result)).toEqual(outcomes.map((_, n) => ({ n })));
+    await cluster.level(100_000);
+    // The crash may come between passing an ack on and forgetting its activation.
+    expect(cluster.violationsBut('second-completion', 'second-result')).toEqual([]);
+  });
+
+  it('goes on with the other load balancer while one is dead', async () => {
+    const [first, second] = cluster.balancers;
+    const report = await streamDuring(cluster, action, 50, async () => {
+      await delay(1_000);
+      await second?.end('SIGKILL');
+      await until(() => cluster.controller.states()[1] === 'offline', 30_000, 'the dead one is offline');
+      const onlyFirst = await Promise.all(Array.from({ length: 20 }, (_, n) => cluster.call(action, { n })));
+      expect(statuses(onlyFirst)).toEqual([0]);
+      second?.start();
+      await until(() => cluster.controller.states()[1] === 'healthy', 60_000, 'it is back');
+    });
+    expect(first?.running).toBe(true);
+    expect(report.refused).toBe(0);
+    // Positions are committed before messages are handled, as stock does: what was between the two at the moment of the
+    // kill is lost and answered as lost.
+    const failed = report.outcomes.filter(({ statusCode }) => statusCode !== 0);
+    expect(failed.map(({ statusCode }) => statusCode)).toEqual(failed.map(() => 3));
+    expect(failed.length).toBeLessThanOrEqual(LOST_MAX);
+    await cluster.level(100_000);
+    expect(cluster.violationsBut('second-completion', 'second-result')).toEqual([]);
+  });
+});
