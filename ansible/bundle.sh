@@ -21,7 +21,11 @@ cd "$root"
 set -- $(printf -- '--workspace @tetris/%s ' "$@")
 npm ls --omit=dev ${OMIT:+--omit="$OMIT"} --all --parseable --loglevel error "$@" |
   while read -r package; do
-    copy=$folder/${package#"$root"/}
+    # A dependency of one workspace alone lies in that workspace's own node_modules, and does so in the bundle.
+    case $package in
+      "$root"/node_modules/*) copy=$folder/${package#"$root"/} ;;
+      *) copy=$folder/node_modules/@tetris/${package#"$root"/} ;;
+    esac
     case $package in
       "$root") ;;
       "$root"/node_modules/@tetris/*)

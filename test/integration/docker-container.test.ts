@@ -1,4 +1,5 @@
 import type { Container, DockerFactory } from '@tetris/invoker-extension';
+import { tarGz, zip } from '../support/archives';
 import {
   collectLogs,
   containerSpec,
@@ -45,6 +46,15 @@ inNamespace(__filename, () => {
     it('runs a plain action', async () => {
       const container = await started(ECHO);
       expect(await resultOf(invoke(container, { name: 'wörld' }))).toEqual({ echo: { name: 'wörld' } });
+    });
+
+    it.each([
+      ['gzipped tar', tarGz],
+      ['zip', zip],
+    ])('runs an action that came as a %s file', async (_type, pack) => {
+      const container = await factory.create(containerSpec());
+      await initialise(container, pack([{ name: 'index.js', data: ECHO }]).toString('base64'), true);
+      expect(await resultOf(invoke(container, { a: 1 }))).toEqual({ echo: { a: 1 } });
     });
 
     it('is neither root nor able to become it, and has a temporary folder', async () => {

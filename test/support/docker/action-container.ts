@@ -51,9 +51,9 @@ export function collectLogs(container: Container): LogLine[] {
   return lines;
 }
 
-/** `/init` with the source of a module that exports `main`. @throws Error when the reply is not 200 */
-export async function initialise(container: Container, code: string): Promise<void> {
-  const body = JSON.stringify({ value: { name: 'action', main: 'main', binary: false, code, env: {} } });
+/** `/init` with a module that exports `main`, or an archive in base64. @throws Error when the reply is not 200 */
+export async function initialise(container: Container, code: string, binary = false): Promise<void> {
+  const body = JSON.stringify({ value: { name: 'action', main: 'main', binary, code, env: {} } });
   const reply = await container.post('/init', body, { timeoutMs: CALL_TIMEOUT_MS, replyBytesMax: MIB });
   if (reply.outcome !== 'answered' || reply.status !== 200) throw new Error(`/init: ${JSON.stringify(reply)}`);
 }
