@@ -1,7 +1,8 @@
 /**
  * The relay's own cost on a real broker: the same no-op invoker reached through the load balancer and directly.
  *
- * Controller (this process), load balancer and invoker are three processes and one broker. Latency: both ways at the
+ * Controller (this process), load balancer and invoker are three processes, one broker and a Redis server, which keeps
+ * the in-flight ids. Latency: both ways at the
  * same time, at a fixed rate, so that both meet the same noise. Throughput: a window of activations through the load
  * balancer; its CPU share says whether it had more than one core.
  */
@@ -11,12 +12,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createProgress } from './demo/progress';
 import { median, rounded } from './measure/statistics';
 import { ACTION, benchBus, cpuOf, PREFIX, startPart, stopPart } from './relay-parts/messages';
-import { startKafka } from './servers';
+import { startKafka, startRedis } from './servers';
 import type { Suite } from './suites';
 
 export interface RelayBenchOptions {
-  /** A running broker; one is started where it is absent. */
-  broker?: string;
   /** Of each way while latency is measured. */
   activationsPerSecond: number;
   latencySamples: number;
@@ -47,14 +46,14 @@ export async function runRelayBench(overrides: Partial<RelayBenchOptions> = {}):
   const options = { ...DEFAULTS, ...overrides };
   const progress = createProgress(4, options.output);
   progress.step('starting broker, load balancer and invoker');
-  const kafka = options.broker === undefined ? await startKafka() : undefined;
-  const broker = options.broker ?? kafka?.broker ?? '';
+  const [kafka, redis] = await Promise.all([startKafka(), startRedis()]);
+  const { broker } = kafka;
   const children = [];
   const controller = new BenchController(benchBus(broker, 'controller'));
   try {
     await controller.start();
     children.push(await startPart('invoker-main', [broker]));
-    const balancer = await startPart('balancer-main', [broker]);
+    const balancer = await startPart('balancer-main', [broker, redis.url]);
     children.push(balancer);
     await controller.usable();
     progress.step('warming up');
@@ -84,7 +83,7 @@ export async function runRelayBench(overrides: Partial<RelayBenchOptions> = {}):
   } finally {
     for (const child of children.reverse()) await stopPart(child);
     await controller.stop();
-    await kafka?.stop();
+    await Promise.all([kafka.stop(), redis.stop()]);
   }
 }
 

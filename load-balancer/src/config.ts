@@ -72,7 +72,7 @@ export const balancerConfig = configSchema('balancer', {
     'Longest wait for an invoker with room; then the activation is answered with an error',
   ),
   sendMsMax: key.integer(30_000, 'ms', 'Longest time that an activation is offered to a broker that is away'),
-  registryWaitMsMax: key.integer(100, 'ms', 'Longest wait for one in-flight id to be stored'),
+  registryWaitMsMax: key.integer(500, 'ms', 'Longest wait for one in-flight id to be stored'),
   memoryDefault: key.bytes('256m', 'Memory assumed of an action whose document cannot be read'),
   silenceMs: key.integer(10_000, 'ms', 'Silence after which an invoker is given up and its activations are answered', {
     min: 1,

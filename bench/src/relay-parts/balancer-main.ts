@@ -1,9 +1,10 @@
-/** The load balancer under test: the real one, on the broker given as first argument. */
-import { EmbeddedStore, MemoryRegistry, readConfig } from '@tetris/common';
+/** The load balancer under test: the real one, on the broker and the Redis server given as arguments. */
+import { EmbeddedStore, readConfig } from '@tetris/common';
+import { RedisRegistry } from '@tetris/common/redis';
 import { LoadBalancer, balancerConfig } from '@tetris/load-balancer';
 import { ACTION, benchBus, benchLog, PREFIX, serveParent } from './messages';
 
-async function main(broker: string): Promise<void> {
+async function main(broker: string, redisUrl: string): Promise<void> {
   const bus = benchBus(broker, 'balancer');
   const log = benchLog('balancer');
   const entities = await EmbeddedStore.open({ log });
@@ -23,13 +24,14 @@ async function main(broker: string): Promise<void> {
     {},
     { stockGraceMs: 0, invokerInFlightMax: 10_000, controllerPrefix: PREFIX.controller, invokerPrefix: PREFIX.invoker },
   );
-  const registry = new MemoryRegistry();
+  const registry = new RedisRegistry({ url: redisUrl }, log);
   const balancer = new LoadBalancer({ controllerBus: bus, invokerBus: bus, entities, registry, config, log });
   await balancer.start();
   serveParent(async () => {
     await balancer.stop();
     await bus.close();
+    await registry.close();
   });
 }
 
-void main(process.argv[2] ?? '');
+void main(process.argv[2] ?? '', process.argv[3] ?? '');

@@ -195,7 +195,7 @@ describe('LoadBalancer', () => {
     it('answers its activations with status 3, once, and stores their records', async () => {
       const { invokers, controller, entities } = await started({ invokers: 2 });
       for (const invoker of invokers) invoker.automatic = false;
-      const ids = [];
+      const ids: string[] = [];
       for (let count = 0; count < 100; count += 1) ids.push(await controller.invoke({ blocking: count % 2 === 0 }));
       await until(() => invokers.reduce((sum, { received }) => sum + received.length, 0) === 100);
       const [dead, living] = invokers;

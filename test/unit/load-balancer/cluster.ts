@@ -93,10 +93,13 @@ export class Controller {
   readonly texts: string[] = [];
   readonly pings: { name: { instance: number; userMemory: string }; isEnabled?: boolean }[] = [];
 
-  constructor(
-    readonly bus: MemoryBus,
-    readonly id = '0',
-  ) {}
+  readonly bus: MemoryBus;
+  readonly id: string;
+
+  constructor(bus: MemoryBus, id = '0') {
+    this.bus = bus;
+    this.id = id;
+  }
 
   async start(): Promise<void> {
     const topic = `completed${this.id}`;
@@ -135,11 +138,15 @@ export class Invoker {
   automatic = true;
   alive = true;
 
-  constructor(
-    readonly bus: MemoryBus,
-    readonly instance: number,
-    readonly registry?: Registry,
-  ) {}
+  readonly bus: MemoryBus;
+  readonly instance: number;
+  readonly registry: Registry | undefined;
+
+  constructor(bus: MemoryBus, instance: number, registry?: Registry) {
+    this.bus = bus;
+    this.instance = instance;
+    this.registry = registry;
+  }
 
   async start(): Promise<void> {
     const topic = `tetris-invoker${this.instance}`;
