@@ -9,8 +9,12 @@ export interface Inferred {
 }
 
 /** Runs a model once with plain onnxruntime in a process of its own. */
-export async function infer(modelPath: string, feeds: readonly Feed[]): Promise<Record<string, Inferred>> {
-  const running = promisify(execFile)(process.execPath, [join(__dirname, 'infer-main.cjs'), modelPath], {
+export async function infer(
+  modelPath: string,
+  feeds: readonly Feed[],
+  level: 'all' | 'disabled' = 'all',
+): Promise<Record<string, Inferred>> {
+  const running = promisify(execFile)(process.execPath, [join(__dirname, 'infer-main.cjs'), modelPath, level], {
     timeout: 30_000,
     maxBuffer: 64 * 1024 ** 2,
     env: { ...process.env, ORT_DISABLE_TELEMETRY: '1' },

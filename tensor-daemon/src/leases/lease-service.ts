@@ -204,8 +204,8 @@ export interface LeaseServiceParts {
   store: Store;
   views: Views;
   registrations: Registrations;
-  sources: Sources;
-  ingest: Ingest;
+  sources: Pick<Sources, 'files'>;
+  ingest: Pick<Ingest, 'ingest'>;
   reclaimer: Reclaimer;
   keyOf: (files: ModelFiles, graph: GraphOptions) => string;
   metrics: Pick<DaemonMetrics, 'leaseSeconds' | 'leaseFailures'>;

@@ -7,9 +7,9 @@ const CHUNK_BYTES = 4 * 1024 * 1024;
 /** Published files are immutable. */
 const PUBLISHED_MODE = 0o444;
 
-/** True for a Node file system error with one of these codes. */
+/** True for a Node file system error with one of these codes, from whatever realm. */
 export function hasCode(error: unknown, ...codes: string[]): boolean {
-  return error instanceof Error && 'code' in error && codes.includes(String(error.code));
+  return typeof error === 'object' && error !== null && 'code' in error && codes.includes(String(error.code));
 }
 
 /** Makes the entries of a folder durable. */

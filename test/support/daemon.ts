@@ -1,0 +1,100 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DaemonClient, DaemonOperator, environmentName, type LeaseRequest } from '@tetris/common';
+import { until } from './until';
+
+const MAIN = join(__dirname, '../../tensor-daemon/dist/main.js');
+
+/** A fresh folder on the tmpfs where there is one. */
+export function tmpfsFolder(prefix: string): string {
+  return mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), prefix));
+}
+
+/** A real tensor daemon in a process of its own, over a store that lives as long as this object. */
+export class TestDaemon {
+  readonly folder = tmpfsFolder('tetris-daemon-test-');
+  readonly store = join(this.folder, 'store');
+  readonly client = new DaemonClient(join(this.folder, 'instance.sock'));
+  readonly operator = new DaemonOperator(join(this.folder, 'operator.sock'));
+  #process: ChildProcess | undefined;
+  #said = '';
+
+  /** What it has written to stderr. */
+  get said(): string {
+    return this.#said;
+  }
+
+  get pid(): number {
+    return this.#process?.pid ?? 0;
+  }
+
+  environment(config: Readonly<Record<string, string | number>> = {}): Record<string, string> {
+    const keys = {
+      socketPath: join(this.folder, 'instance.sock'),
+      operatorSocketPath: join(this.folder, 'operator.sock'),
+      storePath: this.store,
+      sweepIntervalMs: 50,
+      ...config,
+    };
+    return Object.fromEntries(
+      Object.entries(keys).map(([key, value]) => [environmentName('daemon', key), String(value)]),
+    );
+  }
+
+  /** @param config keys of the daemon's configuration */
+  async start(config: Readonly<Record<string, string | number>> = {}): Promise<void> {
+    const child = spawn(process.execPath, [MAIN], {
+      env: { PATH: process.env.PATH, ...this.environment(config) },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    this.#process = child;
+    this.#said = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (this.#said += text));
+    const ready = async (): Promise<boolean> => {
+      if (child.exitCode !== null) throw new Error(`the daemon ended with ${child.exitCode}: ${this.#said}`);
+      return (await this.operator.health().catch(() => undefined))?.state === 'ready' && this.#said.includes('"ready"');
+    };
+    await until(ready, 20_000, 'the daemon is ready');
+  }
+
+  /** Ends it; the store stays. @returns its exit code, null where the signal ended it */
+  async end(signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<number | null> {
+    const child = this.#process;
+    this.#process = undefined;
+    if (child === undefined || child.exitCode !== null) return child?.exitCode ?? null;
+    const exit = once(child, 'exit') as Promise<[number | null]>;
+    child.kill(signal);
+    const [code] = await exit;
+    return code;
+  }
+
+  /** Ends it and removes everything. */
+  async dispose(): Promise<void> {
+    await this.end('SIGKILL');
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  viewPath(view: string): string {
+    return join(this.store, 'views', view);
+  }
+
+  files(folder: string): string[] {
+    return readdirSync(join(this.store, folder));
+  }
+
+  /** Link counts of all tensors. */
+  links(): Map<string, number> {
+    return new Map(
+      this.files('tensors').map((sha256) => [sha256, statSync(join(this.store, 'tensors', sha256)).nlink]),
+    );
+  }
+}
+
+/** A model file as a lease's source. */
+export function fileSource(path: string): Extract<LeaseRequest['source'], { kind: 'file' }> {
+  const { size, mtimeMs } = statSync(path);
+  return { kind: 'file', path, bytes: size, mtimeMs };
+}

@@ -1,0 +1,127 @@
+import { LeaseTable, type LeaseState } from '../../../tensor-daemon/src/leases/lease-table';
+
+const LIMITS = { leasesMax: 100, leasesPerInstanceMax: 3, instancesMax: 5 };
+const MODEL = 'a'.repeat(64);
+const OTHER = 'b'.repeat(64);
+const INSTANCE = 'instance-one-000';
+
+function wanted(instance = INSTANCE) {
+  return { instance, namespace: 'guest', name: 'model' };
+}
+
+function tableWith(state: LeaseState): LeaseTable {
+  const table = new LeaseTable(LIMITS);
+  table.request('lease', wanted(), 0);
+  if (state !== 'pending') table.bind('lease', MODEL);
+  if (state === 'held') table.grant('lease');
+  return table;
+}
+
+describe('LeaseTable', () => {
+  type Event = 'bound' | 'granted' | 'ended' | 'instance released';
+  /** The state after the event, and whether a view is dropped. */
+  const expected: Record<LeaseState, Record<Event, [LeaseState | 'gone', boolean]>> = {
+    pending: {
+      bound: ['bound', false],
+      granted: ['pending', false],
+      ended: ['gone', false],
+      'instance released': ['gone', false],
+    },
+    bound: {
+      bound: ['bound', false],
+      granted: ['held', false],
+      ended: ['gone', true],
+      'instance released': ['gone', true],
+    },
+    held: {
+      bound: ['held', false],
+      granted: ['held', false],
+      ended: ['gone', true],
+      'instance released': ['gone', true],
+    },
+  };
+  const apply: Record<Event, (table: LeaseTable) => number> = {
+    bound: (table) => (table.bind('lease', OTHER), 0),
+    granted: (table) => (table.grant('lease'), 0),
+    ended: (table) => table.end('lease').dropViews.length,
+    'instance released': (table) => table.releaseInstance(INSTANCE).dropViews.length,
+  };
+  for (const [state, events] of Object.entries(expected) as [LeaseState, (typeof expected)[LeaseState]][]) {
+    for (const [event, [after, drops]] of Object.entries(events) as [Event, [LeaseState | 'gone', boolean]][]) {
+      it(`goes from ${state} to ${after} when it is ${event}`, () => {
+        const table = tableWith(state);
+        expect(apply[event](table)).toBe(drops ? 1 : 0);
+        expect(table.lease('lease')?.state ?? 'gone').toBe(after);
+      });
+    }
+  }
+
+  it('keeps the view while another lease of the instance uses it', () => {
+    const table = tableWith('held');
+    table.request('second', wanted(), 0);
+    table.bind('second', MODEL);
+    expect(table.end('lease').dropViews).toEqual([]);
+    expect(table.modelUses(MODEL)).toBe(1);
+    expect(table.end('second').dropViews).toEqual([{ instance: INSTANCE, modelKey: MODEL }]);
+    expect(table.modelUses(MODEL)).toBe(0);
+  });
+
+  it('drops an anonymous instance with its last lease and keeps a registered one', () => {
+    expect(tableWith('held').end('lease').dropInstances).toEqual([INSTANCE]);
+    const table = tableWith('held');
+    table.register(INSTANCE, 'guest');
+    expect(table.end('lease').dropInstances).toEqual([]);
+    expect(table.instance(INSTANCE)?.state).toBe('registered');
+  });
+
+  it('lets ends and releases be repeated', () => {
+    const table = tableWith('held');
+    table.end('lease');
+    expect(table.end('lease')).toEqual({ endLeases: [], dropViews: [], dropInstances: [] });
+    expect(table.releaseInstance(INSTANCE)).toEqual({ endLeases: [], dropViews: [], dropInstances: [] });
+  });
+
+  it('prefers the namespace of the registration to that of a lease', () => {
+    const table = new LeaseTable(LIMITS);
+    table.register(INSTANCE, 'tenant');
+    table.request('lease', wanted(), 0);
+    expect(table.instance(INSTANCE)?.namespace).toBe('tenant');
+  });
+
+  it('retains the views of an unconfirmed instance until its grace is over', () => {
+    const table = new LeaseTable(LIMITS);
+    table.recover(INSTANCE, 'guest', [MODEL], 1_000);
+    expect(table.modelUses(MODEL)).toBe(1);
+    expect(table.expire(999).dropViews).toEqual([]);
+    expect(table.expire(1_000)).toMatchObject({
+      dropViews: [{ instance: INSTANCE, modelKey: MODEL }],
+      dropInstances: [INSTANCE],
+    });
+    expect(table.modelUses(MODEL)).toBe(0);
+  });
+
+  it('keeps a recovered instance that is announced again, and hands a retained view over to a lease', () => {
+    const table = new LeaseTable(LIMITS);
+    table.recover(INSTANCE, 'guest', [MODEL], 1_000);
+    table.register(INSTANCE, 'guest');
+    expect(table.expire(5_000).dropInstances).toEqual([]);
+    table.request('lease', wanted(), 0);
+    table.bind('lease', MODEL);
+    expect(table.modelUses(MODEL)).toBe(1);
+    expect(table.end('lease').dropViews).toEqual([{ instance: INSTANCE, modelKey: MODEL }]);
+  });
+
+  it('expected failure: refuses more leases of an instance than the limit', () => {
+    const table = new LeaseTable(LIMITS);
+    for (const id of ['one', 'two', 'three']) table.request(id, wanted(), 0);
+    expect(() => table.request('four', wanted(), 0)).toThrow(expect.objectContaining({ code: 'ERR_LEASE_LIMIT' }));
+    expect(table.leaseCount).toBe(3);
+  });
+
+  it('expected failure: refuses more instances than the limit', () => {
+    const table = new LeaseTable(LIMITS);
+    for (let count = 0; count < 5; count++) table.register(`instance-${count}-0000000`, 'guest');
+    expect(() => table.register('instance-6-00000000', 'guest')).toThrow(/all 5 instances/);
+    expect(table.instanceCount).toBe(5);
+  });
+});
