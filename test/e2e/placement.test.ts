@@ -55,14 +55,14 @@ describe('placement over two nodes', () => {
     const other = platform.nodes.find((node) => node !== home);
     await until(() => thetas(moved)['node0'] === 1 && thetas(moved)['node1'] === 1);
 
-    // Its home loses instance and tensors.
-    for (const { pid, container } of (await home?.instances()) ?? []) {
-      if (container.includes('guest')) process.kill(pid, 'SIGKILL');
-    }
+    // Its home loses every instance and every tensor.
+    for (const { pid } of (await home?.instances()) ?? []) process.kill(pid, 'SIGKILL');
     await until(async () => (await home?.operator.totals())?.leases === 0);
     await home?.operator.collect();
     expect(await home?.operator.tensors()).toEqual([]);
+    // Until the load balancer knows of both.
     await until(() => thetas(moved)[home?.name ?? ''] === undefined);
+    await until(() => platform.placement().invokers.find(({ node }) => node === home?.name)?.instances === 0);
 
     expect((await invoke(moved)).name).toBe(other?.name);
     expect(await home?.operator.tensors()).toEqual([]);
