@@ -53,6 +53,7 @@ export async function startDaemon(config: DaemonConfig, log: Logger): Promise<Ru
   const registrations = new Registrations(store.layout.instances);
   recoverInstances(store, views, registrations, table, now() + config.instanceGraceMs);
   store.unlinkOrphans();
+  await store.trash.emptied();
 
   const bytesMax = config.storeBytesMax || Math.floor(totalmem() * config.storeMemoryRatio);
   const uploads: Uploads = new Uploads(store.layout.uploads, config, (bytes) => reclaimer.fit(bytes), now);

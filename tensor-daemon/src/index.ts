@@ -1,3 +1,31 @@
 export { DAEMON_CONFIG, type DaemonConfig } from './config';
-export { type RunningDaemon, startDaemon } from './daemon';
-export * from './proto/index';
+export {
+  AttributeProtoSchema,
+  AttributeType,
+  DataLocation,
+  GraphProtoSchema,
+  ModelProtoSchema,
+  NodeProtoSchema,
+  OperatorSetIdProtoSchema,
+  SparseTensorProtoSchema,
+  StringStringEntryProtoSchema,
+  TensorProtoSchema,
+  TensorShapeProto_DimensionSchema,
+  TensorType,
+  TypeProtoSchema,
+  ValueInfoProtoSchema,
+} from './proto/index';
+export type {
+  AttributeProto,
+  FunctionProto,
+  GraphProto,
+  ModelProto,
+  NodeProto,
+  OperatorSetIdProto,
+  SparseTensorProto,
+  StringStringEntryProto,
+  TensorProto,
+  TensorShapeProto_Dimension,
+  TypeProto,
+  ValueInfoProto,
+} from './proto/index';
