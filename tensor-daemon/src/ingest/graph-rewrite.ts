@@ -3,6 +3,7 @@
  * place. Pure: the caller copies bytes and tells each cut the name its file got.
  */
 import { clearField, create } from '@bufbuild/protobuf';
+import { PluginError } from '@tetris/common/errors';
 import {
   DataLocation,
   type GraphProto,
@@ -43,6 +44,7 @@ export interface Cut {
  * @param dataFile the location that external tensors may have; its size is `dataBytes`
  * @param inlineBytesMax tensors smaller than this stay in the graph
  * @throws RangeError where an entry points outside the data file: nothing of such a model may be published
+ * @throws PluginError `ERR_MODEL_UNSHAREABLE` where a large tensor of a sub-graph cannot be moved out of it
  */
 export function planCuts(model: ModelProto, dataFile: string, dataBytes: number, inlineBytesMax: number): Cut[] {
   const [top, ...bodies] = graphsOf(model);
@@ -53,7 +55,9 @@ export function planCuts(model: ModelProto, dataFile: string, dataBytes: number,
   hoistTensors(top, bodies, isLarge);
   for (const { initializer } of bodies) {
     const left = initializer.find(isExternal);
-    if (left !== undefined) throw new RangeError(`tensor '${left.name}' of a sub-graph is bound to it`);
+    if (left !== undefined) {
+      throw new PluginError('ERR_MODEL_UNSHAREABLE', `tensor '${left.name}' is an input or output of its sub-graph`);
+    }
   }
   return top.initializer
     .filter(isLarge)
