@@ -1,3 +1,4 @@
+import { INSTANCE_ENVIRONMENT } from '@tetris/common';
 import type { ContainerSpec } from './container';
 
 /** What a factory knows about its containers and the runtime has to be told. Paths are as seen inside. */
@@ -25,9 +26,7 @@ export function instanceEnvironment(spec: ContainerSpec, inside: InsidePaths): R
     ...(shares
       ? { TETRIS_RUNTIME_DAEMON_SOCKET: inside.daemonSocketPath ?? '', TETRIS_RUNTIME_VIEWS: inside.viewsPath ?? '' }
       : {}),
-    // glibc gives freed memory back sooner: a megabyte kept per instance is a megabyte times the instances.
-    MALLOC_TRIM_THRESHOLD_: '131072',
-    MALLOC_ARENA_MAX: '2',
+    ...INSTANCE_ENVIRONMENT,
     TMPDIR: inside.temporaryPath,
     ...spec.env,
   };

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { type DaemonOperator, errorMessage, type Logger } from '@tetris/common';
 
 /** The part of the operator interface used here. */
-export type InstanceDaemon = Pick<DaemonOperator, 'registerInstance' | 'releaseInstance' | 'leases'>;
+export type InstanceDaemon = Pick<DaemonOperator, 'registerInstance' | 'releaseInstance' | 'instances'>;
 
 export interface RegistrarOptions {
   /** Undefined: no daemon, every instance loads privately. */
@@ -52,6 +52,15 @@ export class Registrar {
     }
   }
 
+  /** A stem cell's token gets the namespace that it will work for. Without an answer the cell keeps what it had. */
+  async assign(token: string, namespace: string): Promise<void> {
+    try {
+      await this.#options.daemon?.registerInstance(token, { namespace });
+    } catch (error) {
+      this.#options.log.debug({ reason: errorMessage(error) }, 'namespace of a stem cell is not announced');
+    }
+  }
+
   /** The instance has ended. Tried again by {@link reconcile} where the daemon does not answer. */
   async release(token: string): Promise<void> {
     this.#live.delete(token);
@@ -65,7 +74,7 @@ export class Registrar {
     const { daemon, log } = this.#options;
     if (daemon === undefined) return;
     try {
-      for (const { instance } of await daemon.leases()) {
+      for (const { instance } of await daemon.instances()) {
         if (instance.startsWith(this.#prefix) && !this.#live.has(instance)) this.#pending.add(instance);
       }
     } catch (error) {

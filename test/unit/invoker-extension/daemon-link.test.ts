@@ -11,21 +11,21 @@ const away = (): never => {
 
 /** A daemon that can go away. */
 class FakeDaemon {
-  readonly instances = new Set<string>();
+  readonly namespaces = new Map<string, string>();
   down = false;
   readonly registerInstance: InstanceDaemon['registerInstance'] = async (token, { namespace }) => {
     if (this.down) away();
-    this.instances.add(token);
+    this.namespaces.set(token, namespace);
     return { instance: token, namespace, viewPath: `/views/${token}`, models: [] };
   };
   readonly releaseInstance: InstanceDaemon['releaseInstance'] = async (token) => {
     if (this.down) away();
-    this.instances.delete(token);
+    this.namespaces.delete(token);
   };
-  readonly leases: InstanceDaemon['leases'] = async () => {
+  /** None of them holds a lease. */
+  readonly instances: InstanceDaemon['instances'] = async () => {
     if (this.down) away();
-    const row = { leaseId: 'l', namespace: 'guest', modelKey: 'm', name: 'm', sinceMs: 0 };
-    return [...this.instances].map((instance) => ({ ...row, instance }));
+    return [...this.namespaces].map(([instance, namespace]) => ({ instance, namespace, viewPath: '', models: [] }));
   };
 }
 
@@ -40,10 +40,10 @@ describe('Registrar', () => {
     expect(viewPath).toBe(`/views/${token}`);
     daemon.down = true;
     await subject.release(token);
-    expect(daemon.instances.size).toBe(1);
+    expect(daemon.namespaces.size).toBe(1);
     daemon.down = false;
     await subject.reconcile();
-    expect(daemon.instances.size).toBe(0);
+    expect(daemon.namespaces.size).toBe(0);
   });
 
   it("releases what its earlier run left, and never another invoker's or a living one", async () => {
@@ -53,8 +53,18 @@ describe('Registrar', () => {
     const subject = registrar(daemon);
     const { token: living } = await subject.register('guest');
     await subject.reconcile();
-    expect(daemon.instances).toEqual(new Set([other, living]));
+    expect(new Set(daemon.namespaces.keys())).toEqual(new Set([other, living]));
     expect(old).toMatch(/^invoker0-/);
+  });
+
+  it("announces a stem cell's namespace when it is taken, and does not mind a daemon that is away", async () => {
+    const daemon = new FakeDaemon();
+    const subject = registrar(daemon);
+    const { token } = await subject.register('');
+    await subject.assign(token, 'guest');
+    expect(daemon.namespaces.get(token)).toBe('guest');
+    daemon.down = true;
+    await expect(subject.assign(token, 'other')).resolves.toBeUndefined();
   });
 
   it('expected failure: starts instances without sharing while the daemon does not answer', async () => {

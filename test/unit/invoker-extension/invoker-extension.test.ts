@@ -377,7 +377,7 @@ describe('the invoker', () => {
         return { instance: token, namespace: 'guest', viewPath: `/views/${token}`, models: [] };
       },
       releaseInstance: async (token: string) => void living.delete(token),
-      leases: async () => [],
+      instances: async () => [],
       instance: async (token: string) => ({
         instance: token,
         namespace: 'guest',

@@ -77,7 +77,7 @@ describe('estimate', () => {
   it('estimates nothing from too few rows', () => {
     expect(
       estimate(
-        points.slice(0, 3).map((point) => measured(point)),
+        points.slice(0, 2).map((point) => measured(point)),
         points,
       ),
     ).toEqual([]);
