@@ -25,6 +25,7 @@ need() { # need <command> <Debian package>
 }
 
 need redis-server redis-server
+need chromium chromium
 need java openjdk-17-jre-headless
 
 jars="$here/.cache/kafka"

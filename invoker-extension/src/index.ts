@@ -13,3 +13,8 @@ export { DOCKER_KEYS, type DockerConfig } from './containers/docker-config';
 export { DockerFactory, type DockerFactoryOptions } from './containers/docker-factory';
 export { type ModelRoot, parseModelRoot } from './containers/docker-request';
 export { type StemCellKind, type StemCellPlan, StemCells } from './containers/stem-cells';
+export { FileArchive, type ProfileArchive } from './profiler/archive';
+export { profileModel, type ProfileModelOptions } from './profiler/profile-model';
+export { htmlPage, type ReportOptions, terminalTable } from './profiler/report';
+export { type ModelProfile, pointName, type ProfileEntry, type ProfilePoint } from './profiler/result';
+export { type SweepSpace } from './profiler/sweep';

@@ -20,6 +20,10 @@ export interface PlatformNode {
   name: string;
   operator: DaemonOperator;
   storePath: string;
+  /** The daemon's instance socket. */
+  socketPath: string;
+  /** The node's private folder. */
+  privatePath: string;
   /** The daemon's process; undefined while it is down. */
   readonly daemonPid: number | undefined;
   /** The function instances that live on the node now. */
@@ -82,6 +86,8 @@ export async function startNode(options: NodeOptions): Promise<PlatformNode> {
     name,
     operator: daemon.operator,
     storePath,
+    socketPath,
+    privatePath: folder,
     get daemonPid() {
       return daemon.pid;
     },

@@ -8,7 +8,7 @@ type Measured = Extract<ProfileEntry, { source: 'measured' }>;
 type Estimated = Extract<ProfileEntry, { source: 'estimated' }>;
 
 /** Fewer measured rows than this of a variant and nothing is estimated. */
-const ROWS_MIN = 4;
+const ROWS_MIN = 3;
 
 /** Keeps the normal equations solvable when rows repeat; small against squared features of order one. */
 const RIDGE = 1e-6;
