@@ -22,3 +22,27 @@ export function parseBytes(value: string | number): number | undefined {
   if (match === null) return undefined;
   return Math.floor(Number(match[1]) * (UNITS[(match[2] ?? '').toLowerCase() || 'b'] ?? 1));
 }
+
+/**
+ * Freed memory at the end of the allocator's heap that a function instance keeps, bytes. While onnxruntime loads a
+ * transformer it packs one weight after the other into a buffer that it frees again: with a low threshold each of them
+ * is given back and faulted in anew, 190 ms of a load of 490 ms (340 MB model). So the threshold lies above the largest
+ * buffer of common models, and the worker gives memory back itself once the model is loaded ({@link TRIM_BYTES}).
+ */
+const TRIM_THRESHOLD_BYTES = 24 * 1024 ** 2;
+
+/** Blocks above this are mapped one by one. It has to lie above the other, and glibc takes no more than this. */
+const MMAP_THRESHOLD_BYTES = 32 * 1024 ** 2;
+
+/** A block of this size, freed, makes the free end of the heap exceed the threshold, so that all of it is given back. */
+export const TRIM_BYTES = TRIM_THRESHOLD_BYTES + 2 * 1024 ** 2;
+
+/** Environment that every function instance has, whoever starts it; the action image's Dockerfile repeats it. */
+export const INSTANCE_ENVIRONMENT: Readonly<Record<string, string>> = {
+  MALLOC_TRIM_THRESHOLD_: String(TRIM_THRESHOLD_BYTES),
+  MALLOC_MMAP_THRESHOLD_: String(MMAP_THRESHOLD_BYTES),
+  // One for the main thread, one for the workers: each further one keeps free memory of its own.
+  MALLOC_ARENA_MAX: '2',
+  // onnxruntime's builds since 1.30 report their use over the network, and leave files in TMPDIR, unless told not to.
+  ORT_DISABLE_TELEMETRY: '1',
+};

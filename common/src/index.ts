@@ -1,5 +1,6 @@
 export * from './errors';
 export * from './config';
+export { INSTANCE_ENVIRONMENT } from './environment';
 export * from './log';
 export * from './openwhisk/index';
 export * from './bus/bus';
