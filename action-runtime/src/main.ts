@@ -12,6 +12,8 @@ import { serve } from './proxy/server';
 import { createWorkspace } from './proxy/workspace';
 
 async function main(): Promise<void> {
+  // Before the native library is loaded, whoever started this process.
+  process.env['ORT_DISABLE_TELEMETRY'] ??= '1';
   const config = readRuntimeConfig(process.env);
   const context = new ActivationContext();
   const environment = process.env;
@@ -46,15 +48,20 @@ function actionLoader(config: RuntimeConfig, environment: NodeJS.ProcessEnv) {
   };
   interceptOnnxruntime(onnxruntime);
   const workspace = createWorkspace(onnxruntime);
-  return (action: ActionCode, settings: Readonly<Record<string, unknown>>): Promise<Main> => {
+  return async (action: ActionCode, settings: Readonly<Record<string, unknown>>): Promise<Main> => {
+    const startup: Promise<unknown>[] = [];
     provideSettings({
       config,
       folders: { own: [workspace.folder, os.tmpdir()], roots: config.modelRoots },
       folder: workspace.folder,
       namespace: environment['__OW_NAMESPACE'] ?? '',
       inference: readInferenceSettings(settings['tetris'], config.workersMax),
+      startup: (work) => startup.push(work),
     });
-    return loadAction(action, workspace, config);
+    const main = await loadAction(action, workspace, config);
+    // What failed here fails again, with its reason, where it is needed.
+    await Promise.allSettled(startup);
+    return main;
   };
 }
 

@@ -2,8 +2,7 @@
  * How an instance is started, for the image and for process containers alike.
  *
  * V8 flags were measured and left out: with a session open none of `--max-semi-space-size`, `--single-threaded`,
- * `--v8-pool-size`, `--optimize-for-size` and `--lite-mode` changed an instance by more than 0.3 MB. The two allocator
- * settings did: without the first, what ONNX Runtime frees after loading stays with the process (9 MB).
+ * `--v8-pool-size`, `--optimize-for-size` and `--lite-mode` changed an instance by more than 0.3 MB.
  */
 import path from 'node:path';
 
@@ -11,7 +10,4 @@ import path from 'node:path';
 export const START_ARGUMENTS: readonly string[] = ['--expose-gc', path.join(__dirname, 'main.js')];
 
 /** Environment that every instance should have. */
-export const START_ENVIRONMENT: Readonly<Record<string, string>> = {
-  MALLOC_TRIM_THRESHOLD_: '131072',
-  MALLOC_ARENA_MAX: '2',
-};
+export { INSTANCE_ENVIRONMENT as START_ENVIRONMENT } from '@tetris/common/environment';

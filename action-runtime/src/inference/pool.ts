@@ -50,19 +50,15 @@ export class WorkerPool {
     this.#options = options;
   }
 
-  /** Starts the first worker, so that the first model does not wait for it. */
-  warm(): void {
-    if (this.#workers.size === 0) this.#start();
+  /** Starts the first worker, so that the first model does not wait for it; resolves when it can load one. */
+  async warm(): Promise<void> {
+    await this.#first().call({ kind: 'greet' });
   }
 
   /** Loads a model into one worker; the others load it when a run first comes to them. */
   async load(model: PoolModel): Promise<PoolSession> {
     const session = new PoolSession(this, ++this.#lastSession, model);
-    this.warm();
-    const worker = [...this.#workers].reduce((least, next) =>
-      next.sessions.size < least.sessions.size ? next : least,
-    );
-    await session.loadedIn(worker);
+    await session.loadedIn(this.#first());
     return session;
   }
 
@@ -119,6 +115,12 @@ export class WorkerPool {
     if (holder !== undefined || (session.single && holders.length > 0)) return holder;
     const other = [...this.#workers].find(idle);
     return other ?? (this.#workers.size < this.#options.workers ? this.#start() : undefined);
+  }
+
+  /** The worker with the fewest sessions. */
+  #first(): InferenceWorker {
+    const workers = this.#workers.size === 0 ? [this.#start()] : [...this.#workers];
+    return workers.reduce((least, next) => (next.sessions.size < least.sessions.size ? next : least));
   }
 
   #start(): InferenceWorker {

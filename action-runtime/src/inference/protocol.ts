@@ -36,7 +36,12 @@ export interface RunRequest {
 }
 
 export type WorkerRequest =
-  LoadRequest | RunRequest | { kind: 'release'; sessionId: number } | { kind: 'endProfiling'; sessionId: number };
+  | LoadRequest
+  | RunRequest
+  /** Answered as soon as the worker has started and the native library is loaded. */
+  | { kind: 'greet' }
+  | { kind: 'release'; sessionId: number }
+  | { kind: 'endProfiling'; sessionId: number };
 
 /** What a loaded session says of itself. */
 export interface SessionInfo {

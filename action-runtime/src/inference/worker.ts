@@ -1,4 +1,5 @@
 /** Entry of an inference worker: the only thread that loads onnxruntime's native library. */
+import { TRIM_BYTES } from '@tetris/common/environment';
 import { readFileSync } from 'node:fs';
 import { parentPort } from 'node:worker_threads';
 import { env, InferenceSession, type Tensor } from 'onnxruntime-node';
@@ -20,12 +21,17 @@ const sessions = new Map<number, InferenceSession>();
 let last: Promise<void> = Promise.resolve();
 port.on('message', ({ id, request }: { id: number; request: WorkerRequest }) => {
   // One after the other: `run` after `load` of the same session must find it.
-  last = last.then(async () => post(await handle(id, request)));
+  last = last.then(async () => {
+    post(await handle(id, request));
+    if (request.kind === 'load' || request.kind === 'release') trimHeap();
+  });
 });
 
 async function handle(id: number, request: WorkerRequest): Promise<WorkerReply> {
   try {
     switch (request.kind) {
+      case 'greet':
+        return { id, ok: true };
       case 'load':
         return { id, ok: true, info: await load(request) };
       case 'run':
@@ -50,8 +56,6 @@ async function load({ sessionId, file, options, logLevel }: LoadRequest): Promis
       ? await InferenceSession.create(file.path, options)
       : await InferenceSession.create(readFileSync(file.path), options);
   sessions.set(sessionId, loaded);
-  // The thread's heap is small and what starting left in it is garbage: a millisecond for 2 MB, once a model.
-  globalThis.gc?.();
   const { inputNames, outputNames, inputMetadata, outputMetadata } = loaded;
   return { inputNames, outputNames, inputMetadata, outputMetadata };
 }
@@ -65,6 +69,16 @@ async function run({ sessionId, feeds, fetches, options }: RunRequest): Promise<
     options,
   );
   return Object.fromEntries(Object.entries(results).map(([name, tensor]) => [name, wireOf(tensor)]));
+}
+
+/**
+ * Gives memory that was freed, by onnxruntime and by this thread's start, back to the system: the allocator keeps less
+ * than its threshold, and a freed block larger than that makes it give up all. A few milliseconds, after the answer.
+ */
+function trimHeap(): void {
+  if (globalThis.gc === undefined) return;
+  Buffer.allocUnsafeSlow(TRIM_BYTES);
+  globalThis.gc();
 }
 
 function session(sessionId: number): InferenceSession {

@@ -7,17 +7,17 @@ import type { InstanceSettings } from './settings';
 import { SharedModels } from './shared-models';
 
 /**
- * Makes the instance's backend for onnxruntime's registry, and starts its first worker: by the time user code has read
- * its model's name, the native library is loaded.
+ * Makes the instance's backend for onnxruntime's registry, and starts its first worker: plain onnxruntime, too, loads its
+ * native library when it is required.
  */
 export function inferenceBackend(settings: InstanceSettings): Backend {
-  const { config, folders, folder, inference } = settings;
+  const { config, folders, folder, inference, startup } = settings;
   const pool = new WorkerPool({
     workers: inference.workers,
     heapMax: config.workerHeapMax,
     queueMax: config.queueMax,
   });
-  pool.warm();
+  startup(pool.warm());
   const sessions = new Sessions(pool, sharedModels(settings), folder, inference.threads);
   return {
     init: async () => undefined,

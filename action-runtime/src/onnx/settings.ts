@@ -18,6 +18,8 @@ export interface InstanceSettings {
   /** Invoking namespace; '' where unknown. */
   namespace: string;
   inference: InferenceSettings;
+  /** Takes work that the answer to `/init` waits for, so that the first activation does not. */
+  startup: (work: Promise<unknown>) => void;
 }
 
 let provided: InstanceSettings | undefined;
