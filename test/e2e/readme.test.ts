@@ -1,0 +1,110 @@
+/** Every command of the README is run: here, or by the continuous integration's script. */
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { buildModel, perceptron } from '@tetris/bench';
+
+const ROOT = join(__dirname, '../..');
+const README = readFileSync(join(ROOT, 'README.md'), 'utf8');
+const run = promisify(execFile);
+
+/** Fenced blocks of a language, in order. */
+const blocks = (language: string): string[] =>
+  [...README.matchAll(new RegExp(`^\`\`\`${language}\n([\\s\\S]*?)^\`\`\``, 'gm'))].map(([, text]) =>
+    (text ?? '').trim(),
+  );
+
+const START = 'npm start';
+const [firstAction = ''] = blocks('js');
+const wskBlock = blocks('sh').find((block) => block.includes('wsk ')) ?? '';
+
+let folder: string;
+let server: ChildProcess;
+let url = '';
+let auth = '';
+
+/** Commands of a user's machine that this one may lack, put first on the path. */
+function provideCommands(bin: string): void {
+  for (const name of ['wsk', 'zip']) {
+    const path = join(bin, name);
+    writeFileSync(
+      path,
+      `#!/bin/sh\nexec "${process.execPath}" "${join(ROOT, `test/dist/support/commands/${name}.js`)}" "$@"\n`,
+    );
+    chmodSync(path, 0o755);
+  }
+}
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'tetris-readme-'));
+  provideCommands(folder);
+  server = spawn('npm', ['start', '--', '--port', '0'], {
+    cwd: ROOT,
+    stdio: ['ignore', 'pipe', 'inherit'],
+    detached: true,
+  });
+  let text = '';
+  for await (const chunk of server.stdout ?? []) {
+    text += String(chunk);
+    url = /ready on (http:\S+?):? /.exec(text)?.[1] ?? '';
+    auth = /AUTH=(\S+)/.exec(text)?.[1] ?? '';
+    if (url !== '' && auth !== '') break;
+  }
+}, 180_000);
+
+afterAll(async () => {
+  if (server.pid !== undefined && server.exitCode === null) {
+    const ended = once(server, 'exit');
+    process.kill(-server.pid, 'SIGTERM');
+    await ended;
+  }
+  rmSync(folder, { recursive: true, force: true });
+}, 60_000);
+
+describe('README', () => {
+  it('has no command that nobody runs', () => {
+    const script = readFileSync(join(ROOT, '.ci/run'), 'utf8');
+    const steps = [...script.matchAll(/^step \S+ (.*)$/gm)].map(([, command]) => command ?? '');
+    const elsewhere = blocks('sh')
+      .filter((block) => block !== START && block !== wskBlock)
+      .flatMap((block) => block.split(/\n|&&/))
+      .map((command) => command.trim());
+    expect(elsewhere.length).toBeGreaterThan(0);
+    for (const command of elsewhere) {
+      expect(steps.some((step) => step === command || step.startsWith(`${command} -- `))).toBe(true);
+    }
+  });
+
+  it('starts a platform that prints its address and the key', () => {
+    expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
+    expect(auth).toMatch(/^[0-9a-f-]{36}:\w{64}$/);
+  });
+
+  it('has a first action of at most ten lines that works as it is written', async () => {
+    expect(firstAction.split('\n').length).toBeLessThanOrEqual(10);
+    writeFileSync(join(folder, 'index.js'), firstAction.replace(/^\/\/ index\.js\n/, ''));
+    const model = await buildModel(perceptron('model', { inputs: 8, labels: 3 }), folder);
+    expect(model.path).toBe(join(folder, 'model.onnx'));
+    writeFileSync(
+      join(folder, 'input.json'),
+      JSON.stringify({ input: Array.from({ length: 8 }, () => 1), dims: [1, 8] }),
+    );
+    const commands = wskBlock.replaceAll('http://127.0.0.1:3233', url);
+    const { stdout } = await run('bash', ['-euc', commands], {
+      cwd: folder,
+      env: { ...process.env, AUTH: auth, PATH: `${folder}:${dirname(process.execPath)}:${process.env.PATH}` },
+    });
+    const answer = JSON.parse(stdout.slice(stdout.lastIndexOf('\n{') + 1)) as { output: number[] };
+    expect(answer.output).toHaveLength(3);
+    expect(answer.output.every(Number.isFinite)).toBe(true);
+  }, 120_000);
+
+  it('names every flag of npm start that it has, and no other', async () => {
+    const { stdout } = await run(process.execPath, [join(ROOT, 'standalone/dist/main.js'), '--help']);
+    const named = /lists the flags: ([^\n]*(?:\n[^\n]+)*)/.exec(README)?.[1] ?? '';
+    for (const [flag] of named.matchAll(/--[a-z]+/g)) expect(stdout).toContain(flag);
+  });
+});
