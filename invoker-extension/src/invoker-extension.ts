@@ -139,7 +139,7 @@ export class InvokerExtension {
       registrar: this.#registrar,
       runner: new Runner({ replyBytesMax: config.replyBytesMax, truncationBytes: config.truncationBytes, nowMs }),
       answerer: this.#answerer,
-      settingsFor: ({ action }) => settingsOf(action, config),
+      nextFor: ({ action }) => ({ settings: settingsOf(action, config) }),
       manifestOf: (revision) => this.#manifests.get(revision),
       logWaits: { betweenLinesMs: config.logWaitMs },
       env: containerEnvironment(config),

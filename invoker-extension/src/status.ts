@@ -89,11 +89,11 @@ export class StatusPublisher<Ticket> {
 /** One entry a group: its instances' rooms added up. An instance on its way up counts with the room it will have. */
 function warmInstances(instances: Iterable<Readonly<Instance<unknown>>>): WarmInstance[] {
   const groups = new Map<string, WarmInstance>();
-  for (const { state, group, room, running } of instances) {
+  for (const { state, group, settings, running } of instances) {
     if (state === 'draining' || state === 'ending' || state === 'gone') continue;
     const { key, revision, namespace } = group.description;
     const known = groups.get(key) ?? { action: revision, namespace, room: 0 };
-    known.room += Math.max(0, room - running.size);
+    known.room += Math.max(0, settings.room - running.size);
     groups.set(key, known);
   }
   return [...groups.values()];

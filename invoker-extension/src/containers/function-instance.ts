@@ -28,6 +28,9 @@ export class FunctionInstance {
   readonly revision: string;
   readonly settings: InstanceSettings;
   readonly logs: InstanceLogs;
+  /** Activations under way, and answered so far. */
+  running = 0;
+  answered = 0;
   readonly #options: FunctionInstanceOptions;
   #token: string | undefined;
   #container: Container | undefined;

@@ -1,4 +1,5 @@
 import type { ActionManifest } from '@tetris/common';
+import type { InstanceSettings } from '../scaling/settings';
 import type { Instance } from './instance-record';
 import type { MemoryNeed } from './node-memory';
 
@@ -9,8 +10,10 @@ export interface GroupDescription {
   revision: string;
   /** The invoking namespace. */
   namespace: string;
-  /** Activations an instance takes at once. */
-  room: number;
+  /** What its next instance starts with. */
+  settings: InstanceSettings;
+  /** While an instance lives, another would serve nobody sooner: the node's cores are taken. @default false */
+  held?: boolean;
   /** The action's memory limit. */
   limitBytes: number;
   /** Known once any node has run the action. */
@@ -37,11 +40,15 @@ export class Group<Ticket> {
     return this.waiting[0]?.sinceMs ?? Number.POSITIVE_INFINITY;
   }
 
-  /** The instance that takes the next ticket. */
-  withRoom(): Instance<Ticket> | undefined {
+  /**
+   * The instance that takes the next ticket. Tickets of a group have the same objective, so their order of arrival is
+   * that of their deadlines; what is chosen is the fullest instance that still answers the first of them in time.
+   */
+  withRoom(nowMs: number): Instance<Ticket> | undefined {
+    const waitedMs = this.waiting.length === 0 ? 0 : nowMs - this.oldestMs;
     let best: Instance<Ticket> | undefined;
     for (const instance of this.instances) {
-      if (rank(instance) > (best === undefined ? 0 : rank(best))) best = instance;
+      if (rank(instance, waitedMs) > (best === undefined ? 0 : rank(best, waitedMs))) best = instance;
     }
     return best;
   }
@@ -49,16 +56,46 @@ export class Group<Ticket> {
   /** Tickets that instances on their way up will take beside those that started them. */
   comingRoom(): number {
     let room = 0;
-    for (const { state, room: whole, running } of this.instances) {
-      if (state === 'starting' || state === 'initialising') room += whole - running.size;
+    for (const { state, settings, running } of this.instances) {
+      if (state === 'starting' || state === 'initialising') room += settings.room - running.size;
+    }
+    return room;
+  }
+
+  /**
+   * Tickets that instances at work will answer within the objective after what they have now: so many need no new
+   * instance. None where there is no objective, or the time of an execution is not known.
+   */
+  timelyRoom(nowMs: number): number {
+    let room = 0;
+    for (const { state, settings, latencyMs } of this.instances) {
+      if (settings.sloMs === undefined || latencyMs === undefined || !isAwake(state)) continue;
+      const leftMs = settings.sloMs - (nowMs - this.oldestMs);
+      // The present execution may have just begun.
+      room += settings.room * Math.max(0, Math.floor(leftMs / latencyMs) - 1);
     }
     return room;
   }
 }
 
-/** 0 cannot take one; paused ranks below awake, and among the awake the fullest is best. */
-function rank({ state, room, running }: Instance<unknown>): number {
-  if (running.size >= room) return 0;
+const isAwake = (state: Instance<unknown>['state']): boolean => state === 'warm' || state === 'busy';
+
+/**
+ * 0 cannot take one; paused ranks below awake. Among the awake those that answer in time come before those that do not:
+ * the former fuller first, so that others fall idle, the latter emptier first.
+ */
+function rank(instance: Instance<unknown>, waitedMs: number): number {
+  const { state, settings, running } = instance;
+  if (running.size >= settings.room) return 0;
   if (state === 'paused') return 0.5;
-  return state === 'warm' || state === 'busy' ? 1 + running.size : 0;
+  if (!isAwake(state)) return 0;
+  const fullness = running.size / settings.room;
+  return isTimely(instance, waitedMs) ? 2 + fullness : 2 - fullness;
+}
+
+/** A free worker starts at once; else an execution has to end first. */
+function isTimely({ settings, running, latencyMs }: Instance<unknown>, waitedMs: number): boolean {
+  if (settings.sloMs === undefined || latencyMs === undefined) return true;
+  const executions = running.size < settings.workers ? 1 : 2;
+  return waitedMs + executions * latencyMs <= settings.sloMs;
 }

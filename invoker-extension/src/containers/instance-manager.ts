@@ -10,7 +10,7 @@ import {
 import type { Answerer } from '../activations/answer';
 import { type ActivationJob, groupKey, logFields, revisionKey } from '../activations/job';
 import { errorResponse } from '../activations/reply';
-import type { Runner } from '../activations/runner';
+import type { InitOutcome, Runner } from '../activations/runner';
 import { TEXTS } from '../activations/texts';
 import type { InvokerMetrics } from '../metrics';
 import type { InstanceSettings } from '../scaling/settings';
@@ -31,13 +31,23 @@ export interface Ticket {
   done: () => void;
 }
 
+/** How an activation went, for whoever learns from it. */
+export interface AnsweredRun {
+  activation: Activation;
+  /** What ran was an instance at work: not its first activation, whose duration has the loading of models in it. */
+  settled: boolean;
+  /** Activations the instance had when it got this one, itself included. */
+  together: number;
+}
+
 export interface InstanceManagerOptions {
   pool: Pool<Ticket>;
   factory: ContainerFactory;
   registrar: Registrar;
   runner: Runner;
   answerer: Answerer;
-  settingsFor: (job: ActivationJob) => InstanceSettings;
+  /** What the next instance of the job's group is to be. */
+  nextFor: (job: ActivationJob) => Pick<GroupDescription, 'settings' | 'held'>;
   manifestOf: (revision: string) => ActionManifest | undefined;
   logWaits: LogWaits;
   env: Readonly<Record<string, string>>;
@@ -45,7 +55,9 @@ export interface InstanceManagerOptions {
   log: Logger;
   nowMs: () => number;
   /** An instance has answered an activation. */
-  onUsed?: (instance: FunctionInstance) => void;
+  onUsed?: (instance: FunctionInstance, run: AnsweredRun) => void;
+  /** An instance that nobody waits for could not be made ready. */
+  onWarmUpFailed?: (group: string) => void;
   /** Something that the status shows may have changed. */
   onChanged?: () => void;
 }
@@ -80,20 +92,26 @@ export class InstanceManager {
 
   /** Runs an activation; resolves when it is answered and its slot is free. Never rejects. */
   submit(job: ActivationJob): Promise<void> {
-    const { pool, settingsFor, manifestOf, nowMs } = this.#options;
-    const revision = revisionKey(job);
-    const group: GroupDescription = {
-      key: groupKey(job),
-      revision,
-      namespace: job.message.user.namespace.name,
-      room: settingsFor(job).room,
-      limitBytes: job.action.limits.memory * MIB,
-      manifest: manifestOf(revision),
-    };
+    const { pool, nowMs } = this.#options;
+    const group = this.#describe(job);
     return new Promise((done) => {
       const ticket: Ticket = { job, group, refusals: 0, done };
       this.apply(pool.arrived(ticket, group, nowMs()));
     });
+  }
+
+  /** Starts one more instance of the job's group than anybody waits for, where memory is free. The job itself is not run. */
+  warmUp(job: ActivationJob, settings: InstanceSettings): void {
+    const { pool, nowMs } = this.#options;
+    const commands = pool.add({ ...this.#describe(job), settings }, nowMs());
+    for (const command of commands) {
+      if (command.do !== 'warm-up') continue;
+      this.#warmUp(command.instance, job, command.settings).catch((error: unknown) => {
+        this.#options.log.error({ ...logFields(job.message), err: error }, 'start ahead of demand failed');
+        this.apply(pool.initFailed(command.instance, false, nowMs()));
+      });
+    }
+    this.apply(commands);
   }
 
   /** Does what the pool says. */
@@ -102,7 +120,10 @@ export class InstanceManager {
     for (const command of commands) {
       switch (command.do) {
         case 'start':
-          this.#spawn(this.#start(command.instance, command.ticket), command.ticket);
+          this.#spawn(this.#start(command.instance, command.ticket, command.settings), command.ticket);
+          break;
+        case 'warm-up':
+          // Done by whoever asked for it, who has what it is made of.
           break;
         case 'run':
           this.#spawn(this.#run(command.instance, command.ticket, command.resume), command.ticket);
@@ -130,41 +151,66 @@ export class InstanceManager {
     await new Promise<void>((resolve) => (this.#onEmpty = resolve));
   }
 
-  async #start(id: number, ticket: Ticket): Promise<void> {
-    const { pool, runner, nowMs, metrics, log } = this.#options;
-    const instance = this.#instance(id, ticket.job);
-    try {
-      await instance.create();
-    } catch (error) {
-      log.error({ ...logFields(ticket.job.message), reason: errorMessage(error) }, 'container did not start');
-      metrics.starts.inc({ outcome: 'failed' });
+  async #start(id: number, ticket: Ticket, settings: InstanceSettings): Promise<void> {
+    const { pool, nowMs } = this.#options;
+    const instance = this.#instance(id, ticket.job, settings);
+    const init = await this.#ready(instance, ticket.job);
+    if (init === undefined) {
       this.apply(pool.initFailed(id, false, nowMs()));
       return this.#fail(ticket, errorResponse(STATUS.whiskError, TEXTS.provisionFailed));
     }
-    void this.#watch(instance);
-    this.apply(pool.created(id, nowMs()));
-    const init = await runner.init(ticket.job, instance);
     if (init.ready) {
-      metrics.starts.inc({ outcome: 'ready' });
-      metrics.initSeconds.observe(init.initMs / 1000);
       this.apply(pool.initialised(id, nowMs()));
       return this.#run(id, ticket, false, init);
     }
-    metrics.starts.inc({ outcome: 'init-failed' });
     this.#initFailures.set(id, init.response);
     this.apply(pool.initFailed(id, init.sameForAll, nowMs()));
     await this.#answer(ticket, instance, init.activation);
+  }
+
+  /** As {@link #start} without anybody to answer. */
+  async #warmUp(id: number, job: ActivationJob, settings: InstanceSettings): Promise<void> {
+    const { pool, nowMs, onWarmUpFailed, log } = this.#options;
+    const instance = this.#instance(id, job, settings);
+    const init = await this.#ready(instance, job);
+    instance.logs.discard(job.message.activationId);
+    if (init?.ready === true) return this.apply(pool.initialised(id, nowMs()));
+    log.warn(logFields(job.message), 'an instance started ahead of demand was not ready');
+    this.apply(pool.initFailed(id, false, nowMs()));
+    onWarmUpFailed?.(groupKey(job));
+  }
+
+  /** Creates and initialises; undefined where there is no container. Never rejects. */
+  async #ready(instance: FunctionInstance, job: ActivationJob): Promise<InitOutcome | undefined> {
+    const { pool, runner, nowMs, metrics, log } = this.#options;
+    try {
+      await instance.create();
+    } catch (error) {
+      log.error({ ...logFields(job.message), reason: errorMessage(error) }, 'container did not start');
+      metrics.starts.inc({ outcome: 'failed' });
+      return undefined;
+    }
+    void this.#watch(instance);
+    this.apply(pool.created(instance.id, nowMs()));
+    const init = await runner.init(job, instance);
+    metrics.starts.inc({ outcome: init.ready ? 'ready' : 'init-failed' });
+    if (init.ready) metrics.initSeconds.observe(init.initMs / 1000);
+    return init;
   }
 
   async #run(id: number, ticket: Ticket, resume: boolean, init?: { startMs: number; initMs: number }): Promise<void> {
     const { pool, runner, nowMs, onUsed } = this.#options;
     const instance = this.#instances.get(id);
     if (instance === undefined) return this.#again(id, ticket);
+    const settled = instance.answered > 0;
+    const together = (instance.running += 1);
     if (resume) await instance.resume();
     const outcome = await runner.run(ticket.job, instance, resume, init);
+    instance.running -= 1;
     if (!outcome.seen) return this.#again(id, ticket);
+    instance.answered += 1;
     this.apply(pool.finished(id, ticket, outcome.broken, nowMs()));
-    onUsed?.(instance);
+    onUsed?.(instance, { activation: outcome.activation, settled, together });
     await this.#answer(ticket, instance, outcome.activation);
   }
 
@@ -203,14 +249,26 @@ export class InstanceManager {
     });
   }
 
-  #instance(id: number, job: ActivationJob): FunctionInstance {
-    const { factory, registrar, logWaits, env, log, settingsFor } = this.#options;
+  #describe(job: ActivationJob): GroupDescription {
+    const revision = revisionKey(job);
+    return {
+      key: groupKey(job),
+      revision,
+      namespace: job.message.user.namespace.name,
+      limitBytes: job.action.limits.memory * MIB,
+      manifest: this.#options.manifestOf(revision),
+      ...this.#options.nextFor(job),
+    };
+  }
+
+  #instance(id: number, job: ActivationJob, settings: InstanceSettings): FunctionInstance {
+    const { factory, registrar, logWaits, env, log } = this.#options;
     const instance = new FunctionInstance({
       id,
       action: job.action,
       namespace: job.message.user.namespace.name,
       revision: revisionKey(job),
-      settings: settingsFor(job),
+      settings,
       factory,
       registrar,
       logWaits,

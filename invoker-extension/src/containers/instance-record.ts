@@ -1,5 +1,9 @@
+import type { InstanceSettings } from '../scaling/settings';
 import type { Group } from './group';
 import { type InstanceEvent, type InstanceState, nextState } from './instance-state';
+
+/** Why an instance ends. */
+export type EndReason = 'idle' | 'memory' | 'failed' | 'draining' | 'surplus';
 
 /** What the pool knows of a function instance. */
 export interface Instance<Ticket> {
@@ -7,8 +11,9 @@ export interface Instance<Ticket> {
   readonly id: number;
   readonly group: Group<Ticket>;
   state: InstanceState;
-  /** Activations it takes at once. */
-  readonly room: number;
+  readonly settings: InstanceSettings;
+  /** Expected time of an execution, ms; undefined while nothing is known. */
+  latencyMs?: number;
   /** Activations it has. */
   readonly running: Set<Ticket>;
   /** Epoch ms of its creation. */
@@ -16,6 +21,8 @@ export interface Instance<Ticket> {
   /** How long it took to become ready, ms. */
   startMs: number;
   lastUsedMs: number;
+  /** Why it takes no more, once it does not. */
+  drained?: EndReason;
 }
 
 /** @throws RangeError where the event cannot happen in the instance's state */

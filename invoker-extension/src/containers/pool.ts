@@ -10,9 +10,10 @@
  */
 import type { ActionManifest } from '@tetris/common';
 import { Group, type GroupDescription } from './group';
-import { type Instance, transit } from './instance-record';
+import { type EndReason, type Instance, transit } from './instance-record';
 import type { IdleInstance, KeepAlivePolicy } from './keep-alive';
 import { NodeMemory } from './node-memory';
+import type { InstanceSettings } from '../scaling/settings';
 
 export interface PoolOptions {
   budgetBytes: number;
@@ -31,18 +32,27 @@ export interface PoolOptions {
 /** Why an activation is refused. */
 export type Refusal = 'queue-full' | 'waited-too-long' | 'never-fits' | 'stopping';
 
-/** Why an instance ends. */
-export type EndReason = 'idle' | 'memory' | 'failed' | 'draining';
-
 export type PoolCommand<Ticket> =
   /** Create a container and let the ticket initialise it. */
-  | { do: 'start'; instance: number; ticket: Ticket }
+  | { do: 'start'; instance: number; ticket: Ticket; settings: InstanceSettings }
+  /** Create a container and initialise it for tickets to come. */
+  | { do: 'warm-up'; instance: number; group: string; settings: InstanceSettings }
   | { do: 'run'; instance: number; ticket: Ticket; resume: boolean }
   | { do: 'pause'; instance: number }
   | { do: 'end'; instance: number; reason: EndReason }
   | { do: 'refuse'; ticket: Ticket; refusal: Refusal }
   /** Init failed for the ticket that started the instance; this one waited for the same instance. */
   | { do: 'abort'; instance: number; ticket: Ticket };
+
+/** What the scaler has found out since it was asked last. */
+export interface PoolPlan {
+  /** What the next instances of known groups are to be, by key. */
+  groups: ReadonlyMap<string, Pick<GroupDescription, 'settings' | 'held'>>;
+  /** Expected times of an execution by instance, ms. */
+  latencies: ReadonlyMap<number, number>;
+  /** Instances that are to take no more. */
+  ends: readonly number[];
+}
 
 export class Pool<Ticket> {
   readonly memory: NodeMemory;
@@ -54,6 +64,8 @@ export class Pool<Ticket> {
   #nextId = 1;
   #waiting = 0;
   #draining = false;
+  /** Somebody waits for memory. */
+  #short = false;
 
   constructor(options: PoolOptions, keepAlive: KeepAlivePolicy) {
     this.#options = options;
@@ -69,6 +81,11 @@ export class Pool<Ticket> {
     let count = 0;
     for (const instance of this.#instances.values()) count += instance.running.size;
     return count;
+  }
+
+  /** Whether somebody waits for memory: what is free is theirs. */
+  get short(): boolean {
+    return this.#short;
   }
 
   /** Bytes that idle instances would give back. */
@@ -93,6 +110,34 @@ export class Pool<Ticket> {
     return this.#decide(nowMs);
   }
 
+  /** One more instance than tickets ask for, where memory is free: nobody leaves for it. */
+  add(description: GroupDescription, nowMs: number): PoolCommand<Ticket>[] {
+    const fits = this.memory.fits(this.memory.need(description));
+    const barred = this.#draining || this.#short || this.#startsInFlight() >= this.#options.startsMax;
+    if (barred || !fits) return [];
+    const { key, settings } = description;
+    const { id } = this.#create(this.#groups.get(key) ?? this.#group(description), settings, nowMs);
+    this.#commands.push({ do: 'warm-up', instance: id, group: key, settings });
+    return this.#decide(nowMs);
+  }
+
+  /** The scaler has planned anew. */
+  planned({ groups, latencies, ends }: PoolPlan, nowMs: number): PoolCommand<Ticket>[] {
+    for (const [key, next] of groups) {
+      const group = this.#groups.get(key);
+      if (group !== undefined) group.description = { ...group.description, ...next };
+    }
+    for (const [id, latencyMs] of latencies) {
+      const instance = this.#instances.get(id);
+      if (instance !== undefined) instance.latencyMs = latencyMs;
+    }
+    for (const id of ends) {
+      const instance = this.#instances.get(id);
+      if (instance !== undefined) this.#drain(instance, 'surplus');
+    }
+    return this.#decide(nowMs);
+  }
+
   /** The container of a starting instance runs. */
   created(id: number, nowMs: number): PoolCommand<Ticket>[] {
     this.#move(id, 'created');
@@ -102,7 +147,12 @@ export class Pool<Ticket> {
   /** It is ready: its room opens. */
   initialised(id: number, nowMs: number): PoolCommand<Ticket>[] {
     const instance = this.#move(id, 'initialised');
-    if (instance !== undefined) instance.startMs = nowMs - instance.sinceMs;
+    if (instance !== undefined) {
+      instance.startMs = nowMs - instance.sinceMs;
+      instance.lastUsedMs = nowMs;
+      // Nobody waits for one that was warmed up.
+      if (instance.running.size === 0 && instance.state !== 'ending') this.#idle(instance);
+    }
     return this.#decide(nowMs);
   }
 
@@ -114,7 +164,7 @@ export class Pool<Ticket> {
     const instance = this.#instances.get(id);
     if (instance !== undefined) {
       const { waiting } = instance.group;
-      const count = mates ? instance.group.description.room - 1 : 0;
+      const count = mates ? instance.settings.room - 1 : 0;
       for (const { ticket } of waiting.splice(0, count)) {
         this.#waiting -= 1;
         this.#commands.push({ do: 'abort', instance: id, ticket });
@@ -219,9 +269,12 @@ export class Pool<Ticket> {
       .filter((group) => group.waiting.length > 0)
       .sort((one, other) => one.oldestMs - other.oldestMs);
     for (const group of waiting) this.#assign(group, nowMs);
+    this.#short = false;
     for (const group of waiting) {
       // A group whose patience is over comes first: what frees up is for it alone.
-      if (!this.#start(group, nowMs) && nowMs - group.oldestMs > this.#options.patienceMs) break;
+      if (this.#start(group, nowMs)) continue;
+      this.#short = true;
+      if (nowMs - group.oldestMs > this.#options.patienceMs) break;
     }
     const commands = this.#commands;
     this.#commands = [];
@@ -231,7 +284,7 @@ export class Pool<Ticket> {
   /** Gives waiting tickets to instances with room: awake before paused, fuller before emptier, so that some fall idle. */
   #assign(group: Group<Ticket>, nowMs: number): void {
     for (;;) {
-      const instance = group.waiting.length === 0 ? undefined : group.withRoom();
+      const instance = group.waiting.length === 0 ? undefined : group.withRoom(nowMs);
       if (instance === undefined) return;
       const ticket = this.#take(group);
       const resume = instance.state === 'paused';
@@ -244,7 +297,8 @@ export class Pool<Ticket> {
 
   /** Starts what the group's waiting tickets need. False where memory was wanted and is not there. */
   #start(group: Group<Ticket>, nowMs: number): boolean {
-    while (group.waiting.length > group.comingRoom()) {
+    if (group.description.held === true && group.instances.size > 0) return true;
+    while (group.waiting.length > group.comingRoom() + group.timelyRoom(nowMs)) {
       const need = this.memory.need(group.need);
       if (need > this.memory.budgetBytes) {
         while (group.waiting.length > 0) {
@@ -258,20 +312,23 @@ export class Pool<Ticket> {
         this.#makeRoom(group, need, nowMs);
         return false;
       }
-      this.#create(group, nowMs);
+      const ticket = this.#take(group);
+      const { settings } = group.description;
+      const { id, running } = this.#create(group, settings, nowMs);
+      running.add(ticket);
+      this.#commands.push({ do: 'start', instance: id, ticket, settings });
     }
     return true;
   }
 
-  #create(group: Group<Ticket>, nowMs: number): void {
+  #create(group: Group<Ticket>, settings: InstanceSettings, nowMs: number): Instance<Ticket> {
     const id = this.#nextId++;
-    const ticket = this.#take(group);
     const instance: Instance<Ticket> = {
       id,
       group,
       state: 'starting',
-      room: group.description.room,
-      running: new Set([ticket]),
+      settings,
+      running: new Set(),
       sinceMs: nowMs,
       startMs: 0,
       lastUsedMs: nowMs,
@@ -279,7 +336,7 @@ export class Pool<Ticket> {
     this.#instances.set(id, instance);
     group.instances.add(instance);
     this.memory.reserve(id, group.need);
-    this.#commands.push({ do: 'start', instance: id, ticket });
+    return instance;
   }
 
   /** Ends idle instances of others, cheapest first; after the group's patience drains busy ones too. */
@@ -354,13 +411,17 @@ export class Pool<Ticket> {
   #idle(instance: Instance<Ticket>): void {
     const wasDraining = instance.state === 'draining';
     transit(instance, 'idle');
-    if (wasDraining) this.#commands.push({ do: 'end', instance: instance.id, reason: 'failed' });
-    else if (this.#draining && instance.group.waiting.length === 0) this.#end(instance, 'draining');
+    if (wasDraining) {
+      this.#commands.push({ do: 'end', instance: instance.id, reason: instance.drained ?? 'failed' });
+    } else if (this.#draining && instance.group.waiting.length === 0) this.#end(instance, 'draining');
   }
 
   #drain(instance: Instance<Ticket>, reason: EndReason): void {
     if (instance.state === 'warm' || instance.state === 'paused') this.#end(instance, reason);
-    else transit(instance, 'drain');
+    else {
+      transit(instance, 'drain');
+      instance.drained ??= reason;
+    }
     if (reason === 'memory') this.#keepAlive.evicted(this.#idleView(instance));
   }
 

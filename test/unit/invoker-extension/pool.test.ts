@@ -1,6 +1,7 @@
 import type { ActionManifest } from '@tetris/common';
 import type { GroupDescription } from '../../../invoker-extension/src/containers/group';
 import { FixedKeepAlive } from '../../../invoker-extension/src/containers/keep-alive';
+import type { InstanceSettings } from '../../../invoker-extension/src/scaling/settings';
 import { Pool, type PoolCommand, type PoolOptions } from '../../../invoker-extension/src/containers/pool';
 import {
   INSTANCE_EVENTS,
@@ -19,11 +20,20 @@ const OPTIONS: PoolOptions = {
   pauseGraceMs: 50,
 };
 
+const settings = (room: number, sloMs?: number): InstanceSettings => ({
+  room,
+  workers: 1,
+  threads: 1,
+  batch: 1,
+  batchWaitMs: 0,
+  ...(sloMs === undefined ? {} : { sloMs }),
+});
+
 const group = (key: string, room: number, limitBytes: number, manifest?: ActionManifest): GroupDescription => ({
   key,
   revision: key,
   namespace: 'guest',
-  room,
+  settings: settings(room),
   limitBytes,
   manifest,
 });
@@ -217,6 +227,82 @@ describe('Pool', () => {
   });
 });
 
+describe('Pool with an objective', () => {
+  const NONE = { groups: new Map(), latencies: new Map(), ends: [] };
+  const slo = (room: number, sloMs = 100): GroupDescription => ({
+    ...group('g', room, 10),
+    settings: settings(room, sloMs),
+  });
+
+  it('starts nothing for a ticket that instances at work will still answer in time, and starts when they will not', () => {
+    const subject = pool();
+    const id = warm(subject, slo(1));
+    subject.planned({ ...NONE, latencies: new Map([[id, 30]]) }, 0);
+    const early = ['a', 'b', 'c'].flatMap((ticket) => subject.arrived(ticket, slo(1), 0));
+    // 100 ms left are three executions: the present one, and two tickets after it.
+    expect(of(early, 'start')).toEqual([]);
+    expect(of(subject.arrived('d', slo(1), 0), 'start')).toMatchObject([{ ticket: 'b' }]);
+  });
+
+  it('starts one for a ticket that has waited until nobody can answer it in time', () => {
+    const subject = pool();
+    const id = warm(subject, slo(1));
+    subject.planned({ ...NONE, latencies: new Map([[id, 30]]) }, 0);
+    subject.arrived('a', slo(1), 0);
+    expect(of(subject.arrived('b', slo(1), 0), 'start')).toEqual([]);
+    expect(of(subject.tick(50), 'start')).toMatchObject([{ ticket: 'b' }]);
+  });
+
+  it('fills instances one after the other while they answer in time, else takes the emptiest', () => {
+    const run = (latencyMs: number): number[] => {
+      const subject = pool();
+      const ids = [warm(subject, slo(4))];
+      for (const { instance } of of(subject.add(slo(4), 0), 'warm-up')) {
+        subject.created(instance, 0);
+        subject.initialised(instance, 0);
+        ids.push(instance);
+      }
+      subject.planned({ ...NONE, latencies: new Map(ids.map((id) => [id, latencyMs])) }, 0);
+      return ['a', 'b', 'c', 'd'].flatMap((ticket) =>
+        of(subject.arrived(ticket, slo(4), 0), 'run').map(({ instance }) => instance),
+      );
+    };
+    const [quick, slow] = [run(40), run(60)];
+    expect(new Set(quick).size).toBe(1);
+    expect(new Set(slow.slice(0, 2)).size).toBe(2);
+    expect(new Set(slow).size).toBe(2);
+  });
+
+  it('starts what the scaler asks for in the shape it names, and only where memory is free', () => {
+    const subject = pool({ budgetBytes: 25 });
+    const commands = [subject.add(slo(8), 0), subject.add(slo(2), 0), subject.add(slo(2), 0)];
+    expect(commands.map((each) => of(each, 'warm-up').map((start) => start.settings.room))).toEqual([[8], [2], []]);
+    subject.created(1, 1);
+    expect(subject.initialised(1, 2)).toEqual([]);
+    const states = [...subject.instances()].map(({ state, settings: { room } }) => [state, room]);
+    expect(states).toEqual([
+      ['warm', 8],
+      ['starting', 2],
+    ]);
+  });
+
+  it('ends surplus instances when they have answered what they have', () => {
+    const subject = pool();
+    const id = warm(subject, slo(2));
+    subject.arrived('a', slo(2), 1);
+    expect(of(subject.planned({ ...NONE, ends: [id] }, 2), 'end')).toEqual([]);
+    expect(of(subject.finished(id, 'a', false, 3), 'end')).toEqual([{ do: 'end', instance: id, reason: 'surplus' }]);
+  });
+
+  it('starts no further instance of a held group while one lives, and does when none does', () => {
+    const subject = pool();
+    const held = { ...slo(1), held: true };
+    expect(of(subject.arrived('a', held, 0), 'start')).toHaveLength(1);
+    expect(of(subject.arrived('b', held, 1), 'start')).toEqual([]);
+    expect(of(subject.ended(1, 2), 'start')).toMatchObject([{ ticket: 'b' }]);
+  });
+});
+
 /** A small generator, so that a failing walk can be run again. */
 function random(seed: number): () => number {
   let state = seed >>> 0;
@@ -256,7 +342,12 @@ describe('Pool on random walks', () => {
           if (command.do === 'refuse' || command.do === 'abort') answer(command.ticket);
         }
         expect(subject.memory.usedBytes).toBeLessThanOrEqual(OPTIONS.budgetBytes);
-        for (const { room, running: inside } of subject.instances()) expect(inside.size).toBeLessThanOrEqual(room);
+        for (const {
+          settings: { room },
+          running: inside,
+        } of subject.instances()) {
+          expect(inside.size).toBeLessThanOrEqual(room);
+        }
       };
       const step = (arrivals: boolean): void => {
         nowMs += Math.floor(next() * 10);
