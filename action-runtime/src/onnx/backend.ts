@@ -4,7 +4,7 @@ import { WorkerPool } from '../inference/pool';
 import { resolveModel } from './model-source';
 import { Sessions } from './sessions';
 import type { InstanceSettings } from './settings';
-import { SharedModels } from './shared-models';
+import { type LeaseSettings, SharedModels } from './shared-models';
 
 /**
  * Makes the instance's backend for onnxruntime's registry, and starts its first worker: plain onnxruntime, too, loads its
@@ -18,7 +18,11 @@ export function inferenceBackend(settings: InstanceSettings): Backend {
     queueMax: config.queueMax,
   });
   startup(pool.warm());
-  const sessions = new Sessions(pool, sharedModels(settings), folder, inference.threads);
+  const client = config.daemonSocket === '' ? undefined : new DaemonClient(config.daemonSocket);
+  // Node loads and compiles its HTTP client with the first request: 5 ms that the first model should not pay.
+  startup(client?.health() ?? Promise.resolve());
+  const shared = client === undefined ? undefined : new SharedModels(client, leaseSettings(settings));
+  const sessions = new Sessions(pool, shared, folder, inference.threads);
   return {
     init: async () => undefined,
     createInferenceSessionHandler: async (model, options = {}) =>
@@ -26,13 +30,12 @@ export function inferenceBackend(settings: InstanceSettings): Backend {
   };
 }
 
-function sharedModels({ config, namespace }: InstanceSettings): SharedModels | undefined {
-  if (config.daemonSocket === '') return undefined;
-  return new SharedModels(new DaemonClient(config.daemonSocket), {
+function leaseSettings({ config, namespace }: InstanceSettings): LeaseSettings {
+  return {
     views: config.views,
     instance: config.instance,
     namespace,
     retryMs: config.leaseRetryMs,
     retriesMax: config.leaseRetriesMax,
-  });
+  };
 }
