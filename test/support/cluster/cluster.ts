@@ -42,7 +42,7 @@ export interface ClusterOptions {
   invokers?: number;
   /** Beside what the cluster sets itself, for every load balancer and for every invoker. */
   balancerEnv?: Readonly<Record<string, string>>;
-  invokerEnv?: Readonly<Record<string, string>>;
+  invokerEnv?: Readonly<Record<string, string>> | ((index: number) => Readonly<Record<string, string>>);
 }
 
 /** How an activation ended for the one who waits. */
@@ -118,7 +118,7 @@ export class Cluster {
         TETRIS_INVOKER_RUNTIME_COMMAND: [process.execPath, ...START_ARGUMENTS].join(','),
         TETRIS_INVOKER_MEMORY: '2g',
         TETRIS_INVOKER_EVENTS_TOPIC: 'events',
-        ...invokerEnv,
+        ...(typeof invokerEnv === 'function' ? invokerEnv(index) : invokerEnv),
       };
       this.invokers.push(new ServiceProcess(`invoker${index}`, mainOf('@tetris/invoker-extension'), env));
     }
@@ -253,14 +253,20 @@ export class Cluster {
     return [...this.balancers, ...this.invokers].map(({ log }) => log).join('\n');
   }
 
+  /** Drains the services in order: load balancers, then invokers. Resolves with the exit codes of those that ran. */
+  async drain(): Promise<(number | null)[]> {
+    const services = [...this.balancers, ...this.invokers].filter(({ running }) => running);
+    const codes: (number | null)[] = [];
+    for (const service of services) codes.push(await service.end('SIGTERM'));
+    return codes;
+  }
+
   /**
    * Drains the services, then ends everything; leaves nothing behind.
    * @throws Error where a drained service left a container, or did not end well
    */
   async stop(): Promise<void> {
-    const services = [...this.balancers, ...this.invokers].filter(({ running }) => running);
-    const codes: (number | null)[] = [];
-    for (const service of services) codes.push(await service.end('SIGTERM'));
+    const codes = await this.drain();
     const leftOver = await this.#processesIn(this.#folder);
     for (const pid of leftOver.keys()) process.kill(pid, 'SIGKILL');
     await this.controller.stop();

@@ -14,12 +14,23 @@
  * with the outside.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 
 /** Set inside: the folder that the outer run removes afterwards. */
 const FOLDER_VARIABLE = 'TETRIS_TEST_NAMESPACE';
+/** In that folder: lines for the outer run to print. */
+const NOTES = 'notes.txt';
 const RUN_TIMEOUT_MS = 9 * 60_000;
 const OUTPUT_BYTES_MAX = 16 * 1024 ** 2;
 const JEST = require.resolve('jest/bin/jest');
@@ -65,6 +76,11 @@ export function mountMemory(path: string, size: string): void {
   execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', path]);
 }
 
+/** Shows a line to whoever runs the test, where jest's own output of the inner run is only read for its report. */
+export function note(line: string): void {
+  appendFileSync(join(namespaceFolder(), NOTES), `${line}\n`);
+}
+
 /** What this machine lacks for a Docker engine of our own, in words; undefined when it has everything. */
 function whatIsLacking(): string | undefined {
   if (process.getuid?.() !== 0) return 'it must run as root';
@@ -103,6 +119,7 @@ function runInside(file: string): JestReport {
       maxBuffer: OUTPUT_BYTES_MAX,
       encoding: 'utf8',
     });
+    if (existsSync(join(folder, NOTES))) process.stderr.write(readFileSync(join(folder, NOTES)));
     if (existsSync(reportPath)) return JSON.parse(readFileSync(reportPath, 'utf8')) as JestReport;
     const why = ran.error?.message ?? `status ${ran.status ?? ran.signal ?? 'unknown'}`;
     return { testResults: [{ message: `${why}\n${ran.stdout}\n${ran.stderr}`, assertionResults: [] }] };
