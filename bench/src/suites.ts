@@ -28,6 +28,11 @@ export const SUITES: Readonly<Record<string, SuiteEntry>> = {
     description: "the load balancer's own latency and throughput on a real Kafka broker with a no-op invoker",
     load: async () => (await import('./relay.js')).suite,
   },
+  store: {
+    description:
+      'the tensor store alone: leases, ingest, memory and restart, reclaim, return from disk and from a peer',
+    load: async () => (await import('./store/store.js')).suite,
+  },
   latency: {
     description: 'every model of the builder: load and run time, plain onnxruntime in a fresh process',
     load: async () => (await import('./stock-latency.js')).suite,

@@ -29,3 +29,4 @@ export type {
   TypeProto,
   ValueInfoProto,
 } from './proto/index';
+export { type Manifest, STORE_FORMAT } from './store/manifest';

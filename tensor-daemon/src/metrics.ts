@@ -36,7 +36,7 @@ export function createMetrics(registry: Registry, gauges: DaemonGauges): DaemonM
       name: 'tetris_daemon_lease_seconds',
       help: 'Time from a lease request to its grant',
       labelNames: ['warm'],
-      buckets: [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100],
+      buckets: [0.0005, 0.001, 0.0015, 0.002, 0.0025, 0.003, 0.005, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100],
       registers,
     }),
     leaseFailures: new Counter({

@@ -1,7 +1,9 @@
 import { DaemonOperator } from '@tetris/common';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { get } from 'node:http';
 import { dirname, join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 
 const READY_WITHIN_MS = 10_000;
@@ -11,6 +13,7 @@ const POLL_MS = 20;
 export class DaemonProcess {
   readonly socketPath: string;
   readonly operator: DaemonOperator;
+  readonly #operatorSocketPath: string;
   readonly #child: ChildProcess;
 
   /**
@@ -21,20 +24,34 @@ export class DaemonProcess {
    */
   constructor(folder: string, storePath: string, settings: Readonly<Record<string, string>> = {}) {
     this.socketPath = join(folder, 'instance.sock');
-    const operatorSocketPath = join(folder, 'operator.sock');
-    this.operator = new DaemonOperator(operatorSocketPath);
+    this.#operatorSocketPath = join(folder, 'operator.sock');
+    this.operator = new DaemonOperator(this.#operatorSocketPath);
     const main = join(dirname(require.resolve('@tetris/tensor-daemon')), 'main.js');
     this.#child = spawn(process.execPath, [main], {
       stdio: ['ignore', 'ignore', 'inherit'],
       env: {
         ...process.env,
         TETRIS_DAEMON_SOCKET_PATH: this.socketPath,
-        TETRIS_DAEMON_OPERATOR_SOCKET_PATH: operatorSocketPath,
+        TETRIS_DAEMON_OPERATOR_SOCKET_PATH: this.#operatorSocketPath,
         TETRIS_DAEMON_STORE_PATH: storePath,
         TETRIS_DAEMON_MODEL_ROOTS: folder,
         TETRIS_DAEMON_LOG_LEVEL: 'warn',
         ...settings,
       },
+    });
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  /** Its metrics, as Prometheus text. */
+  async metrics(): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const request = get({ socketPath: this.#operatorSocketPath, path: '/metrics' }, (reply) => {
+        text(reply).then(resolve, reject);
+      });
+      request.once('error', reject);
     });
   }
 

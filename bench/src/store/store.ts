@@ -1,0 +1,31 @@
+/** The tensor store by itself: leases, ingest, memory at rest, reclaim, and the ways back into memory. */
+import { Cleanups } from '../demo/cleanups';
+import type { Suite, SuiteResult } from '../suites';
+import { measureIngest } from './ingest';
+import { measureLeases } from './leases';
+import { measureReclaim } from './reclaim';
+import { measureRest } from './rest';
+import { StoreSite } from './site';
+
+const PARTS: Readonly<Record<string, (cleanups: Cleanups) => Promise<SuiteResult>>> = {
+  leases: measureLeases,
+  ingest: async (cleanups) => measureIngest(await StoreSite.open(cleanups)),
+  rest: measureRest,
+  reclaim: measureReclaim,
+};
+
+async function run(): Promise<SuiteResult> {
+  let result: SuiteResult = {};
+  for (const [name, measure] of Object.entries(PARTS)) {
+    process.stderr.write(`${name}...\n`);
+    const cleanups = new Cleanups();
+    try {
+      result = { ...result, ...(await measure(cleanups)) };
+    } finally {
+      await cleanups.run();
+    }
+  }
+  return result;
+}
+
+export const suite: Suite = { run };
