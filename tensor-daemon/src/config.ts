@@ -3,9 +3,13 @@ import type { z } from 'zod';
 
 /** Configuration of the tensor daemon: `TETRIS_DAEMON_*`. */
 export const DAEMON_CONFIG = configSchema('daemon', {
-  socketPath: key.text('/run/tetris/instance.sock', 'path', 'Instance socket: lease and upload, for containers.'),
+  socketPath: key.text(
+    '/run/tetris/instance/daemon.sock',
+    'path',
+    'Instance socket: lease and upload, for containers. Its folder is mounted into them, so nothing else may lie there.',
+  ),
   operatorSocketPath: key.text(
-    '/run/tetris/operator.sock',
+    '/run/tetris/operator/daemon.sock',
     'path',
     'Operator socket: registrations, lists, inventory and metrics. Never mount it into a container.',
   ),
@@ -64,6 +68,7 @@ export const DAEMON_CONFIG = configSchema('daemon', {
   inventoryLogMax: key.integer(10_000, 'count', 'Changes of the inventory that can be asked for one by one.', {
     min: 1,
   }),
+  faultPoint: key.text('', 'name', 'For tests: the point in the code at which the daemon kills itself.'),
   logLevel: key.oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'info', 'Least level logged.'),
 });
 

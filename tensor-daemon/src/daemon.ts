@@ -2,6 +2,7 @@ import { totalmem } from 'node:os';
 import type { DaemonHealth, Logger } from '@tetris/common';
 import { Registry } from 'prom-client';
 import type { DaemonConfig } from './config';
+import { armFault, faultPoint, parseFault } from './fault';
 import { Ingest } from './ingest/ingest';
 import { detectPlatform, modelKeyOf } from './ingest/model-key';
 import { detectSandbox } from './ingest/sandbox';
@@ -40,6 +41,7 @@ export interface RunningDaemon {
 /** Builds the daemon from its configuration and starts it. @throws PluginError `ERR_CONFIG_INVALID` */
 export async function startDaemon(config: DaemonConfig, log: Logger): Promise<RunningDaemon> {
   const now = Date.now;
+  if (config.faultPoint !== '') armFault(parseFault(config.faultPoint));
   const store = new Store({
     path: config.storePath,
     sync: config.storeSync,
@@ -48,11 +50,14 @@ export async function startDaemon(config: DaemonConfig, log: Logger): Promise<Ru
   });
   const unclaim = await claimStore(config.storePath);
   store.recover();
+  faultPoint('recover:catalog');
   const table = new LeaseTable(config);
   const views = new Views(store.layout);
   const registrations = new Registrations(store.layout.instances);
   recoverInstances(store, views, registrations, table, now() + config.instanceGraceMs);
+  faultPoint('recover:views');
   store.unlinkOrphans();
+  faultPoint('recover:orphans');
   await store.trash.emptied();
 
   const bytesMax = config.storeBytesMax || Math.floor(totalmem() * config.storeMemoryRatio);

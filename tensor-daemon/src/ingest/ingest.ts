@@ -1,6 +1,7 @@
 import { mkdirSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type GraphOptions, type IngestPhase, type Logger, PluginError } from '@tetris/common';
+import { faultPoint } from '../fault';
 import type { DaemonMetrics } from '../metrics';
 import type { Reclaimer } from '../reclaim/reclaimer';
 import { Slots } from '../slots';
@@ -123,15 +124,18 @@ export class Ingest {
     // What is saved is at least about as large as the model; the exact size is known after optimizing.
     const room = await reclaimer.reserve(files.bytes);
     const scratch = store.newScratch();
+    faultPoint('ingest:begun');
     try {
       const input = join(scratch.path, 'input');
       mkdirSync(input);
       const modelPath = await files.stage(input);
+      faultPoint('ingest:staged');
       tell('optimize', 0, files.bytes);
       await optimizeInChild({ modelPath, outputFolder: scratch.path, graph, tensorBytesMin }, sandbox, {
         timeoutMs: ingestTimeoutMs,
         signal,
       });
+      faultPoint('ingest:optimized');
       await files.verify();
       await room.resize(outputBytes(scratch.path));
       const tensors = await publishInThread(
@@ -139,6 +143,7 @@ export class Ingest {
         (done, total) => tell('publish', done, total),
         signal,
       );
+      faultPoint('ingest:cut');
       const folder = join(scratch.path, MODEL_FOLDER);
       const ingestMs = performance.now() - startMs;
       const graphBytes = statSync(join(folder, GRAPH_FILE)).size;

@@ -27,7 +27,8 @@ export async function optimizeInChild(job: OptimizeJob, sandbox: Sandbox, limits
   ]);
   const child = spawn(command ?? process.execPath, args, {
     cwd: job.outputFolder,
-    env: { TMPDIR: job.outputFolder },
+    // onnxruntime's builds since 1.30 report their use over the network, and leave files in TMPDIR, unless told not to.
+    env: { TMPDIR: job.outputFolder, ORT_DISABLE_TELEMETRY: '1' },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let reason: string | undefined;

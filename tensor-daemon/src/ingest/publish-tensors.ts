@@ -15,6 +15,7 @@ import {
 import { join } from 'node:path';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { PluginError } from '@tetris/common/errors';
+import { faultPoint } from '../fault';
 import { ModelProtoSchema } from '../proto/index';
 import { HashingWriter, hasCode, linkIfAbsent, syncFolder, unlinkIfPresent } from '../store/files';
 import { GRAPH_FILE } from '../store/layout';
@@ -70,6 +71,7 @@ export function publishTensors(job: PublishJob, onProgress: (done: number, total
   const folder = join(job.scratch, MODEL_FOLDER);
   mkdirSync(folder);
   writeFileSync(join(folder, GRAPH_FILE), toBinary(ModelProtoSchema, model), { mode: 0o444, flush: job.sync });
+  faultPoint('publish:graph');
   if (job.sync) syncFolder(job.tensorsFolder);
   return [...new Map(published.map((tensor) => [tensor.sha256, tensor])).values()];
 }
@@ -112,10 +114,12 @@ function endOf({ parts }: Cut): number {
 function publishCut(cut: Cut, data: number | undefined, { scratch, tensorsFolder, sync }: PublishJob): PublishedTensor {
   const privateName = join(scratch, 'part');
   const sha256 = writeCut(cut, data, privateName, sync);
+  faultPoint('publish:written');
   const name = join(tensorsFolder, sha256);
   const pin = join(scratch, PINS_FOLDER, sha256);
   for (let attempt = 0; attempt < PIN_ATTEMPTS_MAX; attempt++) {
     if (linkIfAbsent(privateName, name)) {
+      faultPoint('publish:linked');
       linkIfAbsent(privateName, pin);
       break;
     }
@@ -127,6 +131,7 @@ function publishCut(cut: Cut, data: number | undefined, { scratch, tensorsFolder
       if (!hasCode(error, 'ENOENT')) throw error;
     }
   }
+  faultPoint('publish:pinned');
   unlinkSync(privateName);
   return { sha256, bytes: cut.bytes };
 }

@@ -1,6 +1,7 @@
 /** The worker thread around {@link publishTensors}: one job, progress, one answer. It dies with the daemon. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { asPluginError, PluginError, type WireError } from '@tetris/common/errors';
+import { armFault, type Fault } from '../fault';
 import { type PublishedTensor, type PublishJob, publishTensors } from './publish-tensors';
 
 /** What the thread posts. */
@@ -8,8 +9,10 @@ export type PublishMessage = { done: number; total: number } | { tensors: Publis
 
 function main(): void {
   const post = (message: PublishMessage): void => parentPort?.postMessage(message);
+  const { job, fault } = workerData as { job: PublishJob; fault: Fault | undefined };
+  armFault(fault);
   try {
-    post({ tensors: publishTensors(workerData as PublishJob, (done, total) => post({ done, total })) });
+    post({ tensors: publishTensors(job, (done, total) => post({ done, total })) });
   } catch (error) {
     const plugin = asPluginError(error);
     const known = plugin.code !== 'ERR_INTERNAL';

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { errorMessage, PluginError } from '@tetris/common/errors';
+import { armedFault } from '../fault';
 import type { PublishedTensor, PublishJob } from './publish-tensors';
 import type { PublishMessage } from './publish-worker';
 
@@ -18,7 +19,7 @@ export function publishInThread(
 ): Promise<PublishedTensor[]> {
   return new Promise((resolve, reject) => {
     const worker = new Worker(join(__dirname, 'publish-worker.js'), {
-      workerData: job,
+      workerData: { job, fault: armedFault() },
       resourceLimits: { maxOldGenerationSizeMb: HEAP_MB_MAX },
     });
     const abort = (): void => void worker.terminate();

@@ -7,6 +7,7 @@ import {
   type ModelSource,
   PluginError,
 } from '@tetris/common';
+import { faultPoint } from '../fault';
 import type { Ingest, IngestListener } from '../ingest/ingest';
 import type { ModelFiles } from '../sources/model-files';
 import type { Sources } from '../sources/sources';
@@ -86,6 +87,7 @@ export class LeaseService {
     this.#parts.table.register(instance, namespace);
     this.#parts.registrations.write(instance, namespace);
     this.#parts.views.addInstance(instance);
+    faultPoint('instance:folder');
     return this.instance(instance);
   }
 
@@ -115,6 +117,7 @@ export class LeaseService {
 
   async releaseInstance(token: string): Promise<void> {
     this.#parts.registrations.remove(token);
+    faultPoint('instance:unregistered');
     await this.#carryOut(this.#parts.table.releaseInstance(token));
   }
 
@@ -130,10 +133,12 @@ export class LeaseService {
       this.#holders.delete(leaseId);
     }
     await Promise.all(dropViews.map((view) => this.#changeView(view, () => this.#dropUnused(view))));
+    if (dropInstances.length > 0) faultPoint('instance:released');
     for (const instance of dropInstances) {
       if (this.#parts.table.instance(instance) !== undefined) continue;
       this.#parts.registrations.remove(instance);
       this.#parts.views.removeInstance(instance);
+      faultPoint('instance:removed');
     }
   }
 
@@ -142,9 +147,11 @@ export class LeaseService {
     const files = await sources.files(wish.source, holder);
     const modelKey = keyOf(files, wish.graph);
     if (!table.bind(leaseId, modelKey)) throw ended();
+    faultPoint('lease:bound');
     const warm = store.catalog.model(modelKey) !== undefined;
     const view = { instance, modelKey };
     const model = await this.#makeView(view, files, wish, holder);
+    faultPoint('lease:made');
     if (!table.grant(leaseId)) {
       await this.#changeView(view, () => this.#dropUnused(view));
       throw ended();

@@ -4,6 +4,7 @@ import { open } from 'node:fs/promises';
 import { dirname, isAbsolute, join, normalize } from 'node:path';
 import type { Readable } from 'node:stream';
 import { type ModelSource, PluginError, type UploadReply } from '@tetris/common';
+import { faultPoint } from '../fault';
 import { hasCode, unlinkIfPresent } from '../store/files';
 import { GRAPH_FILE } from '../store/layout';
 import type { ModelFiles } from './model-files';
@@ -60,6 +61,7 @@ export class Uploads {
     this.#underway.add(arriving);
     const path = join(this.#folder, `.${randomBytes(8).toString('hex')}`);
     const file = await open(path, 'wx', 0o444);
+    faultPoint('upload:begun');
     try {
       const hash = createHash('sha256');
       for await (const chunk of body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
@@ -69,7 +71,9 @@ export class Uploads {
         onBytes(arriving.bytes);
       }
       const sha256 = hash.digest('hex');
+      faultPoint('upload:written');
       renameSync(path, this.path(sha256));
+      faultPoint('upload:kept');
       this.#uploads.set(sha256, { bytes: arriving.bytes, expiresMs: this.#now() + uploadTtlMs });
       return { sha256, bytes: arriving.bytes };
     } catch (error) {

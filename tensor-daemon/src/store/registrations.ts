@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { InstanceRegistrationSchema, InstanceTokenSchema } from '@tetris/common';
+import { faultPoint } from '../fault';
 import { unlinkIfPresent } from './files';
 
 const SUFFIX = '.json';
@@ -16,7 +17,9 @@ export class Registrations {
   write(instance: string, namespace: string): void {
     const path = this.#path(instance);
     writeFileSync(`${path}.new`, JSON.stringify({ namespace }));
+    faultPoint('instance:written');
     renameSync(`${path}.new`, path);
+    faultPoint('instance:registered');
   }
 
   remove(instance: string): void {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { faultPoint } from '../fault';
 import { Catalog, type Model, type StoredTensor } from './catalog';
 import { linkIfAbsent, syncFolder, unlinkIfPresent } from './files';
 import { GRAPH_FILE, isDigest, MANIFEST_FILE, StoreLayout } from './layout';
@@ -52,6 +53,7 @@ export class Store {
   recover(): void {
     const { scratch, uploads } = this.layout;
     for (const folder of [scratch, uploads]) emptyFolder(folder);
+    faultPoint('recover:swept');
     const tensors = this.#foundTensors();
     const manifests = this.#foundManifests();
     // A size that differs from the manifest's is a file cut short by a loss of power.
@@ -84,12 +86,16 @@ export class Store {
     const { models } = this.layout;
     for (const { sha256 } of manifest.tensors) linkIfAbsent(join(pins, sha256), this.layout.tensor(sha256));
     if (this.sync) syncFolder(this.layout.tensors);
+    faultPoint('model:pinned');
     this.catalog.addTensors(manifest.tensors.map(({ sha256 }) => this.#stat(sha256)));
     writeFileSync(join(folder, MANIFEST_FILE), JSON.stringify(manifest), { flush: this.sync });
     if (this.sync) syncFolder(folder);
+    faultPoint('model:manifest');
     const path = this.layout.model(manifest.modelKey);
     this.#removeModelFolder(manifest.modelKey);
+    faultPoint('model:replaced');
     renameSync(folder, path);
+    faultPoint('model:renamed');
     if (this.sync) syncFolder(models);
     const model = this.catalog.addModel(manifest, this.#folderBytes(path));
     if (model === undefined) throw new Error(`a tensor of ${manifest.modelKey} is gone although it was pinned`);
@@ -99,6 +105,7 @@ export class Store {
   /** Removes a model that nobody uses, and the tensors that nothing else needs. @returns what went */
   removeModel(modelKey: string): { tensors: number; bytes: number } {
     this.#removeModelFolder(modelKey);
+    faultPoint('reclaim:model');
     const graphBytes = this.catalog.model(modelKey)?.graphBytes ?? 0;
     this.catalog.removeModel(modelKey);
     const { tensors, bytes } = this.unlinkOrphans();
@@ -108,7 +115,10 @@ export class Store {
   /** Unlinks the tensors that neither a model nor a link needs. Looking and unlinking is one step: nobody links in between. */
   unlinkOrphans(): { tensors: number; bytes: number } {
     const removed = this.catalog.orphans.filter(({ sha256 }) => this.links(sha256) <= 1);
-    for (const { sha256, bytes } of removed) this.#discard(this.layout.tensor(sha256), bytes);
+    for (const { sha256, bytes } of removed) {
+      this.#discard(this.layout.tensor(sha256), bytes);
+      faultPoint('reclaim:tensor');
+    }
     this.catalog.removeTensors(removed);
     return { tensors: removed.length, bytes: removed.reduce((sum, { bytes }) => sum + bytes, 0) };
   }

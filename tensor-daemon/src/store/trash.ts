@@ -1,6 +1,7 @@
 import { renameSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { faultPoint } from '../fault';
 
 /**
  * Removes files in two steps: out of sight at once, by a rename; then off the event loop, because freeing the pages of
@@ -26,6 +27,7 @@ export class Trash {
   add(path: string, bytes = 0): void {
     const doomed = join(this.#folder, `trash-${this.#count++}`);
     renameSync(path, doomed);
+    faultPoint('trash:renamed');
     this.#bytes += bytes;
     this.#emptied = this.#emptied
       .then(() => rm(doomed, { recursive: true, force: true }))

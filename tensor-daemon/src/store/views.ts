@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, renameSync, rmSync, unlinkSync, linkSync, chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { faultPoint } from '../fault';
 import { hasCode } from './files';
 import { GRAPH_FILE, type StoreLayout } from './layout';
 
@@ -48,12 +49,16 @@ export class Views {
     try {
       rmSync(unfinished, { recursive: true, force: true });
       mkdirSync(unfinished, { mode: 0o755 });
+      faultPoint('view:begun');
       for (const [index, { sha256 }] of tensors.entries()) {
         linkSync(layout.tensor(sha256), join(unfinished, sha256));
         if (index % LINKS_PER_TURN === LINKS_PER_TURN - 1) await nextTurn();
       }
+      faultPoint('view:linked');
       linkSync(join(layout.model(modelKey), GRAPH_FILE), join(unfinished, GRAPH_FILE));
+      faultPoint('view:graph');
       renameSync(unfinished, layout.view(instance, modelKey));
+      faultPoint('view:renamed');
       return true;
     } catch (error) {
       rmSync(unfinished, { recursive: true, force: true });
@@ -68,13 +73,16 @@ export class Views {
     const doomed = join(this.#layout.instanceViews(instance), `${UNFINISHED}${modelKey}`);
     try {
       renameSync(path, doomed);
+      faultPoint('view:hidden');
       for (const [index, name] of readdirSync(doomed).entries()) {
         unlinkSync(join(doomed, name));
         if (index % LINKS_PER_TURN === LINKS_PER_TURN - 1) await nextTurn();
       }
+      faultPoint('view:emptied');
     } catch (error) {
       if (!hasCode(error, 'ENOENT')) throw error;
     }
     rmSync(doomed, { recursive: true, force: true });
+    faultPoint('view:removed');
   }
 }
