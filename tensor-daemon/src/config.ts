@@ -65,6 +65,11 @@ export const DAEMON_CONFIG = configSchema('daemon', {
     'Share of time that tasks stall on memory (PSI, some, 10 s) above which models that nobody holds leave; 0: never.',
     { max: 100 },
   ),
+  pressurePath: key.text(
+    '/proc/pressure/memory',
+    'path',
+    "File that tells the memory pressure, in the kernel's PSI format.",
+  ),
   inventoryLogMax: key.integer(10_000, 'count', 'Changes of the inventory that can be asked for one by one.', {
     min: 1,
   }),

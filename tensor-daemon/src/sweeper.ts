@@ -18,26 +18,34 @@ export interface SweeperParts {
 export interface SweeperOptions {
   sweepIntervalMs: number;
   pressureStallPercent: number;
+  pressurePath: string;
 }
 
 /** Looks in a fixed rhythm for what has expired, and for pressure on the machine's memory. @returns the stop */
 export function startSweeper(
   parts: SweeperParts,
-  { sweepIntervalMs, pressureStallPercent }: SweeperOptions,
+  { sweepIntervalMs, pressureStallPercent, pressurePath }: SweeperOptions,
 ): () => void {
   const { reclaimer, leases, uploads, now, log } = parts;
   const look = async (): Promise<void> => {
     uploads.expire(now());
-    reclaimer.expire(now());
     await leases.expire(now());
-    if (pressureStallPercent === 0) return;
-    const stall = await readPressure();
+    if (pressureStallPercent > 0) await relieve();
+    await reclaimer.expire(now());
+  };
+  const relieve = async (): Promise<void> => {
+    const stall = await readPressure(pressurePath);
     if (stall === undefined || stall < pressureStallPercent) return;
-    const freed = reclaimer.free(reclaimer.bytes * PRESSURE_SHARE);
+    const freed = await reclaimer.free(reclaimer.bytes * PRESSURE_SHARE);
     if (freed.bytes > 0) log.warn({ stall, ...freed }, 'memory pressure: tensors reclaimed');
   };
+  let looking = false;
   const timer = setInterval(() => {
-    look().catch((error: unknown) => log.error({ err: error }, 'sweep failed'));
+    if (looking) return;
+    looking = true;
+    look()
+      .catch((error: unknown) => log.error({ err: error }, 'sweep failed'))
+      .finally(() => (looking = false));
   }, sweepIntervalMs);
   return () => clearInterval(timer);
 }

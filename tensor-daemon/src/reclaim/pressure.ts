@@ -12,7 +12,7 @@ export function parsePressure(text: string): number | undefined {
 }
 
 /** The machine's memory pressure now; undefined where the kernel has no PSI. */
-export async function readPressure(path = '/proc/pressure/memory'): Promise<number | undefined> {
+export async function readPressure(path: string): Promise<number | undefined> {
   try {
     return parsePressure(await readFile(path, 'utf8'));
   } catch {

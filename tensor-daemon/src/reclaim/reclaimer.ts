@@ -23,6 +23,8 @@ export interface ReclaimSurroundings {
   otherBytes: () => number;
   /** Told of each removal. */
   reclaimed: (bytes: number) => void;
+  /** Keeps a model that is about to leave somewhere below; it leaves when this settles. Without it, models are forgotten. */
+  demote?: (model: Model) => Promise<void>;
 }
 
 /**
@@ -37,6 +39,10 @@ export class Reclaimer {
   /** When each idle model was last in use, epoch ms. */
   readonly #idleSince = new Map<string, number>();
   readonly #reservations = new Set<{ bytes: number }>();
+  /** Bytes that each model frees which is on its way out. */
+  readonly #leaving = new Map<string, number>();
+  /** The last departure. */
+  #departures: Promise<unknown> = Promise.resolve();
 
   constructor(store: Store, options: ReclaimOptions, surroundings: ReclaimSurroundings) {
     this.#store = store;
@@ -85,39 +91,52 @@ export class Reclaimer {
     return { resize, release: () => void this.#reservations.delete(entry) };
   }
 
-  /** Removes models whose keep-alive is over, and tensors that outlived their last model by a view. */
-  expire(nowMs: number): CollectReply {
-    const total = this.#store.unlinkOrphans();
-    for (const { modelKey } of this.#idle()) {
-      const since = this.#idleSince.get(modelKey);
-      if (since === undefined) this.#idleSince.set(modelKey, nowMs);
-      else if (nowMs - since >= this.#options.modelTtlMs) add(total, this.#remove(modelKey));
-    }
+  /** Lets models go whose keep-alive is over, and tensors that outlived their last model by a view. */
+  async expire(nowMs: number): Promise<CollectReply> {
+    const { trash } = this.#store;
+    if (trash.mappedBytes > 0) await trash.settle();
+    const total = await this.#store.unlinkOrphansInSteps();
+    const expired = this.#idle().filter(({ modelKey }) => {
+      const since = this.#idleSince.get(modelKey) ?? nowMs;
+      this.#idleSince.set(modelKey, since);
+      return nowMs > since && nowMs - since >= this.#options.modelTtlMs;
+    });
+    add(total, await this.#letGo(expired));
     return total;
   }
 
-  /** Removes idle models, least worth first, until `bytes` are freed or none is left. */
-  free(bytes: number): CollectReply {
-    const total = { tensors: 0, bytes: 0 };
-    if (bytes <= 0) return total;
+  /** Lets idle models go, least worth first, until `bytes` are freed or none is left. What is leaving already counts. */
+  async free(bytes: number): Promise<CollectReply> {
+    let missing = bytes - this.#store.trash.pendingBytes - this.#leavingBytes;
     // Sizes as of now: that of a model grows when one that shares with it leaves, which the next call will see.
-    const candidates = new Map(this.#idle().map((model) => [model.modelKey, candidateOf(model)]));
-    while (total.bytes < bytes) {
+    const models = new Map(this.#idle().map((model) => [model.modelKey, model]));
+    const candidates = new Map([...models].map(([key, model]) => [key, candidateOf(model)]));
+    const victims: Model[] = [];
+    while (missing > 0) {
       const victim = this.#order.victim(candidates.values());
       if (victim === undefined) break;
       candidates.delete(victim.key);
       this.#order.leave(victim);
-      add(total, this.#remove(victim.key));
+      missing -= victim.size;
+      const model = models.get(victim.key);
+      if (model !== undefined) victims.push(model);
     }
-    return total;
+    return this.#letGo(victims);
   }
 
   /** Brings the store within its budget for something of `bytes`, which are counted already. @throws PluginError `ERR_STORE_FULL` */
   async fit(bytes: number): Promise<void> {
     const { bytesMax } = this.#options;
     const { trash } = this.#store;
-    this.free(this.bytes - trash.bytes - bytesMax);
-    if (this.bytes > bytesMax) await trash.emptied();
+    // A model that is used again while it is leaving stays; then another has to go.
+    while (this.bytes > bytesMax) {
+      const { bytes: freed } = await this.free(this.bytes - bytesMax);
+      const waiting = this.#leaving.size > 0 || trash.pendingBytes > 0;
+      await this.#departures;
+      await trash.emptied();
+      if (freed === 0 && !waiting) break;
+    }
+    if (this.bytes > bytesMax && trash.mappedBytes > 0) await trash.settle();
     if (this.bytes <= bytesMax) return;
     const free = Math.max(0, bytesMax - this.bytes + bytes);
     throw new PluginError(
@@ -127,15 +146,44 @@ export class Reclaimer {
     );
   }
 
+  /** Models that nobody holds and that are not leaving already. */
   #idle(): Model[] {
-    return [...this.#store.catalog.models()].filter(({ modelKey }) => this.#surroundings.usesOf(modelKey) === 0);
+    return [...this.#store.catalog.models()].filter(
+      ({ modelKey }) => this.#surroundings.usesOf(modelKey) === 0 && !this.#leaving.has(modelKey),
+    );
   }
 
-  #remove(modelKey: string): CollectReply {
-    this.#idleSince.delete(modelKey);
-    const removed = this.#store.removeModel(modelKey);
-    this.#surroundings.reclaimed(removed.bytes);
-    return removed;
+  get #leavingBytes(): number {
+    return [...this.#leaving.values()].reduce((sum, bytes) => sum + bytes, 0);
+  }
+
+  /** Models leave one after the other, in small steps. @returns what went when all of these have */
+  async #letGo(models: readonly Model[]): Promise<CollectReply> {
+    const total = { tensors: 0, bytes: 0 };
+    for (const model of models) this.#leaving.set(model.modelKey, candidateOf(model).size);
+    const departures = models.map((model) => {
+      const departure = this.#departures.then(() => this.#depart(model)).then((gone) => add(total, gone));
+      this.#departures = departure.catch(() => undefined);
+      return departure;
+    });
+    await Promise.all(departures);
+    return total;
+  }
+
+  async #depart(model: Model): Promise<CollectReply> {
+    const { catalog } = this.#store;
+    const { modelKey } = model;
+    const wanted = (): boolean => this.#surroundings.usesOf(modelKey) > 0 || catalog.model(modelKey) !== model;
+    try {
+      if (!wanted()) await this.#surroundings.demote?.(model);
+      if (wanted()) return { tensors: 0, bytes: 0 };
+      this.#idleSince.delete(modelKey);
+      const removed = await this.#store.removeModelInSteps(modelKey);
+      this.#surroundings.reclaimed(removed.bytes);
+      return removed;
+    } finally {
+      this.#leaving.delete(modelKey);
+    }
   }
 }
 

@@ -67,6 +67,10 @@ export class Catalog {
     return [...this.#orphans];
   }
 
+  isOrphan(tensor: Tensor): boolean {
+    return this.#orphans.has(tensor);
+  }
+
   model(modelKey: string): Model | undefined {
     return this.#models.get(modelKey);
   }

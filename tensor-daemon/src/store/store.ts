@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { faultPoint } from '../fault';
-import { Catalog, type Model, type StoredTensor } from './catalog';
+import { Catalog, type Model, type StoredTensor, type Tensor } from './catalog';
 import { linkIfAbsent, syncFolder, unlinkIfPresent } from './files';
 import { GRAPH_FILE, isDigest, MANIFEST_FILE, StoreLayout } from './layout';
 import { type Manifest, readManifest } from './manifest';
@@ -13,6 +14,9 @@ const TMPFS_MAGIC = 0x01021994;
 
 /** Size of the blocks that `st_blocks` counts. */
 const BLOCK_BYTES = 512;
+
+/** Tensors unlinked before other work gets a turn: about a millisecond's worth. */
+const UNLINKS_PER_TURN = 64;
 
 /** A folder of its own for work under way. */
 export interface Scratch {
@@ -104,23 +108,34 @@ export class Store {
 
   /** Removes a model that nobody uses, and the tensors that nothing else needs. @returns what went */
   removeModel(modelKey: string): { tensors: number; bytes: number } {
-    this.#removeModelFolder(modelKey);
-    faultPoint('reclaim:model');
-    const graphBytes = this.catalog.model(modelKey)?.graphBytes ?? 0;
-    this.catalog.removeModel(modelKey);
+    const graphBytes = this.#forgetModel(modelKey);
     const { tensors, bytes } = this.unlinkOrphans();
     return { tensors, bytes: bytes + graphBytes };
   }
 
-  /** Unlinks the tensors that neither a model nor a link needs. Looking and unlinking is one step: nobody links in between. */
+  /** The same in small steps. From the first on, the model is none any more. */
+  async removeModelInSteps(modelKey: string): Promise<{ tensors: number; bytes: number }> {
+    const graphBytes = this.#forgetModel(modelKey);
+    const { tensors, bytes } = await this.unlinkOrphansInSteps();
+    return { tensors, bytes: bytes + graphBytes };
+  }
+
+  /** Unlinks the tensors that neither a model nor a link needs, all at once. */
   unlinkOrphans(): { tensors: number; bytes: number } {
-    const removed = this.catalog.orphans.filter(({ sha256 }) => this.links(sha256) <= 1);
-    for (const { sha256, bytes } of removed) {
-      this.#discard(this.layout.tensor(sha256), bytes);
-      faultPoint('reclaim:tensor');
+    return this.#unlink(this.catalog.orphans);
+  }
+
+  /** The same in small steps, between which other work gets a turn. */
+  async unlinkOrphansInSteps(): Promise<{ tensors: number; bytes: number }> {
+    const total = { tensors: 0, bytes: 0 };
+    const orphans = this.catalog.orphans;
+    for (let at = 0; at < orphans.length; at += UNLINKS_PER_TURN) {
+      const { tensors, bytes } = this.#unlink(orphans.slice(at, at + UNLINKS_PER_TURN));
+      total.tensors += tensors;
+      total.bytes += bytes;
+      await nextTurn();
     }
-    this.catalog.removeTensors(removed);
-    return { tensors: removed.length, bytes: removed.reduce((sum, { bytes }) => sum + bytes, 0) };
+    return total;
   }
 
   /** Names that a tensor has, the one in `tensors/` included; 0 where it is gone. */
@@ -130,6 +145,26 @@ export class Store {
 
   hasView(instance: string, modelKey: string): boolean {
     return existsSync(join(this.layout.view(instance, modelKey), GRAPH_FILE));
+  }
+
+  /** @returns bytes of its graph */
+  #forgetModel(modelKey: string): number {
+    this.#removeModelFolder(modelKey);
+    faultPoint('reclaim:model');
+    const graphBytes = this.catalog.model(modelKey)?.graphBytes ?? 0;
+    this.catalog.removeModel(modelKey);
+    return graphBytes;
+  }
+
+  /** Looking and unlinking is one step: nobody links in between. */
+  #unlink(orphans: readonly Tensor[]): { tensors: number; bytes: number } {
+    const removed = orphans.filter((tensor) => this.catalog.isOrphan(tensor) && this.links(tensor.sha256) <= 1);
+    for (const { sha256, bytes } of removed) {
+      this.#discard(this.layout.tensor(sha256), bytes);
+      faultPoint('reclaim:tensor');
+    }
+    this.catalog.removeTensors(removed);
+    return { tensors: removed.length, bytes: removed.reduce((sum, { bytes }) => sum + bytes, 0) };
   }
 
   #stat(sha256: string): StoredTensor {

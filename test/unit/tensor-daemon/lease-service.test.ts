@@ -193,9 +193,9 @@ describe('LeaseService over a real store', () => {
         registered.delete(instance);
         retained = new Set([...retained].filter((view) => !view.startsWith(instance)));
       } else if (choice < 94) {
-        world.reclaimer.free(1 + random(100_000));
+        await world.reclaimer.free(1 + random(100_000));
       } else if (choice < 97) {
-        world.reclaimer.expire(world.nowMs);
+        await world.reclaimer.expire(world.nowMs);
       } else {
         const held = [...world.holders.values()].filter(({ instance: holder }) => registered.has(holder));
         retained = new Set([...retained, ...held.map(({ instance: holder, key }) => `${holder}/${key}`)]);
