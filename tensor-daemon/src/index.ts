@@ -1,4 +1,5 @@
 export { DAEMON_CONFIG, type DaemonConfig } from './config';
+export { FAULT_POINTS, type FaultPoint } from './fault';
 export {
   AttributeProtoSchema,
   AttributeType,

@@ -54,17 +54,27 @@ export class TestDaemon {
     this.#said = '';
     child.stderr.setEncoding('utf8').on('data', (text: string) => (this.#said += text));
     const ready = async (): Promise<boolean> => {
-      if (child.exitCode !== null) throw new Error(`the daemon ended with ${child.exitCode}: ${this.#said}`);
+      const end = child.exitCode ?? child.signalCode;
+      if (end !== null) throw new Error(`the daemon ended with ${end}: ${this.#said}`);
       return (await this.operator.health().catch(() => undefined))?.state === 'ready' && this.#said.includes('"ready"');
     };
     await until(ready, 20_000, 'the daemon is ready');
+  }
+
+  /** Resolves to the signal that ended it, or its exit code, where it ends by itself. */
+  async ended(timeoutMs = 20_000): Promise<string | number | null> {
+    const child = this.#process;
+    const end = (): string | number | null => child?.signalCode ?? child?.exitCode ?? null;
+    await until(() => child === undefined || end() !== null, timeoutMs, 'the daemon ends by itself');
+    this.#process = undefined;
+    return end();
   }
 
   /** Ends it; the store stays. @returns its exit code, null where the signal ended it */
   async end(signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<number | null> {
     const child = this.#process;
     this.#process = undefined;
-    if (child === undefined || child.exitCode !== null) return child?.exitCode ?? null;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? null;
     const exit = once(child, 'exit') as Promise<[number | null]>;
     child.kill(signal);
     const [code] = await exit;
