@@ -4,6 +4,7 @@ import { configSchema, key } from '@tetris/common';
 import { STORE_LEVELS } from './activations/store-policy';
 import { DOCKER_KEYS } from './containers/docker-config';
 import { KEEP_ALIVE_POLICIES } from './scaling/keep-alive-policy';
+import { SCALING_KEYS } from './scaling/scaling-config';
 
 /** Configuration of one invoker extension, `TETRIS_INVOKER_*`. Limits repeat the controller's: both sides check them. */
 export const invokerConfig = configSchema('invoker', {
@@ -66,6 +67,7 @@ export const invokerConfig = configSchema('invoker', {
   batch: key.integer(1, 'requests', 'Requests joined in one execution; 1 means no batching.', { min: 1, max: 256 }),
   batchWaitMs: key.integer(0, 'ms', 'Longest wait of a request for batch mates.'),
   sloMs: key.integer(0, 'ms', 'Latency objective of actions without annotation tetris-slo. 0: none.'),
+  ...SCALING_KEYS,
   runtimeCommand: key.list(
     [],
     'words',

@@ -12,6 +12,7 @@ import {
   type Registry,
   type Subscription,
   Topics,
+  transactionStartMs,
 } from '@tetris/common';
 import { Registry as MetricsRegistry } from 'prom-client';
 import { AckSender } from './activations/acks';
@@ -30,8 +31,11 @@ import { Sampler } from './containers/sampler';
 import { Heartbeat } from './heartbeat';
 import { InventoryPublisher } from './inventory';
 import { type InvokerMetrics, invokerMetrics } from './metrics';
+import { FileArchive } from './profiler/archive';
+import { Autoscaler } from './scaling/autoscaler';
 import { keepAliveOf } from './scaling/keep-alive-policy';
-import { settingsOf } from './scaling/settings';
+import { Scaler } from './scaling/scaler';
+import { scalerOptions } from './scaling/scaling-config';
 import { StatusPublisher } from './status';
 
 /** What an invoker extension is made of. It closes none of them but the factory. */
@@ -72,6 +76,7 @@ export class InvokerExtension {
   readonly #manager: InstanceManager;
   readonly #registrar: Registrar;
   readonly #sampler: Sampler;
+  readonly #autoscaler: Autoscaler;
   readonly #manifests: Manifests;
   readonly #answerer: Answerer;
   readonly #heartbeat: Heartbeat;
@@ -80,6 +85,8 @@ export class InvokerExtension {
   readonly #intake: IntakeOptions;
   readonly #nowMs: () => number;
   readonly #timers: NodeJS.Timeout[] = [];
+  /** Activations taken from the topic and not finished, by when their transactions started (epoch ms). */
+  readonly #taken = new Set<{ startMs: number }>();
   #subscription: Subscription | undefined;
 
   constructor(parts: InvokerParts) {
@@ -127,11 +134,23 @@ export class InvokerExtension {
       registry,
       instance: config.instance,
       node: config.node,
+      oldestStartMs: () => this.#oldestStartMs(),
       metrics: this.#counts,
       log,
       nowMs,
       intervalMs: config.statusMs,
       throttleMs: config.statusThrottleMs,
+    });
+    this.#autoscaler = new Autoscaler({
+      scaler: new Scaler(scalerOptions(config)),
+      pool: this.#pool,
+      manager: () => this.#manager,
+      archive: config.profilePath === '' ? undefined : new FileArchive(config.profilePath),
+      defaults: config,
+      batchMax: config.shapeBatchMax,
+      prewarms: config.prewarm !== 'off',
+      log,
+      nowMs,
     });
     this.#manager = new InstanceManager({
       pool: this.#pool,
@@ -139,20 +158,27 @@ export class InvokerExtension {
       registrar: this.#registrar,
       runner: new Runner({ replyBytesMax: config.replyBytesMax, truncationBytes: config.truncationBytes, nowMs }),
       answerer: this.#answerer,
-      nextFor: ({ action }) => ({ settings: settingsOf(action, config) }),
+      nextFor: (job) => this.#autoscaler.arrived(job),
       manifestOf: (revision) => this.#manifests.get(revision),
       logWaits: { betweenLinesMs: config.logWaitMs },
       env: containerEnvironment(config),
       metrics: this.#counts,
       log,
       nowMs,
-      onUsed: (instance) => this.#sampler.used(instance),
+      onUsed: (instance, run) => {
+        this.#sampler.used(instance);
+        this.#autoscaler.ran(instance, run);
+      },
+      onWarmUpFailed: (group) => this.#autoscaler.warmUpFailed(group),
       onChanged: () => this.#status.changed(),
     });
     this.#sampler = new Sampler({
       daemon,
       instances: () => this.#manager.instances.values(),
-      onMeasured: (leased, samples) => this.#manager.apply(this.#pool.measured(leased, samples, nowMs())),
+      onMeasured: (leased, samples) => {
+        this.#autoscaler.measured(samples);
+        this.#manager.apply(this.#pool.measured(leased, samples, nowMs()));
+      },
       onManifest: (revision, manifest) => {
         this.#pool.learned(revision, manifest);
         void this.#manifests.learned(revision, manifest);
@@ -191,6 +217,7 @@ export class InvokerExtension {
     this.#inventory?.start();
     this.#status.start();
     this.#every(config.tickMs, () => this.#manager.apply(this.#pool.tick(this.#nowMs())));
+    this.#every(config.planMs, () => this.#autoscaler.plan());
     this.#every(config.reconcileMs, () => void this.#registrar.reconcile());
     // The topic is made and read before the first ping, because a health test answers it at once.
     await this.#heartbeat.createTopics();
@@ -245,6 +272,20 @@ export class InvokerExtension {
   async #handle(value: Buffer): Promise<void> {
     const message = this.#read(value);
     if (message === undefined) return;
+    const taken = { startMs: transactionStartMs(message.transid, this.#nowMs()) };
+    this.#taken.add(taken);
+    try {
+      await this.#answer(message);
+    } finally {
+      this.#taken.delete(taken);
+    }
+  }
+
+  #oldestStartMs(): number | null {
+    return this.#taken.size === 0 ? null : Math.min(...[...this.#taken].map(({ startMs }) => startMs));
+  }
+
+  async #answer(message: ActivationMessage): Promise<void> {
     const intake = await takeIn(message, this.#intake);
     switch (intake.outcome) {
       case 'job':

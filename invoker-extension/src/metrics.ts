@@ -13,9 +13,11 @@ export interface InvokerMetrics {
   acksLost: Counter;
   /** Containers asked for: ready, init-failed, failed. */
   starts: Counter<'outcome'>;
-  /** Instances ended on purpose: idle, memory, failed, draining. */
+  /** Instances ended on purpose: idle, memory, failed, draining, surplus. */
   instanceEnds: Counter<'reason'>;
   instances: Gauge<'state'>;
+  /** Living instances with an objective, by shape. */
+  shapes: Gauge<'shape'>;
   waiting: Gauge;
   memoryUsedBytes: Gauge;
   initSeconds: Histogram;
@@ -39,6 +41,9 @@ export function invokerMetrics(registry: Registry): InvokerMetrics {
     starts: counter('container_starts_total', 'Containers asked for, by outcome', ['outcome']),
     instanceEnds: counter('instance_ends_total', 'Function instances ended on purpose, by reason', ['reason']),
     instances: gauge('instances', 'Living function instances, by state', ['state']),
+    shapes: gauge('shaped_instances', 'Living instances of actions with an objective, by workers, threads and batch', [
+      'shape',
+    ]),
     waiting: gauge('waiting_activations', 'Activations that wait for an instance'),
     memoryUsedBytes: gauge('memory_used_bytes', 'Leased store bytes and private bytes of instances'),
     initSeconds: seconds('init_seconds', 'Time of successful inits'),

@@ -4,12 +4,15 @@ import type { Instance } from './containers/instance-record';
 import { INSTANCE_STATES } from './containers/instance-state';
 import type { Pool } from './containers/pool';
 import type { InvokerMetrics } from './metrics';
+import type { InstanceSettings } from './scaling/settings';
 
 export interface StatusOptions<Ticket> {
   pool: Pool<Ticket>;
   registry: Pick<Registry, 'publishStatus'>;
   instance: number;
   node: string;
+  /** See {@link InvokerStatus.oldestStartMs}. */
+  oldestStartMs: () => number | null;
   metrics: InvokerMetrics;
   log: Logger;
   nowMs: () => number;
@@ -60,7 +63,7 @@ export class StatusPublisher<Ticket> {
   }
 
   status(): InvokerStatus {
-    const { pool, instance, node, nowMs } = this.#options;
+    const { pool, instance, node, nowMs, oldestStartMs } = this.#options;
     this.#count();
     return {
       instance,
@@ -71,6 +74,7 @@ export class StatusPublisher<Ticket> {
       memoryReclaimableBytes: pool.idleBytes,
       running: pool.running,
       waiting: pool.waiting,
+      oldestStartMs: oldestStartMs(),
       warm: warmInstances(pool.instances()),
       draining: this.#draining,
     };
@@ -79,12 +83,18 @@ export class StatusPublisher<Ticket> {
   #count(): void {
     const { metrics, pool } = this.#options;
     const counts = new Map<string, number>();
-    for (const { state } of pool.instances()) counts.set(state, (counts.get(state) ?? 0) + 1);
+    metrics.shapes.reset();
+    for (const { state, settings } of pool.instances()) {
+      counts.set(state, (counts.get(state) ?? 0) + 1);
+      if (settings.sloMs !== undefined) metrics.shapes.inc({ shape: shapeName(settings) });
+    }
     for (const state of INSTANCE_STATES) metrics.instances.set({ state }, counts.get(state) ?? 0);
     metrics.waiting.set(pool.waiting);
     metrics.memoryUsedBytes.set(pool.memory.usedBytes);
   }
 }
+
+const shapeName = ({ workers, threads, batch }: InstanceSettings): string => `p=${workers} t=${threads} b=${batch}`;
 
 /** One entry a group: its instances' rooms added up. An instance on its way up counts with the room it will have. */
 function warmInstances(instances: Iterable<Readonly<Instance<unknown>>>): WarmInstance[] {

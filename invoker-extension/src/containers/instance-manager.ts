@@ -46,7 +46,7 @@ export interface InstanceManagerOptions {
   registrar: Registrar;
   runner: Runner;
   answerer: Answerer;
-  /** What the next instance of the job's group is to be. */
+  /** An activation has come: what its group's next instance is to be. */
   nextFor: (job: ActivationJob) => Pick<GroupDescription, 'settings' | 'held'>;
   manifestOf: (revision: string) => ActionManifest | undefined;
   logWaits: LogWaits;
@@ -92,8 +92,8 @@ export class InstanceManager {
 
   /** Runs an activation; resolves when it is answered and its slot is free. Never rejects. */
   submit(job: ActivationJob): Promise<void> {
-    const { pool, nowMs } = this.#options;
-    const group = this.#describe(job);
+    const { pool, nextFor, nowMs } = this.#options;
+    const group = this.#describe(job, nextFor(job));
     return new Promise((done) => {
       const ticket: Ticket = { job, group, refusals: 0, done };
       this.apply(pool.arrived(ticket, group, nowMs()));
@@ -103,7 +103,7 @@ export class InstanceManager {
   /** Starts one more instance of the job's group than anybody waits for, where memory is free. The job itself is not run. */
   warmUp(job: ActivationJob, settings: InstanceSettings): void {
     const { pool, nowMs } = this.#options;
-    const commands = pool.add({ ...this.#describe(job), settings }, nowMs());
+    const commands = pool.add(this.#describe(job, { settings }), nowMs());
     for (const command of commands) {
       if (command.do !== 'warm-up') continue;
       this.#warmUp(command.instance, job, command.settings).catch((error: unknown) => {
@@ -249,7 +249,7 @@ export class InstanceManager {
     });
   }
 
-  #describe(job: ActivationJob): GroupDescription {
+  #describe(job: ActivationJob, next: Pick<GroupDescription, 'settings' | 'held'>): GroupDescription {
     const revision = revisionKey(job);
     return {
       key: groupKey(job),
@@ -257,7 +257,7 @@ export class InstanceManager {
       namespace: job.message.user.namespace.name,
       limitBytes: job.action.limits.memory * MIB,
       manifest: this.#options.manifestOf(revision),
-      ...this.#options.nextFor(job),
+      ...next,
     };
   }
 

@@ -1,4 +1,5 @@
 import { type Action, valueOf } from '@tetris/common';
+import { batchWaitMs, type InstanceShape, type ProfileRow } from './profile';
 
 /** How one instance is run; unlike instances of one action may stand side by side. */
 export interface InstanceSettings {
@@ -51,6 +52,40 @@ export function settingsOf(action: Action, defaults: SettingsDefaults): Instance
     ...(sloMs > 0 ? { sloMs } : {}),
   };
 }
+
+/** How far a plan may go with an action's instances; the action's annotations speak for its author. */
+export interface ShapeBounds {
+  batchMax: number;
+  roomMax: number;
+}
+
+/** `tetris-batching` and `tetris-concurrency` bound the plan where they are given. */
+export function shapeBoundsOf({ annotations }: Action, batchMax: number): ShapeBounds {
+  const batching = valueOf(annotations, 'tetris-batching');
+  return {
+    batchMax: batching === false ? 1 : (positive(batching) ?? batchMax),
+    roomMax: positive(valueOf(annotations, 'tetris-concurrency')) ?? CONCURRENCY_MAX,
+  };
+}
+
+/** The settings of an instance that a plan asks for: as much room as its workers can execute at once. */
+export function settingsOfRow(row: ProfileRow, sloMs: number): InstanceSettings {
+  const { cpu, concurrency, batch } = row;
+  return {
+    room: concurrency * batch,
+    workers: concurrency,
+    threads: Math.max(1, Math.floor(cpu / concurrency)),
+    batch,
+    batchWaitMs: Math.floor(batchWaitMs(row, sloMs)),
+    sloMs,
+  };
+}
+
+export const shapeOf = ({ workers, threads, batch }: InstanceSettings): InstanceShape => ({
+  cpu: workers * threads,
+  concurrency: workers,
+  batch,
+});
 
 /** An annotation as a positive integer; `wsk -a` may send it as text. */
 function positive(value: unknown): number | undefined {

@@ -1,0 +1,123 @@
+/** Brings the scaler's orders to the pool, and to the scaler what became of them. */
+import { type Logger, STATUS, valueOf } from '@tetris/common';
+import { type ActivationJob, groupKey, logFields, revisionKey } from '../activations/job';
+import type { FunctionInstance } from '../containers/function-instance';
+import type { AnsweredRun, InstanceManager, Ticket } from '../containers/instance-manager';
+import type { Pool } from '../containers/pool';
+import { isUsable, rowOf } from '../profiler/choose';
+import type { ProfileArchive } from '../profiler/archive';
+import type { ProfileEntry } from '../profiler/result';
+import type { ProfileRow } from './profile';
+import type { Scaler } from './scaler';
+import { type InstanceSettings, settingsOf, type SettingsDefaults, shapeBoundsOf } from './settings';
+
+export interface AutoscalerOptions {
+  scaler: Scaler;
+  pool: Pool<Ticket>;
+  manager: () => InstanceManager;
+  /** Profiles made beforehand; undefined: everything is learned. */
+  archive: ProfileArchive | undefined;
+  defaults: SettingsDefaults;
+  /** Largest batch where the action says nothing. */
+  batchMax: number;
+  /** Groups without an instance may get one before anybody asks: what they are made of is kept. */
+  prewarms: boolean;
+  log: Logger;
+  nowMs: () => number;
+}
+
+/** `tetris-profile`: a model's SHA-256 and size, as the profiler's archive names it. */
+const PROFILE_NAME = /^([0-9a-f]{64})-([0-9]{1,15})$/;
+
+export class Autoscaler {
+  readonly #options: AutoscalerOptions;
+  /** What instances are made of that are started ahead of demand, by group. */
+  readonly #jobs = new Map<string, ActivationJob>();
+
+  constructor(options: AutoscalerOptions) {
+    this.#options = options;
+  }
+
+  /** An activation has come: what its group's next instance is to be. Without an objective that is what the action says. */
+  arrived(job: ActivationJob): { settings: InstanceSettings; held?: boolean } {
+    const { scaler, defaults, batchMax, nowMs } = this.#options;
+    const settings = settingsOf(job.action, defaults);
+    const { sloMs, workers, batch } = settings;
+    if (sloMs === undefined) return { settings };
+    const key = groupKey(job);
+    const revision = revisionKey(job);
+    if (!this.#jobs.has(key) && !scaler.knows(revision)) void this.#loadProfile(job, revision);
+    this.#jobs.set(key, template(job));
+    const bounds = shapeBoundsOf(job.action, batchMax);
+    // No more room than its workers execute at once: what waits inside an instance cannot go to another.
+    const first = { ...settings, room: Math.min(bounds.roomMax, workers * batch) };
+    return scaler.arrived({ key, revision, sloMs, first, ...bounds }, nowMs());
+  }
+
+  /** An instance has answered. Learned from where the time is that of a full batch: its last member has not waited for mates. */
+  ran({ revision, settings }: FunctionInstance, { activation, settled, together }: AnsweredRun): void {
+    if (settings.sloMs === undefined || !settled || together % settings.batch !== 0) return;
+    if (activation.response.statusCode !== STATUS.success) return;
+    this.#options.scaler.ran(revision, settings, activation.duration ?? 0);
+  }
+
+  /** Private bytes by instance. */
+  measured(samples: ReadonlyMap<number, number>): void {
+    const { instances } = this.#options.manager();
+    for (const [id, bytes] of samples) {
+      const instance = instances.get(id);
+      if (instance?.settings.sloMs === undefined) continue;
+      this.#options.scaler.measured(instance.revision, instance.settings, bytes);
+    }
+  }
+
+  warmUpFailed(group: string): void {
+    this.#options.scaler.failed(group, this.#options.nowMs());
+  }
+
+  /** Plans and does it. Call it every few seconds. */
+  plan(): void {
+    const { scaler, pool, manager, prewarms, nowMs } = this.#options;
+    const living = [...pool.instances()]
+      .filter(({ state, settings }) => settings.sloMs !== undefined && state !== 'draining' && state !== 'ending')
+      .map(({ id, group, settings }) => ({ id, group: group.description.key, settings }));
+    const orders = scaler.plan(living, nowMs());
+    manager().apply(pool.planned(orders, nowMs()));
+    for (const { group, settings } of orders.starts) {
+      const job = this.#jobs.get(group);
+      if (job !== undefined) manager().warmUp(job, settings);
+    }
+    const alive = new Set(living.map(({ group }) => group));
+    for (const group of this.#jobs.keys()) {
+      if (!orders.groups.has(group) || !(prewarms || alive.has(group))) this.#jobs.delete(group);
+    }
+  }
+
+  async #loadProfile(job: ActivationJob, revision: string): Promise<void> {
+    const { archive, scaler, log } = this.#options;
+    const name = valueOf(job.action.annotations, 'tetris-profile');
+    if (archive === undefined || name === undefined) return;
+    const [, sha256 = '', bytes] = (typeof name === 'string' ? PROFILE_NAME.exec(name) : undefined) ?? [];
+    const profile = bytes === undefined ? undefined : await archive.load(sha256, Number(bytes));
+    if (profile === undefined) {
+      return log.warn({ ...logFields(job.message), profile: name }, 'no such profile: it is learned');
+    }
+    scaler.given(revision, rowsOf(profile.entries));
+  }
+}
+
+/** Rows of the graph that the runtime runs, under as many cores as they have threads. */
+function rowsOf(entries: readonly ProfileEntry[]): ProfileRow[] {
+  return entries
+    .filter(isUsable)
+    .filter(({ point }) => point.variant === 'optimized' && point.cpu === point.concurrency * point.threads)
+    .map(rowOf);
+}
+
+/** What `/init` needs of a job: its arguments, which may be large, only where they become environment. */
+function template(job: ActivationJob): ActivationJob {
+  const { content, initArgs } = job.message;
+  const wanted = content == null || Array.isArray(content) ? {} : (content as Readonly<Record<string, unknown>>);
+  const kept = Object.fromEntries(Object.entries(wanted).filter(([name]) => initArgs.includes(name)));
+  return { ...job, message: { ...job.message, content: kept } };
+}

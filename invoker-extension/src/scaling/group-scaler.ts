@@ -1,0 +1,195 @@
+/**
+ * How many instances of which shapes one group needs. Pure, epoch ms passed in.
+ *
+ * Scale out: what the rate asks for beyond what living instances serve is planned at once. Scale in: what was too much
+ * in every one of the last plans is ended, the least efficient first; the last instance is left to the keep-alive
+ * policy. The first one is started by demand or by a forecast, never by the memory of a rate.
+ */
+import { ArrivalForecast, type ForecastOptions } from './forecast';
+import type { LearnedRow } from './online-profile';
+import { planInstances } from './plan';
+import { efficiency, meetsSlo, type ProfileRow, sameShape, serviceRate } from './profile';
+import { RateEstimator, type RateOptions } from './rate';
+import { type InstanceSettings, settingsOfRow, type ShapeBounds, shapeOf } from './settings';
+
+/** What is planned for: activations of one action revision and one invoking namespace, with an objective. */
+export interface ScaledGroup extends ShapeBounds {
+  key: string;
+  /** Under which its profile is known. */
+  revision: string;
+  sloMs: number;
+  /** What its instances start with while nothing is known. */
+  first: InstanceSettings;
+}
+
+export interface GroupScalerOptions {
+  rate: RateOptions;
+  /** Undefined: nothing is started ahead of demand. */
+  forecast?: ForecastOptions | undefined;
+  /** MB that one core is worth. */
+  alpha: number;
+  /** Share of its rate that an instance is planned to serve; beyond it a queue forms now and then. */
+  utilisation: number;
+  /** Instances of one group. */
+  instancesMax: number;
+  /** Plans in which an instance has to be too much before it ends. */
+  scaleInPlans: number;
+}
+
+/** An instance that takes activations, or soon will. */
+export interface LivingInstance {
+  id: number;
+  group: string;
+  settings: InstanceSettings;
+}
+
+export interface GroupPlan {
+  starts: InstanceSettings[];
+  ends: number[];
+  /** What the next instance is to be that demand starts. */
+  next: InstanceSettings;
+  /** No cores are left for it. */
+  held: boolean;
+  /** Cores that the group keeps busy, its starts included. */
+  cores: number;
+}
+
+/** A forecast of less than this many arrivals in a sample is none. */
+const FORECAST_MIN = 0.5;
+
+/** Samples looked ahead: an instance takes time to start. */
+const FORECAST_SAMPLES = 2;
+
+/** After a start ahead of demand has failed, demand alone starts instances so long, ms. */
+const BACKOFF_MS = 30_000;
+
+/** So slow a rate that one instance of any shape serves it; requests per second. */
+const RATE_MIN = 1e-6;
+
+export class GroupScaler {
+  group: ScaledGroup;
+  next: InstanceSettings;
+  held = false;
+  readonly #options: GroupScalerOptions;
+  readonly #rate: RateEstimator;
+  readonly #forecast: ArrivalForecast | undefined;
+  #foreseen = { sample: -1, rate: 0 };
+  /** Rates that were too much in the last plans, while no instance was added. */
+  #surplus: number[] = [];
+  #living = 0;
+  #backoffUntilMs = 0;
+
+  constructor(group: ScaledGroup, options: GroupScalerOptions, nowMs: number) {
+    this.group = group;
+    this.next = group.first;
+    this.#options = options;
+    this.#rate = new RateEstimator(options.rate, nowMs);
+    this.#forecast = options.forecast === undefined ? undefined : new ArrivalForecast(options.forecast, nowMs);
+  }
+
+  arrived(nowMs: number): void {
+    this.#rate.arrived(nowMs);
+    this.#forecast?.arrived(nowMs);
+  }
+
+  /** A start ahead of demand has failed. */
+  failed(nowMs: number): void {
+    this.#backoffUntilMs = nowMs + BACKOFF_MS;
+  }
+
+  /** @param rows the revision's profile @param coresFree cores that no other group keeps busy */
+  plan(living: readonly LivingInstance[], rows: readonly LearnedRow[], coresFree: number, nowMs: number): GroupPlan {
+    const { sloMs, batchMax, roomMax, first } = this.group;
+    const allowed = rows.filter(({ batch, concurrency }) => batch <= batchMax && batch * concurrency <= roomMax);
+    const within = allowed.filter((row) => meetsSlo(row, sloMs));
+    const usable = within.length > 0 ? within : fastest(allowed);
+    const served = living.map((instance) => ({ ...instance, row: rowIn(usable, instance.settings) }));
+    const rate = served.reduce((sum, { row }) => sum + (row === undefined ? 0 : serviceRate(row)), 0);
+    const foreseen = this.#foreseenRate(nowMs);
+    const wanted = Math.max(this.#rate.estimate(nowMs), foreseen) / this.#options.utilisation;
+    const busyCores = Math.min(1, rate > 0 ? wanted / rate : 1) * coresOf(living);
+
+    const grows = within.length > 0 && nowMs >= this.#backoffUntilMs && (living.length > 0 || foreseen > 0);
+    const starts = grows ? this.#starts(within, wanted - rate, living.length, coresFree - busyCores) : [];
+    const cores = busyCores + starts.reduce((sum, row) => sum + row.cpu, 0);
+    this.next = this.#nextOf(usable, Math.max(wanted - rate, RATE_MIN)) ?? first;
+    this.held = cores + shapeOf(this.next).cpu > coresFree;
+    const ends = this.#ends(served, rate - wanted, starts.length > 0);
+    return {
+      starts: starts.map((row) => settingsOfRow(row, sloMs)),
+      ends,
+      next: this.next,
+      held: this.held,
+      cores,
+    };
+  }
+
+  #starts(within: readonly LearnedRow[], rate: number, living: number, coresFree: number): ProfileRow[] {
+    const { alpha, instancesMax } = this.#options;
+    const rows = within.filter(({ cpu }) => cpu <= coresFree);
+    const plan = planInstances(rows, { rate, sloMs: this.group.sloMs, alpha, instancesMax: instancesMax - living });
+    let left = coresFree;
+    return plan.instances
+      .flatMap(({ row, count }) => Array.from({ length: count }, () => row))
+      .filter(({ cpu }) => (left -= cpu) >= 0);
+  }
+
+  #nextOf(usable: readonly LearnedRow[], rate: number): InstanceSettings | undefined {
+    const { sloMs } = this.group;
+    const { alpha } = this.#options;
+    const row = planInstances(usable, { rate, sloMs, alpha, instancesMax: 1 }).instances[0]?.row ?? usable[0];
+    return row === undefined ? undefined : settingsOfRow(row, sloMs);
+  }
+
+  #ends(
+    served: readonly (LivingInstance & { row: LearnedRow | undefined })[],
+    surplus: number,
+    grows: boolean,
+  ): number[] {
+    const { alpha, scaleInPlans } = this.#options;
+    // What is new has not had its time, whoever started it.
+    const added = grows || served.length > this.#living;
+    this.#living = served.length;
+    this.#surplus = added ? [] : [...this.#surplus, surplus].slice(-scaleInPlans);
+    if (this.#surplus.length < scaleInPlans) return [];
+    let left = Math.min(...this.#surplus);
+    const worst = served
+      .map(({ id, row }) => ({
+        id,
+        rate: row === undefined ? 0 : serviceRate(row),
+        worth: row === undefined ? 0 : efficiency(row, alpha),
+      }))
+      .sort((one, other) => one.worth - other.worth);
+    const ends: number[] = [];
+    for (const { id, rate } of worst) {
+      if (rate > left || ends.length === served.length - 1) continue;
+      left -= rate;
+      ends.push(id);
+    }
+    if (ends.length > 0) this.#surplus = [];
+    return ends;
+  }
+
+  /** Requests per second that the forecast sees coming; asked once a sample, because it is not cheap. */
+  #foreseenRate(nowMs: number): number {
+    const sampleMs = this.#options.forecast?.sampleMs;
+    if (this.#forecast === undefined || sampleMs === undefined) return 0;
+    const sample = Math.floor(nowMs / sampleMs);
+    if (sample === this.#foreseen.sample) return this.#foreseen.rate;
+    const expected = Array.from({ length: FORECAST_SAMPLES }, (_, at) => this.#forecast?.expected(at + 1, nowMs) ?? 0);
+    const most = Math.max(...expected);
+    this.#foreseen = { sample, rate: most < FORECAST_MIN ? 0 : (most * 1000) / sampleMs };
+    return this.#foreseen.rate;
+  }
+}
+
+/** Where no shape meets the objective, the one that comes closest serves. */
+function fastest(rows: readonly LearnedRow[]): LearnedRow[] {
+  return [...rows].sort((one, other) => one.latencyMs - other.latencyMs).slice(0, 1);
+}
+
+const rowIn = (rows: readonly LearnedRow[], settings: InstanceSettings): LearnedRow | undefined =>
+  rows.find((row) => sameShape(row, shapeOf(settings)));
+
+const coresOf = (living: readonly LivingInstance[]): number =>
+  living.reduce((sum, { settings }) => sum + shapeOf(settings).cpu, 0);

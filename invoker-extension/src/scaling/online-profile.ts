@@ -1,0 +1,172 @@
+/**
+ * What an action costs in each shape, learned while it serves. Pure, bounded by shapes x samples.
+ *
+ * A shape that has served tells its own figures; one that was profiled keeps the profile's until reality drifts from
+ * them, and then all of the profile moves with what was seen; the rest is estimated from the nearest known shape,
+ * a little too well, so that a shape worth trying is tried, and believed only once it has served.
+ */
+import { type InstanceShape, type ProfileRow, sameShape } from './profile';
+
+export interface OnlineProfileOptions {
+  /** Shapes that may be planned although nobody has measured them. */
+  shapes: readonly InstanceShape[];
+  /** Shapes known at most, given ones included. */
+  shapesMax: number;
+  /** Latest execution times kept of a shape. */
+  samples: number;
+  /** So many of them before they are believed. */
+  samplesMin: number;
+  /** Share by which a figure may differ from what is believed before it replaces it; keeps plans from flapping. */
+  drift: number;
+}
+
+export interface LearnedRow extends ProfileRow {
+  /** `given` by the profiler, `learned` from completions, `estimated` from a neighbour. */
+  source: 'given' | 'learned' | 'estimated';
+}
+
+interface Known {
+  shape: InstanceShape;
+  given: ProfileRow | undefined;
+  /** Ring of the latest execution times, ms. */
+  times: number[];
+  next: number;
+  /** What is believed; changed by drifts only. */
+  latencyMs: number | undefined;
+  privateBytes: number | undefined;
+}
+
+/** The tail, not the median, must meet the objective. */
+const PERCENTILE = 0.95;
+
+/** Weight of the newest sample of private bytes. */
+const BYTES_WEIGHT = 0.3;
+
+/** What the smallest instance is taken to need until one was measured. */
+const UNKNOWN_BYTES = 64 * 1024 ** 2;
+
+/** How execution time grows with each request that joins a batch, how threads shorten it, what workers and batches add to memory. */
+const LAW = { batch: 0.7, threads: 0.7, workerBytes: 0.3, batchBytes: 0.02 };
+
+export class OnlineProfile {
+  readonly #options: OnlineProfileOptions;
+  readonly #known: Known[] = [];
+
+  constructor(options: OnlineProfileOptions, given: readonly ProfileRow[] = []) {
+    this.#options = options;
+    for (const row of given.slice(0, options.shapesMax)) {
+      const known = this.#entry(row);
+      if (known !== undefined) known.given = row;
+    }
+  }
+
+  /** A full batch was executed in this shape. */
+  ran(shape: InstanceShape, executionMs: number): void {
+    const { samples, samplesMin } = this.#options;
+    const known = this.#entry(shape);
+    if (known === undefined || !(executionMs > 0)) return;
+    known.times[known.next % samples] = executionMs;
+    known.next += 1;
+    // Looked at once in a while: a sort for each completion would cost more than it tells.
+    if (known.next % samplesMin === 0) known.latencyMs = this.#drifted(known.latencyMs, percentile(known.times));
+  }
+
+  /** Private bytes of an instance of this shape at work. */
+  measured(shape: InstanceShape, privateBytes: number): void {
+    const known = this.#entry(shape);
+    if (known === undefined || !(privateBytes > 0)) return;
+    const before = known.privateBytes ?? privateBytes;
+    known.privateBytes = before + BYTES_WEIGHT * (privateBytes - before);
+  }
+
+  /** Every shape that may be planned. Empty while nothing is known at all. */
+  rows(): LearnedRow[] {
+    const correction = this.#correction();
+    const certain = this.#known.flatMap((known) => certainRow(known, correction) ?? []);
+    if (certain.length === 0) return [];
+    const open = [...this.#options.shapes, ...this.#known.map(({ shape }) => shape)].filter(
+      (shape, at, all) =>
+        !certain.some((row) => sameShape(row, shape)) && all.findIndex((other) => sameShape(other, shape)) === at,
+    );
+    return [...certain, ...open.map((shape) => estimated(shape, certain))];
+  }
+
+  #entry({ cpu, concurrency, batch }: InstanceShape): Known | undefined {
+    const shape = { cpu, concurrency, batch };
+    const found = this.#known.find((known) => sameShape(known.shape, shape));
+    if (found !== undefined || this.#known.length >= this.#options.shapesMax) return found;
+    const known: Known = {
+      shape,
+      given: undefined,
+      times: [],
+      next: 0,
+      latencyMs: undefined,
+      privateBytes: undefined,
+    };
+    this.#known.push(known);
+    return known;
+  }
+
+  #drifted(believed: number | undefined, seen: number): number {
+    if (believed === undefined) return seen;
+    return Math.abs(seen - believed) > this.#options.drift * believed ? seen : believed;
+  }
+
+  /** How much slower than profiled the profiled shapes are that have served: the median ratio, 1 within the drift. */
+  #correction(): number {
+    const ratios = this.#known.flatMap(({ given, latencyMs }) =>
+      given === undefined || latencyMs === undefined ? [] : [latencyMs / given.latencyMs],
+    );
+    const median = ratios.sort((one, other) => one - other)[Math.floor(ratios.length / 2)] ?? 1;
+    return Math.abs(median - 1) > this.#options.drift ? median : 1;
+  }
+}
+
+/** What is known of the shape itself. */
+function certainRow({ shape, given, latencyMs, privateBytes }: Known, correction: number): LearnedRow | undefined {
+  const bytes = privateBytes ?? given?.privateBytes ?? UNKNOWN_BYTES * size(shape);
+  if (latencyMs !== undefined) return { ...shape, latencyMs, privateBytes: bytes, source: 'learned' };
+  if (given === undefined) return undefined;
+  return { ...shape, latencyMs: given.latencyMs * correction, privateBytes: bytes, source: 'given' };
+}
+
+/** The nearest known shape's figures, carried over by the law. */
+function estimated(shape: InstanceShape, rows: readonly LearnedRow[]): LearnedRow {
+  const near = rows.reduce((best, row) => (distance(row, shape) < distance(best, shape) ? row : best));
+  return {
+    ...shape,
+    latencyMs: (near.latencyMs * work(shape)) / work(near),
+    privateBytes: (near.privateBytes * size(shape)) / size(near),
+    source: 'estimated',
+  };
+}
+
+const work = ({ cpu, concurrency, batch }: InstanceShape): number =>
+  (1 + LAW.batch * (batch - 1)) / (cpu / concurrency) ** LAW.threads;
+
+const size = ({ concurrency, batch }: InstanceShape): number =>
+  1 + LAW.workerBytes * (concurrency - 1) + LAW.batchBytes * (batch - 1);
+
+const distance = (one: InstanceShape, other: InstanceShape): number =>
+  Math.abs(Math.log2(one.cpu / other.cpu)) +
+  Math.abs(Math.log2(one.concurrency / other.concurrency)) +
+  Math.abs(Math.log2(one.batch / other.batch));
+
+function percentile(times: readonly number[]): number {
+  const sorted = [...times].sort((one, other) => one - other);
+  return sorted[Math.ceil(PERCENTILE * sorted.length) - 1] ?? 0;
+}
+
+/**
+ * Shapes of one thread a worker, with workers and batches in powers of two up to the bounds: fine enough to choose
+ * from, few enough to learn.
+ */
+export function shapesUpTo(concurrencyMax: number, batchMax: number): InstanceShape[] {
+  return powersUpTo(concurrencyMax).flatMap((concurrency) =>
+    powersUpTo(batchMax).map((batch) => ({ cpu: concurrency, concurrency, batch })),
+  );
+}
+
+function powersUpTo(max: number): number[] {
+  return Array.from({ length: Math.floor(Math.log2(max)) + 1 }, (_, exponent) => 2 ** exponent);
+}

@@ -1,0 +1,114 @@
+/**
+ * Which instances the groups with an objective need, after Tetris (USENIX ATC '22) and INFless (ASPLOS '22). Pure:
+ * told of arrivals, completions and living instances, it answers with what to start and to end. Bounded by the groups
+ * and revisions it remembers; the one not seen for longest is forgotten.
+ */
+import {
+  type GroupPlan,
+  GroupScaler,
+  type GroupScalerOptions,
+  type LivingInstance,
+  type ScaledGroup,
+} from './group-scaler';
+import { OnlineProfile, type OnlineProfileOptions } from './online-profile';
+import { type ProfileRow, sameShape } from './profile';
+import { type InstanceSettings, shapeOf } from './settings';
+
+export interface ScalerOptions extends GroupScalerOptions {
+  profile: OnlineProfileOptions;
+  /** Cores that instances with an objective may keep busy together. */
+  cores: number;
+  groupsMax: number;
+}
+
+export interface ScalingOrders {
+  starts: { group: string; settings: InstanceSettings }[];
+  /** What demand starts next, by group. */
+  groups: Map<string, Pick<GroupPlan, 'held'> & { settings: InstanceSettings }>;
+  /** Expected execution times by instance, ms. */
+  latencies: Map<number, number>;
+  ends: number[];
+}
+
+export class Scaler {
+  readonly #options: ScalerOptions;
+  /** Both in order of use. */
+  readonly #groups = new Map<string, GroupScaler>();
+  readonly #profiles = new Map<string, OnlineProfile>();
+
+  constructor(options: ScalerOptions) {
+    this.#options = options;
+  }
+
+  /** An activation came. Answers what its group's next instance is to be. */
+  arrived(group: ScaledGroup, nowMs: number): { settings: InstanceSettings; held: boolean } {
+    const known = this.#groups.get(group.key) ?? new GroupScaler(group, this.#options, nowMs);
+    known.group = group;
+    keep(this.#groups, group.key, known, this.#options.groupsMax);
+    known.arrived(nowMs);
+    return { settings: known.next, held: known.held };
+  }
+
+  /** A full batch was executed. */
+  ran(revision: string, settings: InstanceSettings, executionMs: number): void {
+    this.#profile(revision).ran(shapeOf(settings), executionMs);
+  }
+
+  /** An instance at work was measured. */
+  measured(revision: string, settings: InstanceSettings, privateBytes: number): void {
+    this.#profile(revision).measured(shapeOf(settings), privateBytes);
+  }
+
+  /** The profiler's figures; they replace what was learned. */
+  given(revision: string, rows: readonly ProfileRow[]): void {
+    keep(this.#profiles, revision, new OnlineProfile(this.#options.profile, rows), this.#options.groupsMax);
+  }
+
+  /** Whether anything was ever learned of the revision, or given. */
+  knows(revision: string): boolean {
+    return this.#profiles.has(revision);
+  }
+
+  /** A start ahead of demand has failed. */
+  failed(group: string, nowMs: number): void {
+    this.#groups.get(group)?.failed(nowMs);
+  }
+
+  /** @param living every instance that takes activations or soon will; those of groups without an objective are ignored */
+  plan(living: readonly LivingInstance[], nowMs: number): ScalingOrders {
+    const orders: ScalingOrders = { starts: [], groups: new Map(), latencies: new Map(), ends: [] };
+    let coresFree = this.#options.cores;
+    // Those first that hold least: a busy group must not shut out a new one for ever.
+    const members = [...this.#groups.values()]
+      .map((group) => ({ group, instances: living.filter(({ group: key }) => key === group.group.key) }))
+      .sort((one, other) => one.instances.length - other.instances.length);
+    for (const { group, instances } of members) {
+      const { key, revision } = group.group;
+      const rows = this.#profiles.get(revision)?.rows() ?? [];
+      const plan = group.plan(instances, rows, coresFree, nowMs);
+      coresFree -= plan.cores;
+      orders.starts.push(...plan.starts.map((settings) => ({ group: key, settings })));
+      orders.ends.push(...plan.ends);
+      orders.groups.set(key, { settings: plan.next, held: plan.held });
+      for (const { id, settings } of instances) {
+        const row = rows.find((each) => sameShape(each, shapeOf(settings)));
+        if (row !== undefined) orders.latencies.set(id, row.latencyMs);
+      }
+    }
+    return orders;
+  }
+
+  #profile(revision: string): OnlineProfile {
+    const known = this.#profiles.get(revision) ?? new OnlineProfile(this.#options.profile);
+    keep(this.#profiles, revision, known, this.#options.groupsMax);
+    return known;
+  }
+}
+
+/** Makes the entry the youngest and drops the oldest past the bound. */
+function keep<V>(entries: Map<string, V>, key: string, value: V, max: number): void {
+  entries.delete(key);
+  entries.set(key, value);
+  const oldest = entries.keys().next().value;
+  if (entries.size > max && oldest !== undefined) entries.delete(oldest);
+}

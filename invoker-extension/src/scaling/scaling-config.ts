@@ -1,0 +1,82 @@
+import { availableParallelism } from 'node:os';
+import { key } from '@tetris/common';
+import type { z } from 'zod';
+import { shapesUpTo } from './online-profile';
+import type { ScalerOptions } from './scaler';
+
+/** Keys for actions with a latency objective; part of `TETRIS_INVOKER_*`. */
+export const SCALING_KEYS = {
+  planMs: key.integer(3_000, 'ms', 'How often instances of actions with an objective are planned.', { min: 100 }),
+  rateMs: key.integer(1_000, 'ms', 'Interval in which arrivals are counted.', { min: 10 }),
+  rateHalfLifeMs: key.integer(30_000, 'ms', 'Time in which the average rate forgets half.', { min: 1 }),
+  alpha: key.number(64, 'MB', 'Memory that one core is worth when configurations are compared.'),
+  utilisation: key.number(0.8, 'ratio', 'Share of its rate that an instance is planned to serve.', {
+    min: 0.05,
+    max: 1,
+  }),
+  scaleInPlans: key.integer(3, 'plans', 'Plans in a row in which an instance has to be too much before it ends.', {
+    min: 1,
+    max: 1000,
+  }),
+  groupInstancesMax: key.integer(64, 'instances', 'Planned instances of one action and namespace.', { min: 1 }),
+  scaledGroupsMax: key.integer(500, 'groups', 'Actions and namespaces with an objective that are remembered.', {
+    min: 1,
+  }),
+  scaleCores: key.integer(
+    0,
+    'cores',
+    'Cores that instances with an objective may keep busy together; no further ones are started beyond. 0: those of the machine.',
+  ),
+  shapeWorkersMax: key.integer(4, 'count', 'Inference workers of an instance that nobody has measured, at most.', {
+    min: 1,
+    max: 16,
+  }),
+  shapeBatchMax: key.integer(
+    8,
+    'requests',
+    'Batch of an instance that nobody has measured, at most; annotation tetris-batching wins.',
+    { min: 1, max: 256 },
+  ),
+  prewarm: key.oneOf(
+    ['off', 'forecast'],
+    'off',
+    'Whether instances are also started for arrivals that past ones let expect.',
+  ),
+  forecastSampleMs: key.integer(10_000, 'ms', 'Width of a sample of the forecast.', { min: 100 }),
+  forecastSamples: key.integer(180, 'samples', 'Samples that the forecast looks back on.', { min: 8, max: 1_000 }),
+  profilePath: key.text(
+    '',
+    'path',
+    "Folder of the profiler's results, found by annotation tetris-profile (SHA-256 and bytes of the model). Empty: none.",
+  ),
+};
+
+type ScalingConfig = { readonly [name in keyof typeof SCALING_KEYS]: z.output<(typeof SCALING_KEYS)[name]> };
+
+/** Buckets of the short window: a burst is believed so long. */
+const WINDOW_BUCKETS = 3;
+
+/** Waves that a forecast continues; more would continue noise. */
+const HARMONICS = 4;
+
+/** Execution times kept of a shape, how many are believed, and how far they may drift. */
+const LEARNING = { shapesMax: 256, samples: 64, samplesMin: 20, drift: 0.2 };
+
+export function scalerOptions(config: ScalingConfig): ScalerOptions {
+  const { rateMs, rateHalfLifeMs, alpha, utilisation, scaleInPlans, forecastSampleMs, forecastSamples } = config;
+  const cores = availableParallelism();
+  return {
+    rate: { bucketMs: rateMs, windowBuckets: WINDOW_BUCKETS, halfLifeMs: rateHalfLifeMs },
+    forecast:
+      config.prewarm === 'off'
+        ? undefined
+        : { sampleMs: forecastSampleMs, samples: forecastSamples, harmonics: HARMONICS },
+    alpha,
+    utilisation,
+    scaleInPlans,
+    instancesMax: config.groupInstancesMax,
+    groupsMax: config.scaledGroupsMax,
+    cores: config.scaleCores === 0 ? cores : config.scaleCores,
+    profile: { ...LEARNING, shapes: shapesUpTo(config.shapeWorkersMax, config.shapeBatchMax) },
+  };
+}
