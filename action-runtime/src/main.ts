@@ -7,7 +7,7 @@ import { provideSettings, readInferenceSettings } from './onnx/settings';
 import { type ActionCode, loadAction, type Main } from './proxy/action-loader';
 import { PlainLog, TaggedLog } from './proxy/activation-log';
 import { ActivationService } from './proxy/activation-service';
-import { ActivationContext, activationEnvironment } from './proxy/context';
+import { ActivationContext, activationEnvironment, activationTimes } from './proxy/context';
 import { serve } from './proxy/server';
 import { createWorkspace } from './proxy/workspace';
 
@@ -22,7 +22,7 @@ async function main(): Promise<void> {
     context,
     log: config.logTags ? new TaggedLog(context) : new PlainLog(),
     concurrent: environment['__OW_ALLOW_CONCURRENT']?.toLowerCase() === 'true',
-    load: actionLoader(config, environment),
+    load: actionLoader(config, environment, context),
     environment,
   });
   // What no promise of user code caught ends its activation with an error; without one, the process, as Node does.
@@ -40,7 +40,7 @@ async function main(): Promise<void> {
   });
 }
 
-function actionLoader(config: RuntimeConfig, environment: NodeJS.ProcessEnv) {
+function actionLoader(config: RuntimeConfig, environment: NodeJS.ProcessEnv, context: ActivationContext) {
   // Files that carry the runtime's modules; the first request for one loads it, and inference with it.
   const onnxruntime = {
     node: require.resolve('./onnx/onnxruntime-node'),
@@ -56,6 +56,7 @@ function actionLoader(config: RuntimeConfig, environment: NodeJS.ProcessEnv) {
       folder: workspace.folder,
       namespace: environment['__OW_NAMESPACE'] ?? '',
       inference: readInferenceSettings(settings['tetris'], config.workersMax),
+      activation: () => activationTimes(context.current()),
       startup: (work) => startup.push(work),
     });
     const main = await loadAction(action, workspace, config);

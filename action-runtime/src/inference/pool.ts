@@ -1,31 +1,43 @@
 import { PluginError } from '@tetris/common/errors';
-import type { InferenceSession } from 'onnxruntime-common';
+import { Batcher, type BatcherOptions, type Waiting } from '../batching/batcher';
 import { InferenceWorker } from './inference-worker';
-import type { ModelFile, Outputs, RunRequest, SessionInfo } from './protocol';
-import { buffersOf } from './tensors';
+import { type PoolModel, PoolSession, type SessionOwner } from './pool-session';
+import type { Outputs, RunInput } from './protocol';
 
 /** Size and bounds of a pool. */
-export interface PoolOptions {
+export interface PoolOptions extends BatcherOptions {
   /** Workers that serve runs side by side. */
   workers: number;
   /** JavaScript heap of each, MiB. */
   heapMax: number;
   /** Runs that wait for a worker; one more is refused with `ERR_QUEUE_FULL`. */
   queueMax: number;
+  /** Times of the activation that calls. */
+  times: () => RunTimes;
+  /** One line for the user's log. */
+  notice: (text: string) => void;
 }
 
-/** A model to be loaded in as many workers as its runs need. */
-export interface PoolModel {
-  /** Where its file is now; asked again for each worker that loads it. */
-  locate: () => Promise<ModelFile>;
-  options: InferenceSession.SessionOptions;
-  logLevel: string | undefined;
-  /** True where one worker must serve it alone: a private copy is not paid once per worker. */
-  single: boolean;
+/** When an answer is wanted, epoch ms; Infinity where unknown. */
+export interface RunTimes {
+  /** By the latency objective. */
+  dueMs: number;
+  /** When the activation ends, answered or not. */
+  deadlineMs: number;
 }
 
-/** A run without its session. */
-export type RunInput = Pick<RunRequest, 'feeds' | 'fetches' | 'options'>;
+/** What a pool has done since it was made. */
+export interface PoolStatistics {
+  /** Requests that were answered or failed; more than `executions` where some were joined. */
+  requests: number;
+  executions: number;
+  /** Sum over requests, ms. */
+  queuedMs: number;
+  /** Sum over executions, ms. */
+  executionMs: number;
+  /** Requests whose deadline passed while they waited. */
+  expired: number;
+}
 
 interface Job {
   session: PoolSession;
@@ -35,19 +47,26 @@ interface Job {
 }
 
 /**
- * The inference workers of an instance. A run goes to an idle worker, one at a time each; others wait here, in order,
- * where they can still be joined or given up. A worker that fails takes its own runs with it, and a new one replaces
- * it when it is needed.
+ * The inference workers of an instance. A run goes to an idle worker, one at a time each; others wait here, where they
+ * are joined or given up. A worker that fails takes its own runs with it, and a new one replaces it when it is needed.
  */
-export class WorkerPool {
+export class WorkerPool implements SessionOwner {
   readonly #options: PoolOptions;
   readonly #workers = new Set<InferenceWorker>();
   readonly #busy = new Set<InferenceWorker>();
-  #queue: Job[] = [];
+  readonly #queue: Batcher<Job>;
+  readonly #statistics: PoolStatistics = { requests: 0, executions: 0, queuedMs: 0, executionMs: 0, expired: 0 };
   #lastSession = 0;
+  #alarm: NodeJS.Timeout | undefined;
+  #turn: NodeJS.Immediate | undefined;
 
   constructor(options: PoolOptions) {
     this.#options = options;
+    this.#queue = new Batcher(options);
+  }
+
+  get statistics(): Readonly<PoolStatistics> {
+    return { ...this.#statistics };
   }
 
   /** Starts the first worker, so that the first model does not wait for it; resolves when it can load one. */
@@ -62,7 +81,10 @@ export class WorkerPool {
     return session;
   }
 
-  /** @throws what {@link InferenceWorker.call} throws; PluginError `ERR_QUEUE_FULL` (retriable) */
+  /**
+   * @throws what {@link InferenceWorker.call} throws; PluginError `ERR_QUEUE_FULL` (retriable); `ERR_DEADLINE` where the
+   *   activation's time was up before a worker was free
+   */
   run(session: PoolSession, input: RunInput): Promise<Outputs> {
     return new Promise((resolve, reject) => {
       if (this.#queue.length >= this.#options.queueMax) {
@@ -70,41 +92,89 @@ export class WorkerPool {
         reject(new PluginError('ERR_QUEUE_FULL', text, { retriable: true }));
         return;
       }
-      this.#queue.push({ session, input, resolve, reject });
-      this.#dispatch();
+      const shape = this.#options.rowsMax > 1 ? session.joint.joinable(input) : undefined;
+      this.#queue.add({
+        key: shape === undefined ? undefined : `${session.id} ${shape.key}`,
+        rows: shape?.rows ?? 1,
+        arrivedMs: Date.now(),
+        ...this.#options.times(),
+        value: { session, input, resolve, reject },
+      });
+      this.#arrived();
     });
   }
 
-  /** The workers that have a session. */
   holders(session: PoolSession): InferenceWorker[] {
     return [...this.#workers].filter((worker) => worker.sessions.has(session.id));
   }
 
+  notice(text: string): void {
+    this.#options.notice(text);
+  }
+
   async close(): Promise<void> {
+    clearTimeout(this.#alarm);
     await Promise.all([...this.#workers].map((worker) => worker.terminate()));
   }
 
-  #dispatch(): void {
-    const waiting: Job[] = [];
-    for (const job of this.#queue) {
-      const worker = this.#idleFor(job.session);
-      if (worker === undefined) waiting.push(job);
-      else void this.#serve(worker, job);
-    }
-    this.#queue = waiting;
+  /** Requests that come in one turn of the event loop are looked at together where they may be joined. */
+  #arrived(): void {
+    if (this.#options.rowsMax === 1) return this.#dispatch();
+    this.#turn ??= setImmediate(() => {
+      this.#turn = undefined;
+      this.#dispatch();
+    });
   }
 
-  async #serve(worker: InferenceWorker, { session, input, resolve, reject }: Job): Promise<void> {
+  #dispatch(): void {
+    clearTimeout(this.#alarm);
+    const nowMs = Date.now();
+    for (const { reject } of this.#queue.takeExpired(nowMs)) {
+      this.#statistics.expired += 1;
+      reject(new PluginError('ERR_DEADLINE', "the activation's time was up before its inference began"));
+    }
+    for (;;) {
+      const batch = this.#queue.take(nowMs, ({ session }) => this.#idleFor(session) !== undefined);
+      const session = batch[0]?.value.session;
+      const worker = session === undefined ? undefined : this.#idleFor(session);
+      if (session === undefined || worker === undefined) break;
+      void this.#serve(worker, session, batch);
+    }
+    if (this.#queue.wakeAtMs === Infinity) return;
+    this.#alarm = setTimeout(() => this.#dispatch(), Math.min(Math.max(1, this.#queue.wakeAtMs - nowMs), ALARM_MS_MAX));
+  }
+
+  async #serve(worker: InferenceWorker, session: PoolSession, batch: readonly Waiting<Job>[]): Promise<void> {
     this.#busy.add(worker);
+    const [key, jobs] = [batch[0]?.key, batch.map(({ value }) => value)];
     try {
       await session.loadedIn(worker);
-      resolve(await session.runIn(worker, input));
+      const startMs = Date.now();
+      const rows = batch.map((request) => request.rows);
+      const inputs = jobs.map(({ input }) => input);
+      const outcomes = await session.joint.run(key, inputs, rows, (input) => session.runIn(worker, input));
+      this.#count(batch, startMs);
+      outcomes.forEach((outcome, index) => {
+        if (outcome.status === 'fulfilled') jobs[index]?.resolve(outcome.value);
+        else jobs[index]?.reject(outcome.reason);
+      });
     } catch (error) {
-      reject(error);
+      for (const { reject } of jobs) reject(error);
     } finally {
       this.#busy.delete(worker);
       this.#dispatch();
     }
+  }
+
+  #count(batch: readonly Waiting<Job>[], startMs: number): void {
+    const executionMs = Date.now() - startMs;
+    const [first] = batch;
+    const rows = batch.reduce((total, request) => total + request.rows, 0);
+    if (first?.key !== undefined) this.#queue.finished(first.key, rows, executionMs);
+    this.#statistics.requests += batch.length;
+    this.#statistics.executions += 1;
+    this.#statistics.executionMs += executionMs;
+    for (const { arrivedMs } of batch) this.#statistics.queuedMs += startMs - arrivedMs;
   }
 
   /** An idle worker: one that has the session, else any, else a new one while there may be more. */
@@ -133,72 +203,5 @@ export class WorkerPool {
   }
 }
 
-/** A model in a pool. */
-export class PoolSession {
-  readonly id: number;
-  readonly single: boolean;
-  readonly #pool: WorkerPool;
-  readonly #model: PoolModel;
-  #info: SessionInfo | undefined;
-  #released = false;
-
-  constructor(pool: WorkerPool, id: number, model: PoolModel) {
-    this.id = id;
-    this.single = model.single;
-    this.#pool = pool;
-    this.#model = model;
-  }
-
-  get info(): SessionInfo {
-    if (this.#info === undefined) throw new Error('the session is not loaded');
-    return this.#info;
-  }
-
-  run(input: RunInput): Promise<Outputs> {
-    if (this.#released) return Promise.reject(new Error('Session already disposed.'));
-    return this.#pool.run(this, input);
-  }
-
-  async endProfiling(): Promise<void> {
-    await Promise.all(
-      this.#pool.holders(this).map((worker) => worker.call({ kind: 'endProfiling', sessionId: this.id })),
-    );
-  }
-
-  /** Frees the session in every worker. @throws Error with stock's text when called twice */
-  async release(): Promise<void> {
-    if (this.#released) throw new Error('Session already disposed.');
-    this.#released = true;
-    await Promise.all(
-      this.#pool.holders(this).map(async (worker) => {
-        await worker.call({ kind: 'release', sessionId: this.id });
-        worker.sessions.delete(this.id);
-      }),
-    );
-  }
-
-  /** Resolves when a worker has the session, which is loaded there at the first call. */
-  loadedIn(worker: InferenceWorker): Promise<unknown> {
-    if (this.#released) return Promise.reject(new Error('Session already disposed.'));
-    const earlier = worker.sessions.get(this.id);
-    if (earlier !== undefined) return earlier;
-    const loading = this.#load(worker);
-    worker.sessions.set(this.id, loading);
-    loading.catch(() => worker.sessions.delete(this.id));
-    return loading;
-  }
-
-  async runIn(worker: InferenceWorker, { feeds, fetches, options }: RunInput): Promise<Outputs> {
-    const fed = Object.values(feeds).flatMap((value) => ('tensor' in value ? [value.tensor] : []));
-    const given = Object.values(fetches).filter((tensor) => tensor !== null);
-    const request: RunRequest = { kind: 'run', sessionId: this.id, feeds, fetches, options };
-    const reply = await worker.call(request, buffersOf([...fed, ...given]));
-    return (reply as { outputs: Outputs }).outputs;
-  }
-
-  async #load(worker: InferenceWorker): Promise<void> {
-    const { options, logLevel, locate } = this.#model;
-    const reply = await worker.call({ kind: 'load', sessionId: this.id, file: await locate(), options, logLevel });
-    this.#info = (reply as { info: SessionInfo }).info;
-  }
-}
+/** Timers take no more; a later time is looked at again then. */
+const ALARM_MS_MAX = 2 ** 31 - 1;

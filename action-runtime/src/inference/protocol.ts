@@ -35,6 +35,9 @@ export interface RunRequest {
   options: InferenceSession.RunOptions;
 }
 
+/** A run without its session. */
+export type RunInput = Pick<RunRequest, 'feeds' | 'fetches' | 'options'>;
+
 export type WorkerRequest =
   | LoadRequest
   | RunRequest

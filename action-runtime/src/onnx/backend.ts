@@ -1,9 +1,10 @@
 import { DaemonClient } from '@tetris/common/daemon';
 import type { Backend } from 'onnxruntime-common';
-import { WorkerPool } from '../inference/pool';
+import { type RunTimes, WorkerPool } from '../inference/pool';
 import { resolveModel } from './model-source';
+import { notice } from './notice';
 import { Sessions } from './sessions';
-import type { InstanceSettings } from './settings';
+import type { ActivationTimes, InstanceSettings } from './settings';
 import { type LeaseSettings, SharedModels } from './shared-models';
 
 /**
@@ -11,11 +12,15 @@ import { type LeaseSettings, SharedModels } from './shared-models';
  * native library when it is required.
  */
 export function inferenceBackend(settings: InstanceSettings): Backend {
-  const { config, folders, folder, inference, startup } = settings;
+  const { config, folders, folder, inference, activation, startup } = settings;
   const pool = new WorkerPool({
     workers: inference.workers,
     heapMax: config.workerHeapMax,
     queueMax: config.queueMax,
+    rowsMax: inference.batch,
+    waitMs: inference.batchWaitMs,
+    times: () => runTimes(activation(), inference.sloMs),
+    notice,
   });
   startup(pool.warm());
   const client = config.daemonSocket === '' ? undefined : new DaemonClient(config.daemonSocket);
@@ -28,6 +33,11 @@ export function inferenceBackend(settings: InstanceSettings): Backend {
     createInferenceSessionHandler: async (model, options = {}) =>
       sessions.create(await resolveModel(model, folders), options),
   };
+}
+
+function runTimes(activation: ActivationTimes | undefined, sloMs = Infinity): RunTimes {
+  const { startedMs, deadlineMs } = activation ?? { startedMs: Infinity, deadlineMs: Infinity };
+  return { dueMs: startedMs + sloMs, deadlineMs };
 }
 
 function leaseSettings({ config, namespace }: InstanceSettings): LeaseSettings {

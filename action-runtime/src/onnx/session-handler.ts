@@ -1,5 +1,5 @@
 import { type InferenceSession, type InferenceSessionHandler, type OnnxValue, Tensor } from 'onnxruntime-common';
-import type { PoolSession } from '../inference/pool';
+import type { PoolSession } from '../inference/pool-session';
 import type { Outputs, SessionInfo, WireTensor, WireValue } from '../inference/protocol';
 import { copyOf, tensorOf } from '../inference/tensors';
 import { notice } from './notice';

@@ -12,6 +12,7 @@ import type { SharedModels } from './shared-models';
 
 /** A model that workers can load, and what to do when its session is gone. */
 interface Placed {
+  name: string;
   locate: () => Promise<ModelFile>;
   release: () => Promise<void>;
 }
@@ -66,6 +67,7 @@ export class Sessions {
     try {
       const lease = await this.#shared.acquire(model.name, await daemonModel(model), graph);
       return {
+        name: model.name,
         locate: async () => ({ kind: 'path', path: await lease.locate() }),
         release: async () => lease.release(),
       };
@@ -83,19 +85,21 @@ export class Sessions {
       const text = `Load model from ${model.name} failed: only a tensor daemon fetches models, and there is none`;
       throw new PluginError('ERR_MODEL_SOURCE_UNKNOWN', text);
     }
+    const { name } = model;
     if (model.kind === 'file') {
-      return { locate: async () => ({ kind: 'path', path: model.path }), release: async () => undefined };
+      return { name, locate: async () => ({ kind: 'path', path: model.path }), release: async () => undefined };
     }
     // The bytes are the user's and may change; a worker that replaces a failed one needs them again.
     const file = path.join(this.#spool, `model-${++this.#spooled}.onnx`);
     await writeFile(file, model.bytes);
-    return { locate: async () => ({ kind: 'bytes', path: file }), release: () => rm(file, { force: true }) };
+    return { name, locate: async () => ({ kind: 'bytes', path: file }), release: () => rm(file, { force: true }) };
   }
 
   async #open(placed: Placed, options: InferenceSession.SessionOptions, single: boolean): Promise<SessionHandler> {
     try {
-      const { locate, release } = placed;
-      return new SessionHandler(await this.#pool.load({ locate, options, logLevel: env.logLevel, single }), release);
+      const { name, locate, release } = placed;
+      const session = await this.#pool.load({ name, locate, options, logLevel: env.logLevel, single });
+      return new SessionHandler(session, release);
     } catch (error) {
       await placed.release();
       throw error;

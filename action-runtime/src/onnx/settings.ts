@@ -7,6 +7,19 @@ export interface InferenceSettings {
   workers: number;
   /** Intra-op threads of each session that does not say itself. @default 1 */
   threads: number;
+  /** Rows that concurrent calls are joined to at most. @default 1, which joins none */
+  batch: number;
+  /** Longest wait for mates while a worker is idle, ms. @default 0 */
+  batchWaitMs: number;
+  /** Latency objective of an activation, ms. @default undefined, none */
+  sloMs: number | undefined;
+}
+
+/** Epoch ms. */
+export interface ActivationTimes {
+  startedMs: number;
+  /** Infinity where the invoker does not say. */
+  deadlineMs: number;
 }
 
 /** What the module behind `onnxruntime-node` needs to know of its instance. */
@@ -18,6 +31,8 @@ export interface InstanceSettings {
   /** Invoking namespace; '' where unknown. */
   namespace: string;
   inference: InferenceSettings;
+  /** The activation that calls; undefined where that cannot be known. */
+  activation: () => ActivationTimes | undefined;
   /** Takes work that the answer to `/init` waits for, so that the first activation does not. */
   startup: (work: Promise<unknown>) => void;
 }
@@ -37,11 +52,19 @@ export function instanceSettings(): InstanceSettings | undefined {
 /** Reads `value.tetris`; what is missing or out of range becomes the default or the bound. */
 export function readInferenceSettings(value: unknown, workersMax: number): InferenceSettings {
   const given = typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
-  return { workers: count(given['workers'], workersMax), threads: count(given['threads'], THREADS_MAX) };
+  return {
+    workers: count(given['workers'], workersMax) ?? 1,
+    threads: count(given['threads'], THREADS_MAX) ?? 1,
+    batch: count(given['batch'], BATCH_MAX) ?? 1,
+    batchWaitMs: count(given['batchWaitMs'], WAIT_MS_MAX) ?? 0,
+    sloMs: count(given['sloMs'], Number.MAX_SAFE_INTEGER),
+  };
 }
 
 const THREADS_MAX = 256;
+const BATCH_MAX = 1024;
+const WAIT_MS_MAX = 60_000;
 
-function count(value: unknown, max: number): number {
-  return typeof value === 'number' && Number.isInteger(value) && value >= 1 ? Math.min(value, max) : 1;
+function count(value: unknown, max: number): number | undefined {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 1 ? Math.min(value, max) : undefined;
 }

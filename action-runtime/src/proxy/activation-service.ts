@@ -62,7 +62,8 @@ export class ActivationService {
     for (const [name, value] of Object.entries(variables)) {
       this.#parts.environment[name] = typeof value === 'string' ? value : JSON.stringify(value);
     }
-    const loading: Work = { activationId: textOf(variables['__OW_ACTIVATION_ID']), env: new Map(), ended: false };
+    const activationId = textOf(variables['__OW_ACTIVATION_ID']);
+    const loading: Work = { activationId, env: new Map(), startedMs: Date.now(), ended: false };
     return this.#load({ main, code, binary: binary === true }, settings, loading);
   }
 
@@ -115,7 +116,8 @@ export class ActivationService {
     const uncaught = new Promise<never>((_resolve, reject) => (fail = (error) => reject(new Uncaught(error))));
     uncaught.catch(() => undefined);
     const env = activationVariables(body);
-    const activation: Activation = { activationId: textOf(body['activation_id']), env, ended: false, fail };
+    const activationId = textOf(body['activation_id']);
+    const activation: Activation = { activationId, env, startedMs: Date.now(), ended: false, fail };
     const reply = await context.run(activation, async () => {
       try {
         return answerOf(await Promise.race([callMain(main, value), uncaught]));

@@ -5,6 +5,8 @@ export interface Work {
   readonly activationId: string;
   /** What `process.env` shows inside of it, above the process's own variables. */
   readonly env: Map<string, string>;
+  /** When it came here, epoch ms. */
+  readonly startedMs: number;
   /** True once its answer is given. */
   ended: boolean;
 }
@@ -61,6 +63,13 @@ export function activationVariables(body: Readonly<Record<string, unknown>>): Ma
     if (name !== 'value' && typeof value === 'string') variables.set(`__OW_${name.toUpperCase()}`, value);
   }
   return variables;
+}
+
+/** When work came, and when the invoker gives it up: epoch ms, Infinity where it does not say. */
+export function activationTimes(work: Work | undefined): { startedMs: number; deadlineMs: number } | undefined {
+  if (work === undefined) return undefined;
+  const deadlineMs = Number(work.env.get('__OW_DEADLINE') ?? NaN);
+  return { startedMs: work.startedMs, deadlineMs: deadlineMs > 0 ? deadlineMs : Infinity };
 }
 
 /**

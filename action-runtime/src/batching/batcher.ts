@@ -1,0 +1,140 @@
+/** When requests that wait for a worker are run, and which of them together. Time is passed in, epoch ms. */
+import { Pace } from './pace';
+
+/** A request that waits. */
+export interface Waiting<T> {
+  /** Requests of the same key can be joined; undefined for one that runs alone. */
+  key: string | undefined;
+  /** Size of its batch axis, 1 or more; a request may bring several. */
+  rows: number;
+  arrivedMs: number;
+  /** When it should be answered, by the latency objective. Infinity where there is none. */
+  dueMs: number;
+  /** When its activation is given up: it is not run after that. Infinity where unknown. */
+  deadlineMs: number;
+  value: T;
+}
+
+export interface BatcherOptions {
+  /** Rows of a joint run at most; 1 turns joining off. A request that brings more runs alone. */
+  rowsMax: number;
+  /** Longest wait for mates while a worker is idle, ms. */
+  waitMs: number;
+}
+
+/** Keys whose pace is remembered; the least recently new one is forgotten first. */
+const KEYS_MAX = 256;
+
+/**
+ * The queue in front of the workers, in order of arrival.
+ *
+ * While every worker is busy, requests gather by themselves. With an idle worker a request is held back only where that
+ * can pay: its batch is not full, a mate is likely to come (at the pace at which they came lately) within `waitMs`, and
+ * the oldest of the batch is still answered by its due time after it has waited. Whoever comes first is run first; a
+ * batch that is held back does not hold back requests of other keys.
+ */
+export class Batcher<T> {
+  readonly #options: BatcherOptions;
+  readonly #paces = new Map<string, Pace>();
+  #waiting: Waiting<T>[] = [];
+  #wakeAtMs = Infinity;
+
+  constructor(options: BatcherOptions) {
+    this.#options = options;
+  }
+
+  /** Requests that wait. */
+  get length(): number {
+    return this.#waiting.length;
+  }
+
+  /** When {@link take} may have something to give although nothing else happened; Infinity for never. */
+  get wakeAtMs(): number {
+    return Math.min(this.#wakeAtMs, ...this.#waiting.map(({ deadlineMs }) => deadlineMs));
+  }
+
+  /** The caller bounds the number of requests by {@link length}. */
+  add(request: Waiting<T>): void {
+    this.#waiting.push(request);
+    if (request.key !== undefined) this.#pace(request.key).arrived(request.arrivedMs, this.#options.waitMs);
+  }
+
+  /** Takes out the requests whose deadline has passed. */
+  takeExpired(nowMs: number): T[] {
+    const expired = this.#waiting.filter(({ deadlineMs }) => deadlineMs <= nowMs);
+    if (expired.length > 0) this.#remove(expired);
+    return expired.map(({ value }) => value);
+  }
+
+  /**
+   * Takes out the next request to be run now, with those to be joined to it; empty where there is none.
+   *
+   * @param canRun is a worker idle for this request?
+   */
+  take(nowMs: number, canRun: (value: T) => boolean): Waiting<T>[] {
+    this.#wakeAtMs = Infinity;
+    const seen = new Set<string>();
+    for (const head of this.#waiting) {
+      const { key } = head;
+      if (key !== undefined && seen.has(key)) continue;
+      if (key !== undefined) seen.add(key);
+      if (!canRun(head.value)) continue;
+      const batch = key === undefined ? [head] : this.#mates(head, key, nowMs);
+      const untilMs = key === undefined ? nowMs : this.#holdUntil(batch, key, nowMs);
+      if (untilMs > nowMs) {
+        this.#wakeAtMs = Math.min(this.#wakeAtMs, untilMs);
+        continue;
+      }
+      this.#remove(batch);
+      return batch;
+    }
+    return [];
+  }
+
+  /** Learns how long a run took. */
+  finished(key: string, rows: number, executionMs: number): void {
+    this.#pace(key).ran(rows, executionMs);
+  }
+
+  /** The oldest request and those after it that fit beside it without making it late. */
+  #mates(head: Waiting<T>, key: string, nowMs: number): Waiting<T>[] {
+    const batch = [head];
+    let rows = head.rows;
+    for (const next of this.#waiting) {
+      if (next === head || next.key !== key) continue;
+      rows += next.rows;
+      const late = nowMs + this.#pace(key).estimateMs(rows) > head.dueMs;
+      // Where the oldest is late anyway, the others are served best by the largest batch.
+      const lost = nowMs + this.#pace(key).estimateMs(head.rows) > head.dueMs;
+      if (rows > this.#options.rowsMax || (late && !lost)) break;
+      batch.push(next);
+    }
+    return batch;
+  }
+
+  /** How long to hold a batch back; `nowMs` for not at all. */
+  #holdUntil(batch: readonly Waiting<T>[], key: string, nowMs: number): number {
+    const { rowsMax, waitMs } = this.#options;
+    const rows = batch.reduce((total, request) => total + request.rows, 0);
+    const oldestMs = Math.min(...batch.map(({ arrivedMs }) => arrivedMs));
+    const dueMs = Math.min(...batch.map((request) => Math.min(request.dueMs, request.deadlineMs)));
+    const pace = this.#pace(key);
+    const untilMs = Math.min(oldestMs + waitMs, dueMs - pace.estimateMs(rows + 1));
+    return rows >= rowsMax || untilMs <= nowMs ? nowMs : pace.worthUntil(nowMs, untilMs);
+  }
+
+  #pace(key: string): Pace {
+    const known = this.#paces.get(key);
+    if (known !== undefined) return known;
+    const pace = new Pace();
+    this.#paces.set(key, pace);
+    const [oldest] = this.#paces.keys();
+    if (this.#paces.size > KEYS_MAX && oldest !== undefined) this.#paces.delete(oldest);
+    return pace;
+  }
+
+  #remove(gone: readonly Waiting<T>[]): void {
+    const out = new Set(gone);
+    this.#waiting = this.#waiting.filter((request) => !out.has(request));
+  }
+}

@@ -1,0 +1,108 @@
+import type { InferenceSession } from 'onnxruntime-common';
+import { JointRuns } from '../batching/joint-runs';
+import type { InferenceWorker } from './inference-worker';
+import type { ModelFile, Outputs, RunInput, RunRequest, SessionInfo } from './protocol';
+import { buffersOf } from './tensors';
+
+/** A model to be loaded in as many workers as its runs need. */
+export interface PoolModel {
+  /** What the user called it. */
+  name: string;
+  /** Where its file is now; asked again for each worker that loads it. */
+  locate: () => Promise<ModelFile>;
+  options: InferenceSession.SessionOptions;
+  logLevel: string | undefined;
+  /** True where one worker must serve it alone: a private copy is not paid once per worker. */
+  single: boolean;
+}
+
+/** What a session needs of the pool that it is in. */
+export interface SessionOwner {
+  run(session: PoolSession, input: RunInput): Promise<Outputs>;
+  /** The workers that have the session. */
+  holders(session: PoolSession): InferenceWorker[];
+  /** One line for the user's log. */
+  notice: (text: string) => void;
+}
+
+/** A model in a pool. */
+export class PoolSession {
+  readonly id: number;
+  readonly single: boolean;
+  readonly #owner: SessionOwner;
+  readonly #model: PoolModel;
+  #loaded: { info: SessionInfo; joint: JointRuns } | undefined;
+  #released = false;
+
+  constructor(owner: SessionOwner, id: number, model: PoolModel) {
+    this.id = id;
+    this.single = model.single;
+    this.#owner = owner;
+    this.#model = model;
+  }
+
+  get info(): SessionInfo {
+    return this.#known.info;
+  }
+
+  /** How its runs are joined. */
+  get joint(): JointRuns {
+    return this.#known.joint;
+  }
+
+  run(input: RunInput): Promise<Outputs> {
+    if (this.#released) return Promise.reject(new Error('Session already disposed.'));
+    return this.#owner.run(this, input);
+  }
+
+  async endProfiling(): Promise<void> {
+    await Promise.all(
+      this.#owner.holders(this).map((worker) => worker.call({ kind: 'endProfiling', sessionId: this.id })),
+    );
+  }
+
+  /** Frees the session in every worker. @throws Error with stock's text when called twice */
+  async release(): Promise<void> {
+    if (this.#released) throw new Error('Session already disposed.');
+    this.#released = true;
+    await Promise.all(
+      this.#owner.holders(this).map(async (worker) => {
+        await worker.call({ kind: 'release', sessionId: this.id });
+        worker.sessions.delete(this.id);
+      }),
+    );
+  }
+
+  /** Resolves when a worker has the session, which is loaded there at the first call. */
+  loadedIn(worker: InferenceWorker): Promise<unknown> {
+    if (this.#released) return Promise.reject(new Error('Session already disposed.'));
+    const earlier = worker.sessions.get(this.id);
+    if (earlier !== undefined) return earlier;
+    const loading = this.#load(worker);
+    worker.sessions.set(this.id, loading);
+    loading.catch(() => worker.sessions.delete(this.id));
+    return loading;
+  }
+
+  /** Runs alone; the buffers of the input belong to the worker afterwards. */
+  async runIn(worker: InferenceWorker, { feeds, fetches, options }: RunInput): Promise<Outputs> {
+    const fed = Object.values(feeds).flatMap((value) => ('tensor' in value ? [value.tensor] : []));
+    const given = Object.values(fetches).filter((tensor) => tensor !== null);
+    const request: RunRequest = { kind: 'run', sessionId: this.id, feeds, fetches, options };
+    const reply = await worker.call(request, buffersOf([...fed, ...given]));
+    return (reply as { outputs: Outputs }).outputs;
+  }
+
+  get #known(): { info: SessionInfo; joint: JointRuns } {
+    if (this.#loaded === undefined) throw new Error('the session is not loaded');
+    return this.#loaded;
+  }
+
+  async #load(worker: InferenceWorker): Promise<void> {
+    const { name, options, logLevel, locate } = this.#model;
+    const reply = await worker.call({ kind: 'load', sessionId: this.id, file: await locate(), options, logLevel });
+    const { info } = reply as { info: SessionInfo };
+    const onOff = (reason: string): void => this.#owner.notice(`runs of ${name} are not batched: ${reason}`);
+    this.#loaded ??= { info, joint: new JointRuns(info, onOff) };
+  }
+}

@@ -1,0 +1,151 @@
+import { randomFrom } from '../../../support/random';
+import { Batcher, type Waiting } from '../../../../action-runtime/src/batching/batcher';
+
+const request = (value: number, given: Partial<Waiting<number>> = {}): Waiting<number> => ({
+  key: 'a',
+  rows: 1,
+  arrivedMs: 0,
+  dueMs: Infinity,
+  deadlineMs: Infinity,
+  value,
+  ...given,
+});
+const always = (): boolean => true;
+const values = (batch: readonly Waiting<number>[]): number[] => batch.map(({ value }) => value);
+
+/** A batcher that has seen requests of key `a` every `gapMs` up to time 0, and none waits. */
+function paced(gapMs: number, options = { rowsMax: 4, waitMs: 20 }): Batcher<number> {
+  const batcher = new Batcher<number>(options);
+  for (let back = 8; back >= 1; back -= 1) batcher.add(request(-back, { arrivedMs: -back * gapMs }));
+  while (batcher.length > 0) batcher.take(Number.MAX_SAFE_INTEGER, always);
+  return batcher;
+}
+
+describe('a batcher', () => {
+  it('joins what waits while every worker is busy, in order and up to the largest batch', () => {
+    const batcher = new Batcher<number>({ rowsMax: 4, waitMs: 0 });
+    for (let value = 0; value < 6; value += 1) batcher.add(request(value));
+    expect(batcher.take(5, () => false)).toEqual([]);
+    expect(values(batcher.take(5, always))).toEqual([0, 1, 2, 3]);
+    expect(values(batcher.take(5, always))).toEqual([4, 5]);
+    expect(batcher.length).toBe(0);
+  });
+
+  it('keeps requests of other keys, and those without one, apart', () => {
+    const batcher = new Batcher<number>({ rowsMax: 4, waitMs: 0 });
+    const keys = ['a', 'b', undefined, 'a', undefined, 'b'];
+    keys.forEach((key, value) => batcher.add(request(value, { key })));
+    const taken = Array.from({ length: 4 }, () => values(batcher.take(0, always)));
+    expect(taken).toEqual([[0, 3], [1, 5], [2], [4]]);
+  });
+
+  it('counts the rows that a request brings, and runs one that brings too many alone', () => {
+    const batcher = new Batcher<number>({ rowsMax: 4, waitMs: 0 });
+    [3, 2, 1, 9].forEach((rows, value) => batcher.add(request(value, { rows })));
+    expect(values(batcher.take(0, always))).toEqual([0]);
+    expect(values(batcher.take(0, always))).toEqual([1, 2]);
+    expect(values(batcher.take(0, always))).toEqual([3]);
+  });
+
+  it('runs the first requests at once, as long as no pace is known', () => {
+    const batcher = new Batcher<number>({ rowsMax: 4, waitMs: 1000 });
+    batcher.add(request(1));
+    expect(values(batcher.take(0, always))).toEqual([1]);
+  });
+
+  it('holds a batch back while mates come soon, until it is full', () => {
+    const batcher = paced(5);
+    batcher.add(request(0));
+    expect(batcher.take(0, always)).toEqual([]);
+    expect(batcher.wakeAtMs).toBeGreaterThan(0);
+    expect(batcher.wakeAtMs).toBeLessThanOrEqual(20);
+    for (const value of [1, 2, 3]) batcher.add(request(value, { arrivedMs: value }));
+    expect(values(batcher.take(3, always))).toEqual([0, 1, 2, 3]);
+  });
+
+  it('gives up waiting when the mates stay away', () => {
+    const batcher = paced(5);
+    batcher.add(request(0));
+    expect(batcher.take(1, always)).toEqual([]);
+    expect(values(batcher.take(batcher.wakeAtMs, always))).toEqual([0]);
+  });
+
+  it('does not wait where mates come too seldom', () => {
+    const batcher = paced(50);
+    batcher.add(request(0));
+    expect(values(batcher.take(0, always))).toEqual([0]);
+  });
+
+  it('never waits past what the oldest can afford: its due time less the execution', () => {
+    const batcher = paced(5, { rowsMax: 4, waitMs: 1000 });
+    batcher.finished('a', 1, 30);
+    batcher.finished('a', 2, 40);
+    batcher.add(request(0, { dueMs: 47 }));
+    expect(batcher.take(0, always)).toEqual([]);
+    expect(batcher.wakeAtMs).toBe(7);
+    expect(values(batcher.take(7, always))).toEqual([0]);
+  });
+
+  it('makes the batch no larger than what the oldest can afford', () => {
+    const batcher = new Batcher<number>({ rowsMax: 8, waitMs: 0 });
+    batcher.finished('a', 1, 10);
+    for (let value = 0; value < 6; value += 1) batcher.add(request(value, { dueMs: value === 0 ? 35 : 500 }));
+    expect(values(batcher.take(0, always))).toEqual([0, 1, 2]);
+  });
+
+  it('joins all the more when the oldest is late whatever happens', () => {
+    const batcher = new Batcher<number>({ rowsMax: 8, waitMs: 0 });
+    batcher.finished('a', 1, 10);
+    for (let value = 0; value < 6; value += 1) batcher.add(request(value, { dueMs: 5 }));
+    expect(values(batcher.take(0, always))).toHaveLength(6);
+  });
+
+  it('lets another key run while one is held back', () => {
+    const batcher = paced(5);
+    batcher.add(request(0));
+    batcher.add(request(1, { key: 'b' }));
+    expect(values(batcher.take(0, always))).toEqual([1]);
+    expect(batcher.length).toBe(1);
+  });
+
+  it('gives up requests whose activation has ended', () => {
+    const batcher = new Batcher<number>({ rowsMax: 4, waitMs: 0 });
+    batcher.add(request(0, { deadlineMs: 10 }));
+    batcher.add(request(1));
+    expect(batcher.wakeAtMs).toBe(10);
+    expect(batcher.takeExpired(9)).toEqual([]);
+    expect(batcher.takeExpired(10)).toEqual([0]);
+    expect(values(batcher.take(10, always))).toEqual([1]);
+  });
+
+  it('never loses, repeats or overfills, and never holds back longer than it may, whatever comes', () => {
+    const seed = Date.now() % 100_000;
+    process.stdout.write(`seed ${seed}\n`);
+    const random = randomFrom(seed);
+    for (let round = 0; round < 50; round += 1) {
+      const options = { rowsMax: 1 + random(8), waitMs: random(30) };
+      const batcher = new Batcher<number>(options);
+      const sent: number[] = [];
+      const seen: number[] = [];
+      let nowMs = 0;
+      for (let step = 0; step < 200 || batcher.length > 0; step += 1) {
+        if (step < 200 && random(3) > 0) {
+          const key = random(5) === 0 ? undefined : `k${random(3)}`;
+          batcher.add(request(sent.length, { key, rows: 1 + random(3), arrivedMs: nowMs }));
+          sent.push(sent.length);
+        }
+        for (let batch = batcher.take(nowMs, always); batch.length > 0; batch = batcher.take(nowMs, always)) {
+          expect(new Set(batch.map(({ key }) => key)).size).toBe(1);
+          if (batch.length > 1) {
+            expect(batch.reduce((rows, next) => rows + next.rows, 0)).toBeLessThanOrEqual(options.rowsMax);
+          }
+          for (const { arrivedMs } of batch) expect(nowMs - arrivedMs).toBeLessThanOrEqual(options.waitMs);
+          seen.push(...values(batch));
+          if (batch[0]?.key !== undefined) batcher.finished(batch[0].key, batch.length, 1 + random(5));
+        }
+        if (random(2) === 0 || step >= 200) nowMs += 1;
+      }
+      expect(seen.sort((one, other) => one - other)).toEqual(sent);
+    }
+  });
+});
