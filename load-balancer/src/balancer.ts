@@ -11,7 +11,7 @@ import { Fleet } from './fleet/fleet';
 import { watchFleet } from './fleet/watch';
 import type { FrontEnd } from './front-end';
 import { Journal } from './in-flight/journal';
-import { InFlightTable } from './in-flight/table';
+import { InFlightTable, type Tracked } from './in-flight/table';
 import { type BalancerMetrics, balancerMetrics } from './metrics';
 import { Placer } from './placement/placement';
 import { SimilarityIndex } from './placement/similarity';
@@ -217,7 +217,7 @@ export class LoadBalancer {
     const entries = await this.#journal.recover();
     for (const entry of entries) {
       if (entry.deadlineMs <= nowMs) this.#journal.erase(entry.activationId);
-      else this.#table.add({ entry, release: () => undefined, sentMs: nowMs, resultPassed: false, slotFreed: false });
+      else this.#table.add({ ...recoveredAt(nowMs), entry });
     }
     const controllers = new Set(entries.map((entry) => entry.controller));
     await Promise.all([...controllers].map(async (controller) => this.#acks.listenTo(controller)));
@@ -243,3 +243,11 @@ export class LoadBalancer {
     }
   }
 }
+
+const recoveredAt = (nowMs: number): Omit<Tracked, 'entry'> => ({
+  release: () => undefined,
+  sentMs: nowMs,
+  recovered: true,
+  resultPassed: false,
+  slotFreed: false,
+});

@@ -84,7 +84,7 @@ export const balancerConfig = configSchema('balancer', {
   lostMs: key.integer(
     45_000,
     'ms',
-    'An activation is lost if its invoker has said for so long that nothing runs; above the session timeout of the broker',
+    'An activation is lost if its invoker has said for so long that it does not have it; above the session timeout of the broker',
     { min: 1 },
   ),
   startMsMax: key.integer(20_000, 'ms', 'Memory stays set aside for a starting instance for at most this long'),

@@ -4,6 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { type Admin, type EachMessagePayload, Kafka, logLevel } from 'kafkajs';
 import { freePort, type RunningServer, serverFolder, ServerProcess } from './server-process';
 
 /** Where `bench/servers/install.sh` puts the broker's class path. */
@@ -12,6 +13,10 @@ const JARS = join(__dirname, '..', '..', 'servers', '.cache', 'kafka');
 export interface KafkaServer extends RunningServer {
   /** `127.0.0.1:port`. */
   readonly broker: string;
+  /** Position that a group has committed in partition 0 of a topic; 0 where it has not. */
+  committed(group: string, topic: string): Promise<number>;
+  /** Everything in partition 0 of a topic that nobody writes to just now. */
+  messages(topic: string): Promise<string[]>;
 }
 
 /** KRaft, one node that is broker and controller. As in OpenWhisk's own deployment, topics are not created by themselves. */
@@ -51,12 +56,14 @@ export async function startKafka(): Promise<KafkaServer> {
     folder,
     answers: () => answersApiVersions(port),
   });
-  return Object.assign(server, { broker: `127.0.0.1:${port}` });
+  const broker = `127.0.0.1:${port}`;
+  return Object.assign(server, { broker, ...observer(broker) });
 }
 
 /** An ApiVersions request, version 0, without client id: the broker accepts connections long before it answers them. */
 const API_VERSIONS = Buffer.from([0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, 0xff, 0xff]);
 const ANSWER_TIMEOUT_MS = 2_000;
+const READ_TIMEOUT_MS = 30_000;
 
 function answersApiVersions(port: number): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -69,4 +76,50 @@ function answersApiVersions(port: number): Promise<void> {
       socket.destroy();
     });
   });
+}
+
+/** Looks at topics and groups without taking part. */
+function observer(broker: string): Pick<KafkaServer, 'committed' | 'messages'> {
+  const kafka = new Kafka({ brokers: [broker], clientId: 'observer', logLevel: logLevel.NOTHING });
+  const asking = async <T>(ask: (admin: Admin) => Promise<T>): Promise<T> => {
+    const admin = kafka.admin();
+    await admin.connect();
+    return ask(admin).finally(() => admin.disconnect());
+  };
+  return {
+    committed: (group, topic) =>
+      asking(async (admin) => {
+        const [committed] = await admin.fetchOffsets({ groupId: group, topics: [topic] });
+        return Math.max(0, Number(committed?.partitions[0]?.offset ?? 0));
+      }),
+    messages: async (topic) => {
+      const [end] = await asking((admin) => admin.fetchTopicOffsets(topic));
+      const left = Number(end?.high ?? 0) - Number(end?.low ?? 0);
+      return left === 0 ? [] : readAll(kafka, topic, left);
+    },
+  };
+}
+
+let readers = 0;
+
+async function readAll(kafka: Kafka, topic: string, count: number): Promise<string[]> {
+  const consumer = kafka.consumer({ groupId: `observer-${process.pid}-${readers++}` });
+  const values: string[] = [];
+  try {
+    await consumer.connect();
+    await consumer.subscribe({ topic, fromBeginning: true });
+    await new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`${topic}: ${values.length} of ${count} read`)), READ_TIMEOUT_MS);
+      const eachMessage = async ({ message }: EachMessagePayload): Promise<void> => {
+        values.push(message.value?.toString() ?? '');
+        if (values.length < count) return;
+        clearTimeout(timer);
+        resolve();
+      };
+      consumer.run({ autoCommit: false, eachMessage }).catch(reject);
+    });
+  } finally {
+    await consumer.disconnect();
+  }
+  return values;
 }

@@ -13,9 +13,15 @@ export interface SubscribeOptions {
   group: string;
   /**
    * Messages handed out and not yet handled; reading pauses at this bound. Unit: messages.
-   * Delivery is at most once, as in OpenWhisk: the position is committed before the handler is called.
    */
   capacity: number;
+  /**
+   * `before`: at most once, as in OpenWhisk: the position is committed before the handler is called.
+   * `after`: at least once: a position is committed when everything up to it has been handled, so that what a crash
+   * interrupts comes again. For messages whose repetition does no harm.
+   * @default 'before'
+   */
+  commit?: 'before' | 'after';
   /** Where a group that is new to the topic begins. Stock is `earliest`; pings want `latest`. @default 'earliest' */
   from?: 'earliest' | 'latest';
   /** One unit of capacity is held until the promise settles; a rejection is logged and loses nothing else. */

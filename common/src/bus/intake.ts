@@ -1,6 +1,11 @@
 import type { Logger } from '../log';
 import type { BusMessage, SubscribeOptions } from './bus';
 
+interface Waiting {
+  message: BusMessage;
+  settled: () => void;
+}
+
 /**
  * Hands messages to a handler, at most `capacity` at once. Up to as many again may wait in here, as in the stock message
  * feed: their position is committed already, so they are handed out even after reading has stopped.
@@ -9,7 +14,7 @@ import type { BusMessage, SubscribeOptions } from './bus';
 export class Intake {
   readonly #options: Pick<SubscribeOptions, 'capacity' | 'handler'>;
   readonly #log: Logger;
-  #waiting: BusMessage[] = [];
+  #waiting: Waiting[] = [];
   #inFlight = 0;
   #onRoom: (() => void)[] = [];
   #onIdle: (() => void)[] = [];
@@ -35,8 +40,9 @@ export class Intake {
     clearTimeout(timer);
   }
 
-  accept(messages: readonly BusMessage[]): void {
-    this.#waiting.push(...messages);
+  /** @param settled called when the handler is done, however it ended */
+  accept(message: BusMessage, settled: () => void): void {
+    this.#waiting.push({ message, settled });
     this.#pump();
   }
 
@@ -47,20 +53,21 @@ export class Intake {
 
   #pump(): void {
     while (this.#inFlight < this.#options.capacity) {
-      const message = this.#waiting.shift();
-      if (message === undefined) break;
-      this.#handle(message);
+      const next = this.#waiting.shift();
+      if (next === undefined) break;
+      this.#handle(next);
     }
     if (this.hasRoom) for (const resolve of this.#onRoom.splice(0)) resolve();
   }
 
-  #handle(message: BusMessage): void {
+  #handle({ message, settled }: Waiting): void {
     this.#inFlight += 1;
     Promise.resolve()
       .then(() => this.#options.handler(message))
       .catch((error: unknown) => this.#log.error({ topic: message.topic, err: error }, 'message handler failed'))
       .finally(() => {
         this.#inFlight -= 1;
+        settled();
         this.#pump();
         if (this.#inFlight === 0 && this.hasRoom) for (const resolve of this.#onIdle.splice(0)) resolve();
       });

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs';
+import type { Consumer, EachBatchPayload, Kafka, KafkaMessage } from 'kafkajs';
 import type { Logger } from '../log';
-import type { BusMessage, SubscribeOptions, Subscription } from './bus';
+import type { SubscribeOptions, Subscription } from './bus';
+import { HandledPositions } from './handled-positions';
 import { Intake } from './intake';
 import { busUnavailable } from './kafka-errors';
 import { retryFor } from './retry';
@@ -20,7 +21,7 @@ const RESTART_FIRST_MS = 100;
 const RESTART_MAX_MS = 2_000;
 
 /**
- * One consumer of one topic, at most once: commit, then hand out.
+ * One consumer of one topic. At most once: commit, then hand out. At least once: hand out, and commit what has been handled.
  *
  * kafkajs can restart a crashed consumer itself, but from a timer whose failure nobody handles; so its restart is turned
  * off and a new consumer is made here, again and again while the broker is away.
@@ -34,6 +35,8 @@ export class KafkaSubscription implements Subscription {
   #consumer: Consumer | undefined;
   #restarting: Promise<void> | undefined;
   readonly #ending = new AbortController();
+  /** By partition; begun anew with each consumer, which is given again what was not committed. */
+  #handled = new Map<number, HandledPositions>();
 
   private constructor(kafka: Kafka, options: SubscribeOptions, times: ConsumerTimes, log: Logger) {
     this.#kafka = kafka;
@@ -74,6 +77,7 @@ export class KafkaSubscription implements Subscription {
   async #start(): Promise<void> {
     const consumer = this.#newConsumer();
     this.#consumer = consumer;
+    this.#handled = new Map();
     try {
       await consumer.connect();
       await consumer.subscribe({ topic: this.#options.topic, fromBeginning: this.#options.from !== 'latest' });
@@ -154,10 +158,27 @@ export class KafkaSubscription implements Subscription {
       const piece = messages.slice(from, from + capacity);
       const last = piece.at(-1);
       if (last === undefined || !going()) return;
-      const offset = String(BigInt(last.offset) + 1n);
-      await fetched.commitOffsetsIfNecessary({ topics: [{ topic, partitions: [{ partition, offset }] }] });
+      const handled = this.#options.commit === 'after' ? this.#handledOf(partition) : undefined;
+      const position = handled === undefined ? BigInt(last.offset) + 1n : handled.take();
+      if (position !== undefined) {
+        const partitions = [{ partition, offset: String(position) }];
+        await fetched.commitOffsetsIfNecessary({ topics: [{ topic, partitions }] });
+      }
       fetched.resolveOffset(last.offset);
-      this.#intake.accept(piece.map(({ value }): BusMessage => ({ topic, value: value ?? Buffer.alloc(0) })));
+      this.#handOut(topic, piece, handled);
     }
   };
+
+  #handOut(topic: string, piece: readonly KafkaMessage[], handled: HandledPositions | undefined): void {
+    for (const { value, offset } of piece) {
+      handled?.handedOut(BigInt(offset));
+      this.#intake.accept({ topic, value: value ?? Buffer.alloc(0) }, () => handled?.handled(BigInt(offset)));
+    }
+  }
+
+  #handledOf(partition: number): HandledPositions {
+    const handled = this.#handled.get(partition) ?? new HandledPositions();
+    this.#handled.set(partition, handled);
+    return handled;
+  }
 }

@@ -48,6 +48,11 @@ export interface InvokerStatus {
   /** Activations running and waiting. */
   running: number;
   waiting: number;
+  /**
+   * Start (epoch ms, of the transaction) of the oldest activation that has been taken from the topic and is not
+   * finished; null where there is none. Absent: not known.
+   */
+  oldestStartMs?: number | null;
   warm: WarmInstance[];
   /** Finishing its work and taking no more. */
   draining: boolean;

@@ -72,6 +72,8 @@ export class AckFeed {
     return this.#bus.subscribe({
       topic,
       group: `${topic}-${this.#options.owner}`,
+      // An ack that a crash interrupts must come again: its activation is in the journal, and nobody else will answer.
+      commit: 'after',
       capacity: this.#options.capacity,
       handler: async ({ value }) => this.#receive(value, topic),
     });

@@ -86,7 +86,7 @@ export class Fleet {
     invoker.memoryBytes = status.memoryBytes;
     invoker.freeBytes = status.memoryBytes - status.memoryUsedBytes + (status.memoryReclaimableBytes ?? 0);
     invoker.reportedLoad = status.running + status.waiting;
-    invoker.idleSinceMs = invoker.reportedLoad > 0 ? undefined : (invoker.idleSinceMs ?? nowMs);
+    invoker.oldestStartMs = oldestStart(status);
     return invoker;
   }
 
@@ -172,4 +172,10 @@ export class Fleet {
       any: trusted(up.filter((invoker) => invoker.flavour !== 'unknown')),
     };
   }
+}
+
+function oldestStart({ oldestStartMs, running, waiting }: InvokerStatus): number | undefined {
+  if (typeof oldestStartMs === 'number') return oldestStartMs;
+  const isIdle = oldestStartMs === null || running + waiting === 0;
+  return isIdle ? Number.POSITIVE_INFINITY : undefined;
 }

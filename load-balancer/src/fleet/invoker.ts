@@ -44,8 +44,11 @@ export interface Invoker {
   inFlight: number;
   /** Activations running and waiting as its status says, those of other load balancers included. */
   reportedLoad: number;
-  /** Epoch ms since when its statuses have said without a break that nothing runs or waits. */
-  idleSinceMs: number | undefined;
+  /**
+   * Of its newest status: start (epoch ms) of the oldest activation there, infinite where there is none; undefined while
+   * that is not known.
+   */
+  oldestStartMs: number | undefined;
   /** By instance key, see `placement/instances.ts`. */
   readonly instances: Map<string, InstanceEstimate>;
 }
@@ -69,7 +72,7 @@ export function newInvoker(instance: number, nowMs: number): Invoker {
     reservedBytes: 0,
     inFlight: 0,
     reportedLoad: 0,
-    idleSinceMs: undefined,
+    oldestStartMs: undefined,
     instances: new Map(),
   };
 }

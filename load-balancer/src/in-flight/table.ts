@@ -18,6 +18,10 @@ export interface Tracked {
   readonly release: () => void;
   /** Epoch ms at which it was handed on, or recovered. */
   readonly sentMs: number;
+  /** Handed on by an earlier process, so that the acks that have passed are not known. @default false */
+  readonly recovered?: boolean;
+  /** Epoch ms since when every status of its invoker has shown that it is not there. */
+  absentSinceMs?: number | undefined;
   resultPassed: boolean;
   slotFreed: boolean;
 }
@@ -49,6 +53,8 @@ export class InFlightTable {
   acked(activationId: string, type: AckType): AckVerdict {
     const tracked = this.#byId.get(activationId);
     if (tracked === undefined) return { verdict: 'unknown' };
+    // Results go before completions, and acks come again until they have passed: its result did, in the earlier process.
+    if (tracked.recovered === true && type === 'completion') tracked.resultPassed = true;
     const brings = { result: type !== 'completion', slot: type !== 'result' };
     const news = (brings.result && !tracked.resultPassed) || (brings.slot && !tracked.slotFreed);
     if (!news) return { verdict: 'duplicate' };

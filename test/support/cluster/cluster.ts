@@ -20,10 +20,12 @@ import {
 } from '@tetris/common';
 import { CouchStore } from '@tetris/common/couch';
 import { KafkaBus } from '@tetris/common/kafka';
+import { RedisRegistry } from '@tetris/common/redis';
 import {
   putHealthTestAction,
   type Sent,
   ShardingBalancer,
+  type ShardingBalancerOptions,
   type Violation,
   type ViolationKind,
 } from '@tetris/standalone';
@@ -33,6 +35,7 @@ import { ServiceProcess } from './service-process';
 
 export const CONTROLLER = '0';
 const CONTROLLER_TOPICS = new Topics('');
+const INVOKER_TOPICS = new Topics('tetris-');
 const mainOf = (workspace: string): string => join(dirname(require.resolve(workspace)), 'main.js');
 
 export interface ClusterOptions {
@@ -40,9 +43,19 @@ export interface ClusterOptions {
   balancers?: number;
   /** @default 2 */
   invokers?: number;
+  /** When the controller gives up, beside its action's timeout. @default stock's */
+  patience?: Pick<ShardingBalancerOptions, 'timeLimitStandardMs' | 'timeoutFactor' | 'timeoutAddonMs'>;
   /** Beside what the cluster sets itself, for every load balancer and for every invoker. */
   balancerEnv?: Readonly<Record<string, string>>;
   invokerEnv?: Readonly<Record<string, string>> | ((index: number) => Readonly<Record<string, string>>);
+}
+
+/** What a load balancer had done with the activations of its virtual invoker when it was killed. */
+export interface Remains {
+  /** Taken from the topic, in no journal and with no invoker: lost as stock loses what an invoker has taken. */
+  taken: Set<string>;
+  /** In the journal, but with no invoker: never ran, and the next process answers them with an error. */
+  journalled: Set<string>;
 }
 
 /** How an activation ended for the one who waits. */
@@ -85,6 +98,7 @@ export class Cluster {
       topics: CONTROLLER_TOPICS,
       controller: CONTROLLER,
       log,
+      ...options.patience,
       onViolation: (violation) => this.violations.push(violation),
     });
   }
@@ -127,6 +141,7 @@ export class Cluster {
         ...this.#serverEnv('BALANCER'),
         TETRIS_BALANCER_FIRST_VIRTUAL_INVOKER: String(index),
         TETRIS_BALANCER_CONTROLLERS: CONTROLLER,
+        ...patienceEnv(this.#options.patience),
         ...balancerEnv,
       };
       this.balancers.push(new ServiceProcess(`balancer${index}`, mainOf('@tetris/load-balancer'), env));
@@ -249,6 +264,31 @@ export class Cluster {
     return found;
   }
 
+  /** What a load balancer that is dead had in its hands, by the broker's and the registry's books. */
+  async remainsOf(balancer: number): Promise<Remains> {
+    const topic = CONTROLLER_TOPICS.invoker(balancer);
+    const handedOn = new Set<string>();
+    for (let index = 0; index < this.invokers.length; index += 1) {
+      for (const id of await this.#idsIn(INVOKER_TOPICS.invoker(index))) handedOn.add(id);
+    }
+    const arrived = await this.#idsIn(topic);
+    const taken = new Set(arrived.slice(0, await this.kafka.committed(topic, topic)));
+    const registry = new RedisRegistry({ url: this.redis.url }, createLogger('observer', 'silent'));
+    const entries = await registry.listInFlight(`balancer${balancer}`).finally(() => registry.close());
+    const journal = new Set(entries.map(({ activationId }) => activationId));
+    const isNowhere = (id: string): boolean => !handedOn.has(id);
+    return {
+      taken: new Set([...taken].filter((id) => isNowhere(id) && !journal.has(id))),
+      journalled: new Set([...journal].filter(isNowhere)),
+    };
+  }
+
+  /** Activations in a topic from its first message on: an id's index is its position. */
+  async #idsIn(topic: string): Promise<string[]> {
+    const values = await this.kafka.messages(topic);
+    return values.map((value) => (JSON.parse(value) as { activationId?: string }).activationId ?? '');
+  }
+
   logs(): string {
     return [...this.balancers, ...this.invokers].map(({ log }) => log).join('\n');
   }
@@ -277,6 +317,21 @@ export class Cluster {
     if (leftOver.size > 0) throw new Error(`left over: ${[...leftOver.values()].join(' ')}\n${this.logs()}`);
     if (codes.some((code) => code !== 0)) throw new Error(`services ended with ${codes.join(' ')}\n${this.logs()}`);
   }
+}
+
+/** Load balancers must reckon with the controllers' own times. */
+function patienceEnv(patience: ClusterOptions['patience'] = {}): Record<string, string> {
+  const { timeLimitStandardMs, timeoutFactor, timeoutAddonMs } = patience;
+  const values = {
+    TIME_LIMIT_STD_MS: timeLimitStandardMs,
+    TIMEOUT_FACTOR: timeoutFactor,
+    TIMEOUT_ADDON_MS: timeoutAddonMs,
+  };
+  return Object.fromEntries(
+    Object.entries(values).flatMap(([key, value]) =>
+      value === undefined ? [] : [[`TETRIS_BALANCER_${key}`, String(value)]],
+    ),
+  );
 }
 
 /** An action that answers `{n}` after `ms`, in a container that takes many at once. */

@@ -9,6 +9,8 @@ export interface StreamReport {
   refused: number;
   /** Activations whose message may or may not have been written when the broker went away; the user got an error. */
   uncertain: Set<string>;
+  /** Never answered until the controller gave up. */
+  forced: Set<string>;
 }
 
 /** Invokes the action every `everyMs` until `work` is done, then waits for every answer. */
@@ -18,7 +20,7 @@ export async function streamDuring(
   everyMs: number,
   work: () => Promise<void>,
 ): Promise<StreamReport> {
-  const report: StreamReport = { outcomes: [], refused: 0, uncertain: new Set() };
+  const report: StreamReport = { outcomes: [], refused: 0, uncertain: new Set(), forced: new Set() };
   const calls: Promise<void>[] = [];
   const call = async (n: number): Promise<void> => {
     const message = cluster.message(action, { n, ms: 20 });
@@ -27,6 +29,10 @@ export async function streamDuring(
       report.outcomes.push(await cluster.outcomeOf(sent, 100_000));
     } catch (error) {
       if (!isPluginError(error)) throw error;
+      if (error.code === 'ERR_DEADLINE') {
+        report.forced.add(message.activationId);
+        return;
+      }
       report.refused += 1;
       if (error.fields['written'] === 'unknown') report.uncertain.add(message.activationId);
     }

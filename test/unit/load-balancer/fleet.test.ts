@@ -105,14 +105,15 @@ describe('Fleet', () => {
     expect(usableIds(fleet, 'tetris', 60_001)).toEqual([0, 1]);
   });
 
-  it('knows since when an invoker has had nothing to do', () => {
-    fleet.status(status(0), 1_000);
-    fleet.status(status(0), 2_000);
-    expect(fleet.get(0)?.idleSinceMs).toBe(1_000);
-    fleet.status(status(0, { waiting: 1 }), 3_000);
-    expect(fleet.get(0)?.idleSinceMs).toBeUndefined();
-    fleet.status(status(0), 4_000);
-    expect(fleet.get(0)?.idleSinceMs).toBe(4_000);
+  it.each([
+    ['is idle', {}, Number.POSITIVE_INFINITY],
+    ['says so', { running: 2, oldestStartMs: null }, Number.POSITIVE_INFINITY],
+    ['names it', { running: 2, oldestStartMs: 700 }, 700],
+    ['is busy and does not say', { waiting: 1 }, undefined],
+  ])('knows since when the oldest activation of an invoker runs that %s', (_, overrides, expected) => {
+    fleet.status(status(0, { oldestStartMs: 5 }), 500);
+    fleet.status(status(0, overrides), 1_000);
+    expect(fleet.get(0)?.oldestStartMs).toBe(expected);
   });
 
   it('keeps offline stock invokers in their places until it forgets them', () => {
