@@ -70,6 +70,9 @@ export const DAEMON_CONFIG = configSchema('daemon', {
     'path',
     "File that tells the memory pressure, in the kernel's PSI format.",
   ),
+  diskPath: key.text('', 'path', 'Folder of the disk tier, to which models go that leave the store; none by default.'),
+  diskBytesMax: key.bytes('20g', 'Byte budget of the disk tier.'),
+  restoresMax: key.integer(2, 'count', 'Models brought back from disk or peers at the same time.', { min: 1 }),
   inventoryLogMax: key.integer(10_000, 'count', 'Changes of the inventory that can be asked for one by one.', {
     min: 1,
   }),

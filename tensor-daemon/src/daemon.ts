@@ -3,7 +3,7 @@ import type { DaemonHealth, Logger } from '@tetris/common';
 import { Registry } from 'prom-client';
 import type { DaemonConfig } from './config';
 import { armFault, faultPoint, parseFault } from './fault';
-import { Ingest } from './ingest/ingest';
+import { Ingest, type IngestParts } from './ingest/ingest';
 import { detectPlatform, modelKeyOf } from './ingest/model-key';
 import { detectSandbox } from './ingest/sandbox';
 import { LeaseService } from './leases/lease-service';
@@ -24,6 +24,8 @@ import { Registrations } from './store/registrations';
 import { Store } from './store/store';
 import { Views } from './store/views';
 import { startSweeper } from './sweeper';
+import { openDiskTier } from './tiers/disk-tier';
+import { Restorer } from './tiers/restorer';
 
 /** Version that `GET /v1/health` tells. */
 const VERSION = '0.1.0';
@@ -68,7 +70,10 @@ export async function startDaemon(config: DaemonConfig, log: Logger): Promise<Ru
     unsharedBytes: () => totals({ store, table, reclaimer }).unsharedBytes,
     leases: () => table.leaseCount,
     instances: () => table.instanceCount,
+    mappedBytes: () => store.trash.mappedBytes,
+    diskBytes: () => disk?.bytes ?? 0,
   });
+  const { disk, release: releaseDisk } = await openDiskTier(config, metrics, log);
   const reclaimer: Reclaimer = new Reclaimer(
     store,
     { bytesMax, modelTtlMs: config.modelTtlMs },
@@ -76,10 +81,14 @@ export async function startDaemon(config: DaemonConfig, log: Logger): Promise<Ru
       usesOf: (modelKey) => table.modelUses(modelKey),
       otherBytes: () => uploads.bytes,
       reclaimed: (bytes) => metrics.reclaimedBytes.inc(bytes),
+      ...(disk !== undefined && { demote: (model) => disk.demote(model, store.layout) }),
     },
   );
   const sandbox = detectSandbox({ memoryBytesMax: config.ingestMemoryBytesMax, fileBytesMax: bytesMax });
-  const ingest = new Ingest({ store, reclaimer, sandbox, metrics, log }, config);
+  const tiers = disk === undefined ? [] : [disk];
+  const restorer = new Restorer({ store, reclaimer, tiers, metrics, log }, config);
+  const restore: IngestParts['restore'] = (...wanted) => restorer.restore(...wanted);
+  const ingest = new Ingest({ store, reclaimer, sandbox, metrics, log, restore }, config);
   const roots = new ModelRoots(config.modelRoots.map(parseRoot));
   const platform = detectPlatform();
   const leases = new LeaseService({
@@ -113,6 +122,7 @@ export async function startDaemon(config: DaemonConfig, log: Logger): Promise<Ru
       stopSweeper();
       await Promise.all([...servers.map((server) => server.close()), ingest.stop()]);
       await store.trash.emptied();
+      releaseDisk();
       unclaim();
       log.info('stopped');
     },

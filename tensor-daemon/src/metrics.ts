@@ -6,6 +6,9 @@ export interface DaemonMetrics {
   leaseFailures: Counter<'code'>;
   ingestSeconds: Histogram;
   reclaimedBytes: Counter;
+  demotions: Counter<'outcome'>;
+  restores: Counter<'tier' | 'outcome'>;
+  restoredBytes: Counter<'tier'>;
 }
 
 export interface DaemonGauges {
@@ -13,6 +16,8 @@ export interface DaemonGauges {
   unsharedBytes: () => number;
   leases: () => number;
   instances: () => number;
+  mappedBytes: () => number;
+  diskBytes: () => number;
 }
 
 export function createMetrics(registry: Registry, gauges: DaemonGauges): DaemonMetrics {
@@ -31,6 +36,12 @@ export function createMetrics(registry: Registry, gauges: DaemonGauges): DaemonM
   gauge('tetris_daemon_unshared_bytes', 'The same if every lease had its own copy', gauges.unsharedBytes);
   gauge('tetris_daemon_leases', 'Leases held', gauges.leases);
   gauge('tetris_daemon_instances', 'Instances known', gauges.instances);
+  gauge(
+    'tetris_daemon_mapped_bytes',
+    'Bytes without a name in the store that some process still maps',
+    gauges.mappedBytes,
+  );
+  gauge('tetris_daemon_disk_bytes', 'Bytes of models in the disk tier', gauges.diskBytes);
   return {
     leaseSeconds: new Histogram({
       name: 'tetris_daemon_lease_seconds',
@@ -54,6 +65,24 @@ export function createMetrics(registry: Registry, gauges: DaemonGauges): DaemonM
     reclaimedBytes: new Counter({
       name: 'tetris_daemon_reclaimed_bytes_total',
       help: 'Bytes of tensors and graphs removed from the store',
+      registers,
+    }),
+    demotions: new Counter({
+      name: 'tetris_daemon_demotions_total',
+      help: 'Models that left memory while a disk tier is configured, by what became of them',
+      labelNames: ['outcome'],
+      registers,
+    }),
+    restores: new Counter({
+      name: 'tetris_daemon_restores_total',
+      help: 'Attempts to bring a model back from a tier, by outcome',
+      labelNames: ['tier', 'outcome'],
+      registers,
+    }),
+    restoredBytes: new Counter({
+      name: 'tetris_daemon_restored_bytes_total',
+      help: 'Bytes that came from a tier',
+      labelNames: ['tier'],
       registers,
     }),
   };

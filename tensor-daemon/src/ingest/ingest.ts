@@ -5,6 +5,7 @@ import { faultPoint } from '../fault';
 import type { DaemonMetrics } from '../metrics';
 import type { Reclaimer } from '../reclaim/reclaimer';
 import { Slots } from '../slots';
+import type { Tenant } from '../leases/tenant';
 import type { ModelFiles } from '../sources/model-files';
 import type { Model } from '../store/catalog';
 import { GRAPH_FILE } from '../store/layout';
@@ -22,6 +23,7 @@ const SPACE_BYTES_MIN = 64 * 1024;
 export interface IngestOptions {
   ingestsMax: number;
   ingestQueueMax: number;
+  ingestsPerNamespaceMax: number;
   ingestTimeoutMs: number;
   tensorBytesMin: number;
   graphBytesMax: number;
@@ -32,6 +34,8 @@ export interface IngestParts {
   reclaimer: Reclaimer;
   sandbox: Sandbox;
   metrics: Pick<DaemonMetrics, 'ingestSeconds'>;
+  /** Brings a model back from where it costs less than an ingest; undefined where it is nowhere. */
+  restore?: (modelKey: string, tell: IngestListener, signal: AbortSignal) => Promise<Model | undefined>;
   log: Logger;
 }
 
@@ -41,6 +45,8 @@ export interface IngestRequest {
   name: string;
   files: ModelFiles;
   graph: GraphOptions;
+  /** For whom: in whose scope its tensors are, and whose limits hold. */
+  tenant: Tenant;
 }
 
 export type IngestListener = (phase: IngestPhase, done: number, total: number) => void;
@@ -48,6 +54,8 @@ export type IngestListener = (phase: IngestPhase, done: number, total: number) =
 /** One ingest under way, and those who wait for it. */
 interface Flight {
   promise: Promise<Model>;
+  /** Of the one who asked first. */
+  namespace: string;
   listeners: Set<IngestListener>;
   abort: AbortController;
 }
@@ -98,21 +106,37 @@ export class Ingest {
   }
 
   #start(request: IngestRequest): Flight {
+    const { namespace } = request.tenant;
+    this.#checkNamespace(namespace);
     const listeners = new Set<IngestListener>();
     const abort = new AbortController();
     const tell: IngestListener = (phase, done, total) => listeners.forEach((listener) => listener(phase, done, total));
-    const promise = this.#slots
-      .run(() => this.#run(request, tell, abort.signal))
-      .finally(() => {
-        if (this.#flights.get(request.modelKey) === flight) this.#flights.delete(request.modelKey);
-      });
-    const flight: Flight = { promise, listeners, abort };
+    const promise = this.#obtain(request, tell, abort.signal).finally(() => {
+      if (this.#flights.get(request.modelKey) === flight) this.#flights.delete(request.modelKey);
+    });
+    const flight: Flight = { promise, namespace, listeners, abort };
     this.#flights.set(request.modelKey, flight);
     return flight;
   }
 
+  async #obtain(request: IngestRequest, tell: IngestListener, signal: AbortSignal): Promise<Model> {
+    const restored = await this.#parts.restore?.(request.modelKey, tell, signal);
+    return restored ?? this.#slots.run(() => this.#run(request, tell, signal));
+  }
+
+  /** @throws PluginError `ERR_QUEUE_FULL`: one namespace must not fill the queue of all */
+  #checkNamespace(namespace: string): void {
+    const { ingestsPerNamespaceMax } = this.#options;
+    if (namespace === '') return;
+    const own = [...this.#flights.values()].filter((flight) => flight.namespace === namespace).length;
+    if (own < ingestsPerNamespaceMax) return;
+    throw new PluginError('ERR_QUEUE_FULL', `${own} models of the namespace are being ingested or wait for it`, {
+      retriable: true,
+    });
+  }
+
   async #run(
-    { modelKey, name, files, graph }: IngestRequest,
+    { modelKey, name, files, graph, tenant }: IngestRequest,
     tell: IngestListener,
     signal: AbortSignal,
   ): Promise<Model> {
@@ -139,7 +163,7 @@ export class Ingest {
       await files.verify();
       await room.resize(outputBytes(scratch.path));
       const tensors = await publishInThread(
-        { scratch: scratch.path, tensorsFolder: layout.tensors, tensorBytesMin, graphBytesMax, sync },
+        { scratch: scratch.path, tensorsFolder: layout.tensors, tensorBytesMin, graphBytesMax, sync, scope: tenant.scope },
         (done, total) => tell('publish', done, total),
         signal,
       );

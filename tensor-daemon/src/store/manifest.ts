@@ -21,6 +21,8 @@ export const ManifestSchema = z.object({
   /** Cost of making it again. */
   ingestMs: z.number().min(0),
   graphBytes: count,
+  /** SHA-256 of the graph as it is stored, where it has been computed: copies are checked by it. */
+  graphSha256: DigestSchema.optional(),
   /** Each once, with the size of its file. */
   tensors: z.array(z.object({ sha256: DigestSchema, bytes: count })),
 });

@@ -74,6 +74,8 @@ class World {
       unsharedBytes: () => 0,
       leases: () => 0,
       instances: () => 0,
+      mappedBytes: () => 0,
+      diskBytes: () => 0,
     });
     this.store = store;
     this.table = table;

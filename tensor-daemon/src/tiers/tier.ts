@@ -1,0 +1,36 @@
+/**
+ * Where an ingested model may lie beside the store: on a disk, or with a peer. To have it back from there costs a read or
+ * a fetch, and not a download and an optimization.
+ */
+import type { Manifest } from '../store/manifest';
+
+/** A manifest that also names its graph by content, so that every byte of the model can be checked. */
+export type CopyManifest = Manifest & { graphSha256: string };
+
+/** A file of a model: its graph or one of its tensors. */
+export interface WantedFile {
+  kind: 'graph' | 'tensor';
+  sha256: string;
+  bytes: number;
+}
+
+/** A model as a tier offers it. What it hands out is believed only after its digest was computed here. */
+export interface ModelCopy {
+  /** For the log. */
+  readonly from: string;
+  readonly manifest: CopyManifest;
+  /** The bytes of a file from `offset` on. */
+  read(file: WantedFile, offset: number, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
+  /** Bytes came that were not those they should have been: this copy will not be offered again soon. */
+  refuted(file: WantedFile): void;
+  /** Nobody reads from it any more. */
+  close(): void;
+}
+
+export interface Tier {
+  readonly name: 'disk' | 'peer';
+  /** Files read at a time. */
+  readonly parallelism: number;
+  /** The copies there are, best first; each is asked for when the one before has failed. */
+  copies(modelKey: string, signal: AbortSignal): AsyncIterable<ModelCopy>;
+}
