@@ -1,0 +1,131 @@
+/** Concurrent activations whose inference is joined: every answer is its own, whatever the others send. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { buildModel, type ModelDefinition } from '@tetris/bench';
+import { mixing, oneAtATime, summing, tagging } from '../support/batching-models';
+import { randomFrom } from '../support/random';
+import { RuntimeProcess, type RuntimeReply } from '../support/runtime';
+
+const root = mkdtempSync(path.join(tmpdir(), 'batching-'));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+/**
+ * One session; each activation feeds `dims` filled with `tag` (or bad values) and tells what came back: its shape, its
+ * distinct values, and how long the buffer behind it is.
+ */
+const CODE = `const ort = require('onnxruntime-node');
+  let loading;
+  async function main({ model, dims, tag, bad }) {
+    if (tag === undefined) return { ready: (await (loading ??= ort.InferenceSession.create(model))).inputNames };
+    const session = await loading;
+    const data = new Float32Array(dims.reduce((product, size) => product * size, 1)).fill(tag ?? NaN);
+    const feeds = { x: new ort.Tensor('float32', data, dims) };
+    if (bad === 'type') feeds.x = new ort.Tensor('int32', Int32Array.from(data), dims);
+    if (bad === 'shape') feeds.x = new ort.Tensor('float32', data, [1, ...dims]);
+    if (bad === 'name') { feeds.z = feeds.x; delete feeds.x; }
+    if (bad === 'value') feeds.x = { not: 'a tensor' };
+    const running = session.run(feeds);
+    data.fill(12345);
+    const { y } = await running;
+    return { dims: y.dims, values: [...new Set(y.data)].map(String), bytes: y.data.buffer.byteLength };
+  }`;
+
+interface Call {
+  dims: number[];
+  /** null stands for NaN. */
+  tag: number | null;
+  bad?: 'type' | 'shape' | 'name' | 'value';
+}
+
+let runtime: RuntimeProcess | undefined;
+afterEach(() => runtime?.stop());
+
+/** An instance that has the model loaded and joins up to eight rows. */
+async function start(model: ModelDefinition, tetris: object = {}): Promise<RuntimeProcess> {
+  const { path: file } = await buildModel(model, root);
+  runtime = await RuntimeProcess.start({ __OW_ALLOW_CONCURRENT: 'true', TETRIS_RUNTIME_MODEL_ROOTS: root });
+  const settings = { batch: 8, batchWaitMs: 20, ...tetris };
+  expect(await runtime.init({ code: CODE, tetris: settings })).toMatchObject({ status: 200 });
+  expect((await runtime.run({ model: file })).body).toEqual({ ready: ['x'] });
+  return runtime;
+}
+
+const all = (calls: readonly Call[]): Promise<RuntimeReply[]> =>
+  Promise.all(calls.map((call) => (runtime as RuntimeProcess).run(call)));
+
+/** What the tagging model says to a call by itself. */
+function expectOwn({ dims, tag, bad }: Call, { body }: RuntimeReply): void {
+  if (bad !== undefined) expect(body).toHaveProperty('error.message');
+  else {
+    const count = dims.reduce((product, size) => product * size, 1);
+    const values = count === 0 ? [] : [tag === null ? 'NaN' : String(3 * tag)];
+    expect(body).toEqual({ dims, values, bytes: 4 * count });
+  }
+}
+
+/** Nobody is told that batching was switched off. */
+const noticed = (): string[] => (runtime?.stderr ?? '').split('\n').filter((line) => line.includes('not batched'));
+
+it('gives every request its own answer, whatever comes with it', async () => {
+  const seed = Date.now() % 100_000;
+  process.stdout.write(`seed ${seed}\n`);
+  const random = randomFrom(seed);
+  await start(tagging(), { workers: 2 });
+  const bads = ['type', 'shape', 'name', 'value'] as const;
+  for (let round = 0; round < 8; round += 1) {
+    const calls = Array.from({ length: 40 }, (_, index): Call => {
+      const bad = random(10) === 0 ? bads[random(4)] : undefined;
+      const tag = random(20) === 0 ? null : 40 * round + index;
+      return {
+        dims: [random(12) === 0 ? 0 : 1 + random(3), 4 + random(2)],
+        tag,
+        ...(bad === undefined ? {} : { bad }),
+      };
+    });
+    const replies = await all(calls);
+    replies.forEach((reply, index) => expectOwn(calls[index] as Call, reply));
+  }
+  expect(noticed()).toEqual([]);
+});
+
+it('joins tensors of 20 MB', async () => {
+  await start(tagging());
+  const calls = Array.from({ length: 4 }, (_, index): Call => ({ dims: [1, 5_000_000], tag: index }));
+  (await all(calls)).forEach((reply, index) => expectOwn(calls[index] as Call, reply));
+}, 30_000);
+
+it('finds out that a model mixes its requests, answers each as if alone, and says so once', async () => {
+  await start(mixing());
+  for (let round = 0; round < 3; round += 1) {
+    const replies = await all(Array.from({ length: 12 }, (_, tag): Call => ({ dims: [1, 4], tag })));
+    for (const { body } of replies) expect(body).toMatchObject({ dims: [1, 4], values: ['0'] });
+  }
+  expect(noticed()).toHaveLength(1);
+  expect(noticed()[0]).toMatch(/runs of .*mixing\.onnx are not batched: run alone, output 'y' has other values/);
+});
+
+it('finds out that a model takes one at a time, and answers all', async () => {
+  await start(oneAtATime());
+  for (let round = 0; round < 2; round += 1) {
+    const replies = await all(Array.from({ length: 12 }, (_, tag): Call => ({ dims: [1, 8], tag })));
+    replies.forEach(({ body }, tag) => expect(body).toEqual({ dims: [1, 8], values: [String(4 * tag)], bytes: 32 }));
+  }
+  expect(noticed()).toHaveLength(1);
+});
+
+it('never joins what has no batch axis in its results', async () => {
+  await start(summing());
+  const replies = await all(Array.from({ length: 12 }, (_, tag): Call => ({ dims: [1, 8], tag })));
+  replies.forEach(({ body }, tag) => expect(body).toMatchObject({ dims: [], values: [String(8 * tag)] }));
+  expect(noticed()).toEqual([]);
+});
+
+it('expected failure: an activation whose time is up before a worker is free gets an error, the others their answers', async () => {
+  const instance = await start(tagging());
+  const call = { dims: [1, 4], tag: 5 };
+  const late = instance.run(call, { deadline: String(Date.now() - 1) });
+  const early = instance.run(call, { deadline: String(Date.now() + 60_000) });
+  expect((await late).body).toMatchObject({ error: { code: 'ERR_DEADLINE' } });
+  expectOwn(call, await early);
+});
