@@ -53,11 +53,17 @@ export class Group<Ticket> {
     return best;
   }
 
-  /** Tickets that instances on their way up will take beside those that started them. */
+  /**
+   * Tickets that instances on their way up will take beside those that started them. With an objective these are late
+   * already, so that an instance counts with what it answers in the time of one objective, not with one round.
+   */
   comingRoom(): number {
     let room = 0;
-    for (const { state, settings, running } of this.instances) {
-      if (state === 'starting' || state === 'initialising') room += settings.room - running.size;
+    for (const { state, settings, latencyMs, running } of this.instances) {
+      if (state !== 'starting' && state !== 'initialising') continue;
+      const { sloMs } = settings;
+      const rounds = sloMs === undefined || latencyMs === undefined ? 1 : Math.max(1, Math.floor(sloMs / latencyMs));
+      room += settings.room * rounds - running.size;
     }
     return room;
   }

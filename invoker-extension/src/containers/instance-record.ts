@@ -13,7 +13,7 @@ export interface Instance<Ticket> {
   state: InstanceState;
   readonly settings: InstanceSettings;
   /** Expected time of an execution, ms; undefined while nothing is known. */
-  latencyMs?: number;
+  latencyMs: number | undefined;
   /** Activations it has. */
   readonly running: Set<Ticket>;
   /** Epoch ms of its creation. */

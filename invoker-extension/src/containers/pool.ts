@@ -328,6 +328,7 @@ export class Pool<Ticket> {
       group,
       state: 'starting',
       settings,
+      latencyMs: settings.latencyMs,
       running: new Set(),
       sinceMs: nowMs,
       startMs: 0,

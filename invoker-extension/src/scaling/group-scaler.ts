@@ -3,12 +3,13 @@
  *
  * Scale out: what the rate asks for beyond what living instances serve is planned at once. Scale in: what was too much
  * in every one of the last plans is ended, the least efficient first; the last instance is left to the keep-alive
- * policy. The first one is started by demand or by a forecast, never by the memory of a rate.
+ * policy. Instances are started for what was asked for just now or is foreseen, never for the memory of a rate, and the
+ * first one by demand or a forecast alone.
  */
 import { ArrivalForecast, type ForecastOptions } from './forecast';
 import type { LearnedRow } from './online-profile';
 import { planInstances } from './plan';
-import { efficiency, meetsSlo, type ProfileRow, sameShape, serviceRate } from './profile';
+import { efficiency, meetsSlo, sameShape, serviceRate } from './profile';
 import { RateEstimator, type RateOptions } from './rate';
 import { type InstanceSettings, settingsOfRow, type ShapeBounds, shapeOf } from './settings';
 
@@ -44,7 +45,7 @@ export interface LivingInstance {
 }
 
 export interface GroupPlan {
-  starts: InstanceSettings[];
+  starts: LearnedRow[];
   ends: number[];
   /** What the next instance is to be that demand starts. */
   next: InstanceSettings;
@@ -63,6 +64,9 @@ const FORECAST_SAMPLES = 2;
 /** After a start ahead of demand has failed, demand alone starts instances so long, ms. */
 const BACKOFF_MS = 30_000;
 
+/** Factors on the planned rate: for each plan that fell short, for each that did not, and at most. */
+const HEADROOM = { rise: 1.2, fall: 0.995, max: 3 };
+
 /** So slow a rate that one instance of any shape serves it; requests per second. */
 const RATE_MIN = 1e-6;
 
@@ -77,6 +81,9 @@ export class GroupScaler {
   /** Rates that were too much in the last plans, while no instance was added. */
   #surplus: number[] = [];
   #living = 0;
+  #headroom = 1;
+  /** What the last plan left: instances, and the rate that they were to serve. */
+  #planned = { instances: 0, rate: 0 };
   #backoffUntilMs = 0;
 
   constructor(group: ScaledGroup, options: GroupScalerOptions, nowMs: number) {
@@ -106,17 +113,20 @@ export class GroupScaler {
     const served = living.map((instance) => ({ ...instance, row: rowIn(usable, instance.settings) }));
     const rate = served.reduce((sum, { row }) => sum + (row === undefined ? 0 : serviceRate(row)), 0);
     const foreseen = this.#foreseenRate(nowMs);
-    const wanted = Math.max(this.#rate.estimate(nowMs), foreseen) / this.#options.utilisation;
-    const busyCores = Math.min(1, rate > 0 ? wanted / rate : 1) * coresOf(living);
+    const factor = this.#factor(this.#rate.estimate(nowMs), living.length);
+    const lasting = Math.max(this.#rate.estimate(nowMs), foreseen) * factor;
+    const wanted = Math.max(this.#rate.recent(nowMs), foreseen) * factor;
+    const busyCores = Math.min(1, rate > 0 ? lasting / rate : 1) * coresOf(living);
 
     const grows = within.length > 0 && nowMs >= this.#backoffUntilMs && (living.length > 0 || foreseen > 0);
     const starts = grows ? this.#starts(within, wanted - rate, living.length, coresFree - busyCores) : [];
     const cores = busyCores + starts.reduce((sum, row) => sum + row.cpu, 0);
     this.next = this.#nextOf(usable, Math.max(wanted - rate, RATE_MIN)) ?? first;
     this.held = cores + shapeOf(this.next).cpu > coresFree;
-    const ends = this.#ends(served, rate - wanted, starts.length > 0);
+    const ends = this.#ends(served, rate - lasting, starts.length > 0);
+    this.#planned = { instances: living.length + starts.length - ends.length, rate: Math.max(rate, lasting) };
     return {
-      starts: starts.map((row) => settingsOfRow(row, sloMs)),
+      starts,
       ends,
       next: this.next,
       held: this.held,
@@ -124,7 +134,21 @@ export class GroupScaler {
     };
   }
 
-  #starts(within: readonly LearnedRow[], rate: number, living: number, coresFree: number): ProfileRow[] {
+  /**
+   * Rate to plan for, per rate that comes. Where demand has started instances although the plan served the rate, requests come or run
+   * more unevenly than the utilisation allows for: the group gets headroom, and loses it slowly. Without it such
+   * instances would be surplus, end, and be started again.
+   */
+  #factor(rate: number, living: number): number {
+    const { utilisation } = this.#options;
+    const wasShort = living > this.#planned.instances && rate / utilisation <= this.#planned.rate;
+    this.#headroom = wasShort
+      ? Math.min(HEADROOM.max, this.#headroom * HEADROOM.rise)
+      : Math.max(1, this.#headroom * HEADROOM.fall);
+    return this.#headroom / utilisation;
+  }
+
+  #starts(within: readonly LearnedRow[], rate: number, living: number, coresFree: number): LearnedRow[] {
     const { alpha, instancesMax } = this.#options;
     const rows = within.filter(({ cpu }) => cpu <= coresFree);
     const plan = planInstances(rows, { rate, sloMs: this.group.sloMs, alpha, instancesMax: instancesMax - living });

@@ -19,13 +19,13 @@ export interface PlanOptions {
 }
 
 /** Instances of one row. */
-export interface PlannedInstances {
-  row: ProfileRow;
+export interface PlannedInstances<Row extends ProfileRow = ProfileRow> {
+  row: Row;
   count: number;
 }
 
-export interface Plan {
-  instances: PlannedInstances[];
+export interface Plan<Row extends ProfileRow = ProfileRow> {
+  instances: PlannedInstances<Row>[];
   /** Requests per second they serve together. */
   rate: number;
   cost: number;
@@ -37,14 +37,14 @@ export interface Plan {
 const RATE_EPSILON = 1e-9;
 
 /** Plans the instances to add. An empty plan covers a rate of zero. */
-export function planInstances(rows: readonly ProfileRow[], options: PlanOptions): Plan {
+export function planInstances<Row extends ProfileRow>(rows: readonly Row[], options: PlanOptions): Plan<Row> {
   const usable = rows
     .filter((row) => meetsSlo(row, options.sloMs) && serviceRate(row) > 0)
     .sort((one, other) => efficiency(other, options.alpha) - efficiency(one, options.alpha));
   if (options.rate <= RATE_EPSILON) return summary([], options);
 
-  let best: Plan | undefined;
-  let taken: PlannedInstances[] = [];
+  let best: Plan<Row> | undefined;
+  let taken: PlannedInstances<Row>[] = [];
   let residual = options.rate;
   for (const row of usable) {
     const rate = serviceRate(row);
@@ -63,20 +63,23 @@ export function planInstances(rows: readonly ProfileRow[], options: PlanOptions)
   return best ?? summary([], options);
 }
 
-function plusOne(instances: readonly PlannedInstances[], row: ProfileRow): PlannedInstances[] {
+function plusOne<Row extends ProfileRow>(
+  instances: readonly PlannedInstances<Row>[],
+  row: Row,
+): PlannedInstances<Row>[] {
   const last = instances.at(-1);
   if (last?.row === row) return [...instances.slice(0, -1), { row, count: last.count + 1 }];
   return [...instances, { row, count: 1 }];
 }
 
-function summary(instances: PlannedInstances[], { rate, alpha }: PlanOptions): Plan {
+function summary<Row extends ProfileRow>(instances: PlannedInstances<Row>[], { rate, alpha }: PlanOptions): Plan<Row> {
   const served = instances.reduce((sum, { row, count }) => sum + count * serviceRate(row), 0);
   const total = instances.reduce((sum, { row, count }) => sum + count * cost(row, alpha), 0);
   return { instances, rate: served, cost: total, covers: served >= rate - RATE_EPSILON };
 }
 
 /** A plan that covers beats one that does not; then the cheaper; among those that fall short, the one that serves more. */
-function cheaper(one: Plan | undefined, other: Plan): Plan {
+function cheaper<Row extends ProfileRow>(one: Plan<Row> | undefined, other: Plan<Row>): Plan<Row> {
   if (one === undefined) return other;
   if (one.covers !== other.covers) return one.covers ? one : other;
   if (!one.covers) return other.rate > one.rate ? other : one;

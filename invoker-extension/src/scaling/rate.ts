@@ -33,6 +33,12 @@ export class RateEstimator {
     this.#count += count;
   }
 
+  /** The highest rate of the short window, requests per second: what was asked for just now. */
+  recent(nowMs: number): number {
+    this.#roll(nowMs);
+    return Math.max(...this.#window, 0);
+  }
+
   /** Requests per second. */
   estimate(nowMs: number): number {
     this.#roll(nowMs);

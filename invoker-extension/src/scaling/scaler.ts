@@ -10,9 +10,9 @@ import {
   type LivingInstance,
   type ScaledGroup,
 } from './group-scaler';
-import { OnlineProfile, type OnlineProfileOptions } from './online-profile';
+import { type LearnedRow, OnlineProfile, type OnlineProfileOptions } from './online-profile';
 import { type ProfileRow, sameShape } from './profile';
-import { type InstanceSettings, shapeOf } from './settings';
+import { type InstanceSettings, settingsOfRow, shapeOf } from './settings';
 
 export interface ScalerOptions extends GroupScalerOptions {
   profile: OnlineProfileOptions;
@@ -22,7 +22,7 @@ export interface ScalerOptions extends GroupScalerOptions {
 }
 
 export interface ScalingOrders {
-  starts: { group: string; settings: InstanceSettings }[];
+  starts: { group: string; settings: InstanceSettings; row: LearnedRow }[];
   /** What demand starts next, by group. */
   groups: Map<string, Pick<GroupPlan, 'held'> & { settings: InstanceSettings }>;
   /** Expected execution times by instance, ms. */
@@ -83,11 +83,11 @@ export class Scaler {
       .map((group) => ({ group, instances: living.filter(({ group: key }) => key === group.group.key) }))
       .sort((one, other) => one.instances.length - other.instances.length);
     for (const { group, instances } of members) {
-      const { key, revision } = group.group;
+      const { key, revision, sloMs } = group.group;
       const rows = this.#profiles.get(revision)?.rows() ?? [];
       const plan = group.plan(instances, rows, coresFree, nowMs);
       coresFree -= plan.cores;
-      orders.starts.push(...plan.starts.map((settings) => ({ group: key, settings })));
+      orders.starts.push(...plan.starts.map((row) => ({ group: key, settings: settingsOfRow(row, sloMs), row })));
       orders.ends.push(...plan.ends);
       orders.groups.set(key, { settings: plan.next, held: plan.held });
       for (const { id, settings } of instances) {

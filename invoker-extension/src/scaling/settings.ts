@@ -13,6 +13,8 @@ export interface InstanceSettings {
   batchWaitMs: number;
   /** Latency objective, ms; absent where the action has none. */
   sloMs?: number;
+  /** Expected time of an execution, ms; absent where nothing is known. */
+  latencyMs?: number;
 }
 
 export interface SettingsDefaults {
@@ -70,7 +72,7 @@ export function shapeBoundsOf({ annotations }: Action, batchMax: number): ShapeB
 
 /** The settings of an instance that a plan asks for: as much room as its workers can execute at once. */
 export function settingsOfRow(row: ProfileRow, sloMs: number): InstanceSettings {
-  const { cpu, concurrency, batch } = row;
+  const { cpu, concurrency, batch, latencyMs } = row;
   return {
     room: concurrency * batch,
     workers: concurrency,
@@ -78,6 +80,7 @@ export function settingsOfRow(row: ProfileRow, sloMs: number): InstanceSettings 
     batch,
     batchWaitMs: Math.floor(batchWaitMs(row, sloMs)),
     sloMs,
+    latencyMs,
   };
 }
 

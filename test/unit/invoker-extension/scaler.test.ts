@@ -1,0 +1,252 @@
+import type { ScaledGroup } from '../../../invoker-extension/src/scaling/group-scaler';
+import { shapesUpTo } from '../../../invoker-extension/src/scaling/online-profile';
+import { type InstanceShape, meetsSlo, type ProfileRow } from '../../../invoker-extension/src/scaling/profile';
+import { Scaler, type ScalerOptions, type ScalingOrders } from '../../../invoker-extension/src/scaling/scaler';
+import { type InstanceSettings, settingsOfRow } from '../../../invoker-extension/src/scaling/settings';
+import { arrivals, randomFrom, Simulation, type SimulationOptions } from './scaling-simulation';
+
+const MB = 1024 ** 2;
+const SLO_MS = 200;
+const OPTIONS: ScalerOptions = {
+  rate: { bucketMs: 1_000, windowBuckets: 3, halfLifeMs: 30_000 },
+  alpha: 64,
+  utilisation: 0.8,
+  instancesMax: 64,
+  scaleInPlans: 3,
+  cores: 1_000,
+  groupsMax: 3,
+  profile: { shapes: shapesUpTo(4, 8), shapesMax: 64, samples: 64, samplesMin: 20, drift: 0.2 },
+};
+const FIRST: InstanceSettings = { room: 1, workers: 1, threads: 1, batch: 1, batchWaitMs: 0, sloMs: SLO_MS };
+const GROUP: ScaledGroup = { key: 'g', revision: 'r', sloMs: SLO_MS, first: FIRST, batchMax: 8, roomMax: 500 };
+
+const row = (concurrency: number, batch: number, latencyMs: number, mb: number): ProfileRow => ({
+  cpu: concurrency,
+  concurrency,
+  batch,
+  latencyMs,
+  privateBytes: mb * MB,
+});
+const SMALL = row(1, 1, 50, 50);
+const LARGE = row(4, 8, 80, 150);
+
+/** A scaler that was given these rows and has seen `perSecond` arrivals a second until `untilMs`. */
+function scalerWith(
+  rows: ProfileRow[],
+  perSecond: number,
+  untilMs = 5_000,
+  options: Partial<ScalerOptions> = {},
+): Scaler {
+  const scaler = new Scaler({ ...OPTIONS, ...options, profile: { ...OPTIONS.profile, shapes: [] } });
+  scaler.given('r', rows);
+  for (let nowMs = 0; nowMs < untilMs; nowMs += 1000 / perSecond) scaler.arrived(GROUP, nowMs);
+  return scaler;
+}
+
+const living = (...rows: ProfileRow[]) =>
+  rows.map((each, at) => ({ id: at + 1, group: 'g', settings: settingsOfRow(each, SLO_MS) }));
+
+const shapes = ({ starts }: ScalingOrders): string[] =>
+  starts.map(({ settings: { workers, batch } }) => `${workers}x${batch}`);
+
+describe('Scaler', () => {
+  it('starts nothing by itself for an action that it knows nothing of, and names its first shape', () => {
+    const scaler = new Scaler(OPTIONS);
+    expect(scaler.arrived(GROUP, 0)).toEqual({ settings: FIRST, held: false });
+    for (let nowMs = 0; nowMs < 3000; nowMs += 10) scaler.arrived(GROUP, nowMs);
+    expect(scaler.plan(living(SMALL), 3000)).toMatchObject({ starts: [], ends: [] });
+  });
+
+  it('covers what living instances do not serve, with unlike instances side by side', () => {
+    // 420 wanted at 80 % are 525: a large one serves 400, small ones 20 each; one of those lives.
+    const orders = scalerWith([SMALL, LARGE], 420).plan(living(SMALL), 5_000);
+    expect(shapes(orders)).toEqual(['4x8', '1x1', '1x1', '1x1', '1x1', '1x1', '1x1']);
+    expect(orders.latencies).toEqual(new Map([[1, 50]]));
+  });
+
+  it('gives an instance room for what its workers execute, and a wait up to the objective less the execution', () => {
+    const [start] = scalerWith([SMALL, LARGE], 420).plan(living(SMALL), 5_000).starts;
+    expect(start?.settings).toEqual({
+      room: 32,
+      workers: 4,
+      threads: 1,
+      batch: 8,
+      batchWaitMs: 120,
+      sloMs: SLO_MS,
+      latencyMs: 80,
+    });
+  });
+
+  it('starts the first instance by demand only, and nothing for the memory of a rate', () => {
+    expect(scalerWith([SMALL], 100).plan([], 5_000).starts).toEqual([]);
+  });
+
+  it('ends what was too much in three plans, the least efficient first, and leaves the last to its keep-alive', () => {
+    const scaler = scalerWith([SMALL, LARGE], 100);
+    const instances = living(SMALL, LARGE, LARGE, SMALL);
+    const ends = [0, 3, 6, 9].map((at) => scaler.plan(instances, 90_000 + at * 1000).ends);
+    // The first plan sees them for the first time.
+    expect(ends).toEqual([[], [], [], [1, 4, 2]]);
+  });
+
+  it('keeps surplus instances as long as some are added', () => {
+    const scaler = scalerWith([SMALL, LARGE], 100);
+    for (let count = 1; count < 10; count += 1) {
+      const more = living(...Array.from({ length: count }, () => LARGE));
+      expect(scaler.plan(more, 90_000 + count * 3000).ends).toEqual([]);
+    }
+  });
+
+  it("obeys the action's bounds on batches and room", () => {
+    const scaler = scalerWith([SMALL, LARGE, row(2, 1, 50, 70)], 100);
+    scaler.arrived({ ...GROUP, batchMax: 1, roomMax: 1 }, 5_000);
+    expect(new Set(shapes(scaler.plan(living(SMALL), 5_000)))).toEqual(new Set(['1x1']));
+  });
+
+  it('starts no more than the cores can run, and holds demand back while they are busy', () => {
+    const scaler = scalerWith([SMALL], 200, 5_000, { cores: 3 });
+    expect(scaler.plan(living(SMALL), 5_000).starts).toHaveLength(2);
+    const orders = scaler.plan(living(SMALL, SMALL, SMALL), 5_000);
+    expect([orders.starts.length, orders.groups.get('g')?.held]).toEqual([0, true]);
+  });
+
+  it('does not try again soon after a start ahead of demand has failed', () => {
+    const scaler = scalerWith([SMALL], 100);
+    scaler.failed('g', 5_000);
+    expect(scaler.plan(living(SMALL), 5_100).starts).toEqual([]);
+  });
+
+  it('expected failure: where no shape meets the objective, names the fastest and starts nothing by itself', () => {
+    const scaler = scalerWith([row(1, 1, 500, 50), row(2, 1, 400, 80), row(4, 8, 900, 150)], 100);
+    const orders = scaler.plan(living(row(1, 1, 500, 50)), 5_000);
+    expect(orders.starts).toEqual([]);
+    expect(orders.groups.get('g')?.settings).toMatchObject({ workers: 2, batch: 1 });
+  });
+
+  it('starts instances before arrivals that come every minute, when it forecasts', () => {
+    const forecast = { sampleMs: 5_000, samples: 120, harmonics: 20 };
+    const scaler = new Scaler({ ...OPTIONS, forecast });
+    scaler.given('r', [SMALL]);
+    const before: number[] = [];
+    for (let nowMs = 0; nowMs < 900_000; nowMs += 100) {
+      const phaseMs = nowMs % 60_000;
+      if (phaseMs < 5_000) for (let count = 0; count < 3; count += 1) scaler.arrived(GROUP, nowMs);
+      // Nothing lives, whatever was planned: asked shortly before each wave.
+      if (phaseMs === 57_000) before.push(scaler.plan([], nowMs).starts.length);
+    }
+    expect(before.slice(0, 3)).toEqual([0, 0, 0]);
+    expect(before.at(-1)).toBeGreaterThan(0);
+  });
+
+  it('remembers no more groups than its bound', () => {
+    const scaler = new Scaler(OPTIONS);
+    for (const key of ['a', 'b', 'c', 'd']) scaler.arrived({ ...GROUP, key, revision: key }, 0);
+    expect([...scaler.plan([], 3_000).groups.keys()].sort()).toEqual(['b', 'c', 'd']);
+  });
+});
+
+describe('Scaler and pool in simulated time', () => {
+  const seed = Number(process.env['TEST_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+  const between = (random: () => number, low: number, high: number): number => low + random() * (high - low);
+
+  /** A random model: how long it takes alone, what a batch gains, what instances need. */
+  function randomTruth(random: () => number): SimulationOptions['truth'] {
+    const [aloneMs, share, baseMb, workerMb] = [
+      between(random, 5, 80),
+      between(random, 0.1, 1),
+      between(random, 40, 120),
+      between(random, 5, 60),
+    ];
+    return ({ concurrency, batch }: InstanceShape) => ({
+      latencyMs: aloneMs * (1 + share * (batch - 1)),
+      privateBytes: (baseMb + workerMb * (concurrency - 1)) * MB,
+    });
+  }
+
+  const TRACES: [string, (nowMs: number, rate: number) => number][] = [
+    ['steady', (_nowMs, rate) => rate],
+    ['periodic', (nowMs, rate) => rate * (1 + Math.sin(nowMs / 10_000))],
+    ['bursty', (nowMs, rate) => (Math.floor(nowMs / 7_000) % 4 === 0 ? 4 * rate : rate / 4)],
+    ['sporadic', (nowMs, rate) => (Math.floor(nowMs / 5_000) % 6 === 0 ? rate : 0)],
+  ];
+
+  it.each(TRACES)(`keeps its promises under %s load (seed ${seed})`, (name, rateAt) => {
+    const random = randomFrom(seed);
+    for (let round = 0; round < 8; round += 1) {
+      const rate = between(random, 2, 60);
+      const untilMs = 150_000;
+      const times = arrivals((nowMs) => rateAt(nowMs, rate), untilMs, random);
+      const budgetBytes = between(random, 1, 4) * 1024 * MB;
+      const truth = randomTruth(random);
+      const simulation = new Simulation({
+        scaler: new Scaler(OPTIONS),
+        settings: FIRST,
+        sloMs: SLO_MS,
+        truth,
+        random,
+        budgetBytes,
+        onOrders: ({ starts }) => {
+          for (const start of starts) {
+            expect(meetsSlo(start.row, SLO_MS)).toBe(true);
+            expect(start.settings.room).toBe(start.row.concurrency * start.row.batch);
+            // The longest wait and the execution after it stay within the objective.
+            expect(start.settings.batchWaitMs + start.row.latencyMs).toBeLessThanOrEqual(SLO_MS);
+          }
+        },
+      }).run(times, untilMs + 60_000);
+      expect(simulation.latenciesMs.length + simulation.refused).toBe(times.length);
+      expect(simulation.refused).toBe(0);
+      expect(simulation.living).toBe(0);
+      expect(simulation.usedBytesMax).toBeLessThanOrEqual(budgetBytes);
+      if (name !== 'steady') continue;
+      const changes = [...simulation.startsMs, ...simulation.endsMs].filter((at) => at > 60_000 && at < untilMs);
+      expect((changes.length * 60_000) / (untilMs - 60_000)).toBeLessThanOrEqual(10);
+    }
+  });
+
+  it(`serves the same load as well as one instance per request, in less than 0.7 of its memory (seed ${seed})`, () => {
+    const random = randomFrom(seed);
+    const truth = ({ concurrency, batch }: InstanceShape) => ({
+      latencyMs: 20 * (1 + 0.4 * (batch - 1)),
+      privateBytes: (60 + 15 * (concurrency - 1)) * MB,
+    });
+    const times = arrivals((nowMs) => (Math.floor(nowMs / 10_000) % 3 === 0 ? 120 : 30), 180_000, random);
+    const { sloMs: _none, ...single } = FIRST;
+    const common = { sloMs: SLO_MS, truth, random };
+    const scaled = new Simulation({ ...common, settings: FIRST, scaler: new Scaler(OPTIONS) }).run(times, 240_000);
+    const one = new Simulation({ ...common, settings: single }).run(times, 240_000);
+    expect([scaled.refused, one.refused]).toEqual([0, 0]);
+    expect(scaled.attained()).toBeGreaterThan(0.95);
+    expect(scaled.attained()).toBeGreaterThan(one.attained() - 0.025);
+    expect(scaled.byteMs).toBeLessThan(0.7 * one.byteMs);
+  });
+
+  it('follows reality: when executions become slower it adds instances, and gives them back when they recover', () => {
+    const random = randomFrom(seed);
+    const truth = (_shape: InstanceShape, nowMs: number) => ({
+      latencyMs: nowMs > 60_000 && nowMs < 120_000 ? 80 : 20,
+      privateBytes: 60 * MB,
+    });
+    const counts: [number, number][] = [];
+    const scaler = new Scaler({
+      ...OPTIONS,
+      profile: { ...OPTIONS.profile, shapes: [{ cpu: 1, concurrency: 1, batch: 1 }] },
+    });
+    const simulation: Simulation = new Simulation({
+      scaler,
+      settings: FIRST,
+      sloMs: SLO_MS,
+      truth,
+      random,
+      onOrders: (_orders, nowMs) => counts.push([nowMs, simulation.living]),
+    });
+    simulation.run(
+      arrivals(() => 60, 200_000, random),
+      230_000,
+    );
+    const mostIn = (fromMs: number, toMs: number): number =>
+      Math.max(...counts.filter(([atMs]) => atMs >= fromMs && atMs < toMs).map(([, count]) => count));
+    expect(mostIn(105_000, 120_000)).toBeGreaterThan(mostIn(45_000, 60_000));
+    expect(mostIn(180_000, 200_000)).toBeLessThan(mostIn(105_000, 120_000));
+  });
+});

@@ -1,0 +1,252 @@
+/** A node in simulated time: the real pool and scaler over instances that take as long as a given truth says. */
+import { FixedKeepAlive } from '../../../invoker-extension/src/containers/keep-alive';
+import { Pool, type PoolCommand } from '../../../invoker-extension/src/containers/pool';
+import type { LivingInstance, ScaledGroup } from '../../../invoker-extension/src/scaling/group-scaler';
+import type { InstanceShape } from '../../../invoker-extension/src/scaling/profile';
+import type { Scaler, ScalingOrders } from '../../../invoker-extension/src/scaling/scaler';
+import { type InstanceSettings, shapeOf } from '../../../invoker-extension/src/scaling/settings';
+
+export interface SimulationOptions {
+  /** Undefined: every instance has these settings, and starts by demand alone. */
+  scaler?: Scaler;
+  settings: InstanceSettings;
+  sloMs: number;
+  /** What an execution of a full batch takes in this shape at this time, and what an instance of it holds. */
+  truth: (shape: InstanceShape, nowMs: number) => { latencyMs: number; privateBytes: number };
+  random: () => number;
+  budgetBytes?: number;
+  keepAliveMs?: number;
+  startMs?: number;
+  onOrders?: (orders: ScalingOrders, nowMs: number) => void;
+}
+
+/** An activation: when it came. */
+interface Ticket {
+  atMs: number;
+}
+
+interface Event {
+  atMs: number;
+  run: () => void;
+}
+
+interface SimulatedInstance {
+  settings: InstanceSettings;
+  queue: { ticket: Ticket; sinceMs: number; together: number }[];
+  executing: number;
+  running: number;
+  answered: number;
+  sinceMs: number;
+  ended: boolean;
+}
+
+const PLAN_MS = 3_000;
+const TICK_MS = 200;
+const LIMIT_BYTES = 256 * 1024 ** 2;
+
+export class Simulation {
+  readonly latenciesMs: number[] = [];
+  /** Times of starts and of ends of instances. */
+  readonly startsMs: number[] = [];
+  readonly endsMs: number[] = [];
+  refused = 0;
+  living = 0;
+  livingMax = 0;
+  /** Bytes of instances x ms. */
+  byteMs = 0;
+  usedBytesMax = 0;
+  readonly pool: Pool<Ticket>;
+  readonly #options: SimulationOptions;
+  readonly #group: ScaledGroup;
+  readonly #instances = new Map<number, SimulatedInstance>();
+  /** What follows from what has happened, by time. */
+  #events: Event[] = [];
+  #nowMs = 0;
+
+  constructor(options: SimulationOptions) {
+    this.#options = options;
+    const { settings, sloMs, budgetBytes = 8 * 1024 ** 3, keepAliveMs = 20_000 } = options;
+    this.#group = { key: 'g', revision: 'r', sloMs, first: settings, batchMax: 8, roomMax: 500 };
+    this.pool = new Pool<Ticket>(
+      { budgetBytes, waitingMax: 1e6, waitMaxMs: 120_000, patienceMs: 5_000, startsMax: 100, pauseGraceMs: 1e9 },
+      new FixedKeepAlive(keepAliveMs),
+    );
+  }
+
+  /** Arrivals at these times, then silence until `untilMs`. */
+  run(arrivalsMs: readonly number[], untilMs: number): this {
+    const every = (periodMs: number, run: () => void): Event[] =>
+      Array.from({ length: Math.floor(untilMs / periodMs) }, (_, at) => ({ atMs: (at + 1) * periodMs, run }));
+    const fixed: Event[] = [
+      ...arrivalsMs.map((atMs) => ({ atMs, run: () => this.#arrive(atMs) })),
+      ...every(TICK_MS, () => this.#apply(this.pool.tick(this.#nowMs))),
+      ...every(PLAN_MS, () => this.#plan()),
+    ].sort((one, other) => one.atMs - other.atMs);
+    for (let at = 0; at < fixed.length || this.#events.length > 0;) {
+      const [event] = this.#events;
+      const due = fixed[at];
+      const dynamic = event !== undefined && (due === undefined || event.atMs <= due.atMs);
+      if (dynamic) this.#events.shift();
+      else at += 1;
+      const { atMs, run } = (dynamic ? event : due) as Event;
+      this.#nowMs = atMs;
+      run();
+      this.usedBytesMax = Math.max(this.usedBytesMax, this.pool.memory.usedBytes);
+    }
+    return this;
+  }
+
+  /** Share of activations answered within the objective. */
+  attained(fromMs = 0): number {
+    const late = this.latenciesMs.slice(fromMs).filter((each) => each > this.#options.sloMs).length;
+    return 1 - late / this.latenciesMs.length;
+  }
+
+  #at(atMs: number, run: () => void): void {
+    let low = 0;
+    let high = this.#events.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#events[middle]?.atMs ?? 0) <= atMs) low = middle + 1;
+      else high = middle;
+    }
+    this.#events.splice(low, 0, { atMs, run });
+  }
+
+  #arrive(atMs: number): void {
+    const next = this.#options.scaler?.arrived(this.#group, atMs) ?? { settings: this.#options.settings, held: false };
+    this.#apply(this.pool.arrived({ atMs }, this.#description(next.settings, next.held), atMs));
+  }
+
+  #description(settings: InstanceSettings, held = false) {
+    return {
+      key: 'g',
+      revision: 'r',
+      namespace: 'n',
+      settings,
+      held,
+      limitBytes: LIMIT_BYTES,
+      manifest: undefined,
+    };
+  }
+
+  #plan(): void {
+    const { scaler, onOrders } = this.#options;
+    if (scaler === undefined) return;
+    const living: LivingInstance[] = [...this.pool.instances()]
+      .filter(({ state }) => state !== 'draining' && state !== 'ending')
+      .map(({ id, settings }) => ({ id, group: 'g', settings }));
+    const orders = scaler.plan(living, this.#nowMs);
+    onOrders?.(orders, this.#nowMs);
+    this.#apply(this.pool.planned(orders, this.#nowMs));
+    for (const { settings } of orders.starts) this.#apply(this.pool.add(this.#description(settings), this.#nowMs));
+  }
+
+  #apply(commands: readonly PoolCommand<Ticket>[]): void {
+    for (const command of commands) {
+      if (command.do === 'start') this.#start(command.instance, command.settings, command.ticket);
+      if (command.do === 'warm-up') this.#start(command.instance, command.settings);
+      if (command.do === 'run') this.#assign(command.instance, command.ticket);
+      if (command.do === 'end') this.#end(command.instance);
+      if (command.do === 'refuse' || command.do === 'abort') this.refused += 1;
+    }
+  }
+
+  #start(id: number, settings: InstanceSettings, ticket?: Ticket): void {
+    const { startMs = 800 } = this.#options;
+    const sinceMs = this.#nowMs;
+    const instance = { settings, queue: [], executing: 0, running: 0, answered: 0, sinceMs, ended: false };
+    this.#instances.set(id, instance);
+    this.startsMs.push(sinceMs);
+    this.living += 1;
+    this.livingMax = Math.max(this.livingMax, this.living);
+    this.#at(sinceMs + startMs / 2, () => this.#apply(this.pool.created(id, this.#nowMs)));
+    this.#at(sinceMs + startMs, () => {
+      if (instance.ended) return;
+      this.#apply(this.pool.initialised(id, this.#nowMs));
+      if (ticket !== undefined) this.#assign(id, ticket);
+    });
+  }
+
+  #end(id: number): void {
+    const instance = this.#instances.get(id);
+    if (instance === undefined || instance.ended) return;
+    instance.ended = true;
+    this.living -= 1;
+    this.endsMs.push(this.#nowMs);
+    this.byteMs += (this.#nowMs - instance.sinceMs) * this.#truth(instance.settings).privateBytes;
+    this.#at(this.#nowMs + 20, () => this.#apply(this.pool.ended(id, this.#nowMs)));
+  }
+
+  #assign(id: number, ticket: Ticket): void {
+    const instance = this.#instances.get(id);
+    if (instance === undefined || instance.ended) throw new Error(`a ticket for instance ${id}, which has ended`);
+    instance.running += 1;
+    instance.queue.push({ ticket, sinceMs: this.#nowMs, together: instance.running });
+    this.#execute(id, instance);
+    // The wait for batch mates ends.
+    this.#at(this.#nowMs + instance.settings.batchWaitMs, () => this.#execute(id, instance));
+  }
+
+  /** As the runtime does: a free worker takes a full batch, or one whose oldest has waited long enough. */
+  #execute(id: number, instance: SimulatedInstance): void {
+    const { batch, workers, batchWaitMs } = instance.settings;
+    const [oldest] = instance.queue;
+    if (oldest === undefined || instance.executing >= workers) return;
+    if (instance.queue.length < batch && this.#nowMs - oldest.sinceMs < batchWaitMs) return;
+    const taken = instance.queue.splice(0, batch);
+    instance.executing += 1;
+    const settled = instance.answered > 0;
+    const { latencyMs } = this.#truth(instance.settings);
+    const tookMs = latencyMs * (0.85 + 0.15 * this.#options.random());
+    this.#at(this.#nowMs + tookMs, () => {
+      instance.executing -= 1;
+      for (const each of taken) this.#answer(id, instance, each, settled);
+      this.#execute(id, instance);
+    });
+  }
+
+  #answer(
+    id: number,
+    instance: SimulatedInstance,
+    { ticket, sinceMs, together }: SimulatedInstance['queue'][number],
+    settled: boolean,
+  ): void {
+    const { scaler } = this.#options;
+    const { settings } = instance;
+    instance.running -= 1;
+    instance.answered += 1;
+    this.latenciesMs.push(this.#nowMs - ticket.atMs);
+    if (settled && together % settings.batch === 0) scaler?.ran('r', settings, this.#nowMs - sinceMs);
+    this.#apply(this.pool.finished(id, ticket, false, this.#nowMs));
+    if (instance.answered > 1) return;
+    const { privateBytes } = this.#truth(settings);
+    scaler?.measured('r', settings, privateBytes);
+    this.#apply(this.pool.measured(undefined, new Map([[id, privateBytes]]), this.#nowMs));
+  }
+
+  #truth(settings: InstanceSettings): { latencyMs: number; privateBytes: number } {
+    return this.#options.truth(shapeOf(settings), this.#nowMs);
+  }
+}
+
+/** A small generator, so that a failing run can be run again. */
+export function randomFrom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state * 1_664_525 + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+/** Poisson arrivals; the rate, per second, may change with time. */
+export function arrivals(rateAt: (nowMs: number) => number, untilMs: number, random: () => number): number[] {
+  const times: number[] = [];
+  for (let nowMs = 0; nowMs < untilMs;) {
+    const rate = rateAt(nowMs);
+    const gapMs = rate > 0 ? (-Math.log(1 - random()) * 1000) / rate : 100;
+    nowMs += Math.min(gapMs, 1000);
+    if (rate > 0 && gapMs <= 1000 && nowMs < untilMs) times.push(nowMs);
+  }
+  return times;
+}
