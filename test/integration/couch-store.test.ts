@@ -1,5 +1,7 @@
 /** {@link CouchStore} on a server of CouchDB's API: the contract, stock's documents, and a database that goes away. */
 import { randomUUID } from 'node:crypto';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { startCouch, type CouchServer } from '@tetris/bench/servers';
 import { createLogger, isBinaryCode } from '@tetris/common';
 import { CouchStore, type CouchStoreOptions } from '@tetris/common/couch';
@@ -200,5 +202,45 @@ describe('CouchStore', () => {
       const after = await http<{ _rev: string }>('GET', databases.whisks, '_design/whisks.v2.1.0');
       return after._rev === before._rev;
     });
+  });
+
+  describe('from a server whose answers are cut off', () => {
+    const code = { attachmentName: 'couch:code', attachmentType: 'application/octet-stream' };
+    const stock = stockDocument({ kind: 'nodejs:20', binary: true, code }) as object;
+    const whole = JSON.stringify({ _id: 'guest/classify', _rev: '1-a', ...stock });
+    /** Promises all of it and sends half, once what to cut has been asked for. */
+    const cutting = (what: 'the document' | 'the attachment'): Server =>
+      createServer(({ url = '' }, response) => {
+        const isAttachment = url.endsWith('/code');
+        const isCut = isAttachment === (what === 'the attachment');
+        response.writeHead(200, {
+          'content-type': isAttachment ? 'application/octet-stream' : 'application/json',
+          'content-length': whole.length,
+        });
+        if (isCut) response.write(whole.slice(0, whole.length / 2), () => response.destroy());
+        else response.end(whole);
+      });
+
+    it.each(['the document', 'the attachment'] as const)(
+      'expected failure: does not take half of %s for the whole',
+      async (what) => {
+        const server = cutting(what);
+        await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+        try {
+          const { port } = server.address() as AddressInfo;
+          const reading = open({ url: `http://127.0.0.1:${port}` }).getAction('guest/classify');
+          await expect(reading).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE', retriable: true });
+        } finally {
+          server.close();
+        }
+      },
+    );
+  });
+
+  it('finds an action whatever its name holds', async () => {
+    for (const name of ['my_local_action', 'a _design doc', 'x@y.z-1']) {
+      const put = await store.putAction(anAction({ name }));
+      expect(await store.getAction(`guest/${name}`)).toEqual(put);
+    }
   });
 });

@@ -1,8 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import nano from 'nano';
 import { errorMessage, PluginError } from '../errors';
 
 export interface CouchRequest {
-  query?: Readonly<Record<string, string>>;
+  /** Keys of views are given as values, not as JSON. */
+  query?: Readonly<Record<string, unknown>>;
   /** Sent as JSON. */
   json?: unknown;
   /** Sent as they are. */
@@ -13,12 +15,13 @@ export interface CouchRequest {
 const RETRY_GET_MS = 50;
 
 /**
- * CouchDB's HTTP API: one method per kind of answer, bounded in time, with the plugin's errors.
+ * CouchDB's HTTP API by npm `nano`: one method per kind of answer, bounded in time, with the plugin's errors.
  *
- * Not npm `nano`: its reader turns a JSON body that was cut off into an empty string, and ends the process by an unhandled
- * rejection where that happens to an attachment (see docs/decisions).
+ * Two things are done here because nano does them wrongly (docs/decisions/0003): a JSON body that was cut off is told from
+ * an empty one, and attachments are read without it.
  */
 export class CouchClient {
+  readonly #server: nano.ServerScope;
   readonly #base: string;
   readonly #authorization: string | undefined;
   readonly #timeoutMs: number;
@@ -26,6 +29,8 @@ export class CouchClient {
   /** @param url `http(s)://[user:password@]host:port[/path]` */
   constructor(url: string, timeoutMs: number) {
     const { origin, pathname, username, password } = new URL(url);
+    // `parseUrl` lacks in nano's types: a path is a prefix here and names no database.
+    this.#server = nano({ url, parseUrl: false } as nano.Configuration);
     this.#base = `${origin}${pathname.replace(/\/$/, '')}`;
     const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
     this.#authorization = username === '' ? undefined : `Basic ${Buffer.from(credentials).toString('base64')}`;
@@ -33,67 +38,81 @@ export class CouchClient {
   }
 
   /**
-   * @param path parts, encoded here: `['whisks', 'guest/classify']`
+   * @param path database first; parts are encoded here: `['whisks', 'guest/classify']`
    * @throws PluginError `ERR_DOCUMENT_NOT_FOUND`, `ERR_DOCUMENT_CONFLICT`, `ERR_DOCUMENT_INVALID` (refused for good),
    *   `ERR_STORE_UNAVAILABLE` (retriable); `fields.status` is the HTTP status where there was one
    */
   async json<T>(method: string, path: readonly string[], request: CouchRequest = {}): Promise<T> {
-    const text = (await this.#send(method, path, request)).toString();
-    try {
-      return JSON.parse(text) as T;
-    } catch (error) {
-      throw unavailable(`${method} ${path.join('/')}: the answer is no JSON`, error);
-    }
-  }
-
-  /** Bytes of an attachment. Throws like {@link json}. */
-  async bytes(path: readonly string[]): Promise<Buffer> {
-    return this.#send('GET', path, {});
-  }
-
-  async #send(method: string, path: readonly string[], request: CouchRequest): Promise<Buffer> {
-    try {
-      return await this.#sendOnce(method, path, request);
-    } catch (error) {
-      // A kept connection may have been closed by the other side in this very moment; only reading is safe to repeat.
-      const { cause } = error as PluginError;
-      if (method !== 'GET' || !(cause instanceof TypeError)) throw error;
-      await delay(RETRY_GET_MS);
-      return this.#sendOnce(method, path, request);
-    }
-  }
-
-  async #sendOnce(method: string, path: readonly string[], request: CouchRequest): Promise<Buffer> {
-    const { query = {}, json, bytes, contentType = 'application/json' } = request;
-    const search = new URLSearchParams(query).toString();
-    const url = `${this.#base}/${path.map(encodeURIComponent).join('/')}${search === '' ? '' : `?${search}`}`;
-    const body = json === undefined ? bytes : JSON.stringify(json);
-    const headers = {
-      accept: '*/*',
-      ...(this.#authorization === undefined ? {} : { authorization: this.#authorization }),
-      ...(body === undefined ? {} : { 'content-type': contentType }),
+    const [db = '', ...rest] = path;
+    const { query, json, bytes, contentType } = request;
+    const body = json ?? bytes;
+    const options = {
+      db,
+      method,
+      // Not `doc`: nano leaves an id with `_local` anywhere in it unencoded.
+      ...(rest.length === 0 ? {} : { path: rest.map(encodeURIComponent).join('/') }),
+      ...(query === undefined ? {} : { qs: query }),
+      ...(body === undefined ? {} : { body }),
+      // A content type alone takes away that JSON is asked for.
+      ...(contentType === undefined ? {} : { contentType, accept: 'application/json' }),
     };
-    let status: number;
-    let answer: Buffer;
+    const what = `${method} ${path.join('/')}`;
+    const send = (): Promise<unknown> =>
+      this.#server.request({ ...options, signal: AbortSignal.timeout(this.#timeoutMs) } as nano.RequestOptions);
+    const answer = await this.#tried(what, method === 'GET', send);
+    // Of a body that was cut off nano makes an empty text, and of one in another type a text or bytes.
+    if (typeof answer === 'object' && answer !== null && !Buffer.isBuffer(answer)) return answer as T;
+    throw unavailable(`${what}: the answer is no JSON`, undefined);
+  }
+
+  /** Bytes of an attachment: whole, or an error. Throws like {@link json}. */
+  async bytes(path: readonly string[]): Promise<Buffer> {
+    return this.#tried(`GET ${path.join('/')}`, true, () => this.#fetchBytes(path));
+  }
+
+  /** A kept connection may have been closed by the other side in this very moment; only reading is safe to repeat. */
+  async #tried<T>(what: string, repeatable: boolean, send: () => Promise<T>): Promise<T> {
     try {
-      const signal = AbortSignal.timeout(this.#timeoutMs);
-      const response = await fetch(url, { method, headers, signal, ...(body === undefined ? {} : { body }) });
-      status = response.status;
-      answer = Buffer.from(await response.arrayBuffer());
+      try {
+        return await send();
+      } catch (error) {
+        if (!repeatable || statusOf(error) !== undefined) throw error;
+        await delay(RETRY_GET_MS);
+        return await send();
+      }
     } catch (error) {
-      const reason = error instanceof TypeError && error.cause !== undefined ? error.cause : error;
-      throw unavailable(`${method} ${path.join('/')}: ${errorMessage(reason)}`, error);
+      throw asStoreError(what, error);
     }
-    if (status >= 400) throw statusError(`${method} ${path.join('/')}`, status, answer.toString());
-    return answer;
+  }
+
+  async #fetchBytes(path: readonly string[]): Promise<Buffer> {
+    const headers = this.#authorization === undefined ? {} : { authorization: this.#authorization };
+    const signal = AbortSignal.timeout(this.#timeoutMs);
+    const response = await fetch(`${this.#base}/${path.map(encodeURIComponent).join('/')}`, { headers, signal });
+    // Rejects where fewer bytes come than were promised.
+    const answer = Buffer.from(await response.arrayBuffer());
+    if (response.ok) return answer;
+    throw Object.assign(new Error(answer.toString()), { statusCode: response.status });
   }
 }
 
 const unavailable = (text: string, cause: unknown): PluginError =>
   new PluginError('ERR_STORE_UNAVAILABLE', text, { retriable: true, cause });
 
-function statusError(what: string, status: number, body: string): PluginError {
-  const text = `${what}: ${status} ${body.slice(0, 200)}`;
+/** HTTP status of a refusal; undefined where nobody answered. */
+function statusOf(error: unknown): number | undefined {
+  const { statusCode } = error as { statusCode?: unknown };
+  return typeof statusCode === 'number' ? statusCode : undefined;
+}
+
+const REASON_CHARACTERS_MAX = 200;
+
+function asStoreError(what: string, error: unknown): PluginError {
+  const status = statusOf(error);
+  const reason = error instanceof TypeError && error.cause !== undefined ? error.cause : error;
+  const why = errorMessage(reason).slice(0, REASON_CHARACTERS_MAX);
+  if (status === undefined) return unavailable(`${what}: ${why}`, error);
+  const text = `${what}: ${status} ${why}`;
   const fields = { status };
   if (status === 404) return new PluginError('ERR_DOCUMENT_NOT_FOUND', text, { fields });
   if (status === 409 || status === 412) return new PluginError('ERR_DOCUMENT_CONFLICT', text, { fields });

@@ -200,17 +200,17 @@ export class CouchStore implements EntityStore {
   async #view(database: string, view: ViewName, range: ViewRange & ListQuery): Promise<unknown[]> {
     const query = {
       ...keys(range),
-      reduce: 'false',
-      include_docs: 'true',
-      limit: String(range.limit),
-      skip: String(range.skip),
+      reduce: false,
+      include_docs: true,
+      limit: range.limit,
+      skip: range.skip,
     };
     const { rows } = await this.#client.json<{ rows: { doc: unknown }[] }>('GET', viewPath(database, view), { query });
     return rows.flatMap(({ doc }) => (doc == null ? [] : [doc]));
   }
 
   async #count(database: string, view: ViewName, range: ViewRange): Promise<number> {
-    const query = { ...keys(range), reduce: 'true' };
+    const query = { ...keys(range), reduce: true };
     const { rows } = await this.#client.json<{ rows: { value: number }[] }>('GET', viewPath(database, view), { query });
     return rows[0]?.value ?? 0;
   }
@@ -222,10 +222,10 @@ interface ViewRange {
   to: unknown[];
 }
 
-const keys = ({ from, to }: ViewRange): Record<string, string> => ({
-  descending: 'true',
-  startkey: JSON.stringify(from),
-  endkey: JSON.stringify(to),
+const keys = ({ from, to }: ViewRange): Record<string, unknown> => ({
+  descending: true,
+  startkey: from,
+  endkey: to,
 });
 
 const viewPath = (database: string, { design, view }: ViewName): string[] => [
