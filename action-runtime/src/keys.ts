@@ -54,6 +54,13 @@ export const RUNTIME_KEYS = {
   workersMax: key('integer', '16', 'count', 'Most inference workers, whatever /init asks for.'),
   workerHeapMax: key('integer', '256', 'MiB', 'JavaScript heap of an inference worker; tensors are outside of it.'),
   queueMax: key('integer', '1024', 'count', 'Most inference requests that wait for a worker.'),
+  quickBytesMin: key(
+    'bytes',
+    '128m',
+    'bytes',
+    'Shared models of at least this size answer first from a session that is ready sooner, while the one with packed ' +
+      'weights is made. 0: none.',
+  ),
   leaseRetryMs: key('integer', '1000', 'ms', 'Pause between attempts to renew a lease that the daemon ended.'),
   leaseRetriesMax: key('integer', '60', 'count', 'Attempts to renew a lease before the model is left as it is mapped.'),
 } as const satisfies Record<string, Key>;

@@ -11,6 +11,11 @@ export interface PoolModel {
   /** Where its file is now; asked again for each worker that loads it. */
   locate: () => Promise<ModelFile>;
   options: InferenceSession.SessionOptions;
+  /**
+   * Options of a session that is ready sooner and runs slower. It answers first, while one with `options` is made in
+   * another worker. Undefined for a model that is loaded once and for all.
+   */
+  quickOptions?: InferenceSession.SessionOptions | undefined;
   logLevel: string | undefined;
   /** True where one worker must serve it alone: a private copy is not paid once per worker. */
   single: boolean;
@@ -21,6 +26,8 @@ export interface SessionOwner {
   run(session: PoolSession, input: RunInput): Promise<Outputs>;
   /** The workers that have the session. */
   holders(session: PoolSession): InferenceWorker[];
+  /** Told that a session is released. */
+  forget(session: PoolSession): void;
   /** One line for the user's log. */
   notice: (text: string) => void;
 }
@@ -32,6 +39,7 @@ export class PoolSession {
   readonly #owner: SessionOwner;
   readonly #model: PoolModel;
   #loaded: { info: SessionInfo; joint: JointRuns } | undefined;
+  #quickWorker: InferenceWorker | undefined;
   #released = false;
 
   constructor(owner: SessionOwner, id: number, model: PoolModel) {
@@ -65,12 +73,33 @@ export class PoolSession {
   async release(): Promise<void> {
     if (this.#released) throw new Error('Session already disposed.');
     this.#released = true;
+    this.#owner.forget(this);
     await Promise.all(
       this.#owner.holders(this).map(async (worker) => {
         await worker.call({ kind: 'release', sessionId: this.id });
         worker.sessions.delete(this.id);
       }),
     );
+  }
+
+  get released(): boolean {
+    return this.#released;
+  }
+
+  /** Does the worker have the quick session, which is to be replaced? */
+  isQuickIn(worker: InferenceWorker): boolean {
+    return worker === this.#quickWorker;
+  }
+
+  /** The quick session is the final one after all. */
+  keepQuick(): void {
+    this.#quickWorker = undefined;
+  }
+
+  /** As {@link loadedIn}, with the quick options where there are any. For the first worker of a session. */
+  quicklyLoadedIn(worker: InferenceWorker): Promise<unknown> {
+    if (this.#model.quickOptions !== undefined) this.#quickWorker = worker;
+    return this.loadedIn(worker);
   }
 
   /** Resolves when a worker has the session, which is loaded there at the first call. */
@@ -99,7 +128,8 @@ export class PoolSession {
   }
 
   async #load(worker: InferenceWorker): Promise<void> {
-    const { name, options, logLevel, locate } = this.#model;
+    const { name, logLevel, locate, quickOptions } = this.#model;
+    const options = this.isQuickIn(worker) ? (quickOptions ?? this.#model.options) : this.#model.options;
     const reply = await worker.call({ kind: 'load', sessionId: this.id, file: await locate(), options, logLevel });
     const { info } = reply as { info: SessionInfo };
     const onOff = (reason: string): void => this.#owner.notice(`runs of ${name} are not batched: ${reason}`);

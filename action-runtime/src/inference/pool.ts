@@ -54,6 +54,11 @@ export class WorkerPool implements SessionOwner {
   readonly #options: PoolOptions;
   readonly #workers = new Set<InferenceWorker>();
   readonly #busy = new Set<InferenceWorker>();
+  /** Each makes the final sessions of a worker that has quick ones, and takes its place when it has them. */
+  readonly #successors = new Map<InferenceWorker, InferenceWorker>();
+  /** Replaced, and still busy with their last runs. */
+  readonly #retired = new Set<InferenceWorker>();
+  readonly #sessions = new Map<number, PoolSession>();
   readonly #queue: Batcher<Job>;
   readonly #statistics: PoolStatistics = { requests: 0, executions: 0, queuedMs: 0, executionMs: 0, expired: 0 };
   #lastSession = 0;
@@ -77,7 +82,8 @@ export class WorkerPool implements SessionOwner {
   /** Loads a model into one worker; the others load it when a run first comes to them. */
   async load(model: PoolModel): Promise<PoolSession> {
     const session = new PoolSession(this, ++this.#lastSession, model);
-    await session.loadedIn(this.#first());
+    await session.quicklyLoadedIn(this.#first());
+    this.#sessions.set(session.id, session);
     return session;
   }
 
@@ -105,7 +111,12 @@ export class WorkerPool implements SessionOwner {
   }
 
   holders(session: PoolSession): InferenceWorker[] {
-    return [...this.#workers].filter((worker) => worker.sessions.has(session.id));
+    const workers = [...this.#workers, ...this.#successors.values()];
+    return workers.filter((worker) => worker.sessions.has(session.id));
+  }
+
+  forget({ id }: PoolSession): void {
+    this.#sessions.delete(id);
   }
 
   notice(text: string): void {
@@ -114,7 +125,8 @@ export class WorkerPool implements SessionOwner {
 
   async close(): Promise<void> {
     clearTimeout(this.#alarm);
-    await Promise.all([...this.#workers].map((worker) => worker.terminate()));
+    const workers = [...this.#workers, ...this.#successors.values(), ...this.#retired];
+    await Promise.all(workers.map((worker) => worker.terminate()));
   }
 
   /** Requests that come in one turn of the event loop are looked at together where they may be joined. */
@@ -162,8 +174,47 @@ export class WorkerPool implements SessionOwner {
       for (const { reject } of jobs) reject(error);
     } finally {
       this.#busy.delete(worker);
+      if (this.#retired.has(worker)) void this.#end(worker);
+      else if (session.isQuickIn(worker)) void this.#replace(worker);
       this.#dispatch();
     }
+  }
+
+  /**
+   * Makes the final sessions of a worker in a new one, which takes its place. It begins with the first answer, so that it
+   * does not delay it. Where it fails the old worker stays, and answers.
+   */
+  async #replace(worker: InferenceWorker): Promise<void> {
+    if (this.#successors.has(worker)) return;
+    const successor = new InferenceWorker(this.#options.heapMax, () => this.#ended(successor));
+    this.#successors.set(worker, successor);
+    const sessions = [...worker.sessions.keys()].flatMap((id) => this.#sessions.get(id) ?? []);
+    const loaded = await Promise.allSettled(sessions.map((session) => session.loadedIn(successor)));
+    this.#successors.delete(worker);
+    const failed = loaded.some(({ status }, index) => status === 'rejected' && sessions[index]?.released === false);
+    if (failed || successor.ended) {
+      sessions.forEach((session) => session.keepQuick());
+      await successor.terminate();
+      return;
+    }
+    this.#workers.add(successor);
+    this.#workers.delete(worker);
+    if (this.#busy.has(worker)) this.#retired.add(worker);
+    else void this.#end(worker);
+    this.#dispatch();
+  }
+
+  /** Frees what a worker holds before its thread ends, so that the allocator gives it back. */
+  async #end(worker: InferenceWorker): Promise<void> {
+    this.#retired.delete(worker);
+    const freed = [...worker.sessions.keys()].map((sessionId) => worker.call({ kind: 'release', sessionId }));
+    await Promise.allSettled(freed);
+    await worker.terminate();
+  }
+
+  #ended(worker: InferenceWorker): void {
+    this.#workers.delete(worker);
+    this.#dispatch();
   }
 
   #count(batch: readonly Waiting<Job>[], startMs: number): void {
@@ -179,7 +230,7 @@ export class WorkerPool implements SessionOwner {
 
   /** An idle worker: one that has the session, else any, else a new one while there may be more. */
   #idleFor(session: PoolSession): InferenceWorker | undefined {
-    const holders = this.holders(session);
+    const holders = [...this.#workers].filter((worker) => worker.sessions.has(session.id));
     const idle = (worker: InferenceWorker): boolean => !this.#busy.has(worker);
     const holder = holders.find(idle);
     if (holder !== undefined || (session.single && holders.length > 0)) return holder;
@@ -194,10 +245,7 @@ export class WorkerPool implements SessionOwner {
   }
 
   #start(): InferenceWorker {
-    const worker = new InferenceWorker(this.#options.heapMax, () => {
-      this.#workers.delete(worker);
-      this.#dispatch();
-    });
+    const worker = new InferenceWorker(this.#options.heapMax, () => this.#ended(worker));
     this.#workers.add(worker);
     return worker;
   }

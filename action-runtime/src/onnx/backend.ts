@@ -27,7 +27,10 @@ export function inferenceBackend(settings: InstanceSettings): Backend {
   // Node loads and compiles its HTTP client with the first request: 5 ms that the first model should not pay.
   startup(client?.health() ?? Promise.resolve());
   const shared = client === undefined ? undefined : new SharedModels(client, leaseSettings(settings));
-  const sessions = new Sessions(pool, shared, folder, inference.threads);
+  const sessions = new Sessions(pool, shared, folder, {
+    threads: inference.threads,
+    quickBytesMin: config.quickBytesMin,
+  });
   return {
     init: async () => undefined,
     createInferenceSessionHandler: async (model, options = {}) =>

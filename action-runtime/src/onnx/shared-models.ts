@@ -21,6 +21,8 @@ export interface LeaseSettings {
 export interface SharedModel {
   /** Path of the graph; leases the model again where the lease was lost. */
   locate: () => Promise<string>;
+  /** Bytes of its tensors in the store. */
+  tensorBytes: number;
   /** Idempotent. */
   release: () => void;
 }
@@ -62,13 +64,14 @@ export class SharedModels {
       entry.uses -= 1;
       if (entry.uses === 0) this.#close(key, entry);
     };
+    let tensorBytes;
     try {
-      await entry.lease;
+      ({ tensorBytes } = await entry.lease);
     } catch (error) {
       release();
       throw error;
     }
-    return { locate: async () => path.join(this.#settings.views, (await entry.lease).view), release };
+    return { tensorBytes, locate: async () => path.join(this.#settings.views, (await entry.lease).view), release };
   }
 
   #open(key: string, lease: () => Promise<Lease>): Entry {
@@ -118,7 +121,7 @@ export class SharedModels {
     } catch (error) {
       if (!isPluginError(error, 'ERR_MODEL_UNKNOWN') || uploads.length === 0) throw named(name, error);
     }
-    for (const open of uploads) await this.#client.upload(open());
+    for (const open of uploads) await this.#client.upload(open(), instance);
     try {
       return await this.#client.lease(wanted);
     } catch (error) {
