@@ -43,13 +43,34 @@ export const DAEMON_CONFIG = configSchema('daemon', {
   uploadsMax: key.integer(64, 'count', 'Uploads kept at a time, those under way included.', { min: 1 }),
   uploadBytesMax: key.bytes('8g', 'Bytes of all uploads kept at a time.'),
   uploadTtlMs: key.integer(300_000, 'ms', 'Time for which an upload waits to be leased.', { min: 1 }),
+  uploadsPerNamespaceMax: key.integer(32, 'count', 'Uploads of one namespace kept at a time.', { min: 1 }),
+  uploadBytesPerNamespaceMax: key.bytes('4g', 'Bytes of the uploads of one namespace kept at a time.'),
+  uploadIdleMs: key.integer(30_000, 'ms', 'Silence after which an upload fails.', { min: 1 }),
+  uploadTimeoutMs: key.integer(1_800_000, 'ms', 'Longest upload.', { min: 1 }),
   ingestsMax: key.integer(1, 'count', 'Models ingested at the same time.', { min: 1 }),
   ingestQueueMax: key.integer(64, 'count', 'Models waiting for their ingest.'),
   ingestTimeoutMs: key.integer(600_000, 'ms', 'Longest optimization of a model.', { min: 1 }),
   ingestMemoryBytesMax: key.bytes('16g', 'Private memory that the optimizer process may have.'),
+  ingestsPerNamespaceMax: key.integer(16, 'count', 'Models of one namespace that are being ingested or wait for it.', {
+    min: 1,
+  }),
+  ingestUser: key.integer(
+    0,
+    'user id',
+    'User and group that the optimizer process runs under; 0: those of the daemon. Takes root; models in modelRoots must be readable by it.',
+  ),
   digestCacheMax: key.integer(10_000, 'count', 'Files and URLs whose digests are remembered.', { min: 1 }),
   leasesMax: key.integer(20_000, 'count', 'Leases held at a time.', { min: 1 }),
   leasesPerInstanceMax: key.integer(64, 'count', 'Leases of one instance.', { min: 1 }),
+  leasesPerNamespaceMax: key.integer(2_000, 'count', 'Leases of all instances registered for one namespace.', {
+    min: 1,
+  }),
+  modelsPerNamespaceMax: key.integer(
+    256,
+    'count',
+    'Distinct models that the instances registered for one namespace hold.',
+    { min: 1 },
+  ),
   instancesMax: key.integer(5_000, 'count', 'Instances known at a time.', { min: 1 }),
   instanceGraceMs: key.integer(
     60_000,
@@ -57,6 +78,22 @@ export const DAEMON_CONFIG = configSchema('daemon', {
     'Time after a restart within which a registered instance must be announced again to keep its views.',
   ),
   connectionsMax: key.integer(25_000, 'count', 'Connections to a socket at a time.', { min: 1 }),
+  connectionsPendingMax: key.integer(
+    1_000,
+    'count',
+    'Connections to the instance socket that have neither a lease nor an upload under way; a further one ends the oldest.',
+    { min: 1 },
+  ),
+  connectionPendingMs: key.integer(15_000, 'ms', 'Longest time for which a connection may be so.', { min: 1 }),
+  sharing: key.oneOf(
+    ['cluster', 'namespace', 'off'],
+    'cluster',
+    'Who shares tensors: everybody, the registered instances of a namespace, or nobody but the workers of an instance.',
+  ),
+  instancesRegisteredOnly: key.flag(
+    false,
+    'Serve only instances that the operator has registered; without it limits per namespace can be evaded.',
+  ),
   modelTtlMs: key.integer(600_000, 'ms', 'Time for which the tensors of a model that nobody holds are kept.'),
   sweepIntervalMs: key.integer(1_000, 'ms', 'Time between two looks for what has expired.', { min: 10 }),
   pressureStallPercent: key.number(
@@ -72,6 +109,11 @@ export const DAEMON_CONFIG = configSchema('daemon', {
   ),
   diskPath: key.text('', 'path', 'Folder of the disk tier, to which models go that leave the store; none by default.'),
   diskBytesMax: key.bytes('20g', 'Byte budget of the disk tier.'),
+  diskVerify: key.oneOf(
+    ['size', 'sha256'],
+    'size',
+    'What is checked of a file that comes back from the disk tier; sha256 finds rot and takes two to three times as long.',
+  ),
   restoresMax: key.integer(2, 'count', 'Models brought back from disk or peers at the same time.', { min: 1 }),
   inventoryLogMax: key.integer(10_000, 'count', 'Changes of the inventory that can be asked for one by one.', {
     min: 1,

@@ -14,6 +14,7 @@ import { Reclaimer } from './reclaim/reclaimer';
 import { createServer, listenOn } from './server/http';
 import { addHealth, addInstanceApi } from './server/instance-api';
 import { addOperatorApi, totals } from './server/operator-api';
+import { PendingConnections } from './server/pending-connections';
 import { FileSource } from './sources/file-source';
 import { ModelRoots, parseRoot } from './sources/roots';
 import { Sources } from './sources/sources';
@@ -84,7 +85,11 @@ export async function startDaemon(config: DaemonConfig, log: Logger): Promise<Ru
       ...(disk !== undefined && { demote: (model) => disk.demote(model, store.layout) }),
     },
   );
-  const sandbox = detectSandbox({ memoryBytesMax: config.ingestMemoryBytesMax, fileBytesMax: bytesMax });
+  const sandbox = detectSandbox({
+    memoryBytesMax: config.ingestMemoryBytesMax,
+    fileBytesMax: bytesMax,
+    user: config.ingestUser,
+  });
   const tiers = disk === undefined ? [] : [disk];
   const restorer = new Restorer({ store, reclaimer, tiers, metrics, log }, config);
   const restore: IngestParts['restore'] = (...wanted) => restorer.restore(...wanted);
@@ -100,13 +105,19 @@ export async function startDaemon(config: DaemonConfig, log: Logger): Promise<Ru
     ingest,
     reclaimer,
     metrics,
-    keyOf: (files, graph) => modelKeyOf(files, graph, platform, config.tensorBytesMin),
+    keyOf: (files, graph, scope) => modelKeyOf(files, graph, platform, config.tensorBytesMin, scope),
+    sharing: config.sharing,
+    registeredOnly: config.instancesRegisteredOnly,
     now,
   });
 
   let state: DaemonHealth['state'] = 'ready';
   const instanceServer = createServer(config.connectionsMax, log);
-  addInstanceApi(instanceServer, leases, uploads);
+  const pending = new PendingConnections({
+    pendingMax: config.connectionsPendingMax,
+    pendingMs: config.connectionPendingMs,
+  });
+  addInstanceApi(instanceServer, { leases, uploads, pending }, config);
   const operatorServer = createServer(config.connectionsMax, log);
   addOperatorApi(operatorServer, { leases, table, store, reclaimer, registry });
   const servers = [operatorServer, instanceServer];

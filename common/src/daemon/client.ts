@@ -27,6 +27,9 @@ export interface Lease extends LeaseGrant {
 
 export type ProgressListener = (progress: Extract<LeaseEvent, { event: 'progress' }>) => void;
 
+/** Header of `PUT /v1/uploads`: the token of the instance that uploads, where it has one. */
+export const INSTANCE_HEADER = 'x-tetris-instance';
+
 /** Time within which the daemon must begin to answer a request that needs no ingest. */
 const REQUEST_TIMEOUT_MS = 10_000;
 
@@ -57,9 +60,12 @@ export class DaemonClient {
     }
   }
 
-  /** Sends a model's bytes; the daemon keeps them for a while, so that a lease by their digest finds them. */
-  async upload(bytes: Uint8Array | Readable): Promise<UploadReply> {
-    return call(this.#socketPath, { method: 'PUT', path: '/v1/uploads', body: bytes, timeoutMs: 0 });
+  /**
+   * Sends a model's bytes; the daemon keeps them for a while, so that a lease by their digest finds them.
+   * @param instance the instance's token, where it has one
+   */
+  async upload(bytes: Uint8Array | Readable, instance?: string): Promise<UploadReply> {
+    return call(this.#socketPath, { method: 'PUT', path: '/v1/uploads', body: bytes, timeoutMs: 0, instance });
   }
 
   async health(): Promise<DaemonHealth> {
@@ -134,6 +140,8 @@ interface Call {
   method: 'GET' | 'PUT' | 'POST' | 'DELETE';
   path: string;
   body?: string | Uint8Array | Readable;
+  /** Token of the instance that calls. */
+  instance?: string | undefined;
   /** Silence after which the call fails; 0 waits for ever (leases, uploads of slow producers). */
   timeoutMs?: number;
 }
@@ -144,11 +152,14 @@ interface Call {
  */
 function open(
   socketPath: string,
-  { method, path, body, timeoutMs = REQUEST_TIMEOUT_MS }: Call,
+  { method, path, body, instance, timeoutMs = REQUEST_TIMEOUT_MS }: Call,
 ): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const type = typeof body === 'string' ? 'application/json' : 'application/octet-stream';
-    const headers = body === undefined ? {} : { 'content-type': type };
+    const headers = {
+      ...(body !== undefined && { 'content-type': type }),
+      ...(instance !== undefined && instance !== '' && { [INSTANCE_HEADER]: instance }),
+    };
     const call = request({ socketPath, method, path, headers, timeout: timeoutMs, agent: false });
     call.once('response', resolve);
     call.once('timeout', () => call.destroy(new Error(`no answer within ${timeoutMs} ms`)));

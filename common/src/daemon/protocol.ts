@@ -11,7 +11,7 @@
  * | socket | request | reply |
  * | --- | --- | --- |
  * | instance | `POST /v1/leases` {@link LeaseRequest} | 200, NDJSON of {@link LeaseEvent} |
- * | instance | `PUT /v1/uploads` raw bytes | 200 {@link UploadReply} |
+ * | instance | `PUT /v1/uploads` raw bytes, header `x-tetris-instance`: the token, where there is one | 200 {@link UploadReply} |
  * | both | `GET /v1/health` | 200 {@link DaemonHealth} |
  * | operator | `PUT /v1/instances/:token` {@link InstanceRegistration} | 200 {@link InstanceView} |
  * | operator | `GET /v1/instances/:token` | 200 {@link InstanceView} |

@@ -5,7 +5,7 @@ import { faultPoint } from '../fault';
 import type { DaemonMetrics } from '../metrics';
 import type { Reclaimer } from '../reclaim/reclaimer';
 import { Slots } from '../slots';
-import type { Tenant } from '../leases/tenant';
+import type { Tenant } from '../tenant';
 import type { ModelFiles } from '../sources/model-files';
 import type { Model } from '../store/catalog';
 import { GRAPH_FILE } from '../store/layout';
@@ -163,7 +163,14 @@ export class Ingest {
       await files.verify();
       await room.resize(outputBytes(scratch.path));
       const tensors = await publishInThread(
-        { scratch: scratch.path, tensorsFolder: layout.tensors, tensorBytesMin, graphBytesMax, sync, scope: tenant.scope },
+        {
+          scratch: scratch.path,
+          tensorsFolder: layout.tensors,
+          tensorBytesMin,
+          graphBytesMax,
+          sync,
+          scope: tenant.scope,
+        },
         (done, total) => tell('publish', done, total),
         signal,
       );

@@ -27,14 +27,25 @@ export function detectPlatform(cpuInfo = readFileSync('/proc/cpuinfo', 'utf8')):
 
 /**
  * The key of an ingested model: SHA-256 of the stable JSON of everything its stored form depends on. Two ways to the same bytes give the same key.
+ *
+ * @param scope among whom it is shared; empty: all
  */
 export function modelKeyOf(
   model: { sha256: string; externalData: readonly { location: string; sha256: string }[] },
   graph: GraphOptions,
   platform: Platform,
   tensorBytesMin: number,
+  scope = '',
 ): string {
   const { sha256, externalData } = model;
-  const parts = { format: STORE_FORMAT, sha256, externalData, graph, platform, tensorBytesMin };
+  const parts = {
+    format: STORE_FORMAT,
+    sha256,
+    externalData,
+    graph,
+    platform,
+    tensorBytesMin,
+    ...(scope !== '' && { scope }),
+  };
   return createHash('sha256').update(stableStringify(parts)).digest('hex');
 }

@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { chownSync, lchownSync, lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import { PluginError } from '@tetris/common/errors';
-import type { OptimizeJob, OptimizeOutcome } from './optimize-job';
+import { OPTIMIZED_DATA, OPTIMIZED_GRAPH, type OptimizeJob, type OptimizeOutcome } from './optimize-job';
 import type { Sandbox } from './sandbox';
 
 /** Text kept of what the process says. */
@@ -20,6 +21,7 @@ export interface OptimizeLimits {
  *   by its limits, by a crash or by the signal
  */
 export async function optimizeInChild(job: OptimizeJob, sandbox: Sandbox, limits: OptimizeLimits): Promise<void> {
+  if (sandbox.user !== 0) chownSync(job.outputFolder, sandbox.user, sandbox.user);
   const [command, ...args] = sandbox.wrap([
     process.execPath,
     join(__dirname, 'optimize-child.js'),
@@ -42,7 +44,10 @@ export async function optimizeInChild(job: OptimizeJob, sandbox: Sandbox, limits
   try {
     const { stdout, stderr, code, killedBy } = await outcomeOf(child);
     const outcome = parseOutcome(stdout);
-    if (outcome?.ok === true) return;
+    if (outcome?.ok === true) {
+      takeOutput(job.outputFolder);
+      return;
+    }
     if (outcome !== undefined) throw new PluginError('ERR_MODEL_INVALID', tidy(outcome.reason, job));
     if (killedBy === 'SIGXFSZ') throw new PluginError('ERR_STORE_FULL', 'its optimized form is larger than the store');
     const end = reason ?? (killedBy === null ? `ended with code ${code}` : `was ended by ${killedBy}`);
@@ -50,6 +55,25 @@ export async function optimizeInChild(job: OptimizeJob, sandbox: Sandbox, limits
   } finally {
     clearTimeout(timer);
     limits.signal.removeEventListener('abort', abort);
+  }
+}
+
+/**
+ * Makes the daemon the owner of what the process wrote. It may have been taken over by its model: a link in place of a
+ * file would have the daemon publish what the process itself could not read.
+ * @throws PluginError `ERR_INGEST_FAILED`
+ */
+function takeOutput(folder: string): void {
+  const [user, group] = [process.getuid?.() ?? 0, process.getgid?.() ?? 0];
+  if (lstatSync(folder).uid !== user) chownSync(folder, user, group);
+  for (const name of [OPTIMIZED_GRAPH, OPTIMIZED_DATA]) {
+    const path = join(folder, name);
+    const stats = lstatSync(path, { throwIfNoEntry: false });
+    if (stats === undefined) continue;
+    if (!stats.isFile() || stats.nlink !== 1) {
+      throw new PluginError('ERR_INGEST_FAILED', `its optimization left something else than a file as '${name}'`);
+    }
+    if (stats.uid !== user) lchownSync(path, user, group);
   }
 }
 

@@ -34,6 +34,8 @@ export interface PublishJob {
   tensorBytesMin: number;
   graphBytesMax: number;
   sync: boolean;
+  /** Enters the names of the tensors: see {@link HashingWriter}. */
+  scope: string;
 }
 
 /** A tensor of a model, as its manifest lists it. */
@@ -111,9 +113,10 @@ function endOf({ parts }: Cut): number {
   return Math.max(0, ...parts.map((part) => (part instanceof Uint8Array ? 0 : part.offset + part.length)));
 }
 
-function publishCut(cut: Cut, data: number | undefined, { scratch, tensorsFolder, sync }: PublishJob): PublishedTensor {
+function publishCut(cut: Cut, data: number | undefined, job: PublishJob): PublishedTensor {
+  const { scratch, tensorsFolder } = job;
   const privateName = join(scratch, 'part');
-  const sha256 = writeCut(cut, data, privateName, sync);
+  const sha256 = writeCut(cut, data, privateName, job);
   faultPoint('publish:written');
   const name = join(tensorsFolder, sha256);
   const pin = join(scratch, PINS_FOLDER, sha256);
@@ -136,8 +139,8 @@ function publishCut(cut: Cut, data: number | undefined, { scratch, tensorsFolder
   return { sha256, bytes: cut.bytes };
 }
 
-function writeCut(cut: Cut, data: number | undefined, path: string, sync: boolean): string {
-  const writer = new HashingWriter(path);
+function writeCut(cut: Cut, data: number | undefined, path: string, { sync, scope }: PublishJob): string {
+  const writer = new HashingWriter(path, scope);
   try {
     for (const part of cut.parts) {
       writer.padTo(alignUp(writer.bytes));

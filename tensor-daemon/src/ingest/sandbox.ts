@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { PluginError } from '@tetris/common/errors';
 
 /** How the optimizer process is confined. What the platform does not offer is left out, and {@link Sandbox.has} tells. */
 export interface Sandbox {
@@ -6,16 +7,20 @@ export interface Sandbox {
   wrap(command: string[]): string[];
   /** The measures in force. */
   readonly has: readonly SandboxMeasure[];
+  /** The user that it runs under; 0: the daemon's own. */
+  readonly user: number;
 }
 
-/** No network; limits of memory, file size and core dumps; death with the daemon. */
-export type SandboxMeasure = 'network' | 'limits' | 'parent-death';
+/** No network; limits of memory, file size and core dumps; another user; death with the daemon. */
+export type SandboxMeasure = 'network' | 'limits' | 'user' | 'parent-death';
 
 export interface SandboxLimits {
   /** Private writable memory. */
   memoryBytesMax: number;
   /** Largest file it may write. */
   fileBytesMax: number;
+  /** User and group id that it runs under; 0: the daemon's own. */
+  user: number;
 }
 
 /** A measure, and the command of util-linux that takes it before it runs the rest. */
@@ -23,18 +28,35 @@ type Wrapper = [SandboxMeasure, string[]];
 
 const PROBE_TIMEOUT_MS = 5_000;
 
-/** Finds out once which measures this machine offers to this user. */
-export function detectSandbox({ memoryBytesMax, fileBytesMax }: SandboxLimits): Sandbox {
+/**
+ * Finds out once which measures this machine offers to this user.
+ * @throws PluginError `ERR_CONFIG_INVALID` where another user is asked for and cannot be had
+ */
+export function detectSandbox({ memoryBytesMax, fileBytesMax, user }: SandboxLimits): Sandbox {
   const wrappers: Wrapper[] = [
     ['network', ['unshare', '--net', '--']],
     ['limits', ['prlimit', `--data=${memoryBytesMax}`, `--fsize=${fileBytesMax}`, '--core=0', '--']],
+    // Before the next: a change of the user takes the death signal back.
+    ...(user === 0 ? [] : [['user', asUser(user)] satisfies Wrapper]),
     ['parent-death', ['setpriv', '--pdeathsig', 'KILL', '--no-new-privs', '--']],
   ];
   const usable = wrappers.filter(([, [command = '', ...args]]) => {
     return spawnSync(command, [...args, 'true'], { timeout: PROBE_TIMEOUT_MS }).status === 0;
   });
+  const has = usable.map(([measure]) => measure);
+  if (user !== 0 && !has.includes('user')) {
+    throw new PluginError(
+      'ERR_CONFIG_INVALID',
+      `the optimizer cannot run as user ${user}: that takes root and setpriv`,
+    );
+  }
   return {
+    user,
     wrap: (command) => [...usable.flatMap(([, wrapper]) => wrapper), ...command],
-    has: usable.map(([measure]) => measure),
+    has,
   };
+}
+
+function asUser(user: number): string[] {
+  return ['setpriv', '--reuid', String(user), '--regid', String(user), '--clear-groups', '--'];
 }

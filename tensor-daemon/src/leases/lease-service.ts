@@ -8,7 +8,7 @@ import {
   PluginError,
 } from '@tetris/common';
 import { faultPoint } from '../fault';
-import type { Ingest, IngestListener } from '../ingest/ingest';
+import type { Ingest, IngestListener, IngestRequest } from '../ingest/ingest';
 import type { ModelFiles } from '../sources/model-files';
 import type { Sources } from '../sources/sources';
 import type { DaemonMetrics } from '../metrics';
@@ -18,6 +18,7 @@ import { GRAPH_FILE } from '../store/layout';
 import type { Registrations } from '../store/registrations';
 import type { Store } from '../store/store';
 import type { Views } from '../store/views';
+import { type Sharing, type Tenant, tenantOf } from '../tenant';
 import type { Effects, LeaseTable, ViewId } from './lease-table';
 
 /** What a lease asks for. */
@@ -61,12 +62,13 @@ export class LeaseService {
     const startMs = performance.now();
     const instance = wish.instance ?? randomBytes(24).toString('base64url');
     const leaseId = randomBytes(12).toString('base64url');
+    const caller = this.tenant(wish.instance);
     table.request(leaseId, { ...wish, instance }, now());
     this.#holders.set(leaseId, holder);
     holder.signal.addEventListener('abort', () => void this.end(leaseId), { once: true });
     try {
       if (holder.signal.aborted) throw ended();
-      const grant = await this.#grant(leaseId, instance, wish, holder);
+      const grant = await this.#grant(leaseId, instance, caller, wish, holder);
       metrics.leaseSeconds.observe({ warm: String(grant.warm) }, (performance.now() - startMs) / 1000);
       return grant;
     } catch (error) {
@@ -75,6 +77,14 @@ export class LeaseService {
       metrics.leaseFailures.inc({ code: named.code });
       throw named;
     }
+  }
+
+  /** Who stands behind a caller. @throws PluginError `ERR_INSTANCE_UNKNOWN` where only registered instances are served */
+  tenant(instance: string | undefined): Tenant {
+    const { table, sharing, registeredOnly } = this.#parts;
+    const namespace = table.namespaceOf(instance);
+    if (registeredOnly && namespace === '') throw unregistered();
+    return tenantOf(sharing, instance, namespace);
   }
 
   /** Ends a lease. Idempotent. */
@@ -142,15 +152,22 @@ export class LeaseService {
     }
   }
 
-  async #grant(leaseId: string, instance: string, wish: LeaseWish, holder: LeaseHolder): Promise<LeaseGrant> {
-    const { table, sources, store, keyOf } = this.#parts;
-    const files = await sources.files(wish.source, holder);
-    const modelKey = keyOf(files, wish.graph);
+  async #grant(
+    leaseId: string,
+    instance: string,
+    caller: Tenant,
+    wish: LeaseWish,
+    holder: LeaseHolder,
+  ): Promise<LeaseGrant> {
+    const { table, sources, store, keyOf, sharing } = this.#parts;
+    const files = await sources.files(wish.source, holder, caller);
+    const tenant = tenantOf(sharing, instance, caller.namespace);
+    const modelKey = keyOf(files, wish.graph, tenant.scope);
     if (!table.bind(leaseId, modelKey)) throw ended();
     faultPoint('lease:bound');
     const warm = store.catalog.model(modelKey) !== undefined;
     const view = { instance, modelKey };
-    const model = await this.#makeView(view, files, wish, holder);
+    const model = await this.#makeView(view, { ...wish, files, tenant }, holder);
     faultPoint('lease:made');
     if (!table.grant(leaseId)) {
       await this.#changeView(view, () => this.#dropUnused(view));
@@ -167,13 +184,21 @@ export class LeaseService {
   }
 
   /** The model's view, and the model itself where the store lacks it. */
-  async #makeView(view: ViewId, files: ModelFiles, { name, graph }: LeaseWish, holder: LeaseHolder): Promise<Model> {
+  async #makeView(
+    view: ViewId,
+    { name, graph, files, tenant }: Pick<IngestRequest, 'name' | 'graph' | 'files' | 'tenant'>,
+    holder: LeaseHolder,
+  ): Promise<Model> {
     const { table, store, ingest, reclaimer, views } = this.#parts;
     const { instance, modelKey } = view;
     for (let attempt = 0; attempt < VIEW_ATTEMPTS_MAX; attempt++) {
       const model =
         store.catalog.model(modelKey) ??
-        (await ingest.ingest({ modelKey, name, files, graph }, (...event) => holder.progress(...event), holder.signal));
+        (await ingest.ingest(
+          { modelKey, name, files, graph, tenant },
+          (...event) => holder.progress(...event),
+          holder.signal,
+        ));
       reclaimer.used(modelKey);
       const made = await this.#changeView(view, async () => {
         if (!table.viewInUse(view)) throw ended();
@@ -214,7 +239,10 @@ export interface LeaseServiceParts {
   sources: Pick<Sources, 'files'>;
   ingest: Pick<Ingest, 'ingest'>;
   reclaimer: Reclaimer;
-  keyOf: (files: ModelFiles, graph: GraphOptions) => string;
+  keyOf: (files: ModelFiles, graph: GraphOptions, scope: string) => string;
+  sharing: Sharing;
+  /** Whether instances that the operator has not registered are refused. */
+  registeredOnly: boolean;
   metrics: Pick<DaemonMetrics, 'leaseSeconds' | 'leaseFailures'>;
   now: () => number;
 }
@@ -225,6 +253,10 @@ function naming(error: unknown, { name, source }: LeaseWish): PluginError {
   const known =
     name !== '' ? name : source.kind === 'file' ? source.path : source.kind === 'url' ? source.url : source.sha256;
   return new PluginError(code, `model '${known}': ${message}`, { retriable, cause: error });
+}
+
+function unregistered(): PluginError {
+  return new PluginError('ERR_INSTANCE_UNKNOWN', 'only instances that the operator has registered are served');
 }
 
 function ended(): PluginError {

@@ -65,6 +65,10 @@ export interface Effects {
 export interface LeaseLimits {
   leasesMax: number;
   leasesPerInstanceMax: number;
+  /** Leases of all instances that the operator has registered for one namespace. */
+  leasesPerNamespaceMax: number;
+  /** Distinct models that those hold. */
+  modelsPerNamespaceMax: number;
   instancesMax: number;
 }
 
@@ -129,6 +133,11 @@ export class LeaseTable {
     if (known !== undefined && known.leases.size >= leasesPerInstanceMax) {
       throw limit(`the instance holds ${leasesPerInstanceMax} leases, the limit`);
     }
+    const { leasesPerNamespaceMax } = this.#limits;
+    const namespace = this.namespaceOf(wanted.instance);
+    if (namespace !== '' && this.#leasesOf(namespace).length >= leasesPerNamespaceMax) {
+      throw limit(`the namespace holds ${leasesPerNamespaceMax} leases, the limit`);
+    }
     const entry = known ?? this.#addInstance(wanted.instance, wanted.namespace, 'anonymous');
     if (entry.state === 'unconfirmed') entry.state = 'registered';
     const lease: LeaseEntry = {
@@ -143,10 +152,15 @@ export class LeaseTable {
     return lease;
   }
 
-  /** The model of a pending lease is known: from here on it must stay, and so must its view. @returns whether it applied */
+  /**
+   * The model of a pending lease is known: from here on it must stay, and so must its view.
+   * @returns whether it applied
+   * @throws `ERR_LEASE_LIMIT` where the namespace holds too many models
+   */
   bind(leaseId: string, modelKey: string): boolean {
     const lease = this.#leases.get(leaseId);
     if (lease?.state !== 'pending') return false;
+    this.#checkModels(this.namespaceOf(lease.instance), modelKey);
     lease.state = 'bound';
     lease.modelKey = modelKey;
     this.#use(modelKey, 1);
@@ -213,6 +227,27 @@ export class LeaseTable {
       effects.dropInstances.push(...dropInstances);
     }
     return effects;
+  }
+
+  /** The namespace that the operator vouches for; empty where nobody does. */
+  namespaceOf(token: string | undefined): string {
+    const entry = token === undefined ? undefined : this.#instances.get(token);
+    return entry === undefined || entry.state === 'anonymous' ? '' : entry.namespace;
+  }
+
+  #leasesOf(namespace: string): LeaseEntry[] {
+    return [...this.#instances.values()]
+      .filter((entry) => entry.namespace === namespace && entry.state !== 'anonymous')
+      .flatMap(({ leases }) => [...leases.values()]);
+  }
+
+  #checkModels(namespace: string, modelKey: string): void {
+    const { modelsPerNamespaceMax } = this.#limits;
+    if (namespace === '') return;
+    const models = new Set(this.#leasesOf(namespace).map((lease) => lease.modelKey));
+    models.delete(undefined);
+    if (models.has(modelKey) || models.size < modelsPerNamespaceMax) return;
+    throw limit(`the namespace holds ${modelsPerNamespaceMax} models, the limit`);
   }
 
   viewInUse({ instance, modelKey }: ViewId): boolean {

@@ -69,7 +69,8 @@ export function parseBody<T extends z.ZodType>(schema: T, body: unknown): z.infe
  * @throws PluginError `ERR_CONFIG_INVALID` where a living process serves it
  */
 export async function listenOn(app: FastifyInstance, path: string, mode: number): Promise<void> {
-  mkdirSync(dirname(path), { recursive: true });
+  // What only its owner may use lies in a folder that only its owner may enter.
+  mkdirSync(dirname(path), { recursive: true, mode: (mode & 0o077) === 0 ? 0o700 : 0o755 });
   if (await answers(path)) throw new PluginError('ERR_CONFIG_INVALID', `another process serves ${path}`);
   unlinkIfPresent(path);
   await app.listen({ path });

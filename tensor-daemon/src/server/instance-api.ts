@@ -1,19 +1,52 @@
-import type { IncomingMessage } from 'node:http';
-import { asPluginError, type DaemonHealth, type LeaseEvent, LeaseRequestSchema } from '@tetris/common';
+import { Readable } from 'node:stream';
+import {
+  asPluginError,
+  type DaemonHealth,
+  INSTANCE_HEADER,
+  InstanceTokenSchema,
+  type LeaseEvent,
+  LeaseRequestSchema,
+  PluginError,
+} from '@tetris/common';
 import type { FastifyInstance, FastifyReply } from 'fastify';
+import { z } from 'zod';
 import type { LeaseService } from '../leases/lease-service';
 import type { Uploads } from '../sources/uploads';
 import { parseBody } from './http';
+import type { PendingConnections } from './pending-connections';
+
+const UploadHeaders = z.object({ instance: InstanceTokenSchema.optional() });
 
 /** Least time between two progress lines of a lease. */
 const PROGRESS_INTERVAL_MS = 100;
 
+export interface UploadTimes {
+  /** Silence after which an upload fails. */
+  uploadIdleMs: number;
+  /** Longest upload. */
+  uploadTimeoutMs: number;
+}
+
+export interface InstanceParts {
+  leases: LeaseService;
+  uploads: Uploads;
+  pending: PendingConnections;
+}
+
 /** What instances may ask. */
-export function addInstanceApi(app: FastifyInstance, leases: LeaseService, uploads: Uploads): void {
+export function addInstanceApi(
+  app: FastifyInstance,
+  { leases, uploads, pending }: InstanceParts,
+  times: UploadTimes,
+): void {
+  pending.watch(app.server);
   app.addContentTypeParser('application/octet-stream', (_request, payload, done) => done(null, payload));
 
   app.post('/v1/leases', async (request, reply) => {
     const wish = parseBody(LeaseRequestSchema, request.body);
+    const { socket } = request.raw;
+    pending.settle(socket);
+    reply.raw.once('close', () => pending.suspend(socket));
     reply.hijack();
     const stream = new LeaseStream(reply);
     try {
@@ -24,7 +57,21 @@ export function addInstanceApi(app: FastifyInstance, leases: LeaseService, uploa
     }
   });
 
-  app.put('/v1/uploads', async (request) => uploads.receive(request.body as IncomingMessage));
+  app.put('/v1/uploads', async (request) => {
+    const { instance } = parseBody(UploadHeaders, { instance: request.headers[INSTANCE_HEADER] });
+    const { body, raw } = request;
+    if (!(body instanceof Readable)) throw new PluginError('ERR_BAD_REQUEST', 'an upload is application/octet-stream');
+    pending.settle(raw.socket);
+    const timer = setTimeout(() => raw.socket.destroy(), times.uploadTimeoutMs);
+    raw.socket.setTimeout(times.uploadIdleMs, () => raw.socket.destroy());
+    try {
+      return await uploads.receive(body, leases.tenant(instance));
+    } finally {
+      clearTimeout(timer);
+      raw.socket.setTimeout(0);
+      pending.suspend(raw.socket);
+    }
+  });
 }
 
 export function addHealth(app: FastifyInstance, health: () => DaemonHealth): void {

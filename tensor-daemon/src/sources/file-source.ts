@@ -110,7 +110,7 @@ export class FileSource {
   async #read(key: string, file: FileHandle, stats: BigIntStats, isModel: boolean): Promise<Content> {
     const settled = Date.now() - Number(stats.ctimeMs) > CLOCK_TICK_MS;
     const bytes = Number(stats.size);
-    const locations = isModel ? externalLocations(file.fd, bytes) : [];
+    const locations = isModel ? await externalLocations(file.fd, bytes) : [];
     const content = { sha256: await hashFile(file), bytes, locations };
     const unchanged = identityOf(await file.stat({ bigint: true })) === identityOf(stats);
     if (settled && unchanged) this.#digests.set(key, content);

@@ -1,4 +1,5 @@
 import type { ModelSource } from '@tetris/common';
+import type { Tenant } from '../tenant';
 import type { FileSource } from './file-source';
 import type { ModelFiles } from './model-files';
 import type { Uploads } from './uploads';
@@ -17,14 +18,14 @@ export class Sources {
   }
 
   /** What a source holds now. @throws PluginError with a code of `ERR_MODEL_*` */
-  async files(source: ModelSource, listener: FetchListener): Promise<ModelFiles> {
+  async files(source: ModelSource, listener: FetchListener, tenant: Tenant): Promise<ModelFiles> {
     switch (source.kind) {
       case 'file':
         return this.#file.files(source);
       case 'digest':
-        return this.#uploads.files(source);
+        return this.#uploads.files(source, tenant);
       case 'url':
-        return this.#url.files(source, listener);
+        return this.#url.files(source, listener, tenant);
     }
   }
 }

@@ -1,11 +1,13 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, linkSync, mkdirSync, renameSync } from 'node:fs';
+import { linkSync, mkdirSync, renameSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname, isAbsolute, join, normalize } from 'node:path';
 import type { Readable } from 'node:stream';
 import { type ModelSource, PluginError, type UploadReply } from '@tetris/common';
 import { faultPoint } from '../fault';
 import { hasCode, unlinkIfPresent } from '../store/files';
+import { ANYBODY, type Tenant } from '../tenant';
+import { externalLocations } from './external-locations';
 import { GRAPH_FILE } from '../store/layout';
 import type { ModelFiles } from './model-files';
 
@@ -13,12 +15,18 @@ export interface UploadLimits {
   uploadsMax: number;
   uploadBytesMax: number;
   uploadTtlMs: number;
+  uploadsPerNamespaceMax: number;
+  uploadBytesPerNamespaceMax: number;
 }
 
 interface Upload {
   bytes: number;
+  /** Of whoever sent it. */
+  namespace: string;
   expiresMs: number;
 }
+
+type ExternalFile = Extract<ModelSource, { kind: 'digest' }>['externalData'][number];
 
 /** Models on their way in: kept for a while under the digest of what arrived, for a lease to find. */
 export class Uploads {
@@ -27,7 +35,7 @@ export class Uploads {
   readonly #room: (bytes: number) => Promise<void>;
   readonly #now: () => number;
   readonly #uploads = new Map<string, Upload>();
-  readonly #underway = new Set<{ bytes: number }>();
+  readonly #underway = new Set<Pick<Upload, 'bytes' | 'namespace'>>();
 
   /** @param room makes room for so many more bytes, or throws `ERR_STORE_FULL` */
   constructor(folder: string, limits: UploadLimits, room: (bytes: number) => Promise<void>, now: () => number) {
@@ -38,26 +46,31 @@ export class Uploads {
   }
 
   get bytes(): number {
-    return [...this.#uploads.values(), ...this.#underway].reduce((sum, { bytes }) => sum + bytes, 0);
+    return sumOf(this.#all());
+  }
+
+  #all(): Pick<Upload, 'bytes' | 'namespace'>[] {
+    return [...this.#uploads.values(), ...this.#underway];
   }
 
   /**
    * Takes bytes in; their digest is computed here. The body is left as it is on failure, so that its sender can be
    * answered.
    *
+   * @param tenant who may lease it afterwards, and whose limits hold
    * @param onBytes told how many have arrived
    * @param bytesMax limit of this one
    * @throws PluginError `ERR_UPLOAD_LIMIT`, `ERR_MODEL_TOO_LARGE`, `ERR_STORE_FULL`; nothing is kept then
    */
   async receive(
     body: Readable,
+    tenant: Tenant = ANYBODY,
     onBytes: (bytes: number) => void = () => undefined,
     bytesMax = this.#limits.uploadBytesMax,
   ): Promise<UploadReply> {
-    const { uploadsMax, uploadTtlMs } = this.#limits;
     this.expire(this.#now());
-    if (this.#uploads.size + this.#underway.size >= uploadsMax) throw limit(`${uploadsMax} uploads are kept already`);
-    const arriving = { bytes: 0 };
+    this.#checkCounts(tenant);
+    const arriving = { bytes: 0, namespace: tenant.namespace };
     this.#underway.add(arriving);
     const path = join(this.#folder, `.${randomBytes(8).toString('hex')}`);
     const file = await open(path, 'wx', 0o444);
@@ -72,9 +85,10 @@ export class Uploads {
       }
       const sha256 = hash.digest('hex');
       faultPoint('upload:written');
-      renameSync(path, this.path(sha256));
+      renameSync(path, this.#path(sha256, tenant));
       faultPoint('upload:kept');
-      this.#uploads.set(sha256, { bytes: arriving.bytes, expiresMs: this.#now() + uploadTtlMs });
+      const expiresMs = this.#now() + this.#limits.uploadTtlMs;
+      this.#uploads.set(nameOf(sha256, tenant), { ...arriving, expiresMs });
       return { sha256, bytes: arriving.bytes };
     } catch (error) {
       unlinkIfPresent(path);
@@ -86,55 +100,97 @@ export class Uploads {
     }
   }
 
-  async #admit(arriving: { bytes: number }, bytes: number, bytesMax: number): Promise<void> {
-    const { uploadBytesMax } = this.#limits;
+  #checkCounts({ namespace }: Tenant): void {
+    const { uploadsMax, uploadsPerNamespaceMax } = this.#limits;
+    const all = this.#all();
+    if (all.length >= uploadsMax) throw limit(`${uploadsMax} uploads are kept already`);
+    if (namespace !== '' && all.filter((upload) => upload.namespace === namespace).length >= uploadsPerNamespaceMax) {
+      throw limit(`${uploadsPerNamespaceMax} uploads of the namespace are kept already`);
+    }
+  }
+
+  async #admit(arriving: Pick<Upload, 'bytes' | 'namespace'>, bytes: number, bytesMax: number): Promise<void> {
+    const { uploadBytesMax, uploadBytesPerNamespaceMax } = this.#limits;
+    const { namespace } = arriving;
     if (arriving.bytes + bytes > bytesMax) {
       throw new PluginError('ERR_MODEL_TOO_LARGE', `it has more than ${bytesMax} bytes, the limit`);
     }
     if (this.bytes + bytes > uploadBytesMax) throw limit(`uploads may have ${uploadBytesMax} bytes together`);
+    const own = sumOf(this.#all().filter((upload) => upload.namespace === namespace));
+    if (namespace !== '' && own + bytes > uploadBytesPerNamespaceMax) {
+      throw limit(`uploads of a namespace may have ${uploadBytesPerNamespaceMax} bytes together`);
+    }
     arriving.bytes += bytes;
     await this.#room(bytes);
   }
 
-  expire(nowMs: number): void {
-    for (const [sha256, { expiresMs }] of this.#uploads) {
-      if (expiresMs > nowMs) continue;
-      this.#uploads.delete(sha256);
-      unlinkIfPresent(this.path(sha256));
+  async #stage(sha256: string, external: readonly ExternalFile[], tenant: Tenant, target: string): Promise<string> {
+    const given = new Set(external.map(({ location }) => checkedLocation(location)));
+    for (const location of await this.locations(sha256, tenant)) {
+      // onnxruntime confines what it opens too; but its parser is what must not be relied on.
+      if (!given.has(checkedLocation(location))) throw invalid(`its external data '${location}' was not given`);
+    }
+    this.#link(sha256, tenant, target, GRAPH_FILE);
+    for (const file of external) this.#link(file.sha256, tenant, target, checkedLocation(file.location));
+    return join(target, GRAPH_FILE);
+  }
+
+  /** Gives an upload a name in the folder of an ingest. */
+  #link(sha256: string, tenant: Tenant, target: string, location: string): void {
+    const path = join(target, location);
+    try {
+      mkdirSync(dirname(path), { recursive: true });
+      linkSync(this.#path(sha256, tenant), path);
+    } catch (error) {
+      if (hasCode(error, 'ENOENT') && !this.has(sha256, tenant)) throw unknown(sha256);
+      // Two files of one name, a file where another has a folder, a name that is too long.
+      if (hasCode(error, 'EEXIST', 'ENOTDIR', 'EISDIR', 'ENAMETOOLONG', 'EPERM', 'ENOENT')) {
+        throw invalid(`its external data '${location}' cannot lie there`);
+      }
+      throw error;
     }
   }
 
-  has(sha256: string): boolean {
-    return this.#uploads.has(sha256);
+  expire(nowMs: number): void {
+    for (const [name, { expiresMs }] of this.#uploads) {
+      if (expiresMs > nowMs) continue;
+      this.#uploads.delete(name);
+      unlinkIfPresent(join(this.#folder, name));
+    }
   }
 
-  path(sha256: string): string {
-    return join(this.#folder, sha256);
+  has(sha256: string, tenant: Tenant = ANYBODY): boolean {
+    return this.#uploads.has(nameOf(sha256, tenant));
+  }
+
+  /** External data that an uploaded model names, sorted. @throws PluginError `ERR_MODEL_INVALID`, `ERR_MODEL_UNKNOWN` */
+  async locations(sha256: string, tenant: Tenant): Promise<string[]> {
+    const file = await open(this.#path(sha256, tenant), 'r').catch(() => {
+      throw unknown(sha256);
+    });
+    try {
+      return (await externalLocations(file.fd, (await file.stat()).size)).sort();
+    } finally {
+      await file.close();
+    }
+  }
+
+  #path(sha256: string, tenant: Tenant): string {
+    return join(this.#folder, nameOf(sha256, tenant));
   }
 
   /** The model with this digest. Its bytes are asked for only when it must be ingested. */
-  files({ sha256, externalData }: Extract<ModelSource, { kind: 'digest' }>): ModelFiles {
+  files({ sha256, externalData }: Extract<ModelSource, { kind: 'digest' }>, tenant: Tenant = ANYBODY): ModelFiles {
     const sorted = [...externalData].sort((one, other) => (one.location < other.location ? -1 : 1));
     const all = [sha256, ...sorted.map((file) => file.sha256)];
     const uploads = this.#uploads;
-    const folder = this.#folder;
     return {
       sha256,
       externalData: sorted,
       get bytes() {
-        return all.reduce((sum, digest) => sum + (uploads.get(digest)?.bytes ?? 0), 0);
+        return all.reduce((sum, digest) => sum + (uploads.get(nameOf(digest, tenant))?.bytes ?? 0), 0);
       },
-      async stage(target) {
-        const link = (digest: string, location: string): void => {
-          const path = join(target, checkedLocation(location));
-          if (!existsSync(join(folder, digest))) throw unknown(digest);
-          mkdirSync(dirname(path), { recursive: true });
-          linkSync(join(folder, digest), path);
-        };
-        link(sha256, GRAPH_FILE);
-        for (const file of sorted) link(file.sha256, file.location);
-        return join(target, GRAPH_FILE);
-      },
+      stage: (target) => this.#stage(sha256, sorted, tenant, target),
       async verify() {
         // Nobody but the daemon writes to uploads.
       },
@@ -142,13 +198,29 @@ export class Uploads {
   }
 }
 
+/** Name of an upload's file: in another scope, another. */
+function nameOf(sha256: string, { scope }: Tenant): string {
+  if (scope === '') return sha256;
+  return `${createHash('sha256').update(scope).digest('hex')}-${sha256}`;
+}
+
+function sumOf(uploads: Iterable<{ bytes: number }>): number {
+  let total = 0;
+  for (const { bytes } of uploads) total += bytes;
+  return total;
+}
+
 /** @throws PluginError `ERR_MODEL_INVALID` where an external location would leave the model's folder */
 export function checkedLocation(location: string): string {
   const path = normalize(location);
   if (location === '' || location.includes('\0') || isAbsolute(path) || path.split('/').includes('..')) {
-    throw new PluginError('ERR_MODEL_INVALID', `its external data '${location}' lies outside its folder`);
+    throw invalid(`its external data '${location}' lies outside its folder`);
   }
   return path;
+}
+
+function invalid(reason: string): PluginError {
+  return new PluginError('ERR_MODEL_INVALID', reason);
 }
 
 function unknown(sha256: string): PluginError {

@@ -1,11 +1,10 @@
 import type { IncomingMessage } from 'node:http';
 import { get as httpGet } from 'node:http';
 import { get as httpsGet } from 'node:https';
-import { closeSync, fstatSync, openSync } from 'node:fs';
 import { type ModelSource, type IngestPhase, errorMessage, isPluginError, PluginError } from '@tetris/common';
 import { BoundedMap } from './bounded-map';
-import { externalLocations } from './external-locations';
 import type { ModelFiles } from './model-files';
+import type { Tenant } from '../tenant';
 import { guardedLookup } from './private-addresses';
 import { checkedLocation, type Uploads } from './uploads';
 
@@ -59,15 +58,19 @@ export class UrlSource {
   }
 
   /** @throws PluginError `ERR_MODEL_SOURCE_UNKNOWN`, `ERR_MODEL_NOT_FOUND`, `ERR_MODEL_FETCH_FAILED`, `ERR_MODEL_TOO_LARGE` */
-  async files({ url }: Extract<ModelSource, { kind: 'url' }>, listener: FetchListener): Promise<ModelFiles> {
+  async files(
+    { url }: Extract<ModelSource, { kind: 'url' }>,
+    listener: FetchListener,
+    tenant: Tenant,
+  ): Promise<ModelFiles> {
     const base = this.#allowed(url);
-    const model = await this.#content(base, true, listener);
+    const model = await this.#content(base, true, listener, tenant);
     const external: { location: string; sha256: string; url: URL }[] = [];
     for (const location of model.locations) {
       const beside = this.#allowed(new URL(encodeURI(checkedLocation(location)), base).href);
-      external.push({ location, url: beside, sha256: (await this.#content(beside, false, listener)).sha256 });
+      external.push({ location, url: beside, sha256: (await this.#content(beside, false, listener, tenant)).sha256 });
     }
-    const uploaded = this.#uploads.files({ kind: 'digest', sha256: model.sha256, externalData: external });
+    const uploaded = this.#uploads.files({ kind: 'digest', sha256: model.sha256, externalData: external }, tenant);
     return {
       ...uploaded,
       get bytes() {
@@ -80,8 +83,8 @@ export class UrlSource {
           ...external.map((file) => ({ ...file, isModel: false })),
         ];
         for (const { url: from, sha256, isModel } of wanted) {
-          if (this.#uploads.has(sha256)) continue;
-          const again = await this.#fetch(from, isModel, undefined, listener);
+          if (this.#uploads.has(sha256, tenant)) continue;
+          const again = await this.#fetch(from, isModel, undefined, listener, tenant);
           if (again.sha256 !== sha256) throw failed(`${from.href} changed while it was fetched`);
         }
         return uploaded.stage(folder);
@@ -104,18 +107,25 @@ export class UrlSource {
     return url;
   }
 
-  async #content(url: URL, isModel: boolean, listener: FetchListener): Promise<Content> {
-    const known = this.#known.get(url.href);
+  async #content(url: URL, isModel: boolean, listener: FetchListener, tenant: Tenant): Promise<Content> {
+    const key = keyOf(url, tenant);
+    const known = this.#known.get(key);
     if (known !== undefined && this.#now() - known.checkedMs < this.#options.urlMaxAgeMs) return known;
-    const underway = this.#underway.get(url.href);
+    const underway = this.#underway.get(key);
     if (underway !== undefined) return underway;
-    const fetching = this.#fetch(url, isModel, known, listener).finally(() => this.#underway.delete(url.href));
-    this.#underway.set(url.href, fetching);
+    const fetching = this.#fetch(url, isModel, known, listener, tenant).finally(() => this.#underway.delete(key));
+    this.#underway.set(key, fetching);
     return fetching;
   }
 
   /** Fetches, or finds that what is known still holds. */
-  async #fetch(url: URL, isModel: boolean, known: Content | undefined, listener: FetchListener): Promise<Content> {
+  async #fetch(
+    url: URL,
+    isModel: boolean,
+    known: Content | undefined,
+    listener: FetchListener,
+    tenant: Tenant,
+  ): Promise<Content> {
     let reply: IncomingMessage | undefined;
     try {
       reply = await this.#get(url, known);
@@ -123,8 +133,8 @@ export class UrlSource {
         known.checkedMs = this.#now();
         return known;
       }
-      const content = await this.#receive(reply, isModel, listener);
-      this.#known.set(url.href, content);
+      const content = await this.#receive(reply, isModel, listener, tenant);
+      this.#known.set(keyOf(url, tenant), content);
       return content;
     } catch (error) {
       if (isPluginError(error)) throw error;
@@ -134,23 +144,15 @@ export class UrlSource {
     }
   }
 
-  async #receive(reply: IncomingMessage, isModel: boolean, listener: FetchListener): Promise<Content> {
+  async #receive(reply: IncomingMessage, isModel: boolean, listener: FetchListener, tenant: Tenant): Promise<Content> {
     const { modelBytesMax } = this.#options;
     const total = Number(reply.headers['content-length'] ?? 0);
     if (total > modelBytesMax) throw tooLarge(total, modelBytesMax);
     const onBytes = (done: number): void => listener.progress('fetch', done, total);
-    const { sha256 } = await this.#uploads.receive(reply, onBytes, modelBytesMax);
+    const { sha256 } = await this.#uploads.receive(reply, tenant, onBytes, modelBytesMax);
     const { etag, 'last-modified': lastModified } = reply.headers;
-    return { sha256, etag, lastModified, checkedMs: this.#now(), locations: isModel ? this.#locations(sha256) : [] };
-  }
-
-  #locations(sha256: string): string[] {
-    const file = openSync(this.#uploads.path(sha256), 'r');
-    try {
-      return externalLocations(file, fstatSync(file).size).sort();
-    } finally {
-      closeSync(file);
-    }
+    const locations = isModel ? await this.#uploads.locations(sha256, tenant) : [];
+    return { sha256, etag, lastModified, checkedMs: this.#now(), locations };
   }
 
   async #get(from: URL, known: Content | undefined): Promise<IncomingMessage> {
@@ -189,6 +191,11 @@ export class UrlSource {
       request.on('error', reject);
     });
   }
+}
+
+/** What one tenant's fetch has shown is not told to those it does not share with. */
+function keyOf(url: URL, { scope }: Tenant): string {
+  return `${scope} ${url.href}`;
 }
 
 function failed(reason: string, cause?: unknown): PluginError {

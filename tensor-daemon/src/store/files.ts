@@ -53,8 +53,10 @@ export class HashingWriter {
   readonly #file: number;
   #bytes = 0;
 
-  constructor(path: string) {
+  /** @param scope among whom the file is shared; empty: all. In another scope the same bytes have another digest. */
+  constructor(path: string, scope = '') {
     this.#file = openSync(path, 'wx', PUBLISHED_MODE);
+    if (scope !== '') this.#hash.update(`${scope}\0`);
   }
 
   get bytes(): number {

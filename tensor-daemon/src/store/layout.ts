@@ -58,17 +58,20 @@ export class StoreLayout {
   }
 
   /**
-   * Makes the folders. Only the daemon may look into them, but for `views`: whoever knows an instance's name may enter
-   * that instance's folder, and nobody can list the names.
+   * Makes the folders. Only the daemon may look into them, but for `views` and `scratch`: whoever knows an instance's
+   * name may enter that instance's folder, and nobody can list the names; and an optimizer of another user works in a
+   * folder of its own.
    */
   create(): void {
     mkdirSync(this.root, { recursive: true });
     chmodSync(this.root, 0o711);
-    for (const path of [this.tensors, this.models, this.instances, this.uploads, this.scratch]) {
+    for (const path of [this.tensors, this.models, this.instances, this.uploads]) {
       mkdirSync(path, { recursive: true });
       chmodSync(path, 0o700);
     }
-    mkdirSync(this.views, { recursive: true });
-    chmodSync(this.views, 0o711);
+    for (const path of [this.views, this.scratch]) {
+      mkdirSync(path, { recursive: true });
+      chmodSync(path, 0o711);
+    }
   }
 }

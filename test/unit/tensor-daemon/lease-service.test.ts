@@ -58,7 +58,13 @@ class World {
     this.holders.clear();
     const store = new Store({ path: this.folder, sync: 'never', inventoryLogMax: 100, nowMs: this.nowMs });
     store.recover();
-    const table = new LeaseTable({ leasesMax: 1_000, leasesPerInstanceMax: 10, instancesMax: 100 });
+    const table = new LeaseTable({
+      leasesMax: 1_000,
+      leasesPerInstanceMax: 10,
+      leasesPerNamespaceMax: 1_000,
+      modelsPerNamespaceMax: 1_000,
+      instancesMax: 100,
+    });
     const views = new Views(store.layout);
     const registrations = new Registrations(store.layout.instances);
     recoverInstances(store, views, registrations, table, this.nowMs + 100);
@@ -90,6 +96,8 @@ class World {
       reclaimer,
       metrics,
       keyOf: () => this.wantedKey,
+      sharing: 'cluster',
+      registeredOnly: false,
       now: () => this.nowMs,
     });
   }

@@ -1,6 +1,12 @@
 import { LeaseTable, type LeaseState } from '../../../tensor-daemon/src/leases/lease-table';
 
-const LIMITS = { leasesMax: 100, leasesPerInstanceMax: 3, instancesMax: 5 };
+const LIMITS = {
+  leasesMax: 100,
+  leasesPerInstanceMax: 3,
+  leasesPerNamespaceMax: 4,
+  modelsPerNamespaceMax: 2,
+  instancesMax: 5,
+};
 const MODEL = 'a'.repeat(64);
 const OTHER = 'b'.repeat(64);
 const INSTANCE = 'instance-one-000';
@@ -123,5 +129,50 @@ describe('LeaseTable', () => {
     for (let count = 0; count < 5; count++) table.register(`instance-${count}-0000000`, 'guest');
     expect(() => table.register('instance-6-00000000', 'guest')).toThrow(/all 5 instances/);
     expect(table.instanceCount).toBe(5);
+  });
+
+  describe('limits of a namespace', () => {
+    /** Instance `name` of a namespace asks for a lease on a model; throws where it is refused. */
+    const hold = (table: LeaseTable, name: string, lease: string, modelKey: string): void => {
+      table.request(lease, wanted(`instance-${name}-0000`), 0);
+      table.bind(lease, modelKey);
+    };
+    const two = (): LeaseTable => {
+      const table = new LeaseTable(LIMITS);
+      for (const name of ['one', 'two']) table.register(`instance-${name}-0000`, 'tenant');
+      table.register('instance-other-0000', 'other');
+      return table;
+    };
+
+    it('expected failure: refuses leases over the limit to all instances of the namespace, and to no other', () => {
+      const table = two();
+      for (const [name, lease] of [...'abcd'].map((id, index) => [index < 2 ? 'one' : 'two', id] as const)) {
+        hold(table, name, lease, MODEL);
+      }
+      expect(() => hold(table, 'one', 'e', MODEL)).toThrow(/the namespace holds 4 leases/);
+      hold(table, 'other', 'f', MODEL);
+      table.end('a');
+      hold(table, 'one', 'e', MODEL);
+      expect(table.leaseCount).toBe(5);
+    });
+
+    it('expected failure: refuses models over the limit, and none that the namespace holds already', () => {
+      const table = two();
+      hold(table, 'one', 'a', MODEL);
+      hold(table, 'two', 'b', OTHER);
+      hold(table, 'one', 'c', OTHER);
+      expect(() => hold(table, 'two', 'd', 'c'.repeat(64))).toThrow(/the namespace holds 2 models/);
+      expect(table.lease('d')?.state).toBe('pending');
+      expect(table.modelUses('c'.repeat(64))).toBe(0);
+      hold(table, 'other', 'e', 'c'.repeat(64));
+    });
+
+    it('believes no namespace that the operator has not registered', () => {
+      const table = two();
+      table.request('claimed', { ...wanted('instance-liar-00000'), namespace: 'tenant' }, 0);
+      expect(table.namespaceOf('instance-liar-00000')).toBe('');
+      expect(table.namespaceOf('instance-one-0000')).toBe('tenant');
+      expect(table.namespaceOf(undefined)).toBe('');
+    });
   });
 });
