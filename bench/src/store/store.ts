@@ -6,12 +6,14 @@ import { measureLeases } from './leases';
 import { measureReclaim } from './reclaim';
 import { measureRest } from './rest';
 import { StoreSite } from './site';
+import { measureDisk } from './tiers';
 
 const PARTS: Readonly<Record<string, (cleanups: Cleanups) => Promise<SuiteResult>>> = {
   leases: measureLeases,
   ingest: async (cleanups) => measureIngest(await StoreSite.open(cleanups)),
   rest: measureRest,
   reclaim: measureReclaim,
+  disk: measureDisk,
 };
 
 async function run(): Promise<SuiteResult> {

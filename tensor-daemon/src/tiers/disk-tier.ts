@@ -11,6 +11,7 @@ import { claimStore } from '../store/lock';
 import { readManifest } from '../store/manifest';
 import { Store } from '../store/store';
 import { pinPresent } from './pins';
+import { RefutedError } from './receive';
 import { openCopy } from './stored-copy';
 import type { CopyManifest, ModelCopy, Tier, WantedFile } from './tier';
 
@@ -20,6 +21,8 @@ const PARALLELISM = 2;
 export interface DiskTierOptions {
   path: string;
   bytesMax: number;
+  /** What is checked of a file that comes back: its size, or all of its bytes. */
+  verify: 'size' | 'sha256';
   nowMs: number;
 }
 
@@ -27,19 +30,24 @@ export interface DiskTierOptions {
  * Models that have left memory, on a disk: a second store without views, with a byte budget and a greedy-dual order of
  * its own. A model that returns to memory stays here too, so that it leaves memory again without being written. Every
  * file is synced before it is published; a file that a loss of power has cut short is found by its size at start, any
- * other by its digest on the way back.
+ * other, where digests are checked, on the way back.
  */
 export class DiskTier implements Tier {
   readonly name = 'disk';
   readonly parallelism = PARALLELISM;
   readonly #store: Store;
   readonly #reclaimer: Reclaimer;
+  readonly #verify: DiskTierOptions['verify'];
   readonly #metrics: Pick<DaemonMetrics, 'demotions'>;
   readonly #log: Logger;
   /** Reads under way of each model. */
   readonly #readers = new Map<string, number>();
 
-  constructor({ path, bytesMax, nowMs }: DiskTierOptions, metrics: Pick<DaemonMetrics, 'demotions'>, log: Logger) {
+  constructor(
+    { path, bytesMax, verify, nowMs }: DiskTierOptions,
+    metrics: Pick<DaemonMetrics, 'demotions'>,
+    log: Logger,
+  ) {
     // Contents are synced here, off the event loop; names need it not: a model that misses a tensor after a loss of
     // power is found at start.
     this.#store = new Store({ path, sync: 'never', inventoryLogMax: 1, nowMs });
@@ -48,6 +56,7 @@ export class DiskTier implements Tier {
       { bytesMax, modelTtlMs: Number.POSITIVE_INFINITY },
       { usesOf: (key) => this.#readers.get(key) ?? 0, otherBytes: () => 0, reclaimed: () => undefined },
     );
+    this.#verify = verify;
     this.#metrics = metrics;
     this.#log = log;
   }
@@ -94,6 +103,9 @@ export class DiskTier implements Tier {
       from: 'disk',
       manifest: copy.manifest,
       read: async (file, offset) => copy.read(file, offset),
+      ...(this.#verify === 'size' && {
+        clone: (file, path, sync) => cloneFile(copy.pathOf(file), file.bytes, path, sync),
+      }),
       refuted: (file) => this.#forget(modelKey, file),
       close: () => this.#count(modelKey, -1),
     };
@@ -138,18 +150,41 @@ export class DiskTier implements Tier {
   }
 }
 
+export interface DiskTierConfig {
+  diskPath: string;
+  diskBytesMax: number;
+  diskVerify: DiskTierOptions['verify'];
+}
+
 /** The disk tier as configured, and how to give its folder free. @throws PluginError `ERR_CONFIG_INVALID` where another daemon has it */
 export async function openDiskTier(
-  { diskPath, diskBytesMax }: { diskPath: string; diskBytesMax: number },
+  { diskPath, diskBytesMax, diskVerify }: DiskTierConfig,
   metrics: Pick<DaemonMetrics, 'demotions'>,
   log: Logger,
 ): Promise<{ disk: DiskTier | undefined; release: () => void }> {
   if (diskPath === '') return { disk: undefined, release: () => undefined };
-  const disk = new DiskTier({ path: diskPath, bytesMax: diskBytesMax, nowMs: Date.now() }, metrics, log);
+  const disk = new DiskTier(
+    { path: diskPath, bytesMax: diskBytesMax, verify: diskVerify, nowMs: Date.now() },
+    metrics,
+    log,
+  );
   const release = await claimStore(diskPath);
   disk.recover();
   await disk.emptied();
   return { disk, release };
+}
+
+/** @throws RefutedError where the file has another size */
+async function cloneFile(from: string, bytes: number, to: string, sync: boolean): Promise<void> {
+  await copyFile(from, to, constants.COPYFILE_FICLONE);
+  const file = await open(to, 'r');
+  try {
+    const { size } = await file.stat();
+    if (size !== bytes) throw new RefutedError(`${from} has ${size} bytes instead of ${bytes}`);
+    if (sync) await file.sync();
+  } finally {
+    await file.close();
+  }
 }
 
 /** Copies a file, by reference where the file system can, and makes it durable. @returns its SHA-256 where it is wanted */

@@ -120,7 +120,8 @@ export class Restorer {
         const path = wanted.kind === 'graph' ? join(folder, GRAPH_FILE) : join(pins, wanted.sha256);
         const partial = join(scratch.path, `${wanted.sha256}.part`);
         try {
-          await receive(copy, wanted, partial, { sync: store.sync, signal, onBytes });
+          if (copy.clone === undefined) await receive(copy, wanted, partial, { sync: store.sync, signal, onBytes });
+          else await copy.clone(wanted, partial, store.sync).then(() => onBytes(wanted.bytes));
           renameSync(partial, path);
         } catch (error) {
           unlinkIfPresent(partial);

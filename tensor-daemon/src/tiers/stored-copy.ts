@@ -10,6 +10,7 @@ const CHUNK_BYTES = 512 * 1024;
 /** A model that lies in a store's folders. */
 export interface StoredCopy {
   readonly manifest: CopyManifest;
+  pathOf(file: WantedFile): string;
   read(file: WantedFile, offset: number): AsyncIterable<Uint8Array>;
 }
 
@@ -18,11 +19,12 @@ export function openCopy(layout: StoreLayout, modelKey: string): StoredCopy | un
   const manifest = readManifest(join(layout.model(modelKey), MANIFEST_FILE));
   const { graphSha256 } = manifest ?? {};
   if (manifest === undefined || graphSha256 === undefined) return undefined;
+  const pathOf = ({ kind, sha256 }: WantedFile): string =>
+    kind === 'graph' ? join(layout.model(modelKey), GRAPH_FILE) : layout.tensor(sha256);
   return {
     manifest: { ...manifest, graphSha256 },
-    read: ({ kind, sha256 }, start) => {
-      const path = kind === 'graph' ? join(layout.model(modelKey), GRAPH_FILE) : layout.tensor(sha256);
-      return createReadStream(path, { start, highWaterMark: CHUNK_BYTES }) as AsyncIterable<Buffer>;
-    },
+    pathOf,
+    read: (file, start) =>
+      createReadStream(pathOf(file), { start, highWaterMark: CHUNK_BYTES }) as AsyncIterable<Buffer>,
   };
 }

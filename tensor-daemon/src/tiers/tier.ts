@@ -14,13 +14,18 @@ export interface WantedFile {
   bytes: number;
 }
 
-/** A model as a tier offers it. What it hands out is believed only after its digest was computed here. */
+/** A model as a tier offers it. What is read from it is believed only after its digest was computed here. */
 export interface ModelCopy {
   /** For the log. */
   readonly from: string;
   readonly manifest: CopyManifest;
   /** The bytes of a file from `offset` on. */
   read(file: WantedFile, offset: number, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
+  /**
+   * Copies a file whole, by the kernel: for tiers that are trusted with contents. Its size is checked by the tier.
+   * Without it, files are read and checked by their digest.
+   */
+  clone?(file: WantedFile, path: string, sync: boolean): Promise<void>;
   /** Bytes came that were not those they should have been: this copy will not be offered again soon. */
   refuted(file: WantedFile): void;
   /** Nobody reads from it any more. */
