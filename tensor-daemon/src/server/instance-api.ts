@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import {
   asPluginError,
@@ -48,7 +49,7 @@ export function addInstanceApi(
     pending.settle(socket);
     reply.raw.once('close', () => pending.suspend(socket));
     reply.hijack();
-    const stream = new LeaseStream(reply);
+    const stream = new LeaseStream(reply, socket);
     try {
       stream.send({ event: 'leased', ...(await leases.lease(wish, stream)) });
     } catch (error) {
@@ -84,12 +85,14 @@ class LeaseStream {
   readonly #abort = new AbortController();
   #progressMs = 0;
 
-  constructor({ raw }: FastifyReply) {
+  constructor({ raw }: FastifyReply, socket: Socket) {
     this.#reply = raw;
     raw.on('close', () => this.#abort.abort());
     raw.on('error', () => this.#abort.abort());
+    // A response that waits behind another on its connection is not told of that connection's end.
+    socket.once('close', () => this.#abort.abort());
     // Gone before we came to it: its close has been told already.
-    if (raw.destroyed) this.#abort.abort();
+    if (raw.destroyed || socket.destroyed) this.#abort.abort();
     raw.writeHead(200, { 'content-type': 'application/x-ndjson' });
     raw.flushHeaders();
   }
