@@ -115,6 +115,36 @@ export const DAEMON_CONFIG = configSchema('daemon', {
     'What is checked of a file that comes back from the disk tier; sha256 finds rot and takes two to three times as long.',
   ),
   restoresMax: key.integer(2, 'count', 'Models brought back from disk or peers at the same time.', { min: 1 }),
+  peerListen: key.text('', 'host:port', 'Where other daemons may fetch models from this one; nowhere by default.'),
+  peers: key.list(
+    [],
+    'URLs',
+    'Daemons that are asked for a model before it is ingested: http://host:port, or https:// with mutual TLS.',
+  ),
+  peerSecretPath: key.text(
+    '',
+    'path',
+    'File with the secret that peers share: requests and manifests are signed with it.',
+  ),
+  peerTlsCertPath: key.text(
+    '',
+    'path',
+    'Certificate that this daemon shows to its peers, PEM; with key and authority, peers speak mutual TLS.',
+  ),
+  peerTlsKeyPath: key.text('', 'path', 'Key of that certificate, PEM.'),
+  peerTlsCaPath: key.text('', 'path', 'Authority by which the certificates of all peers must be signed, PEM.'),
+  peerBytesPerSecondMax: key.bytes(
+    '0',
+    'Bytes that may go to peers in a second, and as many may come from them; 0: no bound.',
+  ),
+  peerParallelism: key.integer(4, 'count', 'Files fetched from a peer at the same time.', { min: 1, max: 64 }),
+  peerConnectionsMax: key.integer(64, 'count', 'Connections of peers at a time.', { min: 1 }),
+  peerTimeoutMs: key.integer(10_000, 'ms', 'Silence after which a peer counts as gone.', { min: 1 }),
+  peerRetryMs: key.integer(
+    60_000,
+    'ms',
+    'Time for which a peer is not asked that was gone or sent other bytes than it said.',
+  ),
   inventoryLogMax: key.integer(10_000, 'count', 'Changes of the inventory that can be asked for one by one.', {
     min: 1,
   }),

@@ -26,6 +26,7 @@ import { Store } from './store/store';
 import { Views } from './store/views';
 import { startSweeper } from './sweeper';
 import { openDiskTier } from './tiers/disk-tier';
+import { openPeers } from './tiers/peers';
 import { Restorer } from './tiers/restorer';
 
 /** Version that `GET /v1/health` tells. */
@@ -90,7 +91,8 @@ export async function startDaemon(config: DaemonConfig, log: Logger): Promise<Ru
     fileBytesMax: bytesMax,
     user: config.ingestUser,
   });
-  const tiers = disk === undefined ? [] : [disk];
+  const peers = await openPeers(config, { store, disk, metrics, log });
+  const tiers = [disk, peers.tier].filter((tier) => tier !== undefined);
   const restorer = new Restorer({ store, reclaimer, tiers, metrics, log }, config);
   const restore: IngestParts['restore'] = (...wanted) => restorer.restore(...wanted);
   const ingest = new Ingest({ store, reclaimer, sandbox, metrics, log, restore }, config);
@@ -131,7 +133,7 @@ export async function startDaemon(config: DaemonConfig, log: Logger): Promise<Ru
     async stop() {
       state = 'draining';
       stopSweeper();
-      await Promise.all([...servers.map((server) => server.close()), ingest.stop()]);
+      await Promise.all([...servers.map((server) => server.close()), peers.close(), ingest.stop()]);
       await store.trash.emptied();
       releaseDisk();
       unclaim();

@@ -9,6 +9,7 @@ export interface DaemonMetrics {
   demotions: Counter<'outcome'>;
   restores: Counter<'tier' | 'outcome'>;
   restoredBytes: Counter<'tier'>;
+  peerFailures: Counter<'reason'>;
 }
 
 export interface DaemonGauges {
@@ -77,6 +78,12 @@ export function createMetrics(registry: Registry, gauges: DaemonGauges): DaemonM
       name: 'tetris_daemon_restores_total',
       help: 'Attempts to bring a model back from a tier, by outcome',
       labelNames: ['tier', 'outcome'],
+      registers,
+    }),
+    peerFailures: new Counter({
+      name: 'tetris_daemon_peer_failures_total',
+      help: 'Times that a peer was dropped: silent, or refuted because its bytes were not what it said',
+      labelNames: ['reason'],
       registers,
     }),
     restoredBytes: new Counter({

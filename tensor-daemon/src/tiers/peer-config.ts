@@ -1,0 +1,74 @@
+import { readFileSync } from 'node:fs';
+import { errorMessage, PluginError } from '@tetris/common';
+
+/** Keys of the configuration that are about peers. */
+export interface PeerConfig {
+  peerListen: string;
+  peers: readonly string[];
+  peerSecretPath: string;
+  peerTlsCertPath: string;
+  peerTlsKeyPath: string;
+  peerTlsCaPath: string;
+  peerBytesPerSecondMax: number;
+  peerParallelism: number;
+  peerConnectionsMax: number;
+  peerTimeoutMs: number;
+  peerRetryMs: number;
+}
+
+/** What a daemon shows to its peers and asks of them. */
+export interface PeerCredentials {
+  secret?: string;
+  /** Own certificate and key, and the authority that both sides must be signed by. */
+  tls?: { cert: Buffer; key: Buffer; ca: Buffer };
+}
+
+/** Shortest secret taken. */
+const SECRET_CHARS_MIN = 16;
+
+/**
+ * Reads secret and certificates.
+ * @returns undefined where no peers are configured
+ * @throws PluginError `ERR_CONFIG_INVALID` where there are peers and nothing to know them by
+ */
+export function readPeerCredentials(config: PeerConfig): PeerCredentials | undefined {
+  const { peerListen, peers, peerSecretPath, peerTlsCertPath, peerTlsKeyPath, peerTlsCaPath } = config;
+  if (peerListen === '' && peers.length === 0) return undefined;
+  const tlsPaths = [peerTlsCertPath, peerTlsKeyPath, peerTlsCaPath];
+  const hasTls = tlsPaths.some((path) => path !== '');
+  if (hasTls && tlsPaths.includes(''))
+    throw invalid('mutual TLS needs peerTlsCertPath, peerTlsKeyPath and peerTlsCaPath');
+  if (!hasTls && peerSecretPath === '') throw invalid('peers need peerSecretPath, or certificates for mutual TLS');
+  const scheme = hasTls ? 'https:' : 'http:';
+  for (const peer of peers) {
+    if (!URL.canParse(peer) || new URL(peer).protocol !== scheme) throw invalid(`peer '${peer}' is no ${scheme}// URL`);
+  }
+  const secret = peerSecretPath === '' ? undefined : read(peerSecretPath).toString('utf8').trim();
+  if (secret !== undefined && secret.length < SECRET_CHARS_MIN) {
+    throw invalid(`the secret in ${peerSecretPath} has less than ${SECRET_CHARS_MIN} characters`);
+  }
+  return {
+    ...(secret !== undefined && { secret }),
+    ...(hasTls && { tls: { cert: read(peerTlsCertPath), key: read(peerTlsKeyPath), ca: read(peerTlsCaPath) } }),
+  };
+}
+
+/** `host:port` of an address to listen at. @throws PluginError `ERR_CONFIG_INVALID` */
+export function parseListen(text: string): { host: string; port: number } {
+  const match = /^(.+):(\d{1,5})$/.exec(text);
+  const [, host, port] = match ?? [];
+  if (host === undefined || Number(port) > 65_535) throw invalid(`peerListen '${text}' is not host:port`);
+  return { host: host.replace(/^\[(.*)\]$/, '$1'), port: Number(port) };
+}
+
+function read(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw invalid(`${path} cannot be read: ${errorMessage(error)}`);
+  }
+}
+
+function invalid(reason: string): PluginError {
+  return new PluginError('ERR_CONFIG_INVALID', `peers: ${reason}`);
+}

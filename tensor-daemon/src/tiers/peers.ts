@@ -1,0 +1,42 @@
+import type { Logger } from '@tetris/common';
+import type { DaemonMetrics } from '../metrics';
+import type { Store } from '../store/store';
+import type { DiskTier } from './disk-tier';
+import { type PeerConfig, readPeerCredentials } from './peer-config';
+import { startPeerServer } from './peer-server';
+import { type PeerLimits, PeerTier } from './peer-tier';
+import { Bandwidth } from './rate-limit';
+
+export interface PeersParts {
+  store: Store;
+  disk: DiskTier | undefined;
+  metrics: Pick<DaemonMetrics, 'peerFailures'>;
+  log: Logger;
+}
+
+/** This daemon among its peers: what it asks of them, and the end of what it serves to them. */
+export interface Peers {
+  readonly tier: PeerTier | undefined;
+  close(): Promise<void>;
+}
+
+/** Both directions as configured, each with the bandwidth to itself. @throws PluginError `ERR_CONFIG_INVALID` */
+export async function openPeers(
+  config: PeerConfig & PeerLimits,
+  { store, disk, metrics, log }: PeersParts,
+): Promise<Peers> {
+  const credentials = readPeerCredentials(config);
+  if (credentials === undefined) return { tier: undefined, close: async () => undefined };
+  const bandwidth = (): Bandwidth => new Bandwidth(config.peerBytesPerSecondMax);
+  const layouts = [store.layout, ...(disk === undefined ? [] : [disk.layout])];
+  const server =
+    config.peerListen === ''
+      ? undefined
+      : await startPeerServer(config, { layouts, credentials, bandwidth: bandwidth(), log });
+  const tier =
+    config.peers.length === 0
+      ? undefined
+      : new PeerTier(config, { credentials, bandwidth: bandwidth(), metrics, log, now: Date.now });
+  if (server !== undefined) log.info({ port: server.port, tls: credentials.tls !== undefined }, 'serving peers');
+  return { tier, close: async () => server?.close() };
+}

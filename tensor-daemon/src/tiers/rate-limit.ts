@@ -1,0 +1,33 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** When the next bytes may pass, so that no second sees more than its share. Pure. */
+export class Bandwidth {
+  readonly #bytesPerSecond: number;
+  #freeMs = 0;
+
+  /** @param bytesPerSecond 0: no bound */
+  constructor(bytesPerSecond: number) {
+    this.#bytesPerSecond = bytesPerSecond;
+  }
+
+  /** Books `bytes`. @returns ms to wait before passing them on */
+  book(bytes: number, nowMs: number): number {
+    if (this.#bytesPerSecond === 0) return 0;
+    const startMs = Math.max(nowMs, this.#freeMs);
+    this.#freeMs = startMs + (1_000 * bytes) / this.#bytesPerSecond;
+    return this.#freeMs - nowMs;
+  }
+}
+
+/** Passes a stream on within a bandwidth that it shares with others. */
+export async function* throttled(
+  source: AsyncIterable<Uint8Array>,
+  bandwidth: Bandwidth,
+  signal?: AbortSignal,
+): AsyncGenerator<Uint8Array, void, void> {
+  for await (const chunk of source) {
+    const waitMs = bandwidth.book(chunk.length, performance.now());
+    if (waitMs > 0) await delay(waitMs, undefined, signal === undefined ? {} : { signal });
+    yield chunk;
+  }
+}
