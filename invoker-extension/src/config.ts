@@ -1,6 +1,6 @@
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { configSchema, key } from '@tetris/common';
+import { configSchema, KAFKA_SECURITY_KEYS, key } from '@tetris/common';
 import { STORE_LEVELS } from './activations/store-policy';
 import { DOCKER_KEYS } from './containers/docker-config';
 import { KEEP_ALIVE_POLICIES } from './scaling/keep-alive-policy';
@@ -49,6 +49,11 @@ export const invokerConfig = configSchema('invoker', {
     600_000,
     'ms',
     'Idle time after which an instance is removed; the most that any policy keeps.',
+  ),
+  stemCells: key.list(
+    [],
+    'kind@memory=count',
+    'Containers kept started for the first action of this kind with exactly this memory, such as nodejs:tetris@256m=2; ended when memory is short.',
   ),
   tickMs: key.integer(200, 'ms', 'How often idle times and waits are looked at.', { min: 10 }),
   kinds: key.list(
@@ -144,6 +149,7 @@ export const invokerConfig = configSchema('invoker', {
   ),
   kafkaBrokers: key.list(['127.0.0.1:9092'], 'host:port', 'Brokers.'),
   kafkaReplicationFactor: key.integer(1, 'count', 'Of the topics that this process creates.', { min: 1 }),
+  ...KAFKA_SECURITY_KEYS,
   couchUrl: key.text('http://127.0.0.1:5984', 'URL', 'Entity database, credentials included.'),
   couchPrefix: key.text('whisk_local_', 'text', "Prefix of the databases' names; Ansible's db_prefix."),
   redisUrl: key.text('redis://127.0.0.1:6379', 'URL', 'Registry, shared with the load balancers.'),

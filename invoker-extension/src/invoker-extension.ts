@@ -28,6 +28,8 @@ import { Manifests } from './containers/manifests';
 import { Pool } from './containers/pool';
 import { Registrar } from './containers/registrar';
 import { Sampler } from './containers/sampler';
+import { StemCellKeeper } from './containers/stem-cell-keeper';
+import { parseStemCells } from './containers/stem-cells';
 import { Heartbeat } from './heartbeat';
 import { InventoryPublisher } from './inventory';
 import { type InvokerMetrics, invokerMetrics } from './metrics';
@@ -75,6 +77,7 @@ export class InvokerExtension {
   readonly #pool: Pool<Ticket>;
   readonly #manager: InstanceManager;
   readonly #registrar: Registrar;
+  readonly #stemCells: StemCellKeeper;
   readonly #sampler: Sampler;
   readonly #autoscaler: Autoscaler;
   readonly #manifests: Manifests;
@@ -152,10 +155,18 @@ export class InvokerExtension {
       log,
       nowMs,
     });
+    this.#stemCells = new StemCellKeeper({
+      plans: parseStemCells(config.stemCells),
+      factory,
+      registrar: this.#registrar,
+      env: containerEnvironment(config),
+      log,
+    });
     this.#manager = new InstanceManager({
       pool: this.#pool,
       factory,
       registrar: this.#registrar,
+      stemCells: this.#stemCells,
       runner: new Runner({ replyBytesMax: config.replyBytesMax, truncationBytes: config.truncationBytes, nowMs }),
       answerer: this.#answerer,
       nextFor: (job) => this.#autoscaler.arrived(job),
@@ -216,7 +227,8 @@ export class InvokerExtension {
     this.#sampler.start();
     this.#inventory?.start();
     this.#status.start();
-    this.#every(config.tickMs, () => this.#manager.apply(this.#pool.tick(this.#nowMs())));
+    this.#every(config.tickMs, () => this.#tick());
+    this.#tick();
     this.#every(config.planMs, () => this.#autoscaler.plan());
     this.#every(config.reconcileMs, () => void this.#registrar.reconcile());
     // The topic is made and read before the first ping, because a health test answers it at once.
@@ -249,6 +261,7 @@ export class InvokerExtension {
   async stop(): Promise<void> {
     const { config, entities, factory, log } = this.#parts;
     await this.#heartbeat.disable();
+    this.#stemCells.stop();
     await this.#status.draining();
     const finished = this.#subscription?.stop() ?? Promise.resolve();
     this.#manager.apply(this.#pool.drain(this.#nowMs()));
@@ -310,6 +323,16 @@ export class InvokerExtension {
       this.#parts.log.error({ reason: errorMessage(error) }, 'malformed message dropped');
       return undefined;
     }
+  }
+
+  /** Stem cells have what memory nobody waits for. */
+  #tick(): void {
+    const { memory } = this.#pool;
+    if (this.#pool.short) this.#stemCells.drop();
+    else this.#stemCells.refill((bytes) => memory.fits(bytes));
+    memory.setAside(this.#stemCells.reservedBytes);
+    this.#counts.stemCells.set(this.#stemCells.waiting);
+    this.#manager.apply(this.#pool.tick(this.#nowMs()));
   }
 
   #every(intervalMs: number, work: () => void): void {

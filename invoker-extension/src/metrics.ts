@@ -18,6 +18,8 @@ export interface InvokerMetrics {
   instances: Gauge<'state'>;
   /** Living instances with an objective, by shape. */
   shapes: Gauge<'shape'>;
+  /** Containers that wait for an action. */
+  stemCells: Gauge;
   waiting: Gauge;
   memoryUsedBytes: Gauge;
   initSeconds: Histogram;
@@ -44,6 +46,7 @@ export function invokerMetrics(registry: Registry): InvokerMetrics {
     shapes: gauge('shaped_instances', 'Living instances of actions with an objective, by workers, threads and batch', [
       'shape',
     ]),
+    stemCells: gauge('stem_cells', 'Containers that run and wait for the first action of their kind and memory'),
     waiting: gauge('waiting_activations', 'Activations that wait for an instance'),
     memoryUsedBytes: gauge('memory_used_bytes', 'Leased store bytes and private bytes of instances'),
     initSeconds: seconds('init_seconds', 'Time of successful inits'),

@@ -3,6 +3,8 @@ import type { InstanceSettings } from '../scaling/settings';
 import type { CallOptions, Container, ContainerFactory, ContainerReply } from './container';
 import { InstanceLogs, type LogWaits } from './logs';
 import type { Registrar } from './registrar';
+import type { StemCell } from './stem-cell-keeper';
+import type { StemCellKind } from './stem-cells';
 
 export interface FunctionInstanceOptions {
   id: number;
@@ -14,6 +16,8 @@ export interface FunctionInstanceOptions {
   settings: InstanceSettings;
   factory: ContainerFactory;
   registrar: Registrar;
+  /** A container that waits for an action of this kind and memory, with its token. */
+  takeCell?: ((kind: StemCellKind) => StemCell | undefined) | undefined;
   logWaits: LogWaits;
   /** Environment beside what the factory adds. */
   env: Readonly<Record<string, string>>;
@@ -55,8 +59,17 @@ export class FunctionInstance {
     return this.#container !== undefined;
   }
 
-  /** Registers and creates. @throws PluginError `ERR_CONTAINER_START`, with nothing left behind */
+  /** Registers and creates, or takes a stem cell. @throws PluginError `ERR_CONTAINER_START`, with nothing left behind */
   async create(): Promise<void> {
+    const { takeCell, action, registrar, namespace } = this.#options;
+    const cell = takeCell?.({ kind: action.exec.kind, memoryBytes: action.limits.memory * MIB });
+    if (cell === undefined) return this.#createContainer();
+    this.#token = cell.token;
+    this.#adopt(cell.container);
+    await registrar.assign(cell.token, namespace);
+  }
+
+  async #createContainer(): Promise<void> {
     const { registrar, factory, namespace, action, id, env } = this.#options;
     const { token, viewPath } = await registrar.register(namespace);
     this.#token = token;
@@ -70,12 +83,16 @@ export class FunctionInstance {
         ...(viewPath === undefined ? {} : { viewPath }),
         env,
       });
-      container.onLog((line) => this.logs.line(line));
-      this.#container = container;
+      this.#adopt(container);
     } catch (error) {
       await registrar.release(token);
       throw error;
     }
+  }
+
+  #adopt(container: Container): void {
+    container.onLog((line) => this.logs.line(line));
+    this.#container = container;
   }
 
   /** Resolves when the container is no more. */

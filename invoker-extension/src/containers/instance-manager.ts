@@ -20,6 +20,7 @@ import type { GroupDescription } from './group';
 import type { LogWaits } from './logs';
 import type { Pool, PoolCommand, Refusal } from './pool';
 import type { Registrar } from './registrar';
+import type { StemCellKeeper } from './stem-cell-keeper';
 
 /** An activation on its way; answered exactly once. */
 export interface Ticket {
@@ -46,6 +47,7 @@ export interface InstanceManagerOptions {
   registrar: Registrar;
   runner: Runner;
   answerer: Answerer;
+  stemCells: StemCellKeeper;
   /** An activation has come: what its group's next instance is to be. */
   nextFor: (job: ActivationJob) => Pick<GroupDescription, 'settings' | 'held'>;
   manifestOf: (revision: string) => ActionManifest | undefined;
@@ -262,7 +264,7 @@ export class InstanceManager {
   }
 
   #instance(id: number, job: ActivationJob, settings: InstanceSettings): FunctionInstance {
-    const { factory, registrar, logWaits, env, log } = this.#options;
+    const { factory, registrar, stemCells, logWaits, env, log } = this.#options;
     const instance = new FunctionInstance({
       id,
       action: job.action,
@@ -271,6 +273,7 @@ export class InstanceManager {
       settings,
       factory,
       registrar,
+      takeCell: (kind) => stemCells.take(kind),
       logWaits,
       env,
       log,

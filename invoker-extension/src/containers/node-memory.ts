@@ -1,6 +1,6 @@
 /**
- * The node's memory in the plugin's terms: bytes of the store that somebody holds + private bytes of instances, so a
- * shared tensor counts once. Pure.
+ * The node's memory in the plugin's terms: bytes of the store that somebody holds + private bytes of instances + what
+ * stem cells reserve, so a shared tensor counts once. Pure.
  */
 import type { ActionManifest } from '@tetris/common';
 
@@ -20,6 +20,7 @@ interface InstanceMemory {
 export class NodeMemory {
   readonly budgetBytes: number;
   #leasedBytes = 0;
+  #asideBytes = 0;
   readonly #instances = new Map<number, InstanceMemory>();
   /** Instances that hold a tensor, by its digest. */
   readonly #holders = new Map<string, number>();
@@ -30,7 +31,7 @@ export class NodeMemory {
   }
 
   get usedBytes(): number {
-    return this.#leasedBytes + this.#instanceBytes;
+    return this.#leasedBytes + this.#asideBytes + this.#instanceBytes;
   }
 
   /** Private bytes as measured before, or the limit; plus the tensors that no living instance here holds. */
@@ -72,6 +73,11 @@ export class NodeMemory {
   /** The daemon's count of bytes that some lease holds. */
   leased(bytes: number): void {
     this.#leasedBytes = bytes;
+  }
+
+  /** Bytes of containers that belong to no instance. */
+  setAside(bytes: number): void {
+    this.#asideBytes = bytes;
   }
 
   bytesOf(instance: number): number {

@@ -5,6 +5,7 @@
  * A stem cell's container has its token from the start, so an instance made from one takes over the cell's token; its
  * namespace is announced to the daemon when it is taken. Source: OpenWhisk's manifest, `stemCells`.
  */
+import { parseBytes, PluginError } from '@tetris/common';
 
 /** So many containers of this kind with exactly this memory limit. */
 export interface StemCellPlan {
@@ -19,6 +20,17 @@ export type StemCellKind = Omit<StemCellPlan, 'count'>;
 interface Stock<Cell> extends StemCellPlan {
   ready: Cell[];
   starting: number;
+}
+
+/** Reads plans such as `nodejs:tetris@256m=2`. @throws PluginError `ERR_CONFIG_INVALID` that names the entry */
+export function parseStemCells(entries: readonly string[]): StemCellPlan[] {
+  return entries.map((entry) => {
+    const [, kind = '', memory = '', count = ''] = /^([^@]+)@([^=]+)=(\d+)$/.exec(entry) ?? [];
+    const memoryBytes = parseBytes(memory);
+    if (kind !== '' && memoryBytes !== undefined && Number(count) > 0)
+      return { kind, memoryBytes, count: Number(count) };
+    throw new PluginError('ERR_CONFIG_INVALID', `stem cells '${entry}' are not of the form kind@memory=count`);
+  });
 }
 
 /** @typeParam Cell what the owner keeps for a waiting container */

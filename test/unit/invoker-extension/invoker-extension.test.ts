@@ -1,4 +1,8 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type Activation, MESSAGE_BYTES_MAX, type StoreTotals, TOPIC_SETTINGS, valueOf } from '@tetris/common';
+import { FileArchive } from '../../../invoker-extension/src/profiler/archive';
 import { aMessage, answered, aStoredAction, type Behaviour, echo, FakeFactory } from '../../support/invoker';
 import { type BenchOptions, InvokerBench } from '../../support/invoker-bench';
 import { until } from '../../support/until';
@@ -402,5 +406,125 @@ describe('the invoker', () => {
     expect(subject.extension.status().warm).toEqual([{ action: 'guest/classify@5-abc', namespace: 'guest', room: 1 }]);
     await factory.containers[0]?.destroy();
     await until(() => living.size === 0);
+  });
+});
+
+describe('stem cells', () => {
+  const small = aStoredAction({ limits: { timeout: 10_000, memory: 256, logs: 1, concurrency: 1 } });
+
+  it('are started before anybody asks, taken by the first action of their kind and memory, and replaced', async () => {
+    const subject = await bench({ actions: [small], config: { stemCells: 'nodejs:20@256m=1' } });
+    const { containers } = subject.factory;
+    await until(() => containers.length === 1);
+    const [cell] = containers;
+    await subject.send(aMessage());
+    await subject.freed(1);
+    expect(cell?.calls).toEqual(['/init', '/run']);
+    expect(cell?.spec.namespace).toBeUndefined();
+    await until(() => containers.length === 2);
+    expect(containers[1]?.calls).toEqual([]);
+  });
+
+  it('are not for another memory limit', async () => {
+    const subject = await bench({ actions: [small], config: { stemCells: 'nodejs:20@128m=1' } });
+    const { containers } = subject.factory;
+    await until(() => containers.length === 1);
+    await subject.send(aMessage());
+    await subject.freed(1);
+    expect(containers.map(({ calls }) => calls)).toEqual([[], ['/init', '/run']]);
+  });
+
+  it('leave when an action wants their memory', async () => {
+    const subject = await bench({ actions: [small], config: { stemCells: 'nodejs:20@128m=1', memory: '300m' } });
+    const { containers } = subject.factory;
+    await until(() => containers.length === 1 && subject.extension.status().memoryUsedBytes === 128 * 1024 ** 2);
+    await subject.send(aMessage());
+    await subject.freed(1);
+    expect(containers[0]?.calls).toEqual(['destroy']);
+    expect(subject.records[0]?.response.statusCode).toBe(0);
+  });
+
+  it('expected failure: one that cannot start is tried again, and one that died is replaced', async () => {
+    const factory = new FakeFactory();
+    factory.fails = true;
+    const subject = await bench({ factory, config: { stemCells: 'nodejs:20@256m=1' } });
+    factory.fails = false;
+    await until(() => factory.containers.length === 1);
+    await factory.containers[0]?.destroy();
+    await until(() => factory.containers.length === 2);
+    expect(subject.extension.status().warm).toEqual([]);
+  });
+});
+
+describe('actions with an objective', () => {
+  const slo = (annotations: { key: string; value: unknown }[] = []) =>
+    aStoredAction({
+      exec: { kind: 'nodejs:tetris', code: 'function main(args) { return args; }', binary: false },
+      annotations: [{ key: 'tetris-slo', value: 400 }, { key: 'provide-api-key', value: false }, ...annotations],
+      limits: { timeout: 10_000, memory: 256, logs: 0, concurrency: 1 },
+    });
+
+  /** Answers as late as told, and keeps what `/init` was told. */
+  function slow(runMs: number): { factory: FakeFactory; inits: Record<string, unknown>[] } {
+    const inits: Record<string, unknown>[] = [];
+    const factory = new FakeFactory(async (path, body, container) => {
+      if (path === '/init') {
+        inits.push((body.value as { tetris: Record<string, unknown> }).tetris);
+        return answered(200, {});
+      }
+      await new Promise((wait) => setTimeout(wait, runMs));
+      container.sentinels(String(body.activation_id));
+      return answered(200, {});
+    });
+    return { factory, inits };
+  }
+
+  it('start in the default shape with room for what it executes, whatever the concurrency of others is', async () => {
+    const { factory, inits } = slow(20);
+    const subject = await bench({ factory, actions: [slo()], config: { concurrency: 8 } });
+    await subject.send(aMessage(), aMessage());
+    await subject.freed(2);
+    expect(inits[0]).toEqual({ workers: 1, threads: 1, batch: 1, batchWaitMs: 0, sloMs: 400 });
+    expect(factory.containers).toHaveLength(2);
+  });
+
+  it('take a profile made beforehand from the archive, and start the shape that it names', async () => {
+    const profilePath = mkdtempSync(join(tmpdir(), 'profiles-'));
+    const sha256 = 'e'.repeat(64);
+    const point = (concurrency: number, batch: number) => ({
+      variant: 'optimized' as const,
+      cpu: concurrency,
+      concurrency,
+      threads: 1,
+      batch,
+    });
+    const figures = { throughput: 0, loadMs: 1, peakBytes: 1, steadyBytes: 50 * 1024 ** 2, samples: 9 };
+    const measured = (concurrency: number, batch: number, ms: number) => ({
+      source: 'measured' as const,
+      point: point(concurrency, batch),
+      measurement: { ...figures, p50Ms: ms, p95Ms: ms, p99Ms: ms },
+    });
+    await new FileArchive(profilePath).save({
+      sha256,
+      bytes: 1234,
+      name: 'model',
+      machine: { cpu: 'test', cores: 2, memoryBytes: 1, node: 'v20', onnxruntime: '1' },
+      tensorBytes: 0,
+      // One worker is too slow for the objective.
+      entries: [measured(1, 1, 1000), measured(2, 1, 30), measured(2, 4, 60)],
+    });
+    const { factory, inits } = slow(30);
+    const actions = [slo([{ key: 'tetris-profile', value: `${sha256}-1234` }])];
+    const config = { profilePath, planMs: 100, keepAliveMs: 300, scaleCores: 8, shapeWorkersMax: 1, shapeBatchMax: 1 };
+    const subject = await bench({ factory, actions, config });
+    // The first one came before the profile was read.
+    await subject.send(aMessage());
+    await until(() => inits.length === 1 && subject.extension.status().warm.length === 0);
+    await subject.send(aMessage());
+    await subject.freed(2);
+    expect(inits[1]).toEqual({ workers: 2, threads: 1, batch: 1, batchWaitMs: 0, sloMs: 400 });
+    subject.extension.status();
+    expect(await subject.extension.metrics.metrics()).toContain('shaped_instances{shape="p=2 t=1 b=1"} 1');
+    rmSync(profilePath, { recursive: true });
   });
 });

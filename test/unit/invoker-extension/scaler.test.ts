@@ -17,7 +17,8 @@ const OPTIONS: ScalerOptions = {
   groupsMax: 3,
   profile: { shapes: shapesUpTo(4, 8), shapesMax: 64, samples: 64, samplesMin: 20, drift: 0.2 },
 };
-const FIRST: InstanceSettings = { room: 1, workers: 1, threads: 1, batch: 1, batchWaitMs: 0, sloMs: SLO_MS };
+const SINGLE: InstanceSettings = { room: 1, workers: 1, threads: 1, batch: 1, batchWaitMs: 0 };
+const FIRST: InstanceSettings = { ...SINGLE, sloMs: SLO_MS };
 const GROUP: ScaledGroup = { key: 'g', revision: 'r', sloMs: SLO_MS, first: FIRST, batchMax: 8, roomMax: 500 };
 
 const row = (concurrency: number, batch: number, latencyMs: number, mb: number): ProfileRow => ({
@@ -211,10 +212,9 @@ describe('Scaler and pool in simulated time', () => {
       privateBytes: (60 + 15 * (concurrency - 1)) * MB,
     });
     const times = arrivals((nowMs) => (Math.floor(nowMs / 10_000) % 3 === 0 ? 120 : 30), 180_000, random);
-    const { sloMs: _none, ...single } = FIRST;
     const common = { sloMs: SLO_MS, truth, random };
     const scaled = new Simulation({ ...common, settings: FIRST, scaler: new Scaler(OPTIONS) }).run(times, 240_000);
-    const one = new Simulation({ ...common, settings: single }).run(times, 240_000);
+    const one = new Simulation({ ...common, settings: SINGLE }).run(times, 240_000);
     expect([scaled.refused, one.refused]).toEqual([0, 0]);
     expect(scaled.attained()).toBeGreaterThan(0.95);
     expect(scaled.attained()).toBeGreaterThan(one.attained() - 0.025);

@@ -1,4 +1,4 @@
-import { StemCells } from '../../../invoker-extension/src/containers/stem-cells';
+import { parseStemCells, StemCells } from '../../../invoker-extension/src/containers/stem-cells';
 
 const MIB = 1024 ** 2;
 const SMALL = { kind: 'nodejs:tetris', memoryBytes: 256 * MIB };
@@ -73,4 +73,20 @@ describe('StemCells', () => {
   ])('bad call: a plan that cannot be kept (%#)', (plans, text) => {
     expect(() => new StemCells(plans)).toThrow(text);
   });
+});
+
+describe('parseStemCells', () => {
+  it('reads kind, memory and count', () => {
+    expect(parseStemCells(['nodejs:tetris@256m=2', 'nodejs:20@1g=1'])).toEqual([
+      { ...SMALL, count: 2 },
+      { kind: 'nodejs:20', memoryBytes: 1024 * MIB, count: 1 },
+    ]);
+  });
+
+  it.each(['nodejs:20', 'nodejs:20@256m', 'nodejs:20@much=1', '@256m=1', 'nodejs:20@256m=0', 'nodejs:20@256m=-1'])(
+    "bad call: names the entry '%s' that it cannot read",
+    (entry) => {
+      expect(() => parseStemCells([entry])).toThrow(`stem cells '${entry}'`);
+    },
+  );
 });

@@ -1,0 +1,122 @@
+/** Starts the containers that stem cells are, hands them out, and gives their memory back when somebody wants it. */
+import { errorMessage, type Logger } from '@tetris/common';
+import type { Container, ContainerFactory } from './container';
+import type { Registrar } from './registrar';
+import { type StemCellKind, type StemCellPlan, StemCells } from './stem-cells';
+
+/** A container that runs and has not been initialised, with its token at the daemon. */
+export interface StemCell {
+  token: string;
+  container: Container;
+}
+
+export interface StemCellKeeperOptions {
+  plans: readonly StemCellPlan[];
+  factory: ContainerFactory;
+  registrar: Registrar;
+  /** Environment of the containers, the same that instances get. */
+  env: Readonly<Record<string, string>>;
+  log: Logger;
+}
+
+/** The daemon's name for a namespace that is not known yet. */
+const NO_NAMESPACE = '_';
+
+export class StemCellKeeper {
+  readonly #options: StemCellKeeperOptions;
+  readonly #cells: StemCells<StemCell>;
+  readonly #waiting = new Set<StemCell>();
+  #nextId = 1;
+  #stopped = false;
+
+  /** @throws RangeError for plans that cannot be kept */
+  constructor(options: StemCellKeeperOptions) {
+    this.#options = options;
+    this.#cells = new StemCells(options.plans);
+  }
+
+  /** Cells ready to be taken. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /** Memory that waiting and starting cells are counted with. */
+  get reservedBytes(): number {
+    return this.#cells.reservedBytes;
+  }
+
+  /** Starts what is missing. @param fits whether so much more memory may be used, cells already asked for included */
+  refill(fits: (bytes: number) => boolean): void {
+    if (this.#stopped) return;
+    let bytes = 0;
+    for (const kind of this.#cells.missing()) {
+      bytes += kind.memoryBytes;
+      if (fits(bytes)) void this.#start(kind);
+      else this.#cells.failed(kind);
+    }
+  }
+
+  /** A cell of exactly this kind and memory, which is the caller's from now on. */
+  take(kind: StemCellKind): StemCell | undefined {
+    const cell = this.#cells.take(kind);
+    if (cell !== undefined) this.#waiting.delete(cell);
+    return cell;
+  }
+
+  /** Ends the waiting cells: their memory is wanted. */
+  drop(): void {
+    for (const cell of this.#waiting) {
+      // No longer to be taken, nor counted; the rest follows from the container's end.
+      this.#cells.lost(cell);
+      void this.#destroy(cell.container);
+    }
+  }
+
+  /** No more cells from now on; those that wait are ended. */
+  stop(): void {
+    this.#stopped = true;
+    this.drop();
+  }
+
+  async #start(kind: StemCellKind): Promise<void> {
+    const { factory, registrar, env, log } = this.#options;
+    const { token, viewPath } = await registrar.register(NO_NAMESPACE);
+    try {
+      const container = await factory.create({
+        name: `stem-${this.#nextId++}`,
+        ...kind,
+        instance: token,
+        ...(viewPath === undefined ? {} : { viewPath }),
+        env,
+      });
+      this.#keep(kind, { token, container });
+    } catch (error) {
+      this.#cells.failed(kind);
+      await registrar.release(token);
+      log.warn({ kind: kind.kind, reason: errorMessage(error) }, 'stem cell did not start');
+    }
+  }
+
+  #keep(kind: StemCellKind, cell: StemCell): void {
+    this.#cells.started(kind, cell);
+    this.#waiting.add(cell);
+    // One that was taken is released by the instance that it became.
+    void cell.container.ended.then(() =>
+      this.#forget(cell) ? this.#options.registrar.release(cell.token) : undefined,
+    );
+    if (this.#stopped) this.drop();
+  }
+
+  #forget(cell: StemCell): boolean {
+    this.#cells.lost(cell);
+    return this.#waiting.delete(cell);
+  }
+
+  async #destroy(container: Container): Promise<void> {
+    try {
+      await container.destroy();
+    } catch (error) {
+      this.#options.log.error({ err: error }, 'stem cell was not destroyed');
+    }
+  }
+}
