@@ -35,6 +35,7 @@ need() { # need <command> <what for> <Debian package>...: the first package that
 
 need redis-server 'the registry' redis-server
 need java 'the broker' openjdk-17-jre-headless default-jre-headless
+need openssl 'a broker with TLS' openssl
 need dockerd 'tests with containers' docker.io
 need docker 'tests with containers' docker.io docker-cli
 need iptables 'tests with containers' iptables

@@ -4,6 +4,7 @@ export { INSTANCE_ENVIRONMENT } from './environment';
 export * from './log';
 export * from './openwhisk/index';
 export * from './bus/bus';
+export * from './bus/kafka-security';
 export { MemoryBus } from './bus/memory-bus';
 export * from './entities/entity-store';
 export { EmbeddedStore, type EmbeddedStoreOptions } from './entities/embedded-store';

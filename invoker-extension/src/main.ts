@@ -1,5 +1,13 @@
 /** One invoker of a cluster: Kafka, CouchDB, Redis; process or Docker containers; a tensor daemon beside it. */
-import { createLogger, DaemonOperator, errorMessage, type Logger, PluginError, readConfig } from '@tetris/common';
+import {
+  createLogger,
+  DaemonOperator,
+  errorMessage,
+  kafkaSecurity,
+  type Logger,
+  PluginError,
+  readConfig,
+} from '@tetris/common';
 import { CouchStore } from '@tetris/common/couch';
 import { KafkaBus } from '@tetris/common/kafka';
 import { RedisRegistry } from '@tetris/common/redis';
@@ -45,6 +53,7 @@ async function main(): Promise<void> {
       brokers: config.kafkaBrokers,
       clientId: `tetris-invoker${config.instance}`,
       replicationFactor: config.kafkaReplicationFactor,
+      ...kafkaSecurity(config),
     },
     log,
   );

@@ -1,6 +1,6 @@
 /** Configuration of the load balancer, component `balancer`. */
 import type { z } from 'zod';
-import { configSchema, key } from '@tetris/common';
+import { configSchema, KAFKA_SECURITY_KEYS, key } from '@tetris/common';
 
 export const balancerConfig = configSchema('balancer', {
   firstVirtualInvoker: key.integer(
@@ -33,6 +33,7 @@ export const balancerConfig = configSchema('balancer', {
   kafkaBrokers: key.list(['127.0.0.1:9092'], 'host:port', 'Brokers of the controllers'),
   invokerKafkaBrokers: key.list([], 'host:port', 'Brokers of the invokers where these are others'),
   kafkaReplicationFactor: key.integer(1, 'count', 'Of the topics that this process creates', { min: 1 }),
+  ...KAFKA_SECURITY_KEYS,
   redisUrl: key.text('redis://127.0.0.1:6379', 'URL', 'Registry'),
   couchUrl: key.text('http://127.0.0.1:5984', 'URL', 'Entity database, credentials included'),
   couchPrefix: key.text('whisk_local_', 'text', "Prefix of the databases' names; Ansible's db_prefix"),

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** The load balancer as a process of a cluster: between Kafka, CouchDB and Redis. SIGTERM and SIGINT drain it. */
-import { createLogger, errorMessage, readConfig } from '@tetris/common';
+import { createLogger, errorMessage, kafkaSecurity, readConfig } from '@tetris/common';
 import { CouchStore } from '@tetris/common/couch';
 import { KafkaBus } from '@tetris/common/kafka';
 import { RedisRegistry } from '@tetris/common/redis';
@@ -12,7 +12,8 @@ async function main(): Promise<void> {
   const log = createLogger(`balancer${config.firstVirtualInvoker}`, config.logLevel);
   const busAt = (brokers: readonly string[]): KafkaBus => {
     const clientId = `tetris-balancer${config.firstVirtualInvoker}`;
-    return new KafkaBus({ brokers, clientId, replicationFactor: config.kafkaReplicationFactor }, log);
+    const replicationFactor = config.kafkaReplicationFactor;
+    return new KafkaBus({ brokers, clientId, replicationFactor, ...kafkaSecurity(config) }, log);
   };
   const controllerBus = busAt(config.kafkaBrokers);
   const invokerBus = config.invokerKafkaBrokers.length === 0 ? controllerBus : busAt(config.invokerKafkaBrokers);

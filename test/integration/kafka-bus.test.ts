@@ -1,6 +1,15 @@
 /** {@link KafkaBus} on a real broker. */
 import { startKafka, type KafkaServer } from '@tetris/bench/servers';
-import { createLogger, isPluginError, TOPIC_SETTINGS } from '@tetris/common';
+import {
+  configSchema,
+  createLogger,
+  isPluginError,
+  KAFKA_SECURITY_KEYS,
+  kafkaSecurity,
+  type KafkaSecurity,
+  readConfig,
+  TOPIC_SETTINGS,
+} from '@tetris/common';
 import { KafkaBus, type KafkaOptions } from '@tetris/common/kafka';
 import { busContract } from '../support/bus-contract';
 import { until } from '../support/until';
@@ -105,6 +114,91 @@ describe('KafkaBus', () => {
     await expect(
       bus.subscribe({ topic: 'nor-this', group: 'g', capacity: 1, handler: () => undefined }),
     ).rejects.toMatchObject({ code: 'ERR_BUS_UNAVAILABLE' });
+    await bus.close();
+  });
+
+  it('hands out again after a crash what was not handled, and nothing before it', async () => {
+    await connect().ensureTopic('again', TOPIC_SETTINGS.completed);
+    const options = { topic: 'again', group: 'again', capacity: 4, commit: 'after' } as const;
+    const first = connect();
+    const begun: string[] = [];
+    const handled = (text: string): boolean => Number(text) < 20;
+    await first.subscribe({
+      ...options,
+      handler: ({ value }) => {
+        begun.push(value.toString());
+        return handled(value.toString()) ? undefined : new Promise<void>(() => undefined);
+      },
+    });
+    const sender = connect();
+    for (let index = 0; index < 22; index += 1) await sender.send('again', String(index));
+    await until(() => begun.length === 22);
+    // As a crash: what it has begun never ends, and its place in the group is given up without a word of its position.
+    void first.close();
+    const second: string[] = [];
+    const successor = connect();
+    await successor.subscribe({ ...options, handler: ({ value }) => void second.push(value.toString()) });
+    await until(() => second.includes('21'));
+    expect(second).toEqual(expect.arrayContaining(['20', '21']));
+    // Few come again of what was handled: those after the last commit, which goes with the next messages.
+    expect(second.length).toBeLessThanOrEqual(2 + options.capacity);
+    await Promise.all([successor.close(), sender.close()]);
+  });
+});
+
+describe('KafkaBus and a broker that asks for a certificate and a user', () => {
+  const securityOf = (change: Record<string, unknown> = {}): KafkaSecurity => {
+    const { caPath, certPath, keyPath, user, password } = kafka.secure;
+    const keys = {
+      kafkaTls: true,
+      kafkaTlsCaPath: caPath,
+      kafkaTlsCertPath: certPath,
+      kafkaTlsKeyPath: keyPath,
+      kafkaSaslMechanism: 'plain',
+      kafkaSaslUser: user,
+      kafkaSaslPassword: password,
+    };
+    return kafkaSecurity(readConfig(configSchema('balancer', KAFKA_SECURITY_KEYS), {}, { ...keys, ...change }));
+  };
+  const secured = (security: KafkaSecurity): KafkaBus =>
+    connect({ brokers: [kafka.secure.broker], startTimeoutMs: 3_000, sendTimeoutMs: 1_000, ...security });
+
+  it('makes topics, sends and reads', async () => {
+    const bus = secured(securityOf());
+    await bus.ensureTopic('secret', TOPIC_SETTINGS.completed);
+    const got: string[] = [];
+    await bus.subscribe({
+      topic: 'secret',
+      group: 'secret',
+      capacity: 1,
+      handler: ({ value }) => void got.push(value.toString()),
+    });
+    await bus.send('secret', 'whisper');
+    await until(() => got.length === 1);
+    expect(got).toEqual(['whisper']);
+    await bus.close();
+  });
+
+  it.each([
+    [
+      'no TLS',
+      {
+        kafkaTls: false,
+        kafkaTlsCaPath: '',
+        kafkaTlsCertPath: '',
+        kafkaTlsKeyPath: '',
+        kafkaSaslMechanism: 'none',
+        kafkaSaslUser: '',
+      },
+    ],
+    ['an authority that did not sign the broker', { kafkaTlsCaPath: '' }],
+    ['no certificate of its own', { kafkaTlsCertPath: '', kafkaTlsKeyPath: '' }],
+    ['the wrong password', { kafkaSaslPassword: 'guessed' }],
+  ])('expected failure: is refused with %s', async (_, change) => {
+    const bus = secured(securityOf(change));
+    await expect(bus.ensureTopic('refused', TOPIC_SETTINGS.completed)).rejects.toMatchObject({
+      code: 'ERR_BUS_UNAVAILABLE',
+    });
     await bus.close();
   });
 });

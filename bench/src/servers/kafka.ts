@@ -5,6 +5,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type Admin, type EachMessagePayload, Kafka, logLevel } from 'kafkajs';
+import { makeSecureListener, type SecureListener, secureProperties } from './kafka-certificates';
 import { freePort, type RunningServer, serverFolder, ServerProcess } from './server-process';
 
 /** Where `bench/servers/install.sh` puts the broker's class path. */
@@ -13,6 +14,8 @@ const JARS = join(__dirname, '..', '..', 'servers', '.cache', 'kafka');
 export interface KafkaServer extends RunningServer {
   /** `127.0.0.1:port`. */
   readonly broker: string;
+  /** The same broker for clients with a certificate and a user. */
+  readonly secure: SecureListener;
   /** Position that a group has committed in partition 0 of a topic; 0 where it has not. */
   committed(group: string, topic: string): Promise<number>;
   /** Everything in partition 0 of a topic that nobody writes to just now. */
@@ -20,11 +23,14 @@ export interface KafkaServer extends RunningServer {
 }
 
 /** KRaft, one node that is broker and controller. As in OpenWhisk's own deployment, topics are not created by themselves. */
-const properties = (port: number, controllerPort: number, folder: string): string => `
+const properties = (port: number, controllerPort: number, secure: SecureListener, folder: string): string => `
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:${controllerPort}
-listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}
+listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort},SECURE://${secure.broker}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL
+inter.broker.listener.name=PLAINTEXT
+${secureProperties(secure)}
 controller.listener.names=CONTROLLER
 log.dirs=${folder}/logs
 auto.create.topics.enable=false
@@ -44,7 +50,8 @@ export async function startKafka(): Promise<KafkaServer> {
   const folder = await serverFolder('kafka');
   const port = await freePort();
   const config = join(folder, 'server.properties');
-  await writeFile(config, properties(port, await freePort(), folder));
+  const secure = await makeSecureListener(await freePort(), folder);
+  await writeFile(config, properties(port, await freePort(), secure, folder));
   const java = ['-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=4', '-cp', `${JARS}/*`];
   const format = ['kafka.tools.StorageTool', 'format', '-t', 'dGV0cmlzLXRlc3QtMDAwMA', '-c', config];
   await promisify(execFile)('java', [...java, ...format]);
@@ -57,7 +64,7 @@ export async function startKafka(): Promise<KafkaServer> {
     answers: () => answersApiVersions(port),
   });
   const broker = `127.0.0.1:${port}`;
-  return Object.assign(server, { broker, ...observer(broker) });
+  return Object.assign(server, { broker, secure, ...observer(broker) });
 }
 
 /** An ApiVersions request, version 0, without client id: the broker accepts connections long before it answers them. */

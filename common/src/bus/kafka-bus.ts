@@ -7,32 +7,16 @@ import type { Logger } from '../log';
 import type { TopicSettings } from '../openwhisk/topics';
 import type { Bus, SubscribeOptions, Subscription } from './bus';
 import { busUnavailable } from './kafka-errors';
+import type { KafkaSecurity } from './kafka-security';
 import { type ConsumerTimes, KafkaSubscription } from './kafka-subscription';
 import { retryFor } from './retry';
 import { type QueuedBytes, type SendLimits, TopicSender } from './topic-sender';
 
-/** PEM texts. An empty object means TLS with the system's certificate authorities. */
-export interface KafkaTls {
-  ca?: string;
-  cert?: string;
-  key?: string;
-  /** @default true */
-  rejectUnauthorized?: boolean;
-}
-
-export interface KafkaSasl {
-  mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
-  username: string;
-  password: string;
-}
-
-export interface KafkaOptions extends Partial<SendLimits>, Partial<ConsumerTimes> {
+export interface KafkaOptions extends KafkaSecurity, Partial<SendLimits>, Partial<ConsumerTimes> {
   /** `host:port` of one or more brokers. */
   brokers: readonly string[];
   /** Shown in the broker's logs and metrics. */
   clientId: string;
-  tls?: KafkaTls;
-  sasl?: KafkaSasl;
   /** Of the topics that this bus creates. @default 1, as stock */
   replicationFactor?: number;
   /** ms a broker has to answer a request. @default 30000, as stock */
