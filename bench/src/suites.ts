@@ -19,6 +19,10 @@ export const SUITES: Readonly<Record<string, SuiteEntry>> = {
     description: 'tensor daemon and action runtime alone, beside plain processes: memory, load and run time',
     load: async () => (await import('./sharing/sharing.js')).suite,
   },
+  runtime: {
+    description: 'the action runtime alone: batching, two-phase load, overhead of a request',
+    load: async () => (await import('./runtime/runtime.js')).suite,
+  },
   placement: {
     description:
       'placement by tensor similarity in a simulated cluster: decision time, memory against hash and least loaded',

@@ -1,0 +1,93 @@
+import { START_ARGUMENTS } from '@tetris/action-runtime';
+import { type Container, ProcessFactory } from '@tetris/invoker-extension';
+import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { DaemonProcess } from '../sharing/daemon-process';
+
+/** What the action reports; see `actions/classify.js`. */
+export interface RunReport {
+  loadMs: number;
+  runMs: number[];
+  logits: number[];
+}
+
+/** What `/init` tells the runtime beside the action. */
+export interface InferenceSettings {
+  workers?: number;
+  batch?: number;
+  batchWaitMs?: number;
+}
+
+const CALL = { timeoutMs: 120_000, replyBytesMax: 1024 ** 2 };
+const MEMORY_BYTES = 512 * 1024 ** 2;
+
+/** One function instance with the action in it. */
+export class Instance {
+  readonly #container: Container;
+
+  constructor(container: Container) {
+    this.#container = container;
+  }
+
+  /** One activation. */
+  run(params: object): Promise<RunReport> {
+    return this.post('/run', params) as Promise<RunReport>;
+  }
+
+  /** @throws Error where it does not answer 200 */
+  async post(path: '/init' | '/run', value: object): Promise<unknown> {
+    const reply = await this.#container.post(path, JSON.stringify({ value }), CALL);
+    if (reply.outcome !== 'answered' || reply.status !== 200) throw new Error(`${path}: ${JSON.stringify(reply)}`);
+    const body = JSON.parse(reply.body) as { error?: unknown };
+    if (body.error !== undefined) throw new Error(`${path}: ${JSON.stringify(body.error)}`);
+    return body;
+  }
+
+  async stop(): Promise<void> {
+    await this.#container.destroy();
+  }
+}
+
+/** Starts instances of one action beside a daemon. */
+export class Instances {
+  readonly #daemon: DaemonProcess;
+  readonly #factory: ProcessFactory;
+  readonly #actionPath: string;
+  #started = 0;
+
+  /** @param folder models are here, and the containers' folders go here */
+  constructor(daemon: DaemonProcess, folder: string, actionPath: string) {
+    this.#daemon = daemon;
+    this.#actionPath = actionPath;
+    this.#factory = new ProcessFactory({
+      command: [process.execPath, ...START_ARGUMENTS],
+      workPath: join(folder, 'c'),
+      daemonSocketPath: daemon.socketPath,
+      modelRoots: [folder],
+      path: process.env['PATH'] ?? '',
+    });
+  }
+
+  /** An initialized instance that takes activations at once. @param env further variables of the runtime */
+  async start(tetris: InferenceSettings = {}, env: Readonly<Record<string, string>> = {}): Promise<Instance> {
+    const token = randomUUID();
+    const { viewPath } = await this.#daemon.operator.registerInstance(token, { namespace: 'bench' });
+    const container = await this.#factory.create({
+      name: `r${(this.#started += 1)}`,
+      kind: 'nodejs:tetris',
+      memoryBytes: MEMORY_BYTES,
+      instance: token,
+      viewPath,
+      env: { __OW_ALLOW_CONCURRENT: 'true', ...env },
+    });
+    const instance = new Instance(container);
+    const code = await readFile(this.#actionPath, 'utf8');
+    await instance.post('/init', { name: 'bench', main: 'main', binary: false, code, tetris });
+    return instance;
+  }
+
+  async stop(): Promise<void> {
+    await this.#factory.close();
+  }
+}
