@@ -6,7 +6,7 @@ import { measureLeases } from './leases';
 import { measureReclaim } from './reclaim';
 import { measureRest } from './rest';
 import { StoreSite } from './site';
-import { measureDisk } from './tiers';
+import { measureDisk, measurePeer } from './tiers';
 
 const PARTS: Readonly<Record<string, (cleanups: Cleanups) => Promise<SuiteResult>>> = {
   leases: measureLeases,
@@ -14,6 +14,7 @@ const PARTS: Readonly<Record<string, (cleanups: Cleanups) => Promise<SuiteResult
   rest: measureRest,
   reclaim: measureReclaim,
   disk: measureDisk,
+  peer: measurePeer,
 };
 
 async function run(): Promise<SuiteResult> {

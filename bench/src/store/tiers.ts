@@ -1,6 +1,10 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import type { Cleanups } from '../demo/cleanups';
-import { temporaryFolder } from '../demo/cleanups';
+import { join } from 'node:path';
+import { type Cleanups, temporaryFolder } from '../demo/cleanups';
 import { rounded } from '../measure/statistics';
 import type { SuiteResult } from '../suites';
 import { largeModel } from './ingest';
@@ -26,4 +30,37 @@ export async function measureDisk(cleanups: Cleanups): Promise<SuiteResult> {
     diskMs: rounded(back.ms, 0),
     diskSpeedup: rounded(first.ms / back.ms, 2),
   };
+}
+
+/** Ingest of a large model from its file, beside fetching it from another daemon over loopback. */
+export async function measurePeer(cleanups: Cleanups): Promise<SuiteResult> {
+  const folder = await temporaryFolder(tmpdir(), cleanups);
+  const secretPath = join(folder, 'secret');
+  writeFileSync(secretPath, randomBytes(32).toString('hex'));
+  const port = await freePort();
+  const [serving, asking] = [await StoreSite.open(cleanups), await StoreSite.open(cleanups)];
+  const model = await largeModel(serving);
+  const secret = { TETRIS_DAEMON_PEER_SECRET_PATH: secretPath };
+  const one = await serving.start({ ...secret, TETRIS_DAEMON_PEER_LISTEN: `127.0.0.1:${port}` });
+  const ingested = await timedLease(one, requestFor(model));
+  const roots = { TETRIS_DAEMON_MODEL_ROOTS: serving.folder };
+  const two = await asking.start({ ...secret, ...roots, TETRIS_DAEMON_PEERS: `http://127.0.0.1:${port}` });
+  const fetched = await timedLease(two, requestFor(model));
+  await releaseAll(one, [ingested.lease]);
+  await releaseAll(two, [fetched.lease]);
+  await Promise.all([one.stop(), two.stop()]);
+  return {
+    peerSourceMs: rounded(ingested.ms, 0),
+    peerMs: rounded(fetched.ms, 0),
+    peerSpeedup: rounded(ingested.ms / fetched.ms, 2),
+  };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
 }

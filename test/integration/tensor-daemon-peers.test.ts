@@ -1,0 +1,277 @@
+import { execFileSync } from 'node:child_process';
+import { readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { get } from 'node:http';
+import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { type BuiltModel, buildModel, perceptron } from '@tetris/bench';
+import type { Lease } from '@tetris/common';
+import { fileSource, TestDaemon, tmpfsFolder } from '../support/daemon';
+import { infer } from '../support/infer';
+import { TamperingProxy } from '../support/tampering-proxy';
+import { until } from '../support/until';
+
+const SECRET = 'a secret of some length';
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+describe('tensor daemon: peers', () => {
+  const folder = tmpfsFolder('tetris-peers-test-');
+  const [one, two] = [new TestDaemon(), new TestDaemon()];
+  const secretPath = join(folder, 'secret');
+  const otherSecretPath = join(folder, 'other-secret');
+  let port = 0;
+  const proxy = new TamperingProxy(() => port);
+  let proxyUrl = '';
+  let model: BuiltModel;
+
+  beforeAll(async () => {
+    writeFileSync(secretPath, `${SECRET}\n`);
+    writeFileSync(otherSecretPath, 'another secret, as long');
+    // Some 2.3 MB, about twice that in the store.
+    model = await buildModel(perceptron('peered', { hidden: 720 }), folder);
+    port = await freePort();
+    proxyUrl = await proxy.open();
+    await one.start({ modelRoots: folder, peerListen: `127.0.0.1:${port}`, peerSecretPath: secretPath });
+    await lease(one).then((held) => held.release());
+  }, 60_000);
+  beforeEach(() => {
+    proxy.tamper = (_path, chunk) => chunk;
+    proxy.paths.length = 0;
+    proxy.ranges.length = 0;
+  });
+  afterEach(async () => {
+    await two.end();
+    rmSync(two.store, { recursive: true, force: true });
+  });
+  afterAll(async () => {
+    await Promise.all([one.dispose(), two.dispose(), proxy.close()]);
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  const lease = (daemon: TestDaemon, wanted = model): Promise<Lease> =>
+    daemon.client.lease({ source: fileSource(wanted.path), name: wanted.name });
+  const startTwo = (peers: string, config: Record<string, string | number> = {}): Promise<void> =>
+    two.start({ modelRoots: folder, peers, peerSecretPath: secretPath, ...config });
+  const said = (message: string): number => two.said.split(`"${message}"`).length - 1;
+  /** What it logs reaches us a little after what it does. */
+  const expectSaid = async (counts: Record<string, number>): Promise<void> => {
+    const heard = (): boolean => Object.entries(counts).every(([message, count]) => said(message) >= count);
+    await until(heard, 5_000, `the daemon says ${JSON.stringify(counts)}`);
+    for (const [message, count] of Object.entries(counts)) expect([message, said(message)]).toEqual([message, count]);
+  };
+  const metric = async (name: string): Promise<number> => {
+    const text = await new Promise<string>((resolve, reject) => {
+      get({ socketPath: join(two.folder, 'operator.sock'), path: '/metrics' }, (reply) => {
+        let all = '';
+        reply.on('data', (chunk) => (all += String(chunk))).on('end', () => resolve(all));
+      }).on('error', reject);
+    });
+    const line = text.split('\n').find((each) => each.startsWith(`${name} `));
+    return Number(line?.split(' ')[1] ?? 0);
+  };
+
+  it('has a model from a peer without an ingest, with the same answers', async () => {
+    await startTwo(`http://127.0.0.1:${port}`);
+    const held = await lease(two);
+    await expectSaid({ 'model ingested': 0, 'model restored': 1 });
+    const feeds = model.inputs(2, 7);
+    const actual = await infer(two.viewPath(held.view), feeds, 'disabled');
+    expect(actual).toEqual(await infer(model.path, feeds));
+    held.release();
+  }, 60_000);
+
+  it('fetches only the tensors that it lacks', async () => {
+    await startTwo(proxyUrl);
+    const cousin = await buildModel(perceptron('cousin', { hidden: 720, labels: 20 }), folder);
+    // Only the first two layers are the same, and the peer does not know the cousin.
+    (await lease(two, cousin)).release();
+    proxy.paths.length = 0;
+    const held = await lease(two);
+    const fetched = proxy.paths.filter((path) => path.startsWith('/v1/tensors/'));
+    await expectSaid({ 'model restored': 1 });
+    expect(fetched.length).toBeGreaterThan(0);
+    expect(fetched.length).toBeLessThan(held.tensors);
+  }, 60_000);
+
+  it('expected failure: a peer that sends other bytes is dropped and counted, and the model ingested', async () => {
+    await startTwo(proxyUrl);
+    proxy.tamper = (path, chunk) => {
+      if (!path.startsWith('/v1/tensors/')) return chunk;
+      const spoilt = Buffer.from(chunk);
+      spoilt[0] = (spoilt[0] ?? 0) ^ 1;
+      return spoilt;
+    };
+    const held = await lease(two);
+    await expectSaid({ 'model ingested': 1, 'model restored': 0 });
+    expect(await metric('tetris_daemon_peer_failures_total{reason="refuted"}')).toBeGreaterThanOrEqual(1);
+    expect(two.files('tensors').sort()).toEqual(one.files('tensors').sort());
+    held.release();
+    await until(async () => (await two.operator.totals()).leases === 0);
+    await two.operator.collect();
+    proxy.paths.length = 0;
+    (await lease(two)).release();
+    expect(proxy.paths).toEqual([]);
+  }, 60_000);
+
+  it('expected failure: a manifest that somebody has changed under way is not believed', async () => {
+    await startTwo(proxyUrl);
+    proxy.tamper = (path, chunk) => {
+      if (!path.startsWith('/v1/models/')) return chunk;
+      return Buffer.from(chunk.toString('latin1').replace('"peered"', '"peeree"'), 'latin1');
+    };
+    (await lease(two)).release();
+    await expectSaid({ 'model ingested': 1, 'model restored': 0 });
+    expect(await metric('tetris_daemon_peer_failures_total{reason="refuted"}')).toBe(1);
+  }, 60_000);
+
+  it('goes on where a transfer broke', async () => {
+    await startTwo(proxyUrl);
+    const cut = new Set<string>();
+    proxy.tamper = (path, chunk, offset) => {
+      if (!path.startsWith('/v1/tensors/') || offset < 100_000 || cut.has(path)) return chunk;
+      cut.add(path);
+      return undefined;
+    };
+    (await lease(two)).release();
+    await expectSaid({ 'model ingested': 0, 'model restored': 1 });
+    expect(cut.size).toBeGreaterThan(0);
+    expect(proxy.ranges.length).toBeGreaterThan(0);
+    expect(two.files('tensors').sort()).toEqual(one.files('tensors').sort());
+  }, 60_000);
+
+  it('asks the next peer for the rest when one dies in the middle', async () => {
+    await startTwo(`${proxyUrl},http://127.0.0.1:${port}`, { peerParallelism: 1 });
+    let dead = false;
+    proxy.tamper = (path, chunk, offset) => {
+      dead ||= path.startsWith('/v1/tensors/') && offset > 100_000;
+      return dead ? undefined : chunk;
+    };
+    (await lease(two)).release();
+    await expectSaid({ 'model ingested': 0, 'model restored': 1 });
+    expect(readdirSync(join(two.store, 'scratch'))).toEqual([]);
+  }, 60_000);
+
+  it('expected failure: a peer that is not there costs a try, then the model is ingested', async () => {
+    await startTwo(`http://127.0.0.1:${await freePort()}`);
+    (await lease(two)).release();
+    await expectSaid({ 'model ingested': 1, 'model restored': 0 });
+    expect(await metric('tetris_daemon_peer_failures_total{reason="silent"}')).toBe(1);
+  }, 60_000);
+
+  it('bad call: whoever knows another secret gets nothing', async () => {
+    await startTwo(`http://127.0.0.1:${port}`, { peerSecretPath: otherSecretPath });
+    (await lease(two)).release();
+    await expectSaid({ 'model ingested': 1, 'model restored': 0 });
+    for (const path of ['/v1/models/', '/v1/tensors/', '/v1/graphs/']) {
+      const reply = await fetch(`http://127.0.0.1:${port}${path}${'a'.repeat(64)}`);
+      expect(reply.status).toBe(401);
+      expect(await reply.text()).toBe('');
+    }
+  }, 60_000);
+
+  it('keeps to the bandwidth that it is given', async () => {
+    const bytesPerSecond = 2 * 1024 ** 2;
+    await startTwo(`http://127.0.0.1:${port}`, { peerBytesPerSecondMax: bytesPerSecond });
+    const startMs = performance.now();
+    const held = await lease(two);
+    const seconds = (performance.now() - startMs) / 1000;
+    await expectSaid({ 'model restored': 1 });
+    expect(held.tensorBytes / seconds).toBeLessThan(bytesPerSecond * 1.1);
+    held.release();
+  }, 60_000);
+
+  it('speaks mutual TLS, and not to strangers', async () => {
+    const openssl = (...args: string[]): void => void execFileSync('openssl', args, { cwd: folder, stdio: 'ignore' });
+    const make = (name: string): void => {
+      openssl(
+        'req',
+        '-newkey',
+        'ec',
+        '-pkeyopt',
+        'ec_paramgen_curve:P-256',
+        '-nodes',
+        '-keyout',
+        `${name}.key`,
+        '-out',
+        `${name}.csr`,
+        '-subj',
+        `/CN=${name}`,
+      );
+      writeFileSync(join(folder, 'san'), 'subjectAltName=IP:127.0.0.1');
+      openssl(
+        'x509',
+        '-req',
+        '-in',
+        `${name}.csr`,
+        '-CA',
+        'ca.pem',
+        '-CAkey',
+        'ca.key',
+        '-CAcreateserial',
+        '-days',
+        '2',
+        '-extfile',
+        'san',
+        '-out',
+        `${name}.pem`,
+      );
+    };
+    openssl(
+      'req',
+      '-x509',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:P-256',
+      '-nodes',
+      '-keyout',
+      'ca.key',
+      '-out',
+      'ca.pem',
+      '-days',
+      '2',
+      '-subj',
+      '/CN=authority',
+    );
+    make('node');
+    const tls = {
+      peerSecretPath: '',
+      peerTlsCertPath: join(folder, 'node.pem'),
+      peerTlsKeyPath: join(folder, 'node.key'),
+      peerTlsCaPath: join(folder, 'ca.pem'),
+    };
+    const securePort = await freePort();
+    const server = new TestDaemon();
+    try {
+      await server.start({ modelRoots: folder, peerListen: `127.0.0.1:${securePort}`, ...tls });
+      (await lease(server)).release();
+      await startTwo(`https://127.0.0.1:${securePort}`, tls);
+      (await lease(two)).release();
+      await expectSaid({ 'model ingested': 0, 'model restored': 1 });
+      await expect(fetch(`https://127.0.0.1:${securePort}/v1/models/${'a'.repeat(64)}`)).rejects.toThrow();
+      expect(() =>
+        execFileSync(
+          'curl',
+          ['-sS', '--cacert', join(folder, 'ca.pem'), `https://127.0.0.1:${securePort}/v1/models/x`],
+          {
+            stdio: 'pipe',
+          },
+        ),
+      ).toThrow();
+    } finally {
+      await server.dispose();
+    }
+  }, 60_000);
+
+  it('bad call: peers without a secret or certificates are refused at start', async () => {
+    await expect(startTwo('http://127.0.0.1:1', { peerSecretPath: '' })).rejects.toThrow(/peerSecretPath/);
+  }, 60_000);
+});
