@@ -17,7 +17,7 @@ import {
 import { Registry as MetricsRegistry } from 'prom-client';
 import { AckSender } from './activations/acks';
 import { Answerer } from './activations/answer';
-import { NameBlacklist } from './activations/blacklist';
+import { type Blacklist, NameBlacklist } from './activations/blacklist';
 import { type IntakeOptions, takeIn } from './activations/intake';
 import { logFields, revisionKey } from './activations/job';
 import { Runner } from './activations/runner';
@@ -49,6 +49,8 @@ export interface InvokerParts {
   factory: ContainerFactory;
   /** Undefined: no tensor daemon, every instance loads privately. */
   daemon?: DaemonOperator | undefined;
+  /** @default the configured names, for good */
+  blacklist?: Blacklist;
   log: Logger;
   /** Epoch ms. @default Date.now */
   nowMs?: () => number;
@@ -211,7 +213,7 @@ export class InvokerExtension {
           });
     this.#intake = {
       entities,
-      blacklist: new NameBlacklist(config.blacklist),
+      blacklist: parts.blacklist ?? new NameBlacklist(config.blacklist),
       bounds: boundsOf(config),
       kinds: config.kinds,
       parameterKey: parameterKeyOf(config),
