@@ -138,7 +138,14 @@ export const invokerConfig = configSchema('invoker', {
   actionCacheBytes: key.bytes('256m', 'Code of actions that the entity store keeps in memory.'),
   actionCacheTtlMs: key.integer(300_000, 'ms', 'Age at which a kept action is read again.'),
   manifestCacheEntries: key.integer(10_000, 'actions', 'Manifests kept in memory.', { min: 1 }),
-  blacklist: key.list([], 'namespaces', 'Namespaces whose activations are acknowledged and not run.'),
+  blacklist: key.list(
+    [],
+    'namespaces',
+    'Namespaces whose activations are acknowledged and not run, beside those that the subjects database blocks.',
+  ),
+  blacklistMs: key.integer(300_000, 'ms', 'How often the subjects database is asked for blocked namespaces.', {
+    min: 100,
+  }),
   storeBlocking: key.oneOf(STORE_LEVELS, 'always', 'Which records of blocking activations are stored.'),
   storeNonBlocking: key.oneOf(STORE_LEVELS, 'always', 'Which records of non-blocking activations are stored.'),
   eventsTopic: key.text('', 'topic', 'Topic of user events, prefix included. Empty: none are sent.'),

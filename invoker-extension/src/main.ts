@@ -11,6 +11,7 @@ import {
 import { CouchStore } from '@tetris/common/couch';
 import { KafkaBus } from '@tetris/common/kafka';
 import { RedisRegistry } from '@tetris/common/redis';
+import { BlacklistKeeper, NameBlacklist } from './activations/blacklist';
 import { type InvokerConfig, invokerConfig, workPathOf } from './config';
 import type { ContainerFactory } from './containers/container';
 import { DockerFactory } from './containers/docker-factory';
@@ -71,11 +72,15 @@ async function main(): Promise<void> {
   const daemon =
     config.daemonOperatorSocketPath === '' ? undefined : new DaemonOperator(config.daemonOperatorSocketPath);
   const factory = containerFactory(config, log);
-  const invoker = new InvokerExtension({ config, bus, entities, registry, factory, daemon, log });
+  const blacklist = new NameBlacklist(config.blacklist);
+  const invoker = new InvokerExtension({ config, bus, entities, registry, factory, daemon, blacklist, log });
+  const { blacklist: always, blacklistMs: intervalMs } = config;
+  const keeper = new BlacklistKeeper({ list: blacklist, entities, always, intervalMs, log });
   const server = invokerServer({ invoker, user: config.httpUser, password: config.httpPassword });
 
   const stop = async (): Promise<void> => {
     log.info('draining');
+    keeper.stop();
     await invoker.stop();
     await server.close();
     await Promise.allSettled([bus.close(), entities.close(), registry.close()]);
@@ -93,6 +98,7 @@ async function main(): Promise<void> {
     });
   }
   if (config.httpPort > 0) await server.listen({ host: config.httpHost, port: config.httpPort });
+  await keeper.start();
   await invoker.start();
   log.info({ topicPrefix: config.topicPrefix, containers: config.containers }, 'invoker started');
 }

@@ -195,6 +195,22 @@ describe('CouchStore', () => {
     expect(await store.getLimits('other')).toEqual({});
   });
 
+  it('knows the namespaces of blocked subjects, and those limited to nothing, each once', async () => {
+    expect(await store.blockedNamespaces()).toEqual([]);
+    const subject = (name: string, blocked?: boolean): unknown => ({
+      subject: name,
+      namespaces: [{ name }, { name: `${name}2` }],
+      ...(blocked === undefined ? {} : { blocked }),
+    });
+    await http('PUT', databases.subjects, 'good', subject('good'));
+    await http('PUT', databases.subjects, 'pardoned', subject('pardoned', false));
+    await http('PUT', databases.subjects, 'bad', subject('bad', true));
+    await http('PUT', databases.subjects, 'bad/limits', { invocationsPerMinute: 0 });
+    await http('PUT', databases.subjects, 'idle/limits', { concurrentInvocations: 0 });
+    await http('PUT', databases.subjects, 'good/limits', { concurrentInvocations: 1 });
+    expect((await store.blockedNamespaces()).sort()).toEqual(['bad', 'bad2', 'idle']);
+  });
+
   it('leaves design documents alone that are there already', async () => {
     const before = await http<{ _rev: string }>('GET', databases.whisks, '_design/whisks.v2.1.0');
     await store.prepare();

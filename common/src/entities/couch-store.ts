@@ -13,6 +13,7 @@ import {
   ACTIONS_VIEW,
   ACTIVATIONS_BY_NAME_VIEW,
   ACTIVATIONS_VIEW,
+  BLOCKED_NAMESPACES_VIEW,
   DESIGN_DOCUMENTS,
   type ViewName,
 } from './couch-views';
@@ -166,6 +167,12 @@ export class CouchStore implements EntityStore {
     );
     if (document === undefined) return {};
     return without(parseAs(UserLimitsSchema, document, 'limits'), ['_id', '_rev']);
+  }
+
+  async blockedNamespaces(): Promise<string[]> {
+    const path = viewPath(this.#databases.subjects, BLOCKED_NAMESPACES_VIEW);
+    const { rows } = await this.#client.json<{ rows: { key: string }[] }>('GET', path, { query: { reduce: false } });
+    return [...new Set(rows.map(({ key }) => key))];
   }
 
   async close(): Promise<void> {

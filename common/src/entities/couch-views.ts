@@ -27,6 +27,15 @@ const ACTIVATIONS_BY_NAME_MAP = `function (doc) {
   emit([doc.namespace + '/' + (inPackage ? inPackage[1] + '/' : '') + doc.name, doc.start], null);
 }`;
 
+/** Key: a namespace. */
+const BLOCKED_NAMESPACES_MAP = `function (doc) {
+  var limits = /^(.*)\\/limits$/.exec(doc._id);
+  if (limits && (doc.concurrentInvocations === 0 || doc.invocationsPerMinute === 0)) emit(limits[1], null);
+  if (doc.subject && doc.blocked === true) {
+    (doc.namespaces || []).forEach(function (namespace) { emit(namespace.name, null); });
+  }
+}`;
+
 const view = (map: string): { map: string; reduce: string } => ({ map, reduce: '_count' });
 
 /** A view by its design document's name and its own. */
@@ -38,6 +47,8 @@ export interface ViewName {
 export const ACTIONS_VIEW: ViewName = { design: 'whisks.v2.1.0', view: 'actions' };
 export const ACTIVATIONS_VIEW: ViewName = { design: 'whisks.v2.1.0', view: 'activations' };
 export const ACTIVATIONS_BY_NAME_VIEW: ViewName = { design: 'whisks-filters.v2.1.1', view: 'activations' };
+/** Source: `C/core/database/NamespaceBlacklist` reads it in every stock invoker. */
+export const BLOCKED_NAMESPACES_VIEW: ViewName = { design: 'namespaceThrottlings', view: 'blockedNamespaces' };
 
 /** Design documents by database. */
 export const DESIGN_DOCUMENTS: Readonly<Record<'whisks' | 'activations' | 'subjects', Record<string, object>>> = {
@@ -46,5 +57,5 @@ export const DESIGN_DOCUMENTS: Readonly<Record<'whisks' | 'activations' | 'subje
     [ACTIVATIONS_VIEW.design]: { activations: view(ACTIVATIONS_MAP) },
     [ACTIVATIONS_BY_NAME_VIEW.design]: { activations: view(ACTIVATIONS_BY_NAME_MAP) },
   },
-  subjects: {},
+  subjects: { [BLOCKED_NAMESPACES_VIEW.design]: { blockedNamespaces: view(BLOCKED_NAMESPACES_MAP) } },
 };

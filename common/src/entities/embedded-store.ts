@@ -139,6 +139,13 @@ export class EmbeddedStore implements EntityStore {
     return this.#limits[namespace] ?? {};
   }
 
+  async blockedNamespaces(): Promise<string[]> {
+    const isNone = (limit: number | undefined): boolean => limit === 0;
+    return Object.entries(this.#limits)
+      .filter(([, limits]) => isNone(limits.concurrentInvocations) || isNone(limits.invocationsPerMinute))
+      .map(([namespace]) => namespace);
+  }
+
   async close(): Promise<void> {
     await this.flush();
     await this.#files?.close();

@@ -49,5 +49,10 @@ export interface EntityStore {
 
   /** Limits of a namespace; `{}` where it has none of its own. */
   getLimits(namespace: string): Promise<UserLimits>;
+  /**
+   * Namespaces that may not run anything: those of blocked subjects, and those limited to no invocation at all.
+   * @throws PluginError `ERR_STORE_UNAVAILABLE` (retriable)
+   */
+  blockedNamespaces(): Promise<string[]>;
   close(): Promise<void>;
 }

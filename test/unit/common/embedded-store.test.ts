@@ -70,6 +70,12 @@ describe('EmbeddedStore', () => {
     expect(await store.getLimits('other')).toEqual({});
   });
 
+  it('takes a namespace without invocations for blocked', async () => {
+    const limits = { idle: { concurrentInvocations: 0 }, mute: { invocationsPerMinute: 0 }, guest: {} };
+    const store = await open({ limits });
+    expect(await store.blockedNamespaces()).toEqual(['idle', 'mute']);
+  });
+
   it('removes whole journal files as their records leave', async () => {
     const path = folder();
     const store = await open({ folder: path, activationsMax: 1500 });
