@@ -388,6 +388,50 @@ describe('inference workers', () => {
   });
 });
 
+describe('two-phase load', () => {
+  it('answers before and after the final session takes over, while sessions come and go', async () => {
+    const { runtime, probe } = await instance(quick(), {}, { workers: 2, batch: 4, batchWaitMs: 5 });
+    const argument = (seed: number) => ({
+      model: models.transformer.path,
+      calls: [{ feeds: feedsOf(models.transformer, 1 + (seed % 2), seed) }],
+    });
+    const seeds = Array.from({ length: 12 }, (_, seed) => seed);
+    await probe({ model: models.transformer.path, keep: true });
+    const reports = await Promise.all(
+      seeds.map((seed) => probe(seed % 3 === 0 ? argument(seed) : { ...argument(seed), reuse: true, keep: true })),
+    );
+    const calls = seeds.map((seed) => argument(seed).calls[0]);
+    const expected = await onStock({ model: models.transformer.path, calls });
+    const given = reports.map((report) => report.calls[0] as CallReport);
+    expectClose({ ...expected, calls: given }, expected);
+    const threads = (): number => readdirSync(`/proc/${runtime.pid}/task`).length;
+    let before = threads();
+    await until(() => before === (before = threads()), 5000, 'no worker comes or goes');
+    await probe({ reuse: true, keep: true, calls });
+    expect(runtime.alive).toBe(true);
+    await runtime.stop();
+  });
+});
+
+describe('an abort of the native library', () => {
+  it('expected failure: ends its instance and activations; others, and the store, do not notice', async () => {
+    await until(async () => (await daemon.operator.leases()).length === 0, 10_000, 'no lease is left over');
+    const aborting = await instance(shared());
+    const other = await instance(shared());
+    const calls = Array.from({ length: 20 }, (_, seed) => ({ feeds: feedsOf(models.transformer, 1, seed) }));
+    for (const { probe } of [aborting, other]) await probe({ model: models.transformer.path, keep: true });
+    expect(await daemon.operator.leases()).toHaveLength(2);
+    const lost = aborting.runtime.run({ reuse: true, keep: true, calls });
+    const kept = other.probe({ reuse: true, keep: true, calls });
+    process.kill(aborting.runtime.pid, 'SIGABRT');
+    await expect(lost).rejects.toThrow();
+    for (const call of (await kept).calls) expect(call).toHaveProperty('results');
+    await until(async () => (await daemon.operator.leases()).length === 1, 10_000, 'its lease ends');
+    expect(aborting.runtime.alive).toBe(false);
+    for (const { runtime } of [aborting, other]) await runtime.stop();
+  });
+});
+
 describe('interception', () => {
   const library = {
     'node_modules/cjs-library/index.js': "exports.ort = require('onnxruntime-node');",
