@@ -235,7 +235,7 @@ describe('tensor daemon: isolation', () => {
     }, 60_000);
 
     it('expected failure: who is not registered is not served, where the operator says so', async () => {
-      await daemon.start({ modelRoots: models, instancesRegisteredOnly: true });
+      await daemon.start({ modelRoots: models, instancesRegisteredOnly: 'true' });
       await register(['instance-one-00000', 'one']);
       await lease('instance-one-00000');
       for (const call of [lease('instance-made-up-0'), lease(), daemon.client.upload(Buffer.from('a'))]) {
