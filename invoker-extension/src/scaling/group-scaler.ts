@@ -67,6 +67,9 @@ const BACKOFF_MS = 30_000;
 /** Factors on the planned rate: for each plan that fell short, for each that did not, and at most. */
 const HEADROOM = { rise: 1.2, fall: 0.995, max: 3 };
 
+/** Factor by which a shape must do more with a core to take over from others. */
+const BETTER = 1.25;
+
 /** So slow a rate that one instance of any shape serves it; requests per second. */
 const RATE_MIN = 1e-6;
 
@@ -119,9 +122,12 @@ export class GroupScaler {
     const busyCores = Math.min(1, rate > 0 ? lasting / rate : 1) * coresOf(living);
 
     const grows = within.length > 0 && nowMs >= this.#backoffUntilMs && (living.length > 0 || foreseen > 0);
-    const starts = grows ? this.#starts(within, wanted - rate, living.length, coresFree - busyCores) : [];
+    const coresLeft = coresFree - busyCores;
+    const starts = grows && wanted > rate ? this.#starts(within, { wanted, rate, coresLeft, living }) : [];
     const cores = busyCores + starts.reduce((sum, row) => sum + row.cpu, 0);
-    this.next = this.#nextOf(usable, Math.max(wanted - rate, RATE_MIN)) ?? first;
+    const startable = usable.filter(({ cpu }) => cpu <= coresFree - cores);
+    const missing = Math.max(wanted - rate, RATE_MIN);
+    this.next = this.#nextOf(startable, missing) ?? this.#nextOf(usable, missing) ?? first;
     this.held = cores + shapeOf(this.next).cpu > coresFree;
     const ends = this.#ends(served, rate - lasting, starts.length > 0);
     this.#planned = { instances: living.length + starts.length - ends.length, rate: Math.max(rate, lasting) };
@@ -148,11 +154,26 @@ export class GroupScaler {
     return this.#headroom / utilisation;
   }
 
-  #starts(within: readonly LearnedRow[], rate: number, living: number, coresFree: number): LearnedRow[] {
+  /**
+   * What closes the gap within the cores that are left. Where none are, one instance that does clearly more with a core
+   * than the living ones: it takes over from them, and they become surplus.
+   */
+  #starts(
+    within: readonly LearnedRow[],
+    now: { wanted: number; rate: number; coresLeft: number; living: readonly LivingInstance[] },
+  ): LearnedRow[] {
     const { alpha, instancesMax } = this.#options;
-    const rows = within.filter(({ cpu }) => cpu <= coresFree);
-    const plan = planInstances(rows, { rate, sloMs: this.group.sloMs, alpha, instancesMax: instancesMax - living });
-    let left = coresFree;
+    const { sloMs } = this.group;
+    const room = instancesMax - now.living.length;
+    const fitting = within.filter(({ cpu }) => cpu <= now.coresLeft);
+    if (fitting.length === 0) {
+      const perCore = now.rate / Math.max(1, coresOf(now.living));
+      const better = within.filter((row) => serviceRate(row) / row.cpu > BETTER * perCore);
+      const plan = planInstances(better, { rate: now.wanted, sloMs, alpha, instancesMax: Math.min(1, room) });
+      return plan.instances.map(({ row }) => row);
+    }
+    let left = now.coresLeft;
+    const plan = planInstances(fitting, { rate: now.wanted - now.rate, sloMs, alpha, instancesMax: room });
     return plan.instances
       .flatMap(({ row, count }) => Array.from({ length: count }, () => row))
       .filter(({ cpu }) => (left -= cpu) >= 0);

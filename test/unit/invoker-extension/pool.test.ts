@@ -320,12 +320,17 @@ describe('Pool on random walks', () => {
     const pick = <T>(items: readonly T[]): T | undefined => items[Math.floor(next() * items.length)];
     for (let walk = 0; walk < 40; walk += 1) {
       const subject = pool({ startsMax: 3, patienceMs: 20 }, 40);
-      const groups = Array.from({ length: 5 }, (_, index) =>
-        group(`g${index}`, 1 + Math.floor(next() * 4), 50 + Math.floor(next() * 700)),
-      );
+      const groups = Array.from({ length: 5 }, (_, index) => {
+        const plain = group(`g${index}`, 1 + Math.floor(next() * 4), 50 + Math.floor(next() * 700));
+        // Some have an objective, and a plan that comes and goes.
+        return next() < 0.5
+          ? plain
+          : { ...plain, settings: settings(plain.settings.room, 10 + Math.floor(next() * 60)) };
+      });
       const answered = new Map<string, number>();
-      const starting = new Map<number, string>();
-      const initialising = new Map<number, string>();
+      /** With the ticket that started it, if any. */
+      const starting = new Map<number, string | undefined>();
+      const initialising = new Map<number, string | undefined>();
       const running = new Map<string, number>();
       const ending = new Set<number>();
       let tickets = 0;
@@ -334,6 +339,7 @@ describe('Pool on random walks', () => {
       const apply = (commands: PoolCommand<string>[]): void => {
         for (const command of commands) {
           if (command.do === 'start') starting.set(command.instance, command.ticket);
+          if (command.do === 'warm-up') starting.set(command.instance, undefined);
           if (command.do === 'run') {
             expect(running.has(command.ticket)).toBe(false);
             running.set(command.ticket, command.instance);
@@ -349,8 +355,17 @@ describe('Pool on random walks', () => {
           expect(inside.size).toBeLessThanOrEqual(room);
         }
       };
+      const plan = (): void => {
+        const living = [...subject.instances()].map(({ id }) => id);
+        const latencies = new Map(living.map((id) => [id, 1 + Math.floor(next() * 30)]));
+        const wanted = groups.map((each) => [each.key, { settings: each.settings, held: next() < 0.2 }] as const);
+        apply(subject.planned({ groups: new Map(wanted), latencies, ends: living.filter(() => next() < 0.1) }, nowMs));
+        const chosen = pick(groups);
+        if (chosen !== undefined && next() < 0.5) apply(subject.add(chosen, nowMs));
+      };
       const step = (arrivals: boolean): void => {
         nowMs += Math.floor(next() * 10);
+        if (next() < 0.05) return plan();
         const what = next();
         const started = pick([...starting]);
         const ready = pick([...initialising]);
@@ -364,10 +379,10 @@ describe('Pool on random walks', () => {
         } else if (what < 0.65 && ready !== undefined) {
           initialising.delete(ready[0]);
           if (next() < 0.15) {
-            answer(ready[1]);
-            apply(subject.initFailed(ready[0], next() < 0.5, nowMs));
+            if (ready[1] !== undefined) answer(ready[1]);
+            apply(subject.initFailed(ready[0], ready[1] !== undefined && next() < 0.5, nowMs));
           } else {
-            running.set(ready[1], ready[0]);
+            if (ready[1] !== undefined) running.set(ready[1], ready[0]);
             apply(subject.initialised(ready[0], nowMs));
           }
         } else if (what < 0.85 && done !== undefined) {
