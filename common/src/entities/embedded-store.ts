@@ -140,9 +140,8 @@ export class EmbeddedStore implements EntityStore {
   }
 
   async blockedNamespaces(): Promise<string[]> {
-    const isNone = (limit: number | undefined): boolean => limit === 0;
     return Object.entries(this.#limits)
-      .filter(([, limits]) => isNone(limits.concurrentInvocations) || isNone(limits.invocationsPerMinute))
+      .filter(([, limits]) => limits.concurrentInvocations === 0 || limits.invocationsPerMinute === 0)
       .map(([namespace]) => namespace);
   }
 
