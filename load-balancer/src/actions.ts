@@ -9,6 +9,10 @@ export interface ActionFacts {
   timeoutMs: number;
   /** Activations at once in one instance. */
   concurrency: number;
+  /** Annotation `tetris-priority`, an integer: the higher goes first where activations wait. @default 0 */
+  priority: number;
+  /** Annotation `tetris-deadline`: ms after its start within which an activation must run. Undefined: none of its own. */
+  deadlineMs: number | undefined;
 }
 
 export interface CatalogOptions {
@@ -72,6 +76,8 @@ export class ActionCatalog {
 
   #factsOf({ exec, limits, annotations }: Action): ActionFacts {
     const annotated = Number(valueOf(annotations, 'tetris-concurrency'));
+    const priority = valueOf(annotations, 'tetris-priority');
+    const deadlineMs = valueOf(annotations, 'tetris-deadline');
     const fallback = this.#options.tetrisKinds.includes(exec.kind) ? this.#options.concurrencyDefault : 1;
     const limited = limits.concurrency > 1 ? limits.concurrency : fallback;
     return {
@@ -79,6 +85,8 @@ export class ActionCatalog {
       memoryBytes: limits.memory * 1024 ** 2,
       timeoutMs: limits.timeout,
       concurrency: Number.isInteger(annotated) && annotated > 0 ? annotated : limited,
+      priority: Number.isInteger(priority) ? Number(priority) : 0,
+      deadlineMs: typeof deadlineMs === 'number' && deadlineMs > 0 ? deadlineMs : undefined,
     };
   }
 }

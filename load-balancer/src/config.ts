@@ -72,6 +72,12 @@ export const balancerConfig = configSchema('balancer', {
     'ms',
     'Longest wait for an invoker with room; then the activation is answered with an error',
   ),
+  waitingMax: key.integer(
+    1_000,
+    'activations',
+    'Waiting for an invoker with room, those of all virtual ids; beyond it the last of the lowest tetris-priority is refused. Below arrivalCapacity, which waiting ones take up',
+    { min: 1 },
+  ),
   sendMsMax: key.integer(30_000, 'ms', 'Longest time that an activation is offered to a broker that is away'),
   registryWaitMsMax: key.integer(500, 'ms', 'Longest wait for one in-flight id to be stored'),
   memoryDefault: key.bytes('256m', 'Memory assumed of an action whose document cannot be read'),

@@ -2,7 +2,7 @@
  * Hands activations to invokers and brings their acks back to the front end. Books are level when every activation
  * that was accepted has passed exactly one result and one freed slot to the front end, from its invoker or from here.
  */
-import { type Bus, type InFlight, type Logger, type Topics, actionKey } from '@tetris/common';
+import { type Bus, type InFlight, type Logger, type Topics, actionKey, transactionStartMs } from '@tetris/common';
 import type { ActionCatalog, ActionFacts } from '../actions';
 import type { Fleet } from '../fleet/fleet';
 import type { Arrival, FrontEnd, ReceivedAck } from '../front-end';
@@ -13,7 +13,7 @@ import type { BalancerMetrics } from '../metrics';
 import type { Placement, Placer } from '../placement/placement';
 import { type Failure, failedActivation } from './failure';
 import { perhapsSent, retryUntil } from './retry';
-import { WaitingRoom } from './waiting';
+import { type WaitOutcome, WaitingRoom } from './waiting';
 
 export interface DispatchRules extends DeadlineRules {
   /** Time limit assumed of an action whose document cannot be read, ms. */
@@ -22,6 +22,8 @@ export interface DispatchRules extends DeadlineRules {
   memoryDefaultBytes: number;
   /** Longest wait for an invoker with room, ms. */
   waitMsMax: number;
+  /** Activations that may wait for one. */
+  waitingMax: number;
   /** Longest time that a message is offered to a broker that is away, ms. */
   sendMsMax: number;
 }
@@ -45,16 +47,18 @@ export interface DispatcherParts {
 }
 
 type Placed = Extract<Placement, { invoker: unknown }>;
+type Unplaced = { outcome: 'saturated' | 'absent' | 'unserved' | Exclude<WaitOutcome, 'placed'> };
 
 export class Dispatcher {
   readonly #parts: DispatcherParts;
   readonly #rules: DispatchRules;
-  readonly #waiting = new WaitingRoom();
+  readonly #waiting: WaitingRoom;
   readonly #accepted = new Set<string>();
 
   constructor(parts: DispatcherParts, rules: DispatchRules) {
     this.#parts = parts;
     this.#rules = rules;
+    this.#waiting = new WaitingRoom(rules.waitingMax);
   }
 
   get waiting(): number {
@@ -82,7 +86,7 @@ export class Dispatcher {
     const facts = arrival.healthTest ? undefined : await catalog.facts(arrival.action, arrival.revision);
     await listenTo(arrival.controller);
     const deadlineMs = controllerDeadlineMs(this.#rules, facts?.timeoutMs ?? this.#rules.timeLimitMaxMs, now());
-    const placement = await this.#placeOrWait(arrival, facts);
+    const placement = await this.#placeOrWait(arrival, facts, deadlineMs);
     if ('invoker' in placement) {
       await this.#handOn(arrival, placement, deadlineMs);
       return;
@@ -91,15 +95,19 @@ export class Dispatcher {
     await this.#fail(entryOf(arrival, -1, deadlineMs), failure, reason, arrival.healthTest);
   }
 
-  async #placeOrWait(arrival: Arrival, facts: ActionFacts | undefined): Promise<Placement> {
+  async #placeOrWait(arrival: Arrival, facts: ActionFacts | undefined, deadlineMs: number): Promise<Placed | Unplaced> {
     let placement = this.#place(arrival, facts);
     if (placement.outcome !== 'saturated' && placement.outcome !== 'absent') return placement;
     const attempt = (): boolean => {
       placement = this.#place(arrival, facts);
       return placement.outcome !== 'saturated' && placement.outcome !== 'absent';
     };
-    await this.#waiting.wait(facts?.kind ?? '', attempt, this.#parts.now());
-    return placement;
+    const nowMs = this.#parts.now();
+    const ownDeadlineMs = transactionStartMs(arrival.transid, nowMs) + (facts?.deadlineMs ?? Number.POSITIVE_INFINITY);
+    const untilMs = Math.min(nowMs + this.#rules.waitMsMax, deadlineMs, ownDeadlineMs);
+    const request = { room: facts?.kind ?? '', priority: facts?.priority ?? 0, untilMs, attempt };
+    const waited = await this.#waiting.wait(request, nowMs);
+    return waited === 'hopeless' || waited === 'full' ? { outcome: waited } : placement;
   }
 
   #place(arrival: Arrival, facts: ActionFacts | undefined): Placement {
@@ -154,7 +162,7 @@ export class Dispatcher {
     if (judged.frees) {
       release();
       fleet.outcome(entry.invoker, ack.isSystemError, now());
-      this.#waiting.retry();
+      this.#waiting.retry(now());
     }
     try {
       await frontEnd.deliver(entry, ack);
@@ -171,7 +179,7 @@ export class Dispatcher {
     const tracked = this.#parts.table.remove(activationId);
     if (tracked === undefined) return;
     if (!tracked.slotFreed) tracked.release();
-    this.#waiting.retry();
+    this.#waiting.retry(this.#parts.now());
     await this.#fail(tracked.entry, { statusCode: 3, reason: `The activation ${reason}.` }, 'lost');
     this.#parts.journal.erase(activationId);
   }
@@ -185,8 +193,8 @@ export class Dispatcher {
       metrics.expired.inc();
       log.warn({ activationId: tracked.entry.activationId }, 'no invoker answered before the deadline');
     }
-    this.#waiting.expire(nowMs - this.#rules.waitMsMax);
-    this.#waiting.retry();
+    this.#waiting.expire(nowMs);
+    this.#waiting.retry(nowMs);
     metrics.inFlight.set(table.size);
     metrics.waiting.set(this.#waiting.size);
   }
@@ -234,6 +242,15 @@ function explain(outcome: string, kind: string | undefined): { failure: Failure;
   if (outcome === 'unserved') {
     const reason = `No invoker serves actions of kind '${kind ?? 'unknown'}'.`;
     return { failure: { statusCode: 1, reason }, reason: 'unserved' };
+  }
+  // Not status 3: that counts against the virtual invoker, which would be closed for those who can be served.
+  if (outcome === 'hopeless') {
+    const reason = 'The action was refused: it would wait for an invoker for longer than its deadline allows.';
+    return { failure: { statusCode: 1, reason }, reason: outcome };
+  }
+  if (outcome === 'full') {
+    const reason = 'The action was refused: too many activations wait for an invoker.';
+    return { failure: { statusCode: 1, reason }, reason: outcome };
   }
   const reason = outcome === 'absent' ? 'No invoker is available.' : 'Every invoker is busy.';
   return { failure: { statusCode: 3, reason }, reason: outcome };

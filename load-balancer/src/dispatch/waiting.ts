@@ -1,49 +1,94 @@
 /**
- * Activations for which every invoker is taken wait here, in order. The queue needs no bound of its own: each entry
- * holds a unit of its front end's capacity.
+ * Activations for which every invoker is taken wait here: the higher priority first, then in order. The number of those
+ * that wait is bounded, and whoever would wait past its deadline, at the pace at which others get on, is told at once.
  */
-interface Waiting {
+import { Pace } from './pace';
+
+/** How a wait ended. `expired`: too long; `hopeless`: it would be too long; `full`: no place to wait in. */
+export type WaitOutcome = 'placed' | 'expired' | 'hopeless' | 'full';
+
+export interface WaitRequest {
+  /** Activations of one room wait for the same invokers, so that its head speaks for all of it. */
+  room: string;
+  /** Higher goes first. */
+  priority: number;
+  /** Epoch ms until which it may wait. */
+  untilMs: number;
   /** Tries again; true when the wait is over. */
   attempt: () => boolean;
-  sinceMs: number;
-  wake: (placed: boolean) => void;
+}
+
+interface Waiting extends WaitRequest {
+  wake: (outcome: WaitOutcome) => void;
+}
+
+interface Room {
+  waiting: Waiting[];
+  pace: Pace;
 }
 
 export class WaitingRoom {
-  readonly #rooms = new Map<string, Waiting[]>();
+  readonly #rooms = new Map<string, Room>();
+  readonly #waitingMax: number;
+  #size = 0;
 
-  get size(): number {
-    return [...this.#rooms.values()].reduce((sum, room) => sum + room.length, 0);
+  /** @param waitingMax activations that may wait in all rooms together */
+  constructor(waitingMax: number) {
+    this.#waitingMax = waitingMax;
   }
 
-  /**
-   * @param room activations of one room wait for the same invokers, so that its head speaks for all of it
-   * @returns false where it has waited for too long
-   */
-  async wait(room: string, attempt: () => boolean, nowMs: number): Promise<boolean> {
+  get size(): number {
+    return this.#size;
+  }
+
+  async wait(request: WaitRequest, nowMs: number): Promise<WaitOutcome> {
+    const { room: name, priority, untilMs } = request;
+    const room = this.#rooms.get(name) ?? { waiting: [], pace: new Pace(nowMs) };
+    const after = room.waiting.findIndex((other) => other.priority < priority);
+    const place = after === -1 ? room.waiting.length : after;
+    if (nowMs + room.pace.expectedMs(place + 1) > untilMs) return 'hopeless';
+    if (this.#size >= this.#waitingMax && !this.#makePlaceFor(priority)) return 'full';
     return new Promise((wake) => {
-      const waiting = this.#rooms.get(room) ?? [];
-      waiting.push({ attempt, sinceMs: nowMs, wake });
-      this.#rooms.set(room, waiting);
+      this.#rooms.set(name, room);
+      room.waiting.splice(place, 0, { ...request, wake });
+      this.#size += 1;
     });
   }
 
   /** Someone may have got room: each room's head tries, then the next one. */
-  retry(): void {
-    for (const [name, waiting] of this.#rooms) {
+  retry(nowMs: number): void {
+    for (const [name, room] of this.#rooms) {
       let placed = 0;
-      while (waiting[placed]?.attempt() === true) placed += 1;
-      for (const { wake } of waiting.splice(0, placed)) wake(true);
-      if (waiting.length === 0) this.#rooms.delete(name);
+      while (room.waiting[placed]?.attempt() === true) placed += 1;
+      room.pace.left(placed, nowMs);
+      this.#leave(name, room.waiting.slice(0, placed), 'placed');
     }
   }
 
-  /** Sends away those that came before `sinceMs`. */
-  expire(sinceMs: number): void {
-    for (const waiting of this.#rooms.values()) {
-      const fresh = waiting.findIndex((one) => one.sinceMs > sinceMs);
-      const expired = waiting.splice(0, fresh === -1 ? waiting.length : fresh);
-      for (const { wake } of expired) wake(false);
+  /** Sends away those whose time is up. */
+  expire(nowMs: number): void {
+    for (const [name, { waiting }] of this.#rooms) {
+      const late = waiting.filter(({ untilMs }) => untilMs <= nowMs);
+      this.#leave(name, late, 'expired');
     }
+  }
+
+  /** The last of the lowest priority gives way to a higher one. */
+  #makePlaceFor(priority: number): boolean {
+    const last = [...this.#rooms].flatMap(([name, { waiting }]) => waiting.slice(-1).map((one) => ({ name, one })));
+    const [lowest] = last.sort((left, right) => left.one.priority - right.one.priority);
+    if (lowest === undefined || lowest.one.priority >= priority) return false;
+    this.#leave(lowest.name, [lowest.one], 'full');
+    return true;
+  }
+
+  #leave(name: string, leaving: readonly Waiting[], outcome: WaitOutcome): void {
+    const room = this.#rooms.get(name);
+    if (room === undefined || leaving.length === 0) return;
+    const gone = new Set(leaving);
+    room.waiting = room.waiting.filter((one) => !gone.has(one));
+    this.#size -= leaving.length;
+    if (room.waiting.length === 0) this.#rooms.delete(name);
+    for (const { wake } of leaving) wake(outcome);
   }
 }

@@ -25,6 +25,8 @@ describe('ActionCatalog', () => {
       memoryBytes: 256 * 1024 ** 2,
       timeoutMs: 60_000,
       concurrency: 4,
+      priority: 0,
+      deadlineMs: undefined,
     });
     expect(reads).toEqual(['guest/a']);
     await catalog.facts('guest/a', '2-b');
@@ -42,6 +44,19 @@ describe('ActionCatalog', () => {
     await catalog.facts('a', null);
     await catalog.facts('a', null);
     expect(reads).toHaveLength(2);
+  });
+
+  it.each<[string, unknown, unknown, { priority: number; deadlineMs: number | undefined }]>([
+    ['takes', 7, 250, { priority: 7, deadlineMs: 250 }],
+    ['takes a negative', -1, undefined, { priority: -1, deadlineMs: undefined }],
+    ['leaves out a nonsensical', 'first', 0, { priority: 0, deadlineMs: undefined }],
+  ])('%s priority and deadline from the annotations', async (_, priority, deadline, expected) => {
+    const annotations = [
+      { key: 'tetris-priority', value: priority },
+      { key: 'tetris-deadline', value: deadline },
+    ];
+    const { catalog } = catalogOver(() => ({ ...actionOf('nodejs:tetris'), annotations }));
+    expect(await catalog.facts('a', '1')).toMatchObject(expected);
   });
 
   it.each<[string, Partial<Action>, number]>([

@@ -163,6 +163,20 @@ describe('LoadBalancer', () => {
       expect(cluster.balancer.fleet.get(0)?.inFlight).toBe(3);
     });
 
+    it('refuses what finds no place to wait in, as an error of the application', async () => {
+      const { invokers, controller } = await started({ overrides: { invokerInFlightMax: 1, waitingMax: 1 } });
+      if (invokers[0] !== undefined) invokers[0].automatic = false;
+      const ids: string[] = [];
+      for (let count = 0; count < 3; count += 1) {
+        ids.push(await controller.invoke());
+        await until(() => cluster.balancer.load.inFlight + cluster.balancer.load.waiting === Math.min(2, count + 1));
+      }
+      await until(() => controller.slots.has(ids[2] ?? ''));
+      expect(controller.acks).toMatchObject([
+        { isSystemError: false, response: { response: { statusCode: 1, result: { error: expect.any(String) } } } },
+      ]);
+    });
+
     it('answers those that wait for too long', async () => {
       const { invokers, controller } = await started({ overrides: { invokerInFlightMax: 1, waitMsMax: 5_000 } });
       if (invokers[0] !== undefined) invokers[0].automatic = false;

@@ -52,6 +52,16 @@ describe('InFlightTable', () => {
     expect(seen).toEqual(expected);
   });
 
+  it('takes the result of a recovered one for passed when its completion comes', () => {
+    const table = new InFlightTable();
+    const [whole, half] = [tracked(), tracked()].map((one) => ({ ...one, recovered: true }));
+    for (const one of [whole, half]) if (one !== undefined) table.add(one);
+    expect(table.acked(whole?.entry.activationId ?? '', 'completion')).toMatchObject({ verdict: 'pass', frees: true });
+    expect(table.acked(half?.entry.activationId ?? '', 'result')).toMatchObject({ verdict: 'pass', frees: false });
+    expect(table.acked(half?.entry.activationId ?? '', 'completion')).toMatchObject({ verdict: 'pass', frees: true });
+    expect(table.size).toBe(0);
+  });
+
   it('expires by deadline and finds by invoker and time', () => {
     const table = new InFlightTable();
     const early = tracked({ deadlineMs: 10, invoker: 4 }, 1);
