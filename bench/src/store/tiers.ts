@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { createReadStream, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -43,9 +43,10 @@ export async function measurePeer(cleanups: Cleanups): Promise<SuiteResult> {
   const secret = { TETRIS_DAEMON_PEER_SECRET_PATH: secretPath };
   const one = await serving.start({ ...secret, TETRIS_DAEMON_PEER_LISTEN: `127.0.0.1:${port}` });
   const ingested = await timedLease(one, requestFor(model));
-  const roots = { TETRIS_DAEMON_MODEL_ROOTS: serving.folder };
-  const two = await asking.start({ ...secret, ...roots, TETRIS_DAEMON_PEERS: `http://127.0.0.1:${port}` });
-  const fetched = await timedLease(two, requestFor(model));
+  const two = await asking.start({ ...secret, TETRIS_DAEMON_PEERS: `http://127.0.0.1:${port}` });
+  // By its digest, as an instance asks that has hashed the model itself: this node has no file of it.
+  const source = { kind: 'digest', sha256: await sha256Of(model.path) } as const;
+  const fetched = await timedLease(two, { name: model.name, source });
   await releaseAll(one, [ingested.lease]);
   await releaseAll(two, [fetched.lease]);
   await Promise.all([one.stop(), two.stop()]);
@@ -54,6 +55,12 @@ export async function measurePeer(cleanups: Cleanups): Promise<SuiteResult> {
     peerMs: rounded(fetched.ms, 0),
     peerSpeedup: rounded(ingested.ms / fetched.ms, 2),
   };
+}
+
+async function sha256Of(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) hash.update(chunk);
+  return hash.digest('hex');
 }
 
 async function freePort(): Promise<number> {

@@ -4,7 +4,6 @@ import { createServer as createHttp, type IncomingMessage, type Server, type Ser
 import { createServer as createHttps } from 'node:https';
 import { type AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { errorMessage, type Logger, PluginError } from '@tetris/common';
 import { hashFile } from '../sources/hash-file';
@@ -95,10 +94,7 @@ export async function startPeerServer(
     }
     response.writeHead(offset > 0 ? 206 : 200, { 'content-length': size - offset });
     const bytes = createReadStream('', { fd: file, start: offset, highWaterMark: CHUNK_BYTES });
-    await pipeline(
-      Readable.from(throttled(bytes as AsyncIterable<Buffer>, bandwidth), { objectMode: false }),
-      response,
-    );
+    await pipeline(throttled(bytes as AsyncIterable<Buffer>, bandwidth), response);
   }
 
   const server =

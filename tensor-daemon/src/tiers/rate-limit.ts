@@ -10,6 +10,10 @@ export class Bandwidth {
     this.#bytesPerSecond = bytesPerSecond;
   }
 
+  get bounded(): boolean {
+    return this.#bytesPerSecond > 0;
+  }
+
   /** Books `bytes`. @returns ms to wait before passing them on */
   book(bytes: number, nowMs: number): number {
     if (this.#bytesPerSecond === 0) return 0;
@@ -19,8 +23,16 @@ export class Bandwidth {
   }
 }
 
-/** Passes a stream on within a bandwidth that it shares with others. */
-export async function* throttled(
+/** A stream within a bandwidth that it shares with others; itself where there is no bound. */
+export function throttled<T extends AsyncIterable<Uint8Array>>(
+  source: T,
+  bandwidth: Bandwidth,
+  signal?: AbortSignal,
+): T | AsyncGenerator<Uint8Array, void, void> {
+  return bandwidth.bounded ? paced(source, bandwidth, signal) : source;
+}
+
+async function* paced(
   source: AsyncIterable<Uint8Array>,
   bandwidth: Bandwidth,
   signal?: AbortSignal,

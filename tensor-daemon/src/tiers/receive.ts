@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { PluginError } from '@tetris/common/errors';
 import type { ModelCopy, WantedFile } from './tier';
 
@@ -7,6 +7,9 @@ import type { ModelCopy, WantedFile } from './tier';
 const RESUMES_MAX = 3;
 
 const PUBLISHED_MODE = 0o444;
+
+/** Bytes gathered before they are written: a socket brings them in pieces too small for a write each. */
+const WRITE_BYTES = 1024 * 1024;
 
 /** Bytes that are not what they were said to be. */
 export class RefutedError extends PluginError {
@@ -31,13 +34,18 @@ export async function receive(
   const hash = createHash('sha256');
   let done = 0;
   const readOn = async (): Promise<void> => {
-    for await (const chunk of await copy.read(wanted, done, signal)) {
-      signal.throwIfAborted();
-      if (done + chunk.length > wanted.bytes) throw new RefutedError(`more than ${wanted.bytes} bytes came`);
-      hash.update(chunk);
-      await file.writeFile(chunk);
-      done += chunk.length;
-      onBytes(chunk.length);
+    const gathered = new Gathered(file);
+    try {
+      for await (const chunk of await copy.read(wanted, done, signal)) {
+        signal.throwIfAborted();
+        if (done + chunk.length > wanted.bytes) throw new RefutedError(`more than ${wanted.bytes} bytes came`);
+        hash.update(chunk);
+        await gathered.add(chunk);
+        done += chunk.length;
+        onBytes(chunk.length);
+      }
+    } finally {
+      await gathered.flush();
     }
     if (done < wanted.bytes) throw new Error(`it ended after ${done} of ${wanted.bytes} bytes`);
   };
@@ -56,5 +64,33 @@ export async function receive(
     if (sync) await file.sync();
   } finally {
     await file.close();
+  }
+}
+
+/** Chunks on their way into a file. */
+class Gathered {
+  readonly #file: FileHandle;
+  #chunks: Uint8Array[] = [];
+  #bytes = 0;
+
+  constructor(file: FileHandle) {
+    this.#file = file;
+  }
+
+  async add(chunk: Uint8Array): Promise<void> {
+    this.#chunks.push(chunk);
+    this.#bytes += chunk.length;
+    if (this.#bytes >= WRITE_BYTES) await this.flush();
+  }
+
+  async flush(): Promise<void> {
+    const chunks = this.#chunks;
+    const bytes = this.#bytes;
+    this.#chunks = [];
+    this.#bytes = 0;
+    if (bytes === 0) return;
+    const { bytesWritten } = await this.#file.writev(chunks);
+    // The rest of a short write, which a full file system answers with an error.
+    if (bytesWritten < bytes) await this.#file.writeFile(Buffer.concat(chunks).subarray(bytesWritten));
   }
 }
