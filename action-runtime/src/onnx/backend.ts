@@ -25,7 +25,7 @@ export function inferenceBackend(settings: InstanceSettings): Backend {
   startup(pool.warm());
   const client = config.daemonSocket === '' ? undefined : new DaemonClient(config.daemonSocket);
   // Node loads and compiles its HTTP client with the first request: 5 ms that the first model should not pay.
-  startup(client?.health() ?? Promise.resolve());
+  client?.health().catch(() => undefined);
   const shared = client === undefined ? undefined : new SharedModels(client, leaseSettings(settings));
   const sessions = new Sessions(pool, shared, folder, {
     threads: inference.threads,

@@ -40,5 +40,7 @@ describe('the runtime configuration', () => {
 it('the image sets the environment that process containers get', () => {
   const dockerfile = readFileSync(path.join(__dirname, '../../../action-runtime/Dockerfile'), 'utf8');
   for (const [name, value] of Object.entries(START_ENVIRONMENT)) expect(dockerfile).toContain(`${name}=${value}`);
-  expect(dockerfile).toContain('CMD ["node", "--expose-gc", "/opt/tetris/node_modules/@tetris/action-runtime/dist/main.js"]');
+  expect(dockerfile).toContain(
+    'CMD ["node", "--expose-gc", "/opt/tetris/node_modules/@tetris/action-runtime/dist/main.js"]',
+  );
 });
