@@ -55,15 +55,16 @@ export class Group<Ticket> {
 
   /**
    * Tickets that instances on their way up will take beside those that started them. With an objective these are late
-   * already, so that an instance counts with what it answers in the time of one objective, not with one round.
+   * already, so that an instance counts with what it answers in half the time of an objective, not with one round; the
+   * other half is for those that come meanwhile.
    */
   comingRoom(): number {
     let room = 0;
     for (const { state, settings, latencyMs, running } of this.instances) {
       if (state !== 'starting' && state !== 'initialising') continue;
       const { sloMs } = settings;
-      const rounds = sloMs === undefined || latencyMs === undefined ? 1 : Math.max(1, Math.floor(sloMs / latencyMs));
-      room += settings.room * rounds - running.size;
+      const rounds = sloMs === undefined || latencyMs === undefined ? 1 : Math.floor(sloMs / latencyMs / 2);
+      room += settings.room * Math.max(1, rounds) - running.size;
     }
     return room;
   }

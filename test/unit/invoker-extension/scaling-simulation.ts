@@ -96,10 +96,10 @@ export class Simulation {
     return this;
   }
 
-  /** Share of activations answered within the objective. */
-  attained(fromMs = 0): number {
-    const late = this.latenciesMs.slice(fromMs).filter((each) => each > this.#options.sloMs).length;
-    return 1 - late / this.latenciesMs.length;
+  /** Share of activations answered within the objective, the first `skip` answers left out. */
+  attained(skip = 0): number {
+    const counted = this.latenciesMs.slice(skip);
+    return counted.filter((each) => each <= this.#options.sloMs).length / counted.length;
   }
 
   #at(atMs: number, run: () => void): void {
