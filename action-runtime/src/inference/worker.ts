@@ -23,7 +23,7 @@ port.on('message', ({ id, request }: { id: number; request: WorkerRequest }) => 
   // One after the other: `run` after `load` of the same session must find it.
   last = last.then(async () => {
     post(await handle(id, request));
-    if (request.kind === 'load' || request.kind === 'release') trimHeap();
+    if (request.kind === 'load') trimHeap();
   });
 });
 
@@ -39,6 +39,8 @@ async function handle(id: number, request: WorkerRequest): Promise<WorkerReply> 
       case 'release':
         await session(request.sessionId).release();
         sessions.delete(request.sessionId);
+        // Before the answer: this thread may be ended upon it.
+        trimHeap();
         return { id, ok: true };
       case 'endProfiling':
         session(request.sessionId).endProfiling();
@@ -73,7 +75,7 @@ async function run({ sessionId, feeds, fetches, options }: RunRequest): Promise<
 
 /**
  * Gives memory that was freed, by onnxruntime and by this thread's start, back to the system: the allocator keeps less
- * than its threshold, and a freed block larger than that makes it give up all. A few milliseconds, after the answer.
+ * than its threshold, and a freed block larger than that makes it give up all. A few milliseconds.
  */
 function trimHeap(): void {
   if (globalThis.gc === undefined) return;
