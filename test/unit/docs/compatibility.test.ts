@@ -1,0 +1,54 @@
+/** What `docs/compatibility.md` promises can be looked up: tests, configuration keys, and the settings of the playbooks. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type ConfigSchema, environmentName } from '@tetris/common';
+import { invokerConfig } from '@tetris/invoker-extension';
+import { balancerConfig } from '@tetris/load-balancer';
+import { DAEMON_CONFIG } from '@tetris/tensor-daemon';
+
+const ROOT = join(__dirname, '../../..');
+const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
+const document = read('docs/compatibility.md');
+
+/** `` `test/….test.ts`: "what it does" `` */
+const named = [...document.matchAll(/`(test\/[\w./-]+\.test\.ts)`: "([^"]+)"/g)].map(
+  ([, file = '', title = '']) => [file, title] as const,
+);
+const POINTS = 10;
+
+describe('docs/compatibility.md', () => {
+  it('names at least one test for each point of the checklist', () => {
+    const points = document.split(/^\d+\. \*\*/m).slice(1);
+    expect(points).toHaveLength(POINTS);
+    expect(points.filter((point) => !/`test\/.+`: "/.test(point))).toEqual([]);
+    expect(named.length).toBeGreaterThan(2 * POINTS);
+  });
+
+  it.each(named)('%s has the test "%s"', (file, title) => {
+    expect(existsSync(join(ROOT, file))).toBe(true);
+    const source = read(file);
+    const quoted = ["'", '"', '`'].map((quote) => `it(${quote}${title}${quote}`);
+    expect(quoted.some((start) => source.includes(start))).toBe(true);
+  });
+
+  it('names configuration keys that exist', () => {
+    const schemas: ConfigSchema[] = [DAEMON_CONFIG, invokerConfig, balancerConfig];
+    const known = new Set(
+      schemas.flatMap(({ component, schema }) =>
+        Object.keys(schema.shape).map((name) => environmentName(component, name)),
+      ),
+    );
+    const keys = [...document.matchAll(/`(TETRIS_[A-Z_]+)`/g)].map(([, name = '']) => name);
+    expect(keys.length).toBeGreaterThan(20);
+    expect(keys.filter((name) => !known.has(name))).toEqual([]);
+  });
+
+  it('names in l2.yml the four SPI classes that this document names', () => {
+    const settings = read('ansible/openwhisk/l2.yml');
+    const rows = [...document.matchAll(/`(\w+_spi)`\s+\| `([\w.]+)`/g)];
+    expect(rows).toHaveLength(4);
+    for (const [, variable = '', className = ''] of rows) {
+      expect(settings).toMatch(new RegExp(`^${variable}: ['"]?${className.replaceAll('.', '\\.')}['"]?$`, 'm'));
+    }
+  });
+});
