@@ -31,12 +31,23 @@ async function optimize({ modelPath, outputFolder, graph, tensorBytesMin }: Opti
   });
 }
 
+/** Whether a model that could not be saved can be loaded all the same. */
+async function loads(text: string): Promise<boolean> {
+  try {
+    const { modelPath } = JSON.parse(text) as OptimizeJob;
+    await InferenceSession.create(modelPath, { logSeverityLevel: LOG_ERRORS, intraOpNumThreads: 1 });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 async function main(): Promise<void> {
   let outcome: OptimizeOutcome = { ok: true };
   try {
     await optimize(JSON.parse(process.argv[2] ?? '') as OptimizeJob);
   } catch (error) {
-    outcome = { ok: false, reason: errorMessage(error) };
+    outcome = { ok: false, reason: errorMessage(error), loads: await loads(process.argv[2] ?? '') };
   }
   // Not process.exit at once: the line must be out. Not a natural end: destroying the session costs time for nothing.
   process.stdout.write(`${JSON.stringify(outcome)}\n`, () => process.exit(0));

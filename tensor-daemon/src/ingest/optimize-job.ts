@@ -16,4 +16,7 @@ export interface OptimizeJob {
 }
 
 /** Its last line on stdout. */
-export type OptimizeOutcome = { ok: true } | { ok: false; reason: string };
+export type OptimizeOutcome =
+  | { ok: true }
+  /** `loads`: onnxruntime can load the model, and only failed to save it in a form that can be shared. */
+  | { ok: false; reason: string; loads: boolean };

@@ -17,7 +17,8 @@ export interface OptimizeLimits {
 /**
  * Runs onnxruntime's optimizer in a process of its own, which is gone when this returns.
  *
- * @throws PluginError `ERR_MODEL_INVALID` with onnxruntime's reason; `ERR_INGEST_FAILED` where the process was ended
+ * @throws PluginError `ERR_MODEL_INVALID` with onnxruntime's reason; `ERR_MODEL_UNSHAREABLE` where it can load the
+ *   model but not save it; `ERR_INGEST_FAILED` where the process was ended
  *   by its limits, by a crash or by the signal
  */
 export async function optimizeInChild(job: OptimizeJob, sandbox: Sandbox, limits: OptimizeLimits): Promise<void> {
@@ -47,6 +48,9 @@ export async function optimizeInChild(job: OptimizeJob, sandbox: Sandbox, limits
     if (outcome?.ok === true) {
       takeOutput(job.outputFolder);
       return;
+    }
+    if (outcome?.loads === true) {
+      throw new PluginError('ERR_MODEL_UNSHAREABLE', `onnxruntime cannot save it: ${tidy(outcome.reason, job)}`);
     }
     if (outcome !== undefined) throw new PluginError('ERR_MODEL_INVALID', tidy(outcome.reason, job));
     if (killedBy === 'SIGXFSZ') throw new PluginError('ERR_STORE_FULL', 'its optimized form is larger than the store');

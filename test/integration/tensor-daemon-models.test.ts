@@ -1,0 +1,100 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { feedsOf } from '@tetris/bench';
+import { fileSource, TestDaemon, tmpfsFolder } from '../support/daemon';
+import { infer } from '../support/infer';
+import {
+  manyTensors,
+  sparse,
+  UNUSUAL_MODELS,
+  unshareable,
+  writeExternal,
+  writeModelProto,
+} from '../support/unusual-models';
+
+describe('tensor daemon: models of every kind', () => {
+  const daemon = new TestDaemon();
+  const models = tmpfsFolder('tetris-unusual-test-');
+  // Two seeds, so that a branch that depends on the numbers goes both ways.
+  const feeds = [1, 2, 3].map((seed) =>
+    feedsOf([{ name: 'x', type: 'float32', dims: ['batch', 64], bound: 1 }], 3, seed),
+  );
+  beforeAll(() => daemon.start({ modelRoots: models, tensorBytesMin: 256 }), 30_000);
+  afterAll(async () => {
+    await daemon.dispose();
+    rmSync(models, { recursive: true, force: true });
+  });
+
+  /** Leases a model twice and compares what it answers with stock. @returns tensors in the store */
+  const compare = async (path: string, graph = {}): Promise<number> => {
+    const wanted = { source: fileSource(path), name: path, graph };
+    const [one, two] = [await daemon.client.lease(wanted), await daemon.client.lease(wanted)];
+    for (const feed of feeds) {
+      const stock = await infer(path, feed);
+      const shared = await infer(daemon.viewPath(one.view), feed, 'disabled');
+      const [expected, actual] = [stock['y']?.data ?? [], shared['y']?.data ?? []];
+      expect(expected.length).toBeGreaterThan(0);
+      expect(shared['y']?.dims).toEqual(stock['y']?.dims);
+      if (typeof expected[0] === 'string') expect(actual).toEqual(expected);
+      else for (const [index, number] of expected.entries()) expect(actual[index]).toBeCloseTo(number, 4);
+    }
+    expect([one.warm, two.warm]).toEqual([false, true]);
+    one.release();
+    two.release();
+    return one.tensors;
+  };
+
+  it.each(Object.entries(UNUSUAL_MODELS))(
+    'answers as stock does, from shared tensors where there are large ones: %s',
+    async (name, { make, shared }) => {
+      const path = join(models, `${name.replace(/\W+/g, '-')}.onnx`);
+      writeModelProto(path, make());
+      const tensors = await compare(path);
+      if (shared) expect(tensors).toBeGreaterThan(0);
+      else expect(tensors).toBeLessThanOrEqual(1);
+    },
+    60_000,
+  );
+
+  it('answers as stock does when the weights lie in a file beside the model', async () => {
+    expect(await compare(writeExternal(models, 'external'))).toBeGreaterThan(0);
+  }, 60_000);
+
+  it('answers as stock does with a free dimension fixed', async () => {
+    const path = join(models, 'fixed.onnx');
+    writeModelProto(path, UNUSUAL_MODELS['int8, dynamic']?.make() ?? manyTensors(1));
+    expect(await compare(path, { freeDimensionOverrides: { batch: 3 } })).toBeGreaterThan(0);
+  }, 60_000);
+
+  it('keeps 20,000 small tensors of one model, each in a file of its own where it is told to', async () => {
+    const path = join(models, 'many.onnx');
+    writeModelProto(path, manyTensors(20_000));
+    const { tensors, release } = await daemon.client.lease({
+      source: fileSource(path),
+      name: 'many',
+      graph: { graphOptimizationLevel: 'disabled' },
+    });
+    expect(tensors).toBe(20_000);
+    release();
+  }, 120_000);
+
+  it('expected failure: a sparse initializer, which onnxruntime loads and cannot save, is for a private session', async () => {
+    const path = join(models, 'sparse.onnx');
+    writeModelProto(path, sparse());
+    const [feed = []] = feeds;
+    expect((await infer(path, feed))['y']?.data).toHaveLength(3 * 64);
+    await expect(daemon.client.lease({ source: fileSource(path), name: 'sparse' })).rejects.toMatchObject({
+      code: 'ERR_MODEL_UNSHAREABLE',
+      message: expect.stringContaining('onnxruntime cannot save it') as string,
+    });
+  }, 60_000);
+
+  it('expected failure: a large tensor that is the output of a sub-graph is refused with its name, for a private session', async () => {
+    const path = join(models, 'unshareable.onnx');
+    writeModelProto(path, unshareable());
+    await expect(daemon.client.lease({ source: fileSource(path), name: 'private' })).rejects.toMatchObject({
+      code: 'ERR_MODEL_UNSHAREABLE',
+      message: expect.stringContaining("'w'") as string,
+    });
+  }, 60_000);
+});

@@ -1,0 +1,338 @@
+import { create, toBinary } from '@bufbuild/protobuf';
+import {
+  AttributeProtoSchema,
+  AttributeType,
+  DataLocation,
+  type GraphProto,
+  GraphProtoSchema,
+  type ModelProto,
+  ModelProtoSchema,
+  NodeProtoSchema,
+  type NodeProto,
+  SparseTensorProtoSchema,
+  StringStringEntryProtoSchema,
+  type TensorProto,
+  TensorProtoSchema,
+  TensorType,
+  type ValueInfoProto,
+  ValueInfoProtoSchema,
+} from '@tetris/tensor-daemon';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** Width of all of these models: a matrix of bytes is then just large enough to be shared. */
+const WIDTH = 64;
+
+/** Small even numbers around zero, the same for the same seed. */
+function numbers(count: number, seed: number): number[] {
+  return Array.from({ length: count }, (_, index) => ((index * 7919 + seed * 104729) % 61) / 61 - 0.5);
+}
+
+function tensor(name: string, dataType: number, dims: readonly number[], data: ArrayBufferView): TensorProto {
+  const rawData = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  return create(TensorProtoSchema, { name, dataType, dims: dims.map(BigInt), rawData });
+}
+
+const floats = (name: string, dims: readonly number[], values: readonly number[]): TensorProto =>
+  tensor(name, TensorType.FLOAT, dims, Float32Array.from(values));
+const matrix = (name: string, seed: number): TensorProto => floats(name, [WIDTH, WIDTH], numbers(WIDTH * WIDTH, seed));
+const bytes = (name: string, seed: number): TensorProto =>
+  tensor(
+    name,
+    TensorType.INT8,
+    [WIDTH, WIDTH],
+    Int8Array.from(numbers(WIDTH * WIDTH, seed), (value) => value * 200),
+  );
+
+type AttributeValue = number | readonly number[] | GraphProto;
+
+function node(
+  opType: string,
+  input: readonly string[],
+  output: readonly string[],
+  attributes: Readonly<Record<string, AttributeValue>> = {},
+): NodeProto {
+  const attribute = Object.entries(attributes).map(([name, value]) => {
+    if (typeof value === 'number')
+      return create(AttributeProtoSchema, { name, type: AttributeType.INT, i: BigInt(value) });
+    if (Array.isArray(value)) {
+      const ints = (value as readonly number[]).map(BigInt);
+      return create(AttributeProtoSchema, { name, type: AttributeType.INTS, ints });
+    }
+    return create(AttributeProtoSchema, { name, type: AttributeType.GRAPH, g: value as GraphProto });
+  });
+  return create(NodeProtoSchema, { name: output[0] ?? '', opType, input: [...input], output: [...output], attribute });
+}
+
+function value(name: string, elemType: number, dims: readonly (number | string)[]): ValueInfoProto {
+  const dim = dims.map((size) => ({
+    value:
+      typeof size === 'number'
+        ? ({ case: 'dimValue', value: BigInt(size) } as const)
+        : ({ case: 'dimParam', value: size } as const),
+  }));
+  return create(ValueInfoProtoSchema, {
+    name,
+    type: { value: { case: 'tensorType', value: { elemType, shape: { dim } } } },
+  });
+}
+
+const row = (name: string): ValueInfoProto => value(name, TensorType.FLOAT, ['batch', WIDTH]);
+const truth = (name: string): ValueInfoProto => value(name, TensorType.BOOL, []);
+
+/** From `x` [batch, 64] to `y`, of the same shape unless said otherwise. */
+function model(nodes: NodeProto[], initializer: TensorProto[], graph: Partial<GraphProto> = {}): ModelProto {
+  return create(ModelProtoSchema, {
+    irVersion: 9n,
+    opsetImport: [{ domain: '', version: 17n }],
+    graph: create(GraphProtoSchema, {
+      name: 'unusual',
+      node: nodes,
+      initializer,
+      input: [row('x')],
+      output: [row('y')],
+      ...graph,
+    } as never),
+  });
+}
+
+function body(
+  name: string,
+  parts: { input: ValueInfoProto[]; output: ValueInfoProto[]; node: NodeProto[]; initializer: TensorProto[] },
+): GraphProto {
+  return create(GraphProtoSchema, { name, ...parts });
+}
+
+const scalar = (name: string, number: number): TensorProto => floats(name, [], [number]);
+const whole = (name: string, number: number): TensorProto =>
+  tensor(name, TensorType.INT64, [], BigInt64Array.of(BigInt(number)));
+
+/** int8 weights between QuantizeLinear and DequantizeLinear, as static quantization writes them. */
+function staticInt8(): ModelProto {
+  const zero = tensor('zero', TensorType.INT8, [], Int8Array.of(0));
+  return model(
+    [
+      node('QuantizeLinear', ['x', 'scale', 'zero'], ['xq']),
+      node('DequantizeLinear', ['xq', 'scale', 'zero'], ['xd']),
+      node('DequantizeLinear', ['w', 'scale', 'zero'], ['wd']),
+      node('MatMul', ['xd', 'wd'], ['y']),
+    ],
+    [bytes('w', 1), scalar('scale', 0.01), zero],
+  );
+}
+
+function dynamicInt8(): ModelProto {
+  const zero = tensor('zero', TensorType.INT8, [], Int8Array.of(0));
+  return model(
+    [
+      node('DynamicQuantizeLinear', ['x'], ['xq', 'xs', 'xz']),
+      node('MatMulInteger', ['xq', 'w', 'xz', 'zero'], ['product']),
+      node('Cast', ['product'], ['number'], { to: TensorType.FLOAT }),
+      node('Mul', ['xs', 'ws'], ['scale']),
+      node('Mul', ['number', 'scale'], ['y']),
+    ],
+    [bytes('w', 2), zero, scalar('ws', 0.01)],
+  );
+}
+
+/** Weights of 16 bits: the upper half of a float32 is a bfloat16; as float16 the same bits are small finite numbers. */
+function halves(dataType: number): TensorProto {
+  const bits = new Uint32Array(Float32Array.from(numbers(WIDTH * WIDTH, 3)).buffer);
+  const mask = dataType === TensorType.FLOAT16 ? 0xbbff : 0xffff;
+  return tensor(
+    'w',
+    dataType,
+    [WIDTH, WIDTH],
+    Uint16Array.from(bits, (word) => (word >>> 16) & mask),
+  );
+}
+
+function float16(): ModelProto {
+  return model(
+    [
+      node('Cast', ['x'], ['xh'], { to: TensorType.FLOAT16 }),
+      node('MatMul', ['xh', 'w'], ['yh']),
+      node('Cast', ['yh'], ['y'], { to: TensorType.FLOAT }),
+    ],
+    [halves(TensorType.FLOAT16)],
+  );
+}
+
+/** onnxruntime's CPU kernels compute nothing in bfloat16, but they cast it. */
+function bfloat16(): ModelProto {
+  return model(
+    [node('Cast', ['w'], ['wf'], { to: TensorType.FLOAT }), node('MatMul', ['x', 'wf'], ['y'])],
+    [halves(TensorType.BFLOAT16)],
+  );
+}
+
+/** Both branches call their own weight by the same name. */
+function branches(): ModelProto {
+  const branch = (name: string, seed: number): GraphProto =>
+    body(name, {
+      input: [],
+      output: [row(`${name}_y`)],
+      node: [node('MatMul', ['x', 'w'], [`${name}_y`])],
+      initializer: [matrix('w', seed)],
+    });
+  return model(
+    [
+      node('ReduceSum', ['x'], ['sum'], { keepdims: 0 }),
+      node('Greater', ['sum', 'zero'], ['positive']),
+      node('If', ['positive'], ['y'], { then_branch: branch('then', 4), else_branch: branch('else', 5) }),
+    ],
+    [scalar('zero', 0)],
+  );
+}
+
+/** A loop of three rounds, and in each a branch: weights two graphs deep. */
+function loop(): ModelProto {
+  const branch = (name: string, seed: number): GraphProto =>
+    body(name, {
+      input: [],
+      output: [row(`${name}_y`)],
+      node: [node('MatMul', ['before', 'w'], [`${name}_p`]), node('Tanh', [`${name}_p`], [`${name}_y`])],
+      initializer: [matrix('w', seed)],
+    });
+  const round = body('round', {
+    input: [value('count', TensorType.INT64, []), truth('go'), row('before')],
+    output: [truth('go_on'), row('after')],
+    node: [
+      node('Identity', ['go'], ['go_on']),
+      node('ReduceSum', ['before'], ['sum'], { keepdims: 0 }),
+      node('Greater', ['sum', 'zero'], ['positive']),
+      node('If', ['positive'], ['after'], { then_branch: branch('then', 6), else_branch: branch('else', 7) }),
+    ],
+    initializer: [],
+  });
+  const yes = tensor('yes', TensorType.BOOL, [], Uint8Array.of(1));
+  return model(
+    [node('Loop', ['rounds', 'yes', 'x'], ['y'], { body: round })],
+    [whole('rounds', 3), yes, scalar('zero', 0)],
+  );
+}
+
+/** Adds up the rows, each through a weight. */
+function scan(): ModelProto {
+  const vector = (name: string): ValueInfoProto => value(name, TensorType.FLOAT, [WIDTH]);
+  const step = body('step', {
+    input: [vector('sum'), vector('element')],
+    output: [vector('next'), vector('shown')],
+    node: [
+      node('MatMul', ['element', 'w'], ['product']),
+      node('Add', ['sum', 'product'], ['next']),
+      node('Identity', ['next'], ['shown']),
+    ],
+    initializer: [matrix('w', 8)],
+  });
+  return model(
+    [node('Scan', ['start', 'x'], ['end', 'y'], { body: step, num_scan_inputs: 1 })],
+    [floats('start', [WIDTH], numbers(WIDTH, 9))],
+  );
+}
+
+/** A weight of which every second number is given: onnxruntime loads it and cannot save it with external data. */
+export function sparse(): ModelProto {
+  const count = 2048;
+  const sparseTensor = create(SparseTensorProtoSchema, {
+    values: floats('w', [count], numbers(count, 10)),
+    indices: tensor(
+      '',
+      TensorType.INT64,
+      [count],
+      BigInt64Array.from({ length: count }, (_, index) => BigInt(2 * index)),
+    ),
+    dims: [BigInt(WIDTH), BigInt(WIDTH)],
+  });
+  return model([node('MatMul', ['x', 'w'], ['y'])], [], { sparseInitializer: [sparseTensor] });
+}
+
+/** Words by the place of the largest number: `y` is [batch]. */
+function strings(): ModelProto {
+  const words = Array.from({ length: WIDTH }, (_, index) => Buffer.from(`word ${index} ${'long '.repeat(30)}`));
+  const list = create(TensorProtoSchema, {
+    name: 'words',
+    dataType: TensorType.STRING,
+    dims: [BigInt(WIDTH)],
+    stringData: words,
+  });
+  return model(
+    [
+      node('MatMul', ['x', 'w'], ['scores']),
+      node('ArgMax', ['scores'], ['place'], { axis: 1, keepdims: 0 }),
+      node('Gather', ['words', 'place'], ['y']),
+    ],
+    [list, matrix('w', 11)],
+    { output: [value('y', TensorType.STRING, ['batch'])] },
+  );
+}
+
+function small(): ModelProto {
+  return model([node('Add', ['x', 'b'], ['y'])], [floats('b', [WIDTH], numbers(WIDTH, 12))]);
+}
+
+/** Very many tensors, each just large enough to be a file of its own where they are taken from 256 bytes on. */
+export function manyTensors(count: number): ModelProto {
+  const adds = Array.from({ length: count }, (_, index) =>
+    node('Add', [index === 0 ? 'x' : `s${index - 1}`, `b${index}`], [index === count - 1 ? 'y' : `s${index}`]),
+  );
+  // Each its own content: otherwise they would be one file.
+  const biases = adds.map((_, index) => floats(`b${index}`, [WIDTH], [index / count, ...numbers(WIDTH - 1, 13)]));
+  return model(adds, biases);
+}
+
+/** A sub-graph whose weight is also its output: it cannot be moved up. */
+export function unshareable(): ModelProto {
+  const branch = (name: string, seed: number): GraphProto =>
+    body(name, {
+      input: [],
+      output: [value('w', TensorType.FLOAT, [WIDTH, WIDTH])],
+      node: [],
+      initializer: [matrix('w', seed)],
+    });
+  return model(
+    [
+      node('ReduceSum', ['x'], ['sum'], { keepdims: 0 }),
+      node('Greater', ['sum', 'zero'], ['positive']),
+      node('If', ['positive'], ['w'], { then_branch: branch('then', 14), else_branch: branch('else', 15) }),
+      node('MatMul', ['x', 'w'], ['y']),
+    ],
+    [scalar('zero', 0)],
+  );
+}
+
+/** Unusual ways to hold weights, by name, and whether large tensors are left to share after optimization. */
+export const UNUSUAL_MODELS: Readonly<Record<string, { make: () => ModelProto; shared: boolean }>> = {
+  'int8, static (QDQ)': { make: staticInt8, shared: true },
+  'int8, dynamic': { make: dynamicInt8, shared: true },
+  fp16: { make: float16, shared: true },
+  bf16: { make: bfloat16, shared: true },
+  'If with weights in its branches': { make: branches, shared: true },
+  'Loop around If with weights': { make: loop, shared: true },
+  'Scan with a weight in its body': { make: scan, shared: true },
+  'strings beside a weight': { make: strings, shared: true },
+  'no large tensor': { make: small, shared: false },
+};
+
+export function writeModelProto(path: string, proto: ModelProto): void {
+  writeFileSync(path, toBinary(ModelProtoSchema, proto));
+}
+
+/** Writes a model with its weight in a file beside it. @returns the path of the model */
+export function writeExternal(folder: string, name: string): string {
+  const weight = matrix('w', 16);
+  writeFileSync(join(folder, `${name}.data`), Buffer.concat([Buffer.alloc(4096), weight.rawData]));
+  const entries = { location: `${name}.data`, offset: '4096', length: String(weight.rawData.length) };
+  const external = create(TensorProtoSchema, {
+    name: 'w',
+    dataType: TensorType.FLOAT,
+    dims: [BigInt(WIDTH), BigInt(WIDTH)],
+    dataLocation: DataLocation.EXTERNAL,
+    externalData: Object.entries(entries).map(([key, text]) =>
+      create(StringStringEntryProtoSchema, { key, value: text }),
+    ),
+  });
+  const path = join(folder, `${name}.onnx`);
+  writeModelProto(path, model([node('MatMul', ['x', 'w'], ['y'])], [external]));
+  return path;
+}

@@ -1,0 +1,193 @@
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import * as fc from 'fast-check';
+import { hoistTensors } from '../../../tensor-daemon/src/ingest/hoist';
+import { graphsOf, PART_ALIGNMENT, planCuts } from '../../../tensor-daemon/src/ingest/graph-rewrite';
+import { formatPacked, isPackedKey, parsePacked } from '../../../tensor-daemon/src/ingest/prepacked';
+import {
+  AttributeProtoSchema,
+  DataLocation,
+  type GraphProto,
+  GraphProtoSchema,
+  ModelProtoSchema,
+  NodeProtoSchema,
+  type TensorProto,
+  TensorProtoSchema,
+  TensorType,
+} from '../../../tensor-daemon/src/proto/index';
+
+const DATA = 'optimized.data';
+
+function external(name: string, entries: Record<string, string>): TensorProto {
+  const externalData = Object.entries({ location: DATA, ...entries }).map(([key, value]) => ({ key, value }));
+  const dataLocation = DataLocation.EXTERNAL;
+  return create(TensorProtoSchema, { name, dataType: TensorType.FLOAT, dataLocation, externalData });
+}
+
+const inline = (name: string, bytes: number, dataType: number = TensorType.FLOAT): TensorProto =>
+  create(TensorProtoSchema, { name, dataType, rawData: new Uint8Array(bytes).fill(1) });
+
+const modelOf = (graph: Partial<GraphProto>) =>
+  create(ModelProtoSchema, { graph: create(GraphProtoSchema, graph as never) });
+
+/** A node that carries a graph, as If does. */
+function carrier(name: string, body: GraphProto) {
+  const attribute = [create(AttributeProtoSchema, { name: 'body', g: body })];
+  return create(NodeProtoSchema, { name, opType: 'If', output: [name], attribute });
+}
+
+const entriesOf = (tensor: TensorProto | undefined): Record<string, string> =>
+  Object.fromEntries((tensor?.externalData ?? []).map(({ key, value }) => [key, value]));
+
+describe('planCuts', () => {
+  it('lays raw bytes and packed blobs on pages of their own, and says so in the graph', () => {
+    const model = modelOf({
+      initializer: [external('w', { offset: '8192', length: '100', prepacked_0: 'MatMul+77|16384;5000;9|32768;7;8' })],
+    });
+    const [cut, ...rest] = planCuts(model, DATA, 40_000, 4096);
+    expect(rest).toEqual([]);
+    expect(cut?.parts).toEqual([
+      { offset: 8192, length: 100 },
+      { offset: 16_384, length: 5000, checksum: '9' },
+      { offset: 32_768, length: 7, checksum: '8' },
+    ]);
+    expect(cut?.bytes).toBe(3 * PART_ALIGNMENT + 7);
+    cut?.place('a'.repeat(64));
+    expect(entriesOf(model.graph?.initializer[0])).toEqual({
+      location: 'a'.repeat(64),
+      offset: '0',
+      length: '100',
+      prepacked_0: 'MatMul+77|4096;5000;9|12288;7;8',
+    });
+  });
+
+  it('cuts large tensors out of the graph itself, and leaves small ones and strings in it', () => {
+    const model = modelOf({
+      initializer: [inline('large', 4096), inline('small', 4095), inline('words', 9000, TensorType.STRING)],
+    });
+    const cuts = planCuts(model, DATA, 0, 4096);
+    expect(cuts.map(({ name, bytes }) => [name, bytes])).toEqual([['large', 4096]]);
+    cuts[0]?.place('b'.repeat(64));
+    const [large] = model.graph?.initializer ?? [];
+    expect(large?.rawData).toHaveLength(0);
+    expect(large?.dataLocation).toBe(DataLocation.EXTERNAL);
+    expect(entriesOf(large)).toEqual({ location: 'b'.repeat(64), offset: '0', length: '4096' });
+  });
+
+  it('lets the later of two initializers of one name count', () => {
+    const model = modelOf({ initializer: [inline('w', 5000), external('w', { offset: '0', length: '5000' })] });
+    const cuts = planCuts(model, DATA, 5000, 4096);
+    expect(cuts.map(({ parts }) => parts)).toEqual([[{ offset: 0, length: 5000 }]]);
+    expect(model.graph?.initializer).toHaveLength(1);
+  });
+
+  it('keeps fields that it does not know, of whatever message', () => {
+    const unknown = (no: number) => [{ no, wireType: 2, data: Uint8Array.of(3, 7, 8, 9) }];
+    const model = modelOf({ initializer: [inline('w', 4096)], node: [create(NodeProtoSchema, { name: 'n' })] });
+    const [tensor] = model.graph?.initializer ?? [];
+    const [node] = model.graph?.node ?? [];
+    for (const message of [model, model.graph, tensor, node]) if (message) message.$unknown = unknown(9001);
+    const read = fromBinary(ModelProtoSchema, toBinary(ModelProtoSchema, model));
+    for (const cut of planCuts(read, DATA, 0, 4096)) cut.place('c'.repeat(64));
+    const written = fromBinary(ModelProtoSchema, toBinary(ModelProtoSchema, read));
+    for (const message of [written, written.graph, written.graph?.initializer[0], written.graph?.node[0]]) {
+      expect(message?.$unknown).toEqual(unknown(9001));
+    }
+  });
+
+  it.each([
+    ['ends outside the data file', { offset: '4000', length: '97' }, RangeError],
+    ['has no sound offset', { offset: '-1', length: '1' }, RangeError],
+    ['has no length', { offset: '0' }, RangeError],
+    ['lies in another file', { location: '../../etc/passwd', offset: '0', length: '1' }, RangeError],
+    ['has a packed form outside', { offset: '0', length: '1', prepacked_0: 'x|4096;1;1' }, RangeError],
+    ['has a packed form that is none', { offset: '0', length: '1', prepacked_0: 'x|1;1' }, RangeError],
+  ])('bad call: a tensor that %s', (_what, entries, error) => {
+    expect(() => planCuts(modelOf({ initializer: [external('w', entries)] }), DATA, 4096, 4096)).toThrow(error);
+  });
+
+  it('bad call: graphs nested without end', () => {
+    let body = create(GraphProtoSchema, { name: 'innermost' });
+    for (let depth = 0; depth < 100; depth++) body = create(GraphProtoSchema, { node: [carrier(`n${depth}`, body)] });
+    expect(() => planCuts(modelOf(body), DATA, 0, 4096)).toThrow(/nested deeper/);
+  });
+
+  it('never lets two parts of a file overlap, whatever their lengths', () => {
+    const lengths = fc.array(fc.integer({ min: 0, max: 20_000 }), { minLength: 1, maxLength: 8 });
+    fc.assert(
+      fc.property(lengths, (blobs) => {
+        const note = formatPacked({ id: 'k', blobs: blobs.map((length) => ({ offset: 0, length, checksum: '1' })) });
+        const model = modelOf({ initializer: [external('w', { offset: '0', length: '10', prepacked_0: note })] });
+        const [cut] = planCuts(model, DATA, 20_000, 4096);
+        cut?.place('d'.repeat(64));
+        const placed = parsePacked(entriesOf(model.graph?.initializer[0])['prepacked_0'] ?? '').blobs;
+        let end = 10;
+        for (const { offset, length } of placed) {
+          expect(offset % PART_ALIGNMENT).toBe(0);
+          expect(offset).toBeGreaterThanOrEqual(end);
+          end = offset + length;
+        }
+        expect(cut?.bytes).toBe(end);
+      }),
+    );
+  });
+});
+
+describe('hoistTensors', () => {
+  const use = (input: string, output: string) =>
+    create(NodeProtoSchema, { opType: 'MatMul', input: ['x', input], output: [output] });
+
+  it('moves tensors of bodies up under names of their own and renames their uses, also deeper ones', () => {
+    const deepest = create(GraphProtoSchema, { node: [use('w', 'c')] });
+    const one = create(GraphProtoSchema, {
+      initializer: [inline('w', 1)],
+      node: [use('w', 'a'), carrier('n', deepest)],
+    });
+    const two = create(GraphProtoSchema, { initializer: [inline('w', 2)], node: [use('w', 'b')] });
+    const top = create(GraphProtoSchema, {
+      node: [carrier('one', one), carrier('two', two)],
+      initializer: [inline('w__outer', 3)],
+    });
+    hoistTensors(top, [one, deepest, two], () => true);
+    const names = top.initializer.map(({ name }) => name);
+    expect(new Set(names).size).toBe(3);
+    expect(one.initializer).toEqual([]);
+    expect(one.node[0]?.input).toEqual(deepest.node[0]?.input);
+    expect(one.node[0]?.input[1]).not.toBe(two.node[0]?.input[1]);
+    for (const graph of [one, two]) expect(names).toContain(graph.node[0]?.input[1]);
+  });
+
+  it('leaves a tensor that is an input or output of its body, and one that is not wanted', () => {
+    const output = [{ name: 'bound' }];
+    const body = create(GraphProtoSchema, { initializer: [inline('bound', 9), inline('small', 1)], output });
+    const top = create(GraphProtoSchema, { node: [carrier('n', body)] });
+    hoistTensors(top, [body], ({ rawData }) => rawData.length > 5);
+    expect(body.initializer.map(({ name }) => name)).toEqual(['bound', 'small']);
+    expect(top.initializer).toEqual([]);
+  });
+
+  it('finds every graph of a model, its own first', () => {
+    const inner = create(GraphProtoSchema, { name: 'inner' });
+    const outer = create(GraphProtoSchema, { name: 'outer', node: [carrier('n', inner)] });
+    expect(graphsOf(modelOf({ name: 'top', node: [carrier('m', outer)] })).map(({ name }) => name)).toEqual([
+      'top',
+      'outer',
+      'inner',
+    ]);
+  });
+});
+
+describe('notes of packed forms', () => {
+  it('are read as they are written', () => {
+    const text = 'MatMul+12345|4096;100;9876543210|8192;7;1';
+    expect(formatPacked(parsePacked(text))).toBe(text);
+    expect([isPackedKey('prepacked_0'), isPackedKey('prepacked_x'), isPackedKey('location')]).toEqual([
+      true,
+      false,
+      false,
+    ]);
+  });
+
+  it.each(['', 'x', '|1;2;3', 'x|', 'x|1;2', 'x|1;2;3;4', 'x|-1;2;3', 'x|1;2;3|'])('bad call: %j', (text) => {
+    expect(() => parsePacked(text)).toThrow(RangeError);
+  });
+});
