@@ -2,6 +2,8 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LeaseTable } from './lease-table';
 import type { Registrations } from '../store/registrations';
+import type { Model } from '../store/catalog';
+import { GRAPH_FILE } from '../store/layout';
 import type { Store } from '../store/store';
 import type { Views } from '../store/views';
 
@@ -25,10 +27,17 @@ export function recoverInstances(
   for (const [instance, namespace] of registered) {
     const folder = views.addInstance(instance);
     const kept = readdirSync(folder).filter((name) => {
-      if (store.catalog.model(name) !== undefined && store.hasView(instance, name)) return true;
+      if (isWhole(join(folder, name), store.catalog.model(name))) return true;
       views.discard(join(folder, name));
       return false;
     });
     table.recover(instance, namespace, kept, deadlineMs);
   }
+}
+
+/** Whether a view has all that its model needs: a loss of power may have taken some of it. */
+function isWhole(path: string, model: Model | undefined): boolean {
+  if (model === undefined) return false;
+  const names = new Set(readdirSync(path));
+  return [GRAPH_FILE, ...model.tensors.map(({ sha256 }) => sha256)].every((name) => names.has(name));
 }

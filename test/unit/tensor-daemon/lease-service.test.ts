@@ -14,7 +14,7 @@ import { Store } from '../../../tensor-daemon/src/store/store';
 import { Views } from '../../../tensor-daemon/src/store/views';
 import { tmpfsFolder } from '../../support/daemon';
 
-const STEPS = 2_000;
+const STEPS = 5_000;
 
 /** Five models over eight tensors, so that every tensor is shared in some way. */
 const MODELS: readonly (readonly number[])[] = [[0, 1, 2], [0, 1, 3], [4], [4, 5, 6, 7], [2, 7]];
