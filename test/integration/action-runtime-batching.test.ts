@@ -93,7 +93,7 @@ it('joins tensors of 20 MB', async () => {
   await start(tagging());
   const calls = Array.from({ length: 4 }, (_, index): Call => ({ dims: [1, 5_000_000], tag: index }));
   (await all(calls)).forEach((reply, index) => expectOwn(calls[index] as Call, reply));
-}, 30_000);
+}, 90_000);
 
 it('finds out that a model mixes its requests, answers each as if alone, and says so once', async () => {
   await start(mixing());
