@@ -26,6 +26,15 @@ function example(seed, dims) {
   return new ort.Tensor('float32', data, dims);
 }
 
+/** The same made-up token ids for the same seed, below `vocabulary`. */
+function tokens(seed, dims, vocabulary) {
+  const numbers = example(seed, dims).data;
+  const data = BigInt64Array.from(numbers, (number) =>
+    BigInt(Math.floor(Math.abs(number / 1.7) * vocabulary) % vocabulary),
+  );
+  return new ort.Tensor('int64', data, dims);
+}
+
 /** Resolves when the other side answers: several instances are held alive at once this way. */
 function waitFor(url, report) {
   return new Promise((resolve, reject) => {
@@ -34,12 +43,13 @@ function waitFor(url, report) {
   });
 }
 
-async function main({ model, shape, batch = 1, seed = 1, runs = 1, gate }) {
+async function main({ model, shape, vocabulary, batch = 1, seed = 1, runs = 1, gate }) {
   loading ??= load(model);
   const { session, loadMs } = await loading;
   const input = session.inputNames[0];
   const output = session.outputNames[0];
-  const feeds = { [input]: example(seed, [batch, ...shape]) };
+  const dims = [batch, ...shape];
+  const feeds = { [input]: vocabulary ? tokens(seed, dims, vocabulary) : example(seed, dims) };
 
   const runMs = [];
   let logits;

@@ -1,14 +1,14 @@
 #!/usr/bin/env node
-/** `npm run bench -- <suite> [--json FILE]`: runs one suite and prints its figures, with the machine they are of. */
+/** `npm run bench -- <suite> [--json FILE] [--quick] [--trace FILE]`: runs one suite and prints its figures, with the machine they are of. */
 import { errorMessage } from '@tetris/common';
 import { Command } from 'commander';
 import { writeFile } from 'node:fs/promises';
 import { machine } from './measure/machine';
-import { findSuite, SUITES } from './suites';
+import { findSuite, type SuiteOptions, SUITES } from './suites';
 
-async function runSuite(name: string, { json }: { json?: string }): Promise<void> {
+async function runSuite(name: string, { json, ...options }: SuiteOptions & { json?: string }): Promise<void> {
   const suite = await findSuite(name).load();
-  const result = { suite: name, machine: machine(), ...(await suite.run()) };
+  const result = { suite: name, machine: machine(), ...(await suite.run(options)) };
   const text = `${JSON.stringify(result, undefined, 2)}\n`;
   process.stdout.write(text);
   if (json !== undefined) await writeFile(json, text);
@@ -20,6 +20,8 @@ new Command('bench')
   .description('measures a part of the system, side by side with what it is compared to')
   .argument('<suite>', 'which suite to run')
   .option('--json <file>', 'write the figures there too')
+  .option('--quick', 'suites that can: seconds instead of minutes; the figures mean little')
+  .option('--trace <file>', 'suites with a load: bursty, periodic, or a file with one rate a line')
   .addHelpText('after', `\nSuites:\n${list.join('\n')}`)
   .action(runSuite)
   .parseAsync()

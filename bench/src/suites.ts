@@ -3,9 +3,16 @@
 /** What a suite returns: figures, ready for JSON. */
 export type SuiteResult = Readonly<Record<string, unknown>>;
 
+export interface SuiteOptions {
+  /** Seconds instead of minutes: shows that everything works, and measures nothing. Not every suite has such a way. */
+  quick?: boolean;
+  /** Arrivals of suites with a load: a synthetic trace's name, or a file with one rate a line. */
+  trace?: string;
+}
+
 export interface Suite {
   /** Measures and returns figures; says on stderr what it does. */
-  run(): Promise<SuiteResult>;
+  run(options: SuiteOptions): Promise<SuiteResult>;
 }
 
 export interface SuiteEntry {
@@ -16,7 +23,7 @@ export interface SuiteEntry {
 
 export const SUITES: Readonly<Record<string, SuiteEntry>> = {
   sharing: {
-    description: 'tensor daemon and action runtime alone, beside plain processes: memory, load and run time',
+    description: 'runtime sharing under an objective: one request an instance, batching, concurrency, and both',
     load: async () => (await import('./sharing/sharing.js')).suite,
   },
   runtime: {

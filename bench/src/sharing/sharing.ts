@@ -1,48 +1,79 @@
-/** Sharing alone: tensor daemon and action runtime against plain processes, without the platform in between. */
+/** Runtime sharing under an objective: the same load with one request an instance, batching, concurrency, and both. */
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Cleanups, temporaryFolder } from '../demo/cleanups';
-import { compareSites, comparisonSteps } from '../demo/comparison';
-import { figuresOf, functionFigures } from '../demo/figures';
-import { createProgress } from '../demo/progress';
-import { fullSettings } from '../demo/settings';
-import { StockSite } from '../demo/stock-site';
+import { createProgress, type Progress } from '../demo/progress';
 import { buildModel } from '../models/built-model';
-import type { Suite, SuiteResult } from '../suites';
-import { DaemonProcess } from './daemon-process';
-import { NodeSite } from './node-site';
+import type { Suite, SuiteOptions, SuiteResult } from '../suites';
+import type { Phase } from './arrivals';
+import { type Calibration, calibrate } from './calibration';
+import { CONFIGURATIONS } from './configurations';
+import { type ConfigurationFigures, measureConfiguration } from './measurement';
+import { figuresOf, type FunctionFigures, functionTable } from './report';
+import { fullSettings, type LoadedFunction, quickSettings, type SharingSettings } from './settings';
+import { loadTrace } from './trace';
 
-const ACTION_PATH = join(__dirname, '../../actions/classify.js');
+/** Arrivals of the time that counts, at most at this rate. */
+type PhasesAt = (rate: number) => Phase[];
 
-async function measure(cleanups: Cleanups): Promise<SuiteResult> {
-  const settings = fullSettings();
-  const progress = createProgress(comparisonSteps(settings), process.stderr);
-  const folder = await temporaryFolder(tmpdir(), cleanups);
-  const storePath = await temporaryFolder('/dev/shm', cleanups);
-  for (const { definition } of settings.functions) await buildModel(definition, folder);
-
-  const stock = new StockSite(ACTION_PATH, ({ name }) => join(folder, `${name}.onnx`));
-  cleanups.add(() => stock.stop());
-  const daemon = new DaemonProcess(folder, storePath);
-  cleanups.add(() => daemon.stop());
-  await daemon.ready();
-  const foreignPids = (): number[] => stock.pids;
-  const shared = new NodeSite({ daemon, storePath, folder, actionPath: ACTION_PATH, foreignPids });
-  cleanups.add(() => shared.stop());
-  await shared.open();
-  const sites = { shared, stock, storePath, operators: [daemon.operator] };
-  const { steps, latencies, store } = await compareSites(sites, settings, progress);
-  progress.stop();
-  return { ...figuresOf(steps, latencies), functions: functionFigures(steps), store };
-}
-
-async function run(): Promise<SuiteResult> {
+async function measureFunction(
+  loaded: LoadedFunction,
+  settings: SharingSettings,
+  phasesAt: PhasesAt,
+  progress: Progress,
+): Promise<FunctionFigures> {
   const cleanups = new Cleanups();
   try {
-    return await measure(cleanups);
+    const { name } = loaded.definition;
+    const modelRoot = await temporaryFolder(tmpdir(), cleanups);
+    // One store for all of the function's platforms, so that each finds the tensors there and none pays for making them.
+    const storePath = await temporaryFolder('/dev/shm', cleanups);
+    const site = { loaded, modelRoot, storePath: join(storePath, 's') };
+    progress.step(`${name}: calibration`);
+    await buildModel(loaded.definition, modelRoot);
+    const calibration = await calibrate(site, settings);
+    const phases = phasesAt(calibration.rate);
+    const measured: [string, ConfigurationFigures][] = [];
+    for (const configuration of CONFIGURATIONS) {
+      progress.step(`${name}: ${configuration.name} at ${calibration.rate}/s, SLO ${calibration.sloMs} ms`);
+      measured.push([
+        configuration.name,
+        await measureConfiguration(site, configuration, calibration, phases, settings),
+      ]);
+    }
+    return {
+      name,
+      load: loadOf(calibration),
+      configurations: Object.fromEntries(measured) as FunctionFigures['configurations'],
+    };
   } finally {
     await cleanups.run();
   }
+}
+
+/** What is told of it: all but the answers. */
+function loadOf({
+  singleMs,
+  instancePerSecond,
+  singlePerSecond,
+  sharedPerSecond,
+  rate,
+  sloMs,
+}: Calibration): FunctionFigures['load'] {
+  return { singleMs, instancePerSecond, singlePerSecond, sharedPerSecond, rate, sloMs };
+}
+
+async function run({ quick = false, trace }: SuiteOptions): Promise<SuiteResult> {
+  const settings = quick ? quickSettings() : fullSettings();
+  const phasesAt = await loadTrace(trace, settings.measuredMs);
+  const progress = createProgress(settings.functions.length * (1 + CONFIGURATIONS.length), process.stderr);
+  const functions: FunctionFigures[] = [];
+  for (const loaded of settings.functions) functions.push(await measureFunction(loaded, settings, phasesAt, progress));
+  progress.stop();
+  process.stderr.write(`${functionTable(functions)}\n`);
+  // The other figures of runtime sharing, so that one file holds them all.
+  const runtime = quick ? {} : await (await import('../runtime/runtime.js')).suite.run({});
+  return { ...figuresOf(functions), ...runtime, quick, trace: trace ?? 'steady', functions };
 }
 
 export const suite: Suite = { run };

@@ -1,0 +1,44 @@
+import { rounded } from '../measure/statistics';
+import type { Outcome } from './open-loop';
+
+/** How requests were served that were due within a time. */
+export interface Service {
+  requests: number;
+  /** Share answered rightly within the objective; errors and requests without an answer are misses. */
+  sloAttainment: number;
+  /** Requests without a right answer, however late. */
+  errors: number;
+  /** Right answers per second of the time, late ones included. */
+  throughput: number;
+  /** Of right answers. */
+  latencyMs: { p50: number; p95: number; p99: number };
+}
+
+/** @param window requests due in [fromMs, toMs) count @throws RangeError where none is */
+export function serviceOf(
+  outcomes: readonly Outcome[],
+  window: { fromMs: number; toMs: number },
+  sloMs: number,
+): Service {
+  const due = outcomes.filter(({ dueMs }) => dueMs >= window.fromMs && dueMs < window.toMs);
+  if (due.length === 0) throw new RangeError('no request was due in the time that counts');
+  const right = due.filter(({ ok }) => ok);
+  const sorted = right.map(({ latencyMs }) => latencyMs).sort((one, other) => one - other);
+  return {
+    requests: due.length,
+    // Rounded down: one miss in many thousands is still one.
+    sloAttainment: Math.floor((1e4 * right.filter(({ latencyMs }) => latencyMs <= sloMs).length) / due.length) / 1e4,
+    errors: due.length - right.length,
+    throughput: rounded((1000 * right.length) / (window.toMs - window.fromMs), 1),
+    latencyMs: {
+      p50: rounded(percentile(sorted, 0.5), 1),
+      p95: rounded(percentile(sorted, 0.95), 1),
+      p99: rounded(percentile(sorted, 0.99), 1),
+    },
+  };
+}
+
+/** The smallest value that so large a share does not exceed; infinite where there is none. */
+export function percentile(sorted: readonly number[], share: number): number {
+  return sorted[Math.ceil(share * sorted.length) - 1] ?? Infinity;
+}

@@ -1,0 +1,103 @@
+import { availableParallelism } from 'node:os';
+import { Cleanups } from '../demo/cleanups';
+import { median, rounded } from '../measure/statistics';
+import { CONFIGURATIONS, SATURATED } from './configurations';
+import { LoadedPlatform } from './loaded-platform';
+import type { LoadedFunction, SharingSettings } from './settings';
+
+/** The load of a function, and what it was derived from. */
+export interface Calibration {
+  /** Median time of one activation in its instance, nothing else running, ms. */
+  singleMs: number;
+  /** Activations per second that one instance answers one after the other. */
+  instancePerSecond: number;
+  /** Activations per second with one such instance a core, all busy: the most that one request an instance achieves. */
+  singlePerSecond: number;
+  /** Activations per second with a worker a core that joins requests, all busy. */
+  sharedPerSecond: number;
+  /** Offered load, activations per second. */
+  rate: number;
+  sloMs: number;
+  /** What single runs answer. */
+  references: number[][];
+}
+
+/** Share of what the machine answers at most, in the better of both ways, that is offered. */
+const LOAD = 0.65;
+
+/** INFless's objective for ResNet-50, and the least for any function here; ms. */
+const SLO_MS_MIN = 300;
+
+/** The objective is at least so many times as long as an activation alone. */
+const SLO_TIMES = 8;
+
+const CALLS = 15;
+const cores = availableParallelism();
+
+export interface Site {
+  loaded: LoadedFunction;
+  modelRoot: string;
+  storePath: string;
+}
+
+/** Measures what the machine can do, one request an instance and with requests joined, and chooses load and objective by it. */
+export async function calibrate(site: Site, { calibrationMs }: SharingSettings): Promise<Calibration> {
+  const single = CONFIGURATIONS.find(({ name }) => name === 'single') ?? SATURATED;
+  const alone = await onPlatform(site, single, async (platform) => {
+    const references = await platform.references();
+    const times: number[] = [];
+    for (let call = 0; call < CALLS; call += 1) times.push(await platform.durationMs());
+    const ask = (): Promise<unknown> => platform.durationMs();
+    return {
+      references,
+      singleMs: median(times),
+      instancePerSecond: await closedLoop(1, calibrationMs, ask),
+      // The first loop starts the instances, which none of its answers may pay for.
+      singlePerSecond: await closedLoop(cores, calibrationMs, ask).then(() => closedLoop(cores, calibrationMs, ask)),
+    };
+  });
+  const sharedPerSecond = await onPlatform(site, SATURATED, async (platform) => {
+    const ask = (): Promise<unknown> => platform.durationMs();
+    const callers = 16 * cores;
+    await closedLoop(callers, calibrationMs, ask);
+    return closedLoop(callers, calibrationMs, ask);
+  });
+  const { references, singleMs, instancePerSecond, singlePerSecond } = alone;
+  return {
+    singleMs: rounded(singleMs, 1),
+    instancePerSecond: rounded(instancePerSecond, 1),
+    singlePerSecond: rounded(singlePerSecond, 1),
+    sharedPerSecond: rounded(sharedPerSecond, 1),
+    rate: rounded(LOAD * Math.max(singlePerSecond, sharedPerSecond), 1),
+    sloMs: Math.max(SLO_MS_MIN, Math.ceil(SLO_TIMES * singleMs)),
+    references,
+  };
+}
+
+async function onPlatform<T>(
+  site: Site,
+  { annotations, settings }: Pick<(typeof CONFIGURATIONS)[number], 'annotations' | 'settings'>,
+  measure: (platform: LoadedPlatform) => Promise<T>,
+): Promise<T> {
+  const cleanups = new Cleanups();
+  try {
+    const platform = await LoadedPlatform.start({ ...site, annotations: annotations(0), settings, cleanups });
+    return await measure(platform);
+  } finally {
+    await cleanups.run();
+  }
+}
+
+/** Answers per second where each of the callers asks again as soon as it was answered. */
+async function closedLoop(callers: number, forMs: number, ask: () => Promise<unknown>): Promise<number> {
+  const startMs = performance.now();
+  let answered = 0;
+  const callsOf = async (): Promise<void> => {
+    while (performance.now() - startMs < forMs) {
+      await ask();
+      answered += 1;
+    }
+  };
+  await Promise.all(Array.from({ length: callers }, callsOf));
+  return (1000 * answered) / (performance.now() - startMs);
+}

@@ -1,0 +1,85 @@
+import { Cleanups } from '../demo/cleanups';
+import { megabytes, rounded, sum } from '../measure/statistics';
+import { type Phase, poissonArrivals } from './arrivals';
+import { type Service, serviceOf } from './attainment';
+import type { Calibration, Site } from './calibration';
+import type { Configuration } from './configurations';
+import { LoadedPlatform } from './loaded-platform';
+import { type MemorySample, MemorySampler } from './memory-sampler';
+import { openLoop } from './open-loop';
+import type { SharingSettings } from './settings';
+
+/** Instances and store over the time that counts. */
+export interface MemoryFigures {
+  meanMb: number;
+  peakMb: number;
+  /** Of these, the instances' own. */
+  instanceMeanMb: number;
+  storeMb: number;
+  instancesMean: number;
+  instancesPeak: number;
+}
+
+export type ConfigurationFigures = Service & MemoryFigures;
+
+const IN_FLIGHT_MAX = 1_000;
+const SEED = 20_221;
+const RAMP_STEPS = 10;
+
+/** One configuration under the function's load: the same arrivals in all of them. @param phases of the time that counts */
+export async function measureConfiguration(
+  site: Site,
+  configuration: Configuration,
+  { rate, sloMs, references }: Calibration,
+  phases: readonly Phase[],
+  { warmUpMs, sampleMs }: SharingSettings,
+): Promise<ConfigurationFigures> {
+  const cleanups = new Cleanups();
+  try {
+    const { settings, annotations } = configuration;
+    const loaded = await LoadedPlatform.start({ ...site, annotations: annotations(sloMs), settings, cleanups });
+    const [node] = loaded.platform.nodes;
+    if (node === undefined) throw new Error('the platform has no node');
+    const times = poissonArrivals([...ramp(warmUpMs, phases[0]?.rate ?? rate), ...phases], SEED);
+    const endMs = warmUpMs + sum(phases.map(({ durationMs }) => durationMs));
+    // The load meets a function in use, not a node that has never seen it.
+    await loaded.isRight(references, 0);
+    const sampler = new MemorySampler(node, sampleMs);
+    const startMs = performance.now();
+    const outcomes = await openLoop({
+      times,
+      send: (index, signal) => loaded.isRight(references, index, signal),
+      inFlightMax: IN_FLIGHT_MAX,
+      graceMs: 2 * sloMs,
+    });
+    const samples = await sampler.stop();
+    const counted = samples.filter(({ atMs }) => atMs >= startMs + warmUpMs);
+    return { ...serviceOf(outcomes, { fromMs: warmUpMs, toMs: endMs }, sloMs), ...memoryOf(counted) };
+  } finally {
+    await cleanups.run();
+  }
+}
+
+/** From a tenth of the rate to all of it, in steps. */
+function ramp(durationMs: number, rate: number): Phase[] {
+  return Array.from({ length: RAMP_STEPS }, (_, step) => ({
+    durationMs: durationMs / RAMP_STEPS,
+    rate: (rate * (step + 1)) / RAMP_STEPS,
+  }));
+}
+
+/** @throws RangeError where nothing was sampled */
+export function memoryOf(samples: readonly MemorySample[]): MemoryFigures {
+  if (samples.length === 0) throw new RangeError('no memory was sampled in the time that counts');
+  const totals = samples.map(({ instanceBytes, storeBytes }) => instanceBytes + storeBytes);
+  const mean = (values: readonly number[]): number => sum(values) / values.length;
+  const mb = (bytes: number): number => rounded(megabytes(bytes), 1);
+  return {
+    meanMb: mb(mean(totals)),
+    peakMb: mb(Math.max(...totals)),
+    instanceMeanMb: mb(mean(samples.map(({ instanceBytes }) => instanceBytes))),
+    storeMb: mb(Math.max(...samples.map(({ storeBytes }) => storeBytes))),
+    instancesMean: rounded(mean(samples.map(({ instances }) => instances)), 1),
+    instancesPeak: Math.max(...samples.map(({ instances }) => instances)),
+  };
+}

@@ -1,0 +1,52 @@
+import { alexnet } from '../models/alexnet';
+import type { ModelDefinition } from '../models/graph-builder';
+import { convnet, lstm, textCnn } from '../models/small-models';
+import { transformer } from '../models/transformer';
+
+/** A function under load. */
+export interface LoadedFunction {
+  definition: ModelDefinition;
+  /** Parameters of the action: dims of one example, and how many tokens there are where it is one of token ids. */
+  input: { shape: readonly number[]; vocabulary?: number };
+}
+
+export interface SharingSettings {
+  functions: readonly LoadedFunction[];
+  /** A closed loop of so long finds out how many requests a second the machine can answer, ms. */
+  calibrationMs: number;
+  /** Load that does not count: instances start and the scaler learns, ms. */
+  warmUpMs: number;
+  /** Load that counts, ms. */
+  measuredMs: number;
+  sampleMs: number;
+}
+
+export function fullSettings(): SharingSettings {
+  const text = textCnn('text', { sequence: 512, width: 256, filters: 256 });
+  return {
+    functions: [
+      { definition: text, input: { shape: [512], vocabulary: 20_000 } },
+      { definition: alexnet('image'), input: { shape: [3, 224, 224] } },
+      {
+        definition: transformer('transformer', { layers: 6, sequence: 32 }),
+        input: { shape: [32, 768] },
+      },
+      { definition: lstm('recurrent', { inputs: 128, hidden: 768 }), input: { shape: [96, 128] } },
+    ],
+    calibrationMs: 2_000,
+    warmUpMs: 6_000,
+    measuredMs: 9_000,
+    sampleMs: 750,
+  };
+}
+
+/** One small model and seconds of load: shows that everything works, and measures nothing. */
+export function quickSettings(): SharingSettings {
+  return {
+    functions: [{ definition: convnet('image'), input: { shape: [3, 64, 64] } }],
+    calibrationMs: 300,
+    warmUpMs: 1_500,
+    measuredMs: 1_500,
+    sampleMs: 250,
+  };
+}
