@@ -209,6 +209,8 @@ describe('LeaseService over a real store', () => {
       } else {
         const held = [...world.holders.values()].filter(({ instance: holder }) => registered.has(holder));
         retained = new Set([...retained, ...held.map(({ instance: holder, key }) => `${holder}/${key}`)]);
+        // A daemon that was killed removes nothing any more.
+        await world.store.trash.emptied();
         world.restart();
         // The operator is quick: everything registered is announced again within the grace.
         for (const name of registered) world.service.registerInstance(name, 'guest');
