@@ -4,6 +4,8 @@ import { availableParallelism } from 'node:os';
 export interface Configuration {
   name: ConfigurationName;
   annotations: (sloMs: number) => Readonly<Record<string, unknown>>;
+  /** The platform finds out by itself how to run the instances, which takes time. */
+  learns: boolean;
   /** Settings of the platform by their environment names. */
   settings: Readonly<Record<string, string>>;
 }
@@ -15,7 +17,7 @@ const ROOM = 16;
 const cores = availableParallelism();
 
 /** Every core has a worker that joins requests: what a machine can do at most. */
-export const SATURATED: Omit<Configuration, 'name'> = {
+export const SATURATED: Pick<Configuration, 'annotations' | 'settings'> = {
   annotations: () => ({ 'tetris-concurrency': cores * BATCH, 'tetris-batching': BATCH }),
   settings: { TETRIS_INVOKER_WORKERS: String(cores) },
 };
@@ -24,22 +26,27 @@ export const CONFIGURATIONS: readonly Configuration[] = [
   {
     name: 'single',
     annotations: () => ({ 'tetris-concurrency': 1, 'tetris-batching': false }),
+    learns: false,
     settings: {},
   },
   {
     name: 'batching',
     annotations: () => ({ 'tetris-concurrency': ROOM, 'tetris-batching': BATCH }),
+    learns: false,
     settings: {},
   },
   {
     name: 'concurrency',
     annotations: () => ({ 'tetris-concurrency': ROOM, 'tetris-batching': false }),
+    learns: false,
     settings: { TETRIS_INVOKER_WORKERS: String(cores) },
   },
   {
     name: 'sharing',
-    // Workers, batches and how long to wait for batch mates are the scaler's to choose.
-    annotations: (sloMs) => ({ 'tetris-slo': sloMs }),
-    settings: {},
+    // Workers, batches up to this size, and how long to wait for batch mates are the scaler's to choose.
+    annotations: (sloMs) => ({ 'tetris-slo': sloMs, 'tetris-batching': BATCH }),
+    learns: true,
+    // Plans come sooner than by default, so that learning and scaling in end within the time that does not count.
+    settings: { TETRIS_INVOKER_PLAN_MS: '1000' },
   },
 ];

@@ -84,8 +84,8 @@ export class LoadedPlatform {
   }
 
   /** Time that one activation takes in its instance, ms. */
-  async durationMs(): Promise<number> {
-    return (await this.#ask(0)).duration;
+  async durationMs(index: number): Promise<number> {
+    return (await this.#ask(index % SEEDS)).duration;
   }
 
   async stop(): Promise<void> {

@@ -32,11 +32,12 @@ export async function measureConfiguration(
   configuration: Configuration,
   { rate, sloMs, references }: Calibration,
   phases: readonly Phase[],
-  { warmUpMs, sampleMs }: SharingSettings,
+  { warmUpMs: shortest, learningMs, sampleMs }: SharingSettings,
 ): Promise<ConfigurationFigures> {
   const cleanups = new Cleanups();
   try {
-    const { settings, annotations } = configuration;
+    const { settings, annotations, learns } = configuration;
+    const warmUpMs = learns ? learningMs : shortest;
     const loaded = await LoadedPlatform.start({ ...site, annotations: annotations(sloMs), settings, cleanups });
     const [node] = loaded.platform.nodes;
     if (node === undefined) throw new Error('the platform has no node');
@@ -44,7 +45,7 @@ export async function measureConfiguration(
     const endMs = warmUpMs + sum(phases.map(({ durationMs }) => durationMs));
     // The load meets a function in use, not a node that has never seen it.
     await loaded.isRight(references, 0);
-    const sampler = new MemorySampler(node, sampleMs);
+    const sampler = new MemorySampler(node, site.loaded.definition.name, sampleMs);
     const startMs = performance.now();
     const outcomes = await openLoop({
       times,

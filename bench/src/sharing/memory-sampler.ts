@@ -19,13 +19,16 @@ export interface MemorySample {
 /** Reads a node's memory again and again until it is stopped; reading does not hold up this process. */
 export class MemorySampler {
   readonly #node: PlatformNode;
+  readonly #action: string;
   readonly #intervalMs: number;
   readonly #samples: MemorySample[] = [];
   readonly #stopped = new AbortController();
   readonly #loop: Promise<void>;
 
-  constructor(node: PlatformNode, intervalMs: number) {
+  /** @param action whose instances count: the node also has some for its own health */
+  constructor(node: PlatformNode, action: string, intervalMs: number) {
     this.#node = node;
+    this.#action = action;
     this.#intervalMs = intervalMs;
     this.#loop = this.#run();
   }
@@ -34,21 +37,22 @@ export class MemorySampler {
   async stop(): Promise<readonly MemorySample[]> {
     this.#stopped.abort();
     await this.#loop;
-    this.#samples.push(await sampleOf(this.#node));
+    this.#samples.push(await sampleOf(this.#node, this.#action));
     return this.#samples;
   }
 
   async #run(): Promise<void> {
     while (!this.#stopped.signal.aborted) {
-      this.#samples.push(await sampleOf(this.#node));
+      this.#samples.push(await sampleOf(this.#node, this.#action));
       await delay(this.#intervalMs, undefined, { signal: this.#stopped.signal }).catch(() => undefined);
     }
   }
 }
 
-async function sampleOf(node: PlatformNode): Promise<MemorySample> {
+async function sampleOf(node: PlatformNode, action: string): Promise<MemorySample> {
   const atMs = performance.now();
-  const [instances, storeBytes] = await Promise.all([node.instances(), folderBytes(node.storePath)]);
+  const [processes, storeBytes] = await Promise.all([node.instances(), folderBytes(node.storePath)]);
+  const instances = processes.filter(({ container }) => container.endsWith(action));
   const bytes: number[] = [];
   // One after the other: the text of each is long, and only one is to be parsed between two requests.
   for (const { pid } of instances) {

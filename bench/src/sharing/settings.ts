@@ -14,8 +14,10 @@ export interface SharingSettings {
   functions: readonly LoadedFunction[];
   /** A closed loop of so long finds out how many requests a second the machine can answer, ms. */
   calibrationMs: number;
-  /** Load that does not count: instances start and the scaler learns, ms. */
+  /** Load that does not count: instances start, ms. */
   warmUpMs: number;
+  /** The same where the scaler learns what the function costs, and ends what learning has left, ms. */
+  learningMs: number;
   /** Load that counts, ms. */
   measuredMs: number;
   sampleMs: number;
@@ -34,7 +36,8 @@ export function fullSettings(): SharingSettings {
       { definition: lstm('recurrent', { inputs: 128, hidden: 768 }), input: { shape: [96, 128] } },
     ],
     calibrationMs: 2_000,
-    warmUpMs: 6_000,
+    warmUpMs: 5_000,
+    learningMs: 16_000,
     measuredMs: 9_000,
     sampleMs: 750,
   };
@@ -46,6 +49,7 @@ export function quickSettings(): SharingSettings {
     functions: [{ definition: convnet('image'), input: { shape: [3, 64, 64] } }],
     calibrationMs: 300,
     warmUpMs: 1_500,
+    learningMs: 2_500,
     measuredMs: 1_500,
     sampleMs: 250,
   };
