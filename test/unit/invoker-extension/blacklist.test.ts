@@ -1,8 +1,13 @@
 import { createLogger, type Identity } from '@tetris/common';
 import { BlacklistKeeper, NameBlacklist } from '../../../invoker-extension/src/activations/blacklist';
 
-const userOf = (name: string): Identity =>
-  ({ subject: name, namespace: { name, uuid: 'u' }, authkey: {}, rights: [], limits: {} });
+const userOf = (name: string): Identity => ({
+  subject: name,
+  namespace: { name, uuid: 'u' },
+  authkey: {},
+  rights: [],
+  limits: {},
+});
 
 describe('BlacklistKeeper', () => {
   let answer: () => Promise<string[]>;

@@ -1,6 +1,6 @@
 import { closeSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { create, toBinary } from '@bufbuild/protobuf';
+import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import {
   AttributeProtoSchema,
   type GraphProto,
@@ -55,7 +55,7 @@ const external = (location: string) =>
 
 describe('externalLocations', () => {
   it('finds each location once, in initializers, attributes, sparse tensors, sub-graphs and functions', async () => {
-    const graph = (change: Partial<GraphProto>): GraphProto => create(GraphProtoSchema, change);
+    const graph = (init: MessageInitShape<typeof GraphProtoSchema>): GraphProto => create(GraphProtoSchema, init);
     const attribute = (init: Parameters<typeof create<typeof AttributeProtoSchema>>[1]) =>
       create(AttributeProtoSchema, init);
     const model = create(ModelProtoSchema, {
