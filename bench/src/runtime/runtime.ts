@@ -90,6 +90,7 @@ const STEADY_RUNS = 15;
 /** The packed session has taken over well before. */
 const SETTLE_MS = 3000;
 const ONE_PHASE = { TETRIS_RUNTIME_QUICK_BYTES_MIN: '0' };
+const TWO_PHASE = { TETRIS_RUNTIME_QUICK_BYTES_MIN: '128m' };
 
 /** First answer of a new instance (load and first run), with a warm store, over a plain process; then steady runs. */
 async function twoPhase({ instances, folder, cleanups }: Bench): Promise<SuiteResult> {
@@ -103,7 +104,7 @@ async function twoPhase({ instances, folder, cleanups }: Bench): Promise<SuiteRe
   for (let round = 0; round <= COLD_ROUNDS; round += 1) {
     const stock = new StockProcess(ACTION_PATH);
     cleanups.add(() => stock.stop());
-    const [one, two] = [await instances.start({}, ONE_PHASE), await instances.start()];
+    const [one, two] = [await instances.start({}, ONE_PHASE), await instances.start({}, TWO_PHASE)];
     const [plain, packed, quick] = [await stock.invoke<RunReport>(work), await one.run(work), await two.run(work)];
     await delay(SETTLE_MS);
     await stock.stop();
