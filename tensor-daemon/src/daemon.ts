@@ -133,6 +133,7 @@ export async function startDaemon(config: DaemonConfig, log: Logger): Promise<Ru
     async stop() {
       state = 'draining';
       stopSweeper();
+      leases.stop();
       await Promise.all([...servers.map((server) => server.close()), peers.close(), ingest.stop()]);
       await store.trash.emptied();
       releaseDisk();

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type BuiltModel, buildModel, transformer } from '@tetris/bench';
 import { FAULT_POINTS, type FaultPoint } from '@tetris/tensor-daemon';
@@ -147,6 +147,8 @@ describe('tensor daemon: killed at every fault point', () => {
       expect(daemon.files('views')).toEqual([LIVING]);
       expect(daemon.files('instances')).toEqual([`${LIVING}.json`]);
       await daemon.end();
+      // A daemon that is stopped in order leaves to the next one what living instances hold.
+      expect(existsSync(join(daemon.store, 'views', view))).toBe(true);
     },
     60_000,
   );

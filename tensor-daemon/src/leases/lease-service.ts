@@ -48,6 +48,7 @@ export class LeaseService {
   readonly #holders = new Map<string, LeaseHolder>();
   /** The last change under way of each view. */
   readonly #changes = new Map<string, Promise<unknown>>();
+  #stopping = false;
 
   constructor(parts: LeaseServiceParts) {
     this.#parts = parts;
@@ -65,7 +66,7 @@ export class LeaseService {
     const caller = this.tenant(wish.instance);
     table.request(leaseId, { ...wish, instance }, now());
     this.#holders.set(leaseId, holder);
-    holder.signal.addEventListener('abort', () => void this.end(leaseId), { once: true });
+    holder.signal.addEventListener('abort', () => this.#stopping || void this.end(leaseId), { once: true });
     try {
       if (holder.signal.aborted) throw ended();
       const grant = await this.#grant(leaseId, instance, caller, wish, holder);
@@ -77,6 +78,14 @@ export class LeaseService {
       metrics.leaseFailures.inc({ code: named.code });
       throw named;
     }
+  }
+
+  /**
+   * From now on the end of a connection means that this daemon stops, not that the holder did: what living instances hold
+   * stays for the next daemon, as after a crash.
+   */
+  stop(): void {
+    this.#stopping = true;
   }
 
   /** Who stands behind a caller. @throws PluginError `ERR_INSTANCE_UNKNOWN` where only registered instances are served */
