@@ -1,5 +1,5 @@
 export { type BuiltModel, buildModel, cachedModel, type Feed, feedsOf } from './models/built-model';
-export { type Dimension, GraphBuilder, type InputSpec, type ModelDefinition } from './models/graph-builder';
+export { type Dimension, GraphBuilder, type InputSpec, type ModelDefinition, valueInfo } from './models/graph-builder';
 export { writeModel } from './models/model-writer';
 export { resnet, type ResnetOptions } from './models/resnet';
 export { convnet, lstm, perceptron, textCnn } from './models/small-models';

@@ -2,6 +2,7 @@ export * from './errors';
 export * from './config';
 export { INSTANCE_ENVIRONMENT } from './environment';
 export * from './log';
+export { stopOnSignals } from './stop-on-signals';
 export * from './openwhisk/index';
 export * from './bus/bus';
 export * from './bus/kafka-security';

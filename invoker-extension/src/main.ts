@@ -7,6 +7,7 @@ import {
   type Logger,
   PluginError,
   readConfig,
+  stopOnSignals,
 } from '@tetris/common';
 import { CouchStore } from '@tetris/common/couch';
 import { KafkaBus } from '@tetris/common/kafka';
@@ -85,18 +86,7 @@ async function main(): Promise<void> {
     await server.close();
     await Promise.allSettled([bus.close(), entities.close(), registry.close()]);
   };
-  let stopping: Promise<void> | undefined;
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.on(signal, () => {
-      stopping ??= stop().then(
-        () => process.exit(0),
-        (error: unknown) => {
-          log.fatal({ err: error }, 'drain failed');
-          process.exit(1);
-        },
-      );
-    });
-  }
+  stopOnSignals(stop, log);
   if (config.httpPort > 0) await server.listen({ host: config.httpHost, port: config.httpPort });
   await keeper.start();
   await invoker.start();

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** The load balancer as a process of a cluster: between Kafka, CouchDB and Redis. SIGTERM and SIGINT drain it. */
-import { createLogger, errorMessage, kafkaSecurity, readConfig } from '@tetris/common';
+import { createLogger, errorMessage, kafkaSecurity, readConfig, stopOnSignals } from '@tetris/common';
 import { CouchStore } from '@tetris/common/couch';
 import { KafkaBus } from '@tetris/common/kafka';
 import { RedisRegistry } from '@tetris/common/redis';
@@ -33,18 +33,7 @@ async function main(): Promise<void> {
     const closing = [...new Set([controllerBus, invokerBus]), entities, registry].map(async (part) => part.close());
     await Promise.allSettled(closing);
   };
-  let stopping: Promise<void> | undefined;
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.on(signal, () => {
-      stopping ??= stop().then(
-        () => process.exit(0),
-        (error: unknown) => {
-          log.fatal({ err: error }, 'drain failed');
-          process.exit(1);
-        },
-      );
-    });
-  }
+  stopOnSignals(stop, log);
   await balancer.start();
 }
 

@@ -1,4 +1,5 @@
 import { create, toBinary } from '@bufbuild/protobuf';
+import { valueInfo } from '@tetris/bench';
 import {
   AttributeProtoSchema,
   AttributeType,
@@ -15,7 +16,6 @@ import {
   TensorProtoSchema,
   TensorType,
   type ValueInfoProto,
-  ValueInfoProtoSchema,
 } from '@tetris/tensor-daemon';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -64,21 +64,8 @@ function node(
   return create(NodeProtoSchema, { name: output[0] ?? '', opType, input: [...input], output: [...output], attribute });
 }
 
-function value(name: string, elemType: number, dims: readonly (number | string)[]): ValueInfoProto {
-  const dim = dims.map((size) => ({
-    value:
-      typeof size === 'number'
-        ? ({ case: 'dimValue', value: BigInt(size) } as const)
-        : ({ case: 'dimParam', value: size } as const),
-  }));
-  return create(ValueInfoProtoSchema, {
-    name,
-    type: { value: { case: 'tensorType', value: { elemType, shape: { dim } } } },
-  });
-}
-
-const row = (name: string): ValueInfoProto => value(name, TensorType.FLOAT, ['batch', WIDTH]);
-const truth = (name: string): ValueInfoProto => value(name, TensorType.BOOL, []);
+const row = (name: string): ValueInfoProto => valueInfo(name, TensorType.FLOAT, ['batch', WIDTH]);
+const truth = (name: string): ValueInfoProto => valueInfo(name, TensorType.BOOL, []);
 
 /** From `x` [batch, 64] to `y`, of the same shape unless said otherwise. */
 function model(nodes: NodeProto[], initializer: TensorProto[], graph: Partial<GraphProto> = {}): ModelProto {
@@ -195,7 +182,7 @@ function loop(): ModelProto {
       initializer: [matrix('w', seed)],
     });
   const round = body('round', {
-    input: [value('count', TensorType.INT64, []), truth('go'), row('before')],
+    input: [valueInfo('count', TensorType.INT64, []), truth('go'), row('before')],
     output: [truth('go_on'), row('after')],
     node: [
       node('Identity', ['go'], ['go_on']),
@@ -214,7 +201,7 @@ function loop(): ModelProto {
 
 /** Adds up the rows, each through a weight. */
 function scan(): ModelProto {
-  const vector = (name: string): ValueInfoProto => value(name, TensorType.FLOAT, [WIDTH]);
+  const vector = (name: string): ValueInfoProto => valueInfo(name, TensorType.FLOAT, [WIDTH]);
   const step = body('step', {
     input: [vector('sum'), vector('element')],
     output: [vector('next'), vector('shown')],
@@ -263,7 +250,7 @@ function strings(): ModelProto {
       node('Gather', ['words', 'place'], ['y']),
     ],
     [list, matrix('w', 11)],
-    { output: [value('y', TensorType.STRING, ['batch'])] },
+    { output: [valueInfo('y', TensorType.STRING, ['batch'])] },
   );
 }
 
@@ -286,7 +273,7 @@ export function unshareable(): ModelProto {
   const branch = (name: string, seed: number): GraphProto =>
     body(name, {
       input: [],
-      output: [value('w', TensorType.FLOAT, [WIDTH, WIDTH])],
+      output: [valueInfo('w', TensorType.FLOAT, [WIDTH, WIDTH])],
       node: [],
       initializer: [matrix('w', seed)],
     });

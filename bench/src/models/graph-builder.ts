@@ -136,7 +136,8 @@ export class GraphBuilder {
   }
 }
 
-function valueInfo(name: string, elemType: number, dims: readonly Dimension[]): ValueInfoProto {
+/** A graph's input or output; dims are sizes or the names of symbolic axes. @param elemType a `TensorType` */
+export function valueInfo(name: string, elemType: number, dims: readonly Dimension[]): ValueInfoProto {
   const dim = dims.map((size) => ({
     value:
       typeof size === 'number'
