@@ -3,7 +3,7 @@
  * synced since: of the rest, each change of a folder may be there or not, and the bytes of a file may be there, be cut
  * short, or be zeros. A change of a folder (a link, a rename) is there wholly or not at all, as journals see to.
  */
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
 interface File {
@@ -105,11 +105,19 @@ export class PowerLoss {
         else entriesOf(folder).set(name, entry);
       }
     }
+    // Names of one file stay names of one file: its bytes come back the same under each.
+    const files = new Map<File, string>();
+    const writeFile = (path: string, file: File): void => {
+      const written = files.get(file);
+      if (written !== undefined) return linkSync(written, path);
+      writeFileSync(path, survivor(file, random));
+      files.set(file, path);
+    };
     const write = (path: string, folder: Folder): void => {
       mkdirSync(path, { recursive: true });
       for (const [name, entry] of entriesOf(folder)) {
         if (entry instanceof Folder) write(join(path, name), entry);
-        else writeFileSync(join(path, name), survivor(entry, random));
+        else writeFile(join(path, name), entry);
       }
     };
     write(target, this.#top);
