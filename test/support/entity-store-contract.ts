@@ -1,5 +1,5 @@
 /** What every {@link EntityStore} promises. Run it against each adapter. */
-import { type EntityStore, isPluginError } from '@tetris/common';
+import { DOCUMENT_BYTES_MAX, type EntityStore, isPluginError } from '@tetris/common';
 import { anAction, anActivation } from './entities';
 
 export interface StoreUnderTest {
@@ -187,6 +187,45 @@ export function entityStoreContract(name: string, make: () => Promise<StoreUnder
       });
     });
 
+    describe('own documents', () => {
+      const id = `profile/${'a'.repeat(64)}`;
+
+      it('returns what the last change made, and nothing under another id', async () => {
+        await store.changeDocument(id, (present) => ({ was: present ?? null, text: 'ä€😀' }));
+        expect(await store.getDocument(id)).toEqual({ was: null, text: 'ä€😀' });
+        await store.changeDocument(id, (present) => ({ was: present }));
+        expect(await store.getDocument(id)).toEqual({ was: { was: null, text: 'ä€😀' } });
+        expect(await store.getDocument(`${id}b`)).toBeUndefined();
+      });
+
+      it('gives each caller a copy of its own', async () => {
+        await store.changeDocument(id, () => ({ rows: [1] }));
+        ((await store.getDocument(id)) as { rows: number[] }).rows.push(2);
+        expect(await store.getDocument(id)).toEqual({ rows: [1] });
+      });
+
+      it('lets every one of concurrent changes take effect', async () => {
+        const add = (row: number) => (present: unknown) => [...((present as number[] | undefined) ?? []), row];
+        await Promise.all(Array.from({ length: 8 }, (_, row) => store.changeDocument(id, add(row))));
+        expect(((await store.getDocument(id)) as number[]).sort()).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+      });
+
+      it('shows them to nobody who lists actions', async () => {
+        await store.putAction(anAction());
+        await store.changeDocument(id, () => ({}));
+        expect(await store.listActions('guest', page)).toHaveLength(1);
+        expect(await store.countActions('guest')).toBe(1);
+      });
+
+      it('bad call: refuses what is too large, and keeps what was there', async () => {
+        await store.changeDocument(id, () => 'small');
+        expect(await codeOf(store.changeDocument(id, () => 'x'.repeat(DOCUMENT_BYTES_MAX)))).toBe(
+          'ERR_DOCUMENT_INVALID',
+        );
+        expect(await store.getDocument(id)).toBe('small');
+      });
+    });
+
     it('has no limits of its own for a namespace that nobody limited', async () => {
       expect(await store.getLimits('guest')).toEqual({});
     });
@@ -196,6 +235,22 @@ export function entityStoreContract(name: string, make: () => Promise<StoreUnder
 /** What a store whose data outlive it promises beside {@link entityStoreContract}. */
 export function durableStoreContract(name: string, make: () => Promise<DurableStoreUnderTest>): void {
   describe(`${name} as a durable entity store`, () => {
+    it('lets changes of own documents through two stores over the same data all take effect', async () => {
+      const { store, reopen, dispose } = await make();
+      const other = await reopen();
+      const add = (row: number) => (present: unknown) => [...((present as number[] | undefined) ?? []), row];
+      try {
+        await Promise.all(
+          Array.from({ length: 10 }, (_, row) => [store, other][row % 2]?.changeDocument('profile/a', add(row))),
+        );
+        expect(((await store.getDocument('profile/a')) as number[]).sort()).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        expect(await other.getDocument('profile/a')).toEqual(await store.getDocument('profile/a'));
+      } finally {
+        await other.close();
+        await dispose();
+      }
+    });
+
     it('shows everything to whoever opens the same data again', async () => {
       const { store, reopen, dispose } = await make();
       const action = await store.putAction(anAction());
@@ -203,12 +258,14 @@ export function durableStoreContract(name: string, make: () => Promise<DurableSt
       await store.deleteAction('guest/gone', gone.revision);
       const record = anActivation();
       store.putActivation(record);
+      await store.changeDocument('profile/a', () => ({ rows: 1 }));
       await store.close();
       const again = await reopen();
       try {
         expect(await again.getAction('guest/classify')).toEqual(action);
         expect(await codeOf(again.getAction('guest/gone'))).toBe('ERR_DOCUMENT_NOT_FOUND');
         expect(await again.getActivation(`guest/${record.activationId}`)).toMatchObject(record);
+        expect(await again.getDocument('profile/a')).toEqual({ rows: 1 });
       } finally {
         await again.close();
         await dispose();

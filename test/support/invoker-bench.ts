@@ -82,13 +82,14 @@ export class InvokerBench {
     await until(() => free() >= count, timeoutMs, `${count} freed slots, have ${free()}`);
   }
 
-  #entities(): Pick<InvokerParts['entities'], 'getAction' | 'putActivation' | 'flush'> {
+  #entities(): Pick<InvokerParts['entities'], 'getAction' | 'getDocument' | 'putActivation' | 'flush'> {
     return {
       getAction: async (id) => {
         const action = this.actions.get(id);
         if (action === undefined) throw new PluginError('ERR_DOCUMENT_NOT_FOUND', `no document ${id}`);
         return action;
       },
+      getDocument: async () => undefined,
       putActivation: (activation) => void this.records.push(activation),
       flush: async () => undefined,
     };

@@ -17,6 +17,7 @@ import {
   DESIGN_DOCUMENTS,
   type ViewName,
 } from './couch-views';
+import { CHANGE_PAUSE_MS, CHANGES_MAX, documentText, tooManyWriters } from './document-store';
 import type { ActivationQuery, EntityStore, ListQuery } from './entity-store';
 import { RecordQueue, type RecordQueueLimits } from './record-queue';
 
@@ -175,6 +176,22 @@ export class CouchStore implements EntityStore {
     return [...new Set(rows.map(({ key }) => key))];
   }
 
+  async getDocument(id: string): Promise<unknown> {
+    return (await this.#ownDocument(id))?.value;
+  }
+
+  async changeDocument(id: string, change: (present: unknown) => unknown): Promise<void> {
+    for (let attempt = 1; attempt <= CHANGES_MAX; attempt += 1) {
+      const present = await this.#ownDocument(id);
+      const { value } = JSON.parse(documentText(id, change(present?.value))) as OwnDocument;
+      const json = { ...(present === undefined ? {} : { _rev: present._rev }), entityType: 'tetris', value };
+      const put = ignoring('ERR_DOCUMENT_CONFLICT', this.#client.json('PUT', this.#ownPath(id), { json }));
+      if ((await put) !== undefined) return;
+      await delay(Math.random() * CHANGE_PAUSE_MS * attempt);
+    }
+    throw tooManyWriters(id);
+  }
+
   async close(): Promise<void> {
     await this.#records.close(this.#closeMsMax);
   }
@@ -193,6 +210,15 @@ export class CouchStore implements EntityStore {
         await delay(REREAD_MS);
       }
     }
+  }
+
+  async #ownDocument(id: string): Promise<OwnDocument | undefined> {
+    return ignoring('ERR_DOCUMENT_NOT_FOUND', this.#client.json<OwnDocument>('GET', this.#ownPath(id)));
+  }
+
+  /** Beside the entities, where an invoker may read and write in every deployment; none of them has a colon in its name. */
+  #ownPath(id: string): string[] {
+    return [this.#databases.whisks, `tetris:${id}`];
   }
 
   /** A record that is there already counts as stored: an earlier try may have succeeded without our hearing of it. */
@@ -221,6 +247,11 @@ export class CouchStore implements EntityStore {
     const { rows } = await this.#client.json<{ rows: { value: number }[] }>('GET', viewPath(database, view), { query });
     return rows[0]?.value ?? 0;
   }
+}
+
+interface OwnDocument {
+  _rev: string;
+  value?: unknown;
 }
 
 /** Newest first: `from` is the higher key. */

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { join } from 'node:path';
 import stableStringify from 'fast-json-stable-stringify';
 import { PluginError } from '../errors';
 import type { Logger } from '../log';
@@ -6,8 +7,10 @@ import type { Action } from '../openwhisk/action-document';
 import { type Activation, valueOf } from '../openwhisk/activation';
 import type { UserLimits } from '../openwhisk/identity';
 import { copyOfAction, withoutCode } from './action-copy';
+import { type DocumentStore, MemoryDocuments } from './document-store';
 import { EntityFiles } from './entity-files';
 import type { ActivationQuery, EntityStore, ListQuery } from './entity-store';
+import { FolderDocuments } from './folder-documents';
 
 export interface EmbeddedStoreOptions {
   log: Logger;
@@ -38,6 +41,7 @@ interface StoredActivation {
 export class EmbeddedStore implements EntityStore {
   readonly #log: Logger;
   readonly #files: EntityFiles | undefined;
+  readonly #own: DocumentStore;
   readonly #activationsMax: number;
   readonly #activationBytesMax: number;
   readonly #limits: Readonly<Record<string, UserLimits>>;
@@ -54,6 +58,7 @@ export class EmbeddedStore implements EntityStore {
   private constructor(options: EmbeddedStoreOptions) {
     this.#log = options.log;
     this.#files = options.folder === undefined ? undefined : new EntityFiles(options.folder);
+    this.#own = options.folder === undefined ? new MemoryDocuments() : ownDocuments(options.folder);
     this.#activationsMax = options.activationsMax ?? 10_000;
     this.#activationBytesMax = options.activationBytesMax ?? 256 * 1024 ** 2;
     this.#limits = options.limits ?? {};
@@ -143,6 +148,14 @@ export class EmbeddedStore implements EntityStore {
     return Object.entries(this.#limits)
       .filter(([, limits]) => limits.concurrentInvocations === 0 || limits.invocationsPerMinute === 0)
       .map(([namespace]) => namespace);
+  }
+
+  getDocument(id: string): Promise<unknown> {
+    return this.#own.getDocument(id);
+  }
+
+  changeDocument(id: string, change: (present: unknown) => unknown): Promise<void> {
+    return this.#own.changeDocument(id, change);
   }
 
   async close(): Promise<void> {
@@ -247,6 +260,12 @@ export class EmbeddedStore implements EntityStore {
     return result;
   }
 }
+
+/**
+ * The own documents in an embedded store's folder. Unlike the rest of the folder several processes may use them: what
+ * `tetris-profile` finds out is seen by the platform that has the folder.
+ */
+export const ownDocuments = (folder: string): DocumentStore => new FolderDocuments(join(folder, 'own'));
 
 const conflict = (id: string): PluginError =>
   new PluginError('ERR_DOCUMENT_CONFLICT', `action ${id} is not at the revision given`);

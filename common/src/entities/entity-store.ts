@@ -1,7 +1,8 @@
-/** Actions and activation records as the components see them. Adapters: {@link EmbeddedStore}, CouchDB behind `@tetris/common/couch`. */
+/** Actions, activation records and own documents as the components see them. Adapters: {@link EmbeddedStore}, CouchDB behind `@tetris/common/couch`. */
 import type { Action } from '../openwhisk/action-document';
 import type { Activation } from '../openwhisk/activation';
 import type { UserLimits } from '../openwhisk/identity';
+import type { DocumentStore } from './document-store';
 
 export interface ListQuery {
   /** At most this many. */
@@ -17,7 +18,7 @@ export interface ActivationQuery extends ListQuery {
   upto?: number;
 }
 
-export interface EntityStore {
+export interface EntityStore extends DocumentStore {
   /**
    * Reads an action with its code.
    * @param id `namespace/name` or `namespace/package/name`
