@@ -5,6 +5,7 @@ import type { DaemonConfig } from './config';
 import { armFault, faultPoint, parseFault } from './fault';
 import { Ingest, type IngestParts } from './ingest/ingest';
 import { detectPlatform, modelKeyOf } from './ingest/model-key';
+import { OPTIMIZER_PROGRAM } from './ingest/optimize';
 import { detectSandbox } from './ingest/sandbox';
 import { LeaseService } from './leases/lease-service';
 import { LeaseTable } from './leases/lease-table';
@@ -90,6 +91,7 @@ export async function startDaemon(config: DaemonConfig, log: Logger): Promise<Ru
     memoryBytesMax: config.ingestMemoryBytesMax,
     fileBytesMax: bytesMax,
     user: config.ingestUser,
+    program: OPTIMIZER_PROGRAM,
   });
   const peers = await openPeers(config, { store, disk, metrics, log });
   const tiers = [disk, peers.tier].filter((tier) => tier !== undefined);

@@ -41,12 +41,8 @@ describe('tensor daemon: disk tier', () => {
     await daemon.operator.collect();
     expect(daemon.files('tensors')).toEqual([]);
   };
-  const said = (message: string): number => daemon.said.split(`"${message}"`).length - 1;
-  /** What it logs reaches us a little after what it does. */
   const expectSaid = async (counts: Record<string, number>): Promise<void> => {
-    const heard = (): boolean => Object.entries(counts).every(([message, count]) => said(message) >= count);
-    await until(heard, 5_000, `the daemon says ${JSON.stringify(counts)}`);
-    for (const [message, count] of Object.entries(counts)) expect([message, said(message)]).toEqual([message, count]);
+    expect(await daemon.logged(counts)).toEqual(counts);
   };
   const onDisk = (): string[] => readdirSync(join(disk, 'tensors'));
   const kept = (): string[] => readdirSync(join(disk, 'models'));

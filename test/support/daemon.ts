@@ -27,6 +27,21 @@ export class TestDaemon {
     return this.#said;
   }
 
+  /**
+   * How often it has logged each message, once it has logged all at least as often as in `counts`: what it logs
+   * reaches us a little after what it does.
+   */
+  async logged<Message extends string>(counts: Record<Message, number>): Promise<Record<Message, number>> {
+    const count = (): Record<Message, number> => {
+      const messages = Object.keys(counts) as Message[];
+      const found = messages.map((message) => [message, this.#said.split(`"${message}"`).length - 1]);
+      return Object.fromEntries(found) as Record<Message, number>;
+    };
+    const heard = (): boolean => Object.entries<number>(count()).every(([name, n]) => n >= counts[name as Message]);
+    await until(heard, 10_000, `the daemon logs ${JSON.stringify(counts)}`);
+    return count();
+  }
+
   get pid(): number {
     return this.#process?.pid ?? 0;
   }

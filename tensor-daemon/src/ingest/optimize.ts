@@ -8,6 +8,9 @@ import type { Sandbox } from './sandbox';
 /** Text kept of what the process says. */
 const OUTPUT_CHARS_MAX = 16_384;
 
+/** The script of the optimizer's process. */
+export const OPTIMIZER_PROGRAM = join(__dirname, 'optimize-child.js');
+
 /** Limits of one optimization. */
 export interface OptimizeLimits {
   timeoutMs: number;
@@ -23,11 +26,7 @@ export interface OptimizeLimits {
  */
 export async function optimizeInChild(job: OptimizeJob, sandbox: Sandbox, limits: OptimizeLimits): Promise<void> {
   if (sandbox.user !== 0) chownSync(job.outputFolder, sandbox.user, sandbox.user);
-  const [command, ...args] = sandbox.wrap([
-    process.execPath,
-    join(__dirname, 'optimize-child.js'),
-    JSON.stringify(job),
-  ]);
+  const [command, ...args] = sandbox.wrap([process.execPath, OPTIMIZER_PROGRAM, JSON.stringify(job)]);
   const child = spawn(command ?? process.execPath, args, {
     cwd: job.outputFolder,
     // onnxruntime's builds since 1.30 report their use over the network, and leave files in TMPDIR, unless told not to.

@@ -21,6 +21,8 @@ export interface SandboxLimits {
   fileBytesMax: number;
   /** User and group id that it runs under; 0: the daemon's own. */
   user: number;
+  /** The script that it runs, which that user must be able to read. */
+  program: string;
 }
 
 /** A measure, and the command of util-linux that takes it before it runs the rest. */
@@ -30,9 +32,9 @@ const PROBE_TIMEOUT_MS = 5_000;
 
 /**
  * Finds out once which measures this machine offers to this user.
- * @throws PluginError `ERR_CONFIG_INVALID` where another user is asked for and cannot be had
+ * @throws PluginError `ERR_CONFIG_INVALID` where another user is asked for and cannot be had, or cannot read the program
  */
-export function detectSandbox({ memoryBytesMax, fileBytesMax, user }: SandboxLimits): Sandbox {
+export function detectSandbox({ memoryBytesMax, fileBytesMax, user, program }: SandboxLimits): Sandbox {
   const wrappers: Wrapper[] = [
     ['network', ['unshare', '--net', '--']],
     ['limits', ['prlimit', `--data=${memoryBytesMax}`, `--fsize=${fileBytesMax}`, '--core=0', '--']],
@@ -40,9 +42,7 @@ export function detectSandbox({ memoryBytesMax, fileBytesMax, user }: SandboxLim
     ...(user === 0 ? [] : [['user', asUser(user)] satisfies Wrapper]),
     ['parent-death', ['setpriv', '--pdeathsig', 'KILL', '--no-new-privs', '--']],
   ];
-  const usable = wrappers.filter(([, [command = '', ...args]]) => {
-    return spawnSync(command, [...args, 'true'], { timeout: PROBE_TIMEOUT_MS }).status === 0;
-  });
+  const usable = wrappers.filter(([, wrapper]) => succeeds([...wrapper, 'true']));
   const has = usable.map(([measure]) => measure);
   if (user !== 0 && !has.includes('user')) {
     throw new PluginError(
@@ -50,11 +50,21 @@ export function detectSandbox({ memoryBytesMax, fileBytesMax, user }: SandboxLim
       `the optimizer cannot run as user ${user}: that takes root and setpriv`,
     );
   }
+  if (user !== 0 && !succeeds([...asUser(user), 'test', '-r', program])) {
+    throw new PluginError(
+      'ERR_CONFIG_INVALID',
+      `the optimizer cannot run as user ${user}, who may not read '${program}': install it in a folder that all may enter`,
+    );
+  }
   return {
     user,
     wrap: (command) => [...usable.flatMap(([, wrapper]) => wrapper), ...command],
     has,
   };
+}
+
+function succeeds([command = '', ...args]: string[]): boolean {
+  return spawnSync(command, args, { timeout: PROBE_TIMEOUT_MS }).status === 0;
 }
 
 function asUser(user: number): string[] {
