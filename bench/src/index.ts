@@ -1,4 +1,4 @@
-export { type BuiltModel, buildModel, cachedModel, type Feed, feedsOf } from './models/built-model';
+export { buildExternalModel, type BuiltModel, buildModel, cachedModel, type Feed, feedsOf } from './models/built-model';
 export { type Dimension, GraphBuilder, type InputSpec, type ModelDefinition, valueInfo } from './models/graph-builder';
 export { writeModel } from './models/model-writer';
 export { resnet, type ResnetOptions } from './models/resnet';

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { access, mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { InputSpec, ModelDefinition } from './graph-builder';
-import { writeModel } from './model-writer';
+import { writeExternalModel, writeModel } from './model-writer';
 import { Random, seedOf } from './random';
 
 /** What to feed one input with: the arguments of onnxruntime's `Tensor`. */
@@ -17,6 +17,7 @@ export interface Feed {
 export interface BuiltModel {
   name: string;
   path: string;
+  /** External data included. */
   bytes: number;
   /** Random inputs: the same seed gives the same numbers. `sequence` is the size of every other symbolic axis. @default 64 */
   inputs(batch: number, seed: number, sequence?: number): Feed[];
@@ -30,6 +31,15 @@ export async function buildModel(definition: ModelDefinition, folder: string): P
   const path = join(folder, `${definition.name}.onnx`);
   await writeModel(definition, path);
   return builtModel(definition, path);
+}
+
+/** As {@link buildModel}, but with its weights in a file beside it, so that they may have more than 2 GiB together. */
+export async function buildExternalModel(definition: ModelDefinition, folder: string): Promise<BuiltModel> {
+  await mkdir(folder, { recursive: true });
+  const path = join(folder, `${definition.name}.onnx`);
+  await writeExternalModel(definition, path);
+  const model = await builtModel(definition, path);
+  return { ...model, bytes: model.bytes + (await stat(`${path}.data`)).size };
 }
 
 /** As {@link buildModel}, but a file of the same definition that is already in the folder is used again. */

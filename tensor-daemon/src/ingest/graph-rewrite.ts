@@ -143,7 +143,7 @@ function checkRange({ offset, length }: { offset: number; length: number }, data
 }
 
 /** Offsets of parts laid one after the other, each at a multiple of the alignment. */
-function layOut(lengths: number[]): { offsets: number[]; end: number } {
+export function layOut(lengths: number[]): { offsets: number[]; end: number } {
   const offsets: number[] = [];
   let end = 0;
   for (const length of lengths) {
@@ -155,7 +155,7 @@ function layOut(lengths: number[]): { offsets: number[]; end: number } {
 }
 
 /** The next multiple of {@link PART_ALIGNMENT}. */
-export function alignUp(offset: number): number {
+function alignUp(offset: number): number {
   return Math.ceil(offset / PART_ALIGNMENT) * PART_ALIGNMENT;
 }
 

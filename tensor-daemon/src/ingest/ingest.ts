@@ -11,8 +11,8 @@ import type { Model } from '../store/catalog';
 import { GRAPH_FILE } from '../store/layout';
 import { type Manifest, STORE_FORMAT } from '../store/manifest';
 import type { Store } from '../store/store';
+import { bytesIn, withRoom } from './growth';
 import { optimizeInChild } from './optimize';
-import { OPTIMIZED_DATA, OPTIMIZED_GRAPH } from './optimize-job';
 import { publishInThread } from './publish';
 import { MODEL_FOLDER, PINS_FOLDER } from './publish-tensors';
 import type { Sandbox } from './sandbox';
@@ -155,13 +155,15 @@ export class Ingest {
       const modelPath = await files.stage(input);
       faultPoint('ingest:staged');
       tell('optimize', 0, files.bytes);
-      await optimizeInChild({ modelPath, outputFolder: scratch.path, graph, tensorBytesMin }, sandbox, {
-        timeoutMs: ingestTimeoutMs,
-        signal,
-      });
+      await withRoom(scratch.path, room, files.bytes, (full) =>
+        optimizeInChild({ modelPath, outputFolder: scratch.path, graph, tensorBytesMin }, sandbox, {
+          timeoutMs: ingestTimeoutMs,
+          signal: AbortSignal.any([signal, full]),
+        }),
+      );
       faultPoint('ingest:optimized');
       await files.verify();
-      await room.resize(outputBytes(scratch.path));
+      await room.resize(bytesIn(scratch.path));
       const tensors = await publishInThread(
         {
           scratch: scratch.path,
@@ -213,11 +215,4 @@ function noSpace(cause: unknown): PluginError {
     retriable: true,
     cause,
   });
-}
-
-function outputBytes(folder: string): number {
-  return [OPTIMIZED_GRAPH, OPTIMIZED_DATA].reduce((sum, name) => {
-    const { blocks } = statSync(join(folder, name), { throwIfNoEntry: false }) ?? { blocks: 0 };
-    return sum + blocks * 512;
-  }, 0);
 }

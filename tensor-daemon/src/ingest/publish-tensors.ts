@@ -2,25 +2,17 @@
  * Cuts an optimized model into tensor files and publishes each under its SHA-256. Runs in a worker thread: it hashes,
  * and it parses what an optimizer wrote for a stranger's model.
  */
-import {
-  closeSync,
-  ftruncateSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  statSync,
-  unlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { PluginError } from '@tetris/common/errors';
 import { faultPoint } from '../fault';
 import { ModelProtoSchema } from '../proto/index';
-import { HashingWriter, hasCode, linkIfAbsent, syncFolder, unlinkIfPresent } from '../store/files';
+import { hasCode, linkIfAbsent, syncFolder, unlinkIfPresent } from '../store/files';
 import { GRAPH_FILE } from '../store/layout';
-import { alignUp, type Cut, planCuts } from './graph-rewrite';
+import { type Cut, planCuts } from './graph-rewrite';
 import { OPTIMIZED_DATA, OPTIMIZED_GRAPH } from './optimize-job';
+import { planTensorFiles, type TensorFile, writeTensorFile } from './tensor-file';
 
 /** What it leaves in the scratch folder: the rewritten graph, and a link to each tensor. */
 export const MODEL_FOLDER = 'model';
@@ -34,7 +26,7 @@ export interface PublishJob {
   tensorBytesMin: number;
   graphBytesMax: number;
   sync: boolean;
-  /** Enters the names of the tensors: see {@link HashingWriter}. */
+  /** Enters the names of the tensors: see {@link writeTensorFile}. */
   scope: string;
 }
 
@@ -78,7 +70,6 @@ export function publishTensors(job: PublishJob, onProgress: (done: number, total
   return [...new Map(published.map((tensor) => [tensor.sha256, tensor])).values()];
 }
 
-/** From the end of the data file to its start, cutting it shorter on the way: a byte is hardly ever there twice. */
 function publishCuts(
   cuts: Cut[],
   dataPath: string,
@@ -87,18 +78,16 @@ function publishCuts(
   onProgress: (done: number, total: number) => void,
 ): PublishedTensor[] {
   const total = cuts.reduce((sum, { bytes }) => sum + bytes, 0);
-  const ordered = cuts.map((cut) => ({ cut, end: endOf(cut) })).sort((one, other) => other.end - one.end);
   const published: PublishedTensor[] = [];
   mkdirSync(join(job.scratch, PINS_FOLDER));
   const data = dataBytes === 0 ? undefined : openSync(dataPath, 'r+');
   try {
     let done = 0;
-    for (const [index, { cut }] of ordered.entries()) {
-      const tensor = publishCut(cut, data, job);
-      cut.place(tensor.sha256);
+    for (const file of planTensorFiles(cuts, dataBytes)) {
+      const tensor = publishFile(file, data, job);
+      file.cut.place(tensor.sha256);
       published.push(tensor);
-      if (data !== undefined) ftruncateSync(data, ordered[index + 1]?.end ?? 0);
-      done += cut.bytes;
+      done += tensor.bytes;
       onProgress(done, total);
     }
   } finally {
@@ -108,15 +97,10 @@ function publishCuts(
   return published;
 }
 
-/** Where the last byte that a cut takes from the data file lies. */
-function endOf({ parts }: Cut): number {
-  return Math.max(0, ...parts.map((part) => (part instanceof Uint8Array ? 0 : part.offset + part.length)));
-}
-
-function publishCut(cut: Cut, data: number | undefined, job: PublishJob): PublishedTensor {
+function publishFile(file: TensorFile, data: number | undefined, job: PublishJob): PublishedTensor {
   const { scratch, tensorsFolder } = job;
   const privateName = join(scratch, 'part');
-  const sha256 = writeCut(cut, data, privateName, job);
+  const sha256 = written(file, data, privateName, job);
   faultPoint('publish:written');
   const name = join(tensorsFolder, sha256);
   const pin = join(scratch, PINS_FOLDER, sha256);
@@ -136,19 +120,13 @@ function publishCut(cut: Cut, data: number | undefined, job: PublishJob): Publis
   }
   faultPoint('publish:pinned');
   unlinkSync(privateName);
-  return { sha256, bytes: cut.bytes };
+  return { sha256, bytes: file.cut.bytes };
 }
 
-function writeCut(cut: Cut, data: number | undefined, path: string, { sync, scope }: PublishJob): string {
-  const writer = new HashingWriter(path, scope);
+function written(file: TensorFile, data: number | undefined, path: string, job: PublishJob): string {
   try {
-    for (const part of cut.parts) {
-      writer.padTo(alignUp(writer.bytes));
-      if (part instanceof Uint8Array) writer.write(part);
-      else if (data !== undefined) writer.copy(data, part);
-    }
+    return writeTensorFile(path, file, data, job);
   } catch (error) {
-    writer.abandon();
     unlinkIfPresent(path);
     if (hasCode(error, 'ENOSPC', 'EDQUOT')) {
       throw new PluginError('ERR_STORE_FULL', 'no space is left on the file system of the store', {
@@ -158,5 +136,4 @@ function writeCut(cut: Cut, data: number | undefined, path: string, { sync, scop
     }
     throw error;
   }
-  return writer.finish(sync);
 }
