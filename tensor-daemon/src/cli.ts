@@ -3,6 +3,7 @@ import { DaemonOperator, errorMessage, readConfig } from '@tetris/common';
 import Table from 'cli-table3';
 import { Command } from 'commander';
 import { DAEMON_CONFIG } from './config';
+import { printable, printableJson } from './printable';
 
 interface Options {
   socket: string;
@@ -24,9 +25,14 @@ function short(id: string): string {
   return id.slice(0, 12);
 }
 
+/** A model by the name that its user gave it, else by its key. */
+function shown({ name, modelKey }: { name: string; modelKey: string }): string {
+  return name === '' ? short(modelKey) : printable(name);
+}
+
 function print<T>(rows: T[], columns: Column<T>[], { json }: Options): void {
   if (json === true) {
-    process.stdout.write(`${JSON.stringify(rows, undefined, 2)}\n`);
+    process.stdout.write(`${printableJson(rows)}\n`);
     return;
   }
   const table = new Table({ head: columns.map(([heading]) => heading), style: { head: [], border: [] } });
@@ -68,7 +74,7 @@ function createProgram(defaultSocket: string): Command {
         await operator().models(),
         [
           ['model', ({ modelKey }) => short(modelKey)],
-          ['name', ({ name }) => name],
+          ['name', ({ name }) => printable(name)],
           ['size', ({ bytes }) => size(bytes)],
           ['tensors', ({ tensors }) => tensors],
           ['ingest ms', ({ ingestMs }) => Math.round(ingestMs)],
@@ -86,8 +92,8 @@ function createProgram(defaultSocket: string): Command {
         await operator().instances(),
         [
           ['instance', ({ instance }) => short(instance)],
-          ['namespace', ({ namespace }) => namespace],
-          ['models', ({ models }) => models.map(({ name, modelKey }) => name || short(modelKey)).join('\n')],
+          ['namespace', ({ namespace }) => printable(namespace)],
+          ['models', ({ models }) => models.map(shown).join('\n')],
         ],
         options(),
       );
@@ -102,8 +108,8 @@ function createProgram(defaultSocket: string): Command {
         [
           ['lease', ({ leaseId }) => leaseId],
           ['instance', ({ instance }) => short(instance)],
-          ['namespace', ({ namespace }) => namespace],
-          ['model', ({ name, modelKey }) => name || short(modelKey)],
+          ['namespace', ({ namespace }) => printable(namespace)],
+          ['model', shown],
           ['since', ({ sinceMs }) => new Date(sinceMs).toISOString()],
         ],
         options(),
@@ -117,7 +123,7 @@ function createProgram(defaultSocket: string): Command {
       const totals = await operator().totals();
       const ratio = totals.unsharedBytes === 0 ? 1 : totals.leasedBytes / totals.unsharedBytes;
       if (options().json === true) {
-        process.stdout.write(`${JSON.stringify({ ...totals, ratio }, undefined, 2)}\n`);
+        process.stdout.write(`${printableJson({ ...totals, ratio })}\n`);
         return;
       }
       const rows: [string, string | number][] = [
@@ -163,6 +169,6 @@ const { operatorSocketPath } = readConfig(DAEMON_CONFIG, process.env);
 createProgram(operatorSocketPath)
   .parseAsync()
   .catch((error: unknown) => {
-    process.stderr.write(`tetris-tensors: ${errorMessage(error)}\n`);
+    process.stderr.write(`tetris-tensors: ${printable(errorMessage(error))}\n`);
     process.exitCode = 1;
   });

@@ -61,7 +61,8 @@ export class ModelRoots {
       return { file, path: resolved };
     } catch (error) {
       await file?.close();
-      if (hasCode(error, 'ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP', 'ENXIO', 'ENAMETOOLONG')) {
+      // The last is Node's own, for a name with a NUL.
+      if (hasCode(error, 'ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP', 'ENXIO', 'ENAMETOOLONG', 'ERR_INVALID_ARG_VALUE')) {
         throw new PluginError('ERR_MODEL_NOT_FOUND', `there is no readable file '${name}'`, { cause: error });
       }
       throw error;
