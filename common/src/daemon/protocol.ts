@@ -62,7 +62,11 @@ export type ModelSource = z.infer<typeof ModelSourceSchema>;
 /** Session options that change the saved graph, hence part of the model's key. */
 export const GraphOptionsSchema = z.object({
   graphOptimizationLevel: z.enum(['disabled', 'basic', 'extended', 'layout', 'all']).default('all'),
-  freeDimensionOverrides: z.record(z.string(), z.number().int()).default({}),
+  /** At most 64, by dimension. */
+  freeDimensionOverrides: z
+    .record(z.string().max(256), z.number().int())
+    .refine((overrides) => Object.keys(overrides).length <= 64, 'more than 64 dimensions')
+    .default({}),
 });
 export type GraphOptions = z.infer<typeof GraphOptionsSchema>;
 
