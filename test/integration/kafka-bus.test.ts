@@ -1,4 +1,5 @@
 /** {@link KafkaBus} on a real broker. */
+import net from 'node:net';
 import { startKafka, type KafkaServer } from '@tetris/bench/servers';
 import {
   configSchema,
@@ -12,9 +13,12 @@ import {
 } from '@tetris/common';
 import { KafkaBus, type KafkaOptions } from '@tetris/common/kafka';
 import { busContract } from '../support/bus-contract';
+import { CuttingProxy } from '../support/cutting-proxy';
 import { until } from '../support/until';
 
 jest.setTimeout(60_000);
+/** Key of the Kafka protocol. */
+const OFFSET_COMMIT = 8;
 const log = createLogger('test', 'silent');
 
 let kafka: KafkaServer;
@@ -87,6 +91,37 @@ describe('KafkaBus', () => {
     expect(deliveries).toBe(got.size);
     await sender.close();
     await receiver.close();
+  });
+
+  it('hands out exactly once what it committed when the answer to the commit is lost', async () => {
+    const proxy = new CuttingProxy(Number(kafka.broker.split(':')[1]));
+    const port = await proxy.open();
+    // A broker tells its own address, so the detour is laid where the client makes its connections.
+    const directly = net.connect.bind(net) as (...args: unknown[]) => net.Socket;
+    const detour = jest.spyOn(net, 'connect').mockImplementation((...[options, ...rest]: unknown[]) => {
+      const isClient = typeof options === 'object';
+      return directly(isClient ? { ...options, port } : options, ...rest);
+    });
+    const bus = connect();
+    try {
+      await bus.ensureTopic('unsure', TOPIC_SETTINGS.invoker);
+      const got: string[] = [];
+      const handler = ({ value }: { value: Buffer }): void => void got.push(value.toString());
+      await bus.subscribe({ topic: 'unsure', group: 'unsure', capacity: 4, handler });
+      await bus.send('unsure', 'before');
+      await until(() => got.length === 1);
+      proxy.arm(OFFSET_COMMIT);
+      await bus.send('unsure', 'cut');
+      await until(() => got.length === 2);
+      await bus.send('unsure', 'after');
+      await until(() => got.length === 3);
+      expect({ got, cuts: proxy.cuts }).toEqual({ got: ['before', 'cut', 'after'], cuts: 1 });
+      expect(await kafka.committed('unsure', 'unsure')).toBe(3);
+    } finally {
+      detour.mockRestore();
+      await bus.close();
+      await proxy.close();
+    }
   });
 
   it('expected failure: says that nothing was written while there is no broker, within its bounds', async () => {

@@ -1,10 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Consumer, EachBatchPayload, Kafka, KafkaMessage } from 'kafkajs';
+import { type Consumer, type EachBatchPayload, type Kafka, type KafkaMessage, KafkaJSNonRetriableError } from 'kafkajs';
 import type { Logger } from '../log';
 import type { SubscribeOptions, Subscription } from './bus';
 import { HandledPositions } from './handled-positions';
 import { Intake } from './intake';
-import { busUnavailable } from './kafka-errors';
+import { busUnavailable, classifySendError } from './kafka-errors';
 import { retryFor } from './retry';
 
 /** Times of a consumer, all ms. */
@@ -23,6 +24,10 @@ const RESTART_MAX_MS = 2_000;
 /**
  * One consumer of one topic. At most once: commit, then hand out. At least once: hand out, and commit what has been handled.
  *
+ * A connection may be lost between a commit and its answer. So each commit bears this subscription's id, and the next
+ * consumer asks what has been committed and by whom: what was committed here and not handed out yet is handed out then,
+ * and only then.
+ *
  * kafkajs can restart a crashed consumer itself, but from a timer whose failure nobody handles; so its restart is turned
  * off and a new consumer is made here, again and again while the broker is away.
  */
@@ -37,6 +42,9 @@ export class KafkaSubscription implements Subscription {
   readonly #ending = new AbortController();
   /** By partition; begun anew with each consumer, which is given again what was not committed. */
   #handled = new Map<number, HandledPositions>();
+  readonly #id = randomUUID();
+  /** By partition: what was to be handed out after a commit of which nobody knows whether it was made. */
+  readonly #unsure = new Map<number, readonly KafkaMessage[]>();
 
   private constructor(kafka: Kafka, options: SubscribeOptions, times: ConsumerTimes, log: Logger) {
     this.#kafka = kafka;
@@ -79,6 +87,7 @@ export class KafkaSubscription implements Subscription {
     this.#consumer = consumer;
     this.#handled = new Map();
     try {
+      await this.#settleUnsure();
       await consumer.connect();
       await consumer.subscribe({ topic: this.#options.topic, fromBeginning: this.#options.from !== 'latest' });
       const running = consumer.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch: this.#batch });
@@ -145,10 +154,10 @@ export class KafkaSubscription implements Subscription {
     }
   }
 
-  /** One fetched batch, in pieces of the capacity: wait for room, commit, hand out. A failed commit hands out nothing. */
+  /** One fetched batch, in pieces of the capacity: waits for room before each. */
   readonly #batch = async (fetched: EachBatchPayload): Promise<void> => {
-    const { topic, partition, messages } = fetched.batch;
-    const { capacity } = this.#options;
+    const { messages } = fetched.batch;
+    const { capacity, commit } = this.#options;
     const going = (): boolean => fetched.isRunning() && !fetched.isStale() && !this.#ending.signal.aborted;
     for (let from = 0; from < messages.length && going(); from += capacity) {
       while (!this.#intake.hasRoom && going()) {
@@ -156,20 +165,62 @@ export class KafkaSubscription implements Subscription {
         await fetched.heartbeat();
       }
       const piece = messages.slice(from, from + capacity);
-      const last = piece.at(-1);
-      if (last === undefined || !going()) return;
-      const handled = this.#options.commit === 'after' ? this.#handledOf(partition) : undefined;
-      const position = handled === undefined ? BigInt(last.offset) + 1n : handled.take();
-      if (position !== undefined) {
-        const partitions = [{ partition, offset: String(position) }];
-        await fetched.commitOffsetsIfNecessary({ topics: [{ topic, partitions }] });
-      }
-      fetched.resolveOffset(last.offset);
-      this.#handOut(topic, piece, handled);
+      if (!going()) return;
+      await (commit === 'after' ? this.#handOutFirst(fetched, piece) : this.#commitFirst(fetched, piece));
     }
   };
 
-  #handOut(topic: string, piece: readonly KafkaMessage[], handled: HandledPositions | undefined): void {
+  /** At most once: a failed commit hands out nothing. */
+  async #commitFirst(fetched: EachBatchPayload, piece: readonly KafkaMessage[]): Promise<void> {
+    const { topic, partition } = fetched.batch;
+    const last = piece.at(-1)?.offset ?? '';
+    try {
+      await this.#commit(fetched, BigInt(last) + 1n);
+    } catch (error) {
+      if (classifySendError(error) !== 'unknown') throw error;
+      this.#unsure.set(partition, piece);
+      // Ends this consumer: one that went on would not ask what has been committed.
+      throw new KafkaJSNonRetriableError(error as Error);
+    }
+    fetched.resolveOffset(last);
+    this.#handOut(topic, piece);
+  }
+
+  /** At least once: commits what has been handled by now, which nobody waits for. */
+  async #handOutFirst(fetched: EachBatchPayload, piece: readonly KafkaMessage[]): Promise<void> {
+    const { topic, partition } = fetched.batch;
+    const handled = this.#handledOf(partition);
+    fetched.resolveOffset(piece.at(-1)?.offset ?? '');
+    this.#handOut(topic, piece, handled);
+    const position = handled.take();
+    if (position !== undefined) await this.#commit(fetched, position);
+  }
+
+  async #commit(fetched: EachBatchPayload, position: bigint): Promise<void> {
+    const { topic, partition } = fetched.batch;
+    const partitions = [{ partition, offset: String(position), metadata: this.#id }];
+    await fetched.commitOffsetsIfNecessary({ topics: [{ topic, partitions }] });
+  }
+
+  /** Between two consumers: hands out what turns out to have been committed here; anything else comes again or is another's. */
+  async #settleUnsure(): Promise<void> {
+    if (this.#unsure.size === 0) return;
+    const { topic, group: groupId } = this.#options;
+    const admin = this.#kafka.admin({ retry: { retries: 0 } });
+    try {
+      await admin.connect();
+      const [committed] = await admin.fetchOffsets({ groupId, topics: [topic] });
+      for (const { partition, offset, metadata } of committed?.partitions ?? []) {
+        const unsure = metadata === this.#id ? this.#unsure.get(partition) : undefined;
+        this.#handOut(topic, unsure?.filter((message) => BigInt(message.offset) < BigInt(offset)) ?? []);
+      }
+      this.#unsure.clear();
+    } finally {
+      await admin.disconnect().catch(() => undefined);
+    }
+  }
+
+  #handOut(topic: string, piece: readonly KafkaMessage[], handled?: HandledPositions): void {
     for (const { value, offset } of piece) {
       handled?.handedOut(BigInt(offset));
       this.#intake.accept({ topic, value: value ?? Buffer.alloc(0) }, () => handled?.handled(BigInt(offset)));
