@@ -2,9 +2,12 @@
  * The relay's own cost on a real broker: the same no-op invoker reached through the load balancer and directly.
  *
  * Controller (this process), load balancer and invoker are three processes, one broker and a Redis server, which keeps
- * the in-flight ids. Latency: both ways at the
- * same time, at a fixed rate, so that both meet the same noise. Throughput: a window of activations through the load
- * balancer; its CPU share says whether it had more than one core.
+ * the in-flight ids. Both ways end where they began: controller, invoker, controller.
+ *
+ * Throughput first: a window of activations through the load balancer, after as many seconds of the same on both ways,
+ * because a broker that has just started runs on interpreted code and is several times slower; the load balancer's CPU
+ * share says whether it had more than one core. Then latency: the two ways in turn at a fixed rate far below that, so
+ * that both meet the same noise.
  */
 import { newActivationId, newTransactionId, type Subscription, TOPIC_SETTINGS, Topics } from '@tetris/common';
 import type { KafkaBus } from '@tetris/common/kafka';
@@ -18,6 +21,7 @@ import type { Suite } from './suites';
 export interface RelayBenchOptions {
   /** Of each way while latency is measured. */
   activationsPerSecond: number;
+  /** Of each way. */
   latencySamples: number;
   /** Activations in flight while throughput is measured. */
   window: number;
@@ -33,13 +37,12 @@ export interface RelayFigures extends Record<string, number> {
 }
 
 const DEFAULTS: RelayBenchOptions = {
-  activationsPerSecond: 200,
+  activationsPerSecond: 100,
   latencySamples: 2_000,
   window: 500,
   throughputMs: 15_000,
   output: process.stderr,
 };
-const WARM_UP = 400;
 const ANSWER_MS_MAX = 30_000;
 
 export async function runRelayBench(overrides: Partial<RelayBenchOptions> = {}): Promise<RelayFigures> {
@@ -57,17 +60,13 @@ export async function runRelayBench(overrides: Partial<RelayBenchOptions> = {}):
     children.push(balancer);
     await controller.usable();
     progress.step('warming up');
-    await Promise.all([controller.paced('direct', WARM_UP, options), controller.paced('relayed', WARM_UP, options)]);
-    progress.step(`latency: ${options.latencySamples} activations on each way`);
-    const samples = options.latencySamples;
-    const [direct, relayed] = await Promise.all([
-      controller.paced('direct', samples, options),
-      controller.paced('relayed', samples, options),
-    ]);
+    await Promise.all(WAYS.map(async (way) => controller.throughput(way, options)));
     progress.step(`throughput: ${options.window} in flight`);
     const before = await cpuOf(balancer);
-    const perSecond = await controller.throughput(options);
+    const perSecond = await controller.throughput('relayed', options);
     const after = await cpuOf(balancer);
+    progress.step(`latency: ${options.latencySamples} activations on each way, in turn`);
+    const { direct, relayed } = await controller.paced(options);
     progress.stop();
     return {
       addedMedianMs: rounded(median(relayed) - median(direct)),
@@ -88,6 +87,7 @@ export async function runRelayBench(overrides: Partial<RelayBenchOptions> = {}):
 }
 
 type Way = 'direct' | 'relayed';
+const WAYS: readonly Way[] = ['direct', 'relayed'];
 const TOPICS: Record<Way, Topics> = { direct: new Topics(PREFIX.direct), relayed: new Topics(PREFIX.controller) };
 
 /** Sends activations and takes acks, as little else as possible. */
@@ -122,26 +122,28 @@ class BenchController {
     await Promise.race([new Promise<void>((resolve) => (this.#usable = resolve)), timeout]);
   }
 
-  /** Activations at a fixed rate. @returns latencies, ms, from before the send to the ack */
-  async paced(way: Way, count: number, { activationsPerSecond }: RelayBenchOptions): Promise<number[]> {
+  /** Both ways in turn, each at a fixed rate. @returns latencies of each, ms, from before the send to the ack */
+  async paced({ activationsPerSecond, latencySamples }: RelayBenchOptions): Promise<Record<Way, number[]>> {
     const startMs = performance.now();
-    const latencies: Promise<number>[] = [];
-    for (let index = 0; index < count; index += 1) {
-      const dueMs = startMs + (index * 1_000) / activationsPerSecond - performance.now();
+    const gapMs = 1_000 / activationsPerSecond / WAYS.length;
+    const latencies: Record<Way, Promise<number>[]> = { direct: [], relayed: [] };
+    for (let turn = 0; turn < latencySamples * WAYS.length; turn += 1) {
+      const dueMs = startMs + turn * gapMs - performance.now();
       if (dueMs > 1) await sleep(dueMs);
-      latencies.push(this.#invoke(way));
+      const way = WAYS[turn % WAYS.length] ?? 'direct';
+      latencies[way].push(this.#invoke(way));
     }
-    return Promise.all(latencies);
+    return { direct: await Promise.all(latencies.direct), relayed: await Promise.all(latencies.relayed) };
   }
 
   /** @returns activations per second with `window` in flight */
-  async throughput({ window, throughputMs }: RelayBenchOptions): Promise<number> {
+  async throughput(way: Way, { window, throughputMs }: RelayBenchOptions): Promise<number> {
     const startMs = performance.now();
     const untilMs = startMs + throughputMs;
     let done = 0;
     const client = async (): Promise<void> => {
       while (performance.now() < untilMs) {
-        await this.#invoke('relayed');
+        await this.#invoke(way);
         done += 1;
       }
     };
