@@ -54,5 +54,10 @@ export function fullyQualifiedName(action: Pick<ActionName, 'path' | 'name'>): s
 
 /** The controllers' health probe: an action of the system namespace whose name starts so. */
 export function isHealthTest(action: Pick<ActionName, 'path' | 'name'>): boolean {
-  return action.path === 'whisk.system' && action.name.startsWith('invokerHealthTestAction');
+  return isHealthTestName(`${action.path}/${action.name}`);
+}
+
+/** The same for a fully qualified name. */
+export function isHealthTestName(name: string): boolean {
+  return name.startsWith('whisk.system/invokerHealthTestAction');
 }

@@ -1,7 +1,7 @@
 /** The record of an activation that no invoker will answer. */
 import { type Activation, type InFlight, transactionStartMs } from '@tetris/common';
 
-/** Why, and how it counts: only status 3 is held against the invoker by the controller. */
+/** Why, and whose fault it is: 1 the user asked for too much, 3 ours. */
 export interface Failure {
   statusCode: 1 | 3;
   reason: string;

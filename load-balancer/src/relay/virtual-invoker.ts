@@ -8,6 +8,7 @@
  *   (offline after 10 s in 1.0, which does not know the field), so that controllers answer 503.
  */
 import {
+  type Ack,
   type Activation,
   type Bus,
   type InFlight,
@@ -18,6 +19,7 @@ import {
   type Topics,
   combinedMessage,
   errorMessage,
+  isHealthTestName,
   isPluginError,
   shrink,
 } from '@tetris/common';
@@ -88,15 +90,19 @@ export class VirtualInvokers implements FrontEnd {
 
   async deliver(entry: InFlight, ack: ReceivedAck): Promise<void> {
     const instance = this.#idOf(entry);
+    const healthTest = isHealthTestName(entry.action);
     await this.#send(
       entry,
-      () => translateAck(ack, instance),
-      () => translateShrunkAck(ack, instance),
+      () => translateAck(ack, instance, healthTest),
+      () => translateShrunkAck(ack, instance, healthTest),
     );
   }
 
   async fail(entry: InFlight, activation: Activation): Promise<void> {
-    const whole = combinedMessage(entry.transid, activation, this.#idOf(entry));
+    const whole: Ack = {
+      ...combinedMessage(entry.transid, activation, this.#idOf(entry)),
+      isSystemError: isHealthTestName(entry.action),
+    };
     const ack = entry.blocking ? whole : shrink(whole);
     await this.#send(
       entry,

@@ -53,6 +53,14 @@ describe('ack translation', () => {
     expect(translateShrunkAck(readReceivedAck(Buffer.from(fixture.text)), OURS)).toBe(fixture.shrunk);
   });
 
+  it.each([false, true])('says that the invoker has failed in health tests only: %s', (healthTest) => {
+    const text = FIXTURES['combined, 2.x'].text.replace('Error":false', 'Error":true');
+    const ack = readReceivedAck(Buffer.from(text));
+    for (const written of [translateAck(ack, OURS, healthTest), translateShrunkAck(ack, OURS, healthTest)]) {
+      expect(JSON.parse(written)).toMatchObject({ isSystemError: healthTest });
+    }
+  });
+
   it('keeps characters of every width', () => {
     const text = `{"transid":["a",1],"activationId":"${ID}","note":"ä€😀\\ud83d","instance":{"instance":1}}`;
     expect(translateAck(readReceivedAck(Buffer.from(text)), OURS)).toBe(text.replace('{"instance":1}', OURS_TEXT));
