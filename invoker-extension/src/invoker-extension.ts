@@ -37,7 +37,7 @@ import { FileArchive } from './profiler/archive';
 import { Autoscaler } from './scaling/autoscaler';
 import { keepAliveOf } from './scaling/keep-alive-policy';
 import { Scaler } from './scaling/scaler';
-import { scalerOptions } from './scaling/scaling-config';
+import { groupStartsMaxOf, scalerOptions } from './scaling/scaling-config';
 import { StatusPublisher } from './status';
 
 /** What an invoker extension is made of. It closes none of them but the factory. */
@@ -119,14 +119,28 @@ export class InvokerExtension {
     this.#answerer = new Answerer({
       acks,
       entities,
-      levels: { blocking: config.storeBlocking, nonBlocking: config.storeNonBlocking },
+      levels: {
+        blocking: config.storeBlocking,
+        nonBlocking: config.storeNonBlocking,
+      },
       log,
       nowMs,
       events:
-        config.eventsTopic === '' ? undefined : { bus, topic: config.eventsTopic, source: `invoker${config.instance}` },
+        config.eventsTopic === ''
+          ? undefined
+          : {
+              bus,
+              topic: config.eventsTopic,
+              source: `invoker${config.instance}`,
+            },
     });
     this.#pool = new Pool(poolOptions(config), keepAliveOf(config));
-    this.#registrar = new Registrar({ daemon, instance: config.instance, log, ...REGISTER });
+    this.#registrar = new Registrar({
+      daemon,
+      instance: config.instance,
+      log,
+      ...REGISTER,
+    });
     this.#manifests = new Manifests({
       registry,
       log,
@@ -146,14 +160,16 @@ export class InvokerExtension {
       intervalMs: config.statusMs,
       throttleMs: config.statusThrottleMs,
     });
+    const scaling = scalerOptions(config);
     this.#autoscaler = new Autoscaler({
-      scaler: new Scaler(scalerOptions(config)),
+      scaler: new Scaler(scaling),
       pool: this.#pool,
       manager: () => this.#manager,
       archive: config.profilePath === '' ? undefined : new FileArchive(config.profilePath),
       defaults: config,
       batchMax: config.shapeBatchMax,
       prewarms: config.prewarm !== 'off',
+      cores: scaling.cores,
       log,
       nowMs,
     });
@@ -169,7 +185,11 @@ export class InvokerExtension {
       factory,
       registrar: this.#registrar,
       stemCells: this.#stemCells,
-      runner: new Runner({ replyBytesMax: config.replyBytesMax, truncationBytes: config.truncationBytes, nowMs }),
+      runner: new Runner({
+        replyBytesMax: config.replyBytesMax,
+        truncationBytes: config.truncationBytes,
+        nowMs,
+      }),
       answerer: this.#answerer,
       nextFor: (job) => this.#autoscaler.arrived(job),
       manifestOf: (revision) => this.#manifests.get(revision),
@@ -199,7 +219,13 @@ export class InvokerExtension {
       log,
       intervalMs: config.measureMs,
     });
-    this.#heartbeat = new Heartbeat({ bus, topics: this.#topics, instance: id, log, intervalMs: config.pingMs });
+    this.#heartbeat = new Heartbeat({
+      bus,
+      topics: this.#topics,
+      instance: id,
+      log,
+      intervalMs: config.pingMs,
+    });
     this.#inventory =
       daemon === undefined
         ? undefined
@@ -287,7 +313,9 @@ export class InvokerExtension {
   async #handle(value: Buffer): Promise<void> {
     const message = this.#read(value);
     if (message === undefined) return;
-    const taken = { startMs: transactionStartMs(message.transid, this.#nowMs()) };
+    const taken = {
+      startMs: transactionStartMs(message.transid, this.#nowMs()),
+    };
     this.#taken.add(taken);
     try {
       await this.#answer(message);
@@ -344,7 +372,16 @@ export class InvokerExtension {
 
 function poolOptions(config: InvokerConfig): ConstructorParameters<typeof Pool>[0] {
   const { memory, inFlightMax, waitMaxMs, patienceMs, startsMax, pauseGraceMs } = config;
-  return { budgetBytes: memory, waitingMax: inFlightMax, waitMaxMs, patienceMs, startsMax, pauseGraceMs };
+  const groupStartsMax = groupStartsMaxOf(config);
+  return {
+    budgetBytes: memory,
+    waitingMax: inFlightMax,
+    waitMaxMs,
+    patienceMs,
+    startsMax,
+    groupStartsMax,
+    pauseGraceMs,
+  };
 }
 
 function boundsOf(config: InvokerConfig): IntakeOptions['bounds'] {
@@ -357,7 +394,10 @@ function boundsOf(config: InvokerConfig): IntakeOptions['bounds'] {
 }
 
 function containerEnvironment({ apiHost }: InvokerConfig): Record<string, string> {
-  return { __OW_ALLOW_CONCURRENT: 'true', ...(apiHost === '' ? {} : { __OW_API_HOST: apiHost }) };
+  return {
+    __OW_ALLOW_CONCURRENT: 'true',
+    ...(apiHost === '' ? {} : { __OW_API_HOST: apiHost }),
+  };
 }
 
 /** @throws PluginError `ERR_CONFIG_INVALID` */

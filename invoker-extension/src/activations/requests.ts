@@ -37,8 +37,16 @@ export function initBody({ message, action }: ActivationJob, settings: InstanceS
 }
 
 /** What the runtime wants to know of an instance's settings; its room is the invoker's business. */
-function tetrisSettings({ workers, threads, batch, batchWaitMs, sloMs }: InstanceSettings): Record<string, number> {
-  return { workers, threads, batch, batchWaitMs, ...(sloMs === undefined ? {} : { sloMs }) };
+function tetrisSettings(settings: InstanceSettings): Record<string, number | boolean> {
+  const { workers, threads, batch, batchWaitMs, sloMs, padding } = settings;
+  return {
+    workers,
+    threads,
+    batch,
+    batchWaitMs,
+    ...(padding === true ? { padding } : {}),
+    ...(sloMs === undefined ? {} : { sloMs }),
+  };
 }
 
 /** Body of `/run`. @param deadlineMs epoch ms */

@@ -12,8 +12,8 @@ export interface GroupDescription {
   namespace: string;
   /** What its next instance starts with. */
   settings: InstanceSettings;
-  /** While an instance lives, another would serve nobody sooner: the node's cores are taken. @default false */
-  held?: boolean;
+  /** Cores that its instances may have together: one more beside others would serve nobody sooner. @default unbounded */
+  coresMax?: number;
   /** The action's memory limit. */
   limitBytes: number;
   /** Known once any node has run the action. */
@@ -33,6 +33,25 @@ export class Group<Ticket> {
 
   get need(): MemoryNeed {
     return this.description;
+  }
+
+  /** Instances on their way up. */
+  get starting(): number {
+    let count = 0;
+    for (const { state } of this.instances) if (isStarting(state)) count += 1;
+    return count;
+  }
+
+  /** Whether its next instance finds a core; the only one always does. */
+  get findsCore(): boolean {
+    const { coresMax = Number.POSITIVE_INFINITY, settings } = this.description;
+    let [alone, cores] = [true, settings.workers * settings.threads];
+    for (const instance of this.instances) {
+      if (instance.state === 'ending') continue;
+      alone = false;
+      if (instance.state !== 'draining') cores += instance.settings.workers * instance.settings.threads;
+    }
+    return alone || cores <= coresMax;
   }
 
   /** Arrival of the oldest waiting ticket, epoch ms; infinite where none waits. */
@@ -61,7 +80,7 @@ export class Group<Ticket> {
   comingRoom(): number {
     let room = 0;
     for (const { state, settings, latencyMs, running } of this.instances) {
-      if (state !== 'starting' && state !== 'initialising') continue;
+      if (!isStarting(state)) continue;
       const { sloMs } = settings;
       const rounds = sloMs === undefined || latencyMs === undefined ? 1 : Math.floor(sloMs / latencyMs / 2);
       room += settings.room * Math.max(1, rounds) - running.size;
@@ -84,6 +103,8 @@ export class Group<Ticket> {
     return room;
   }
 }
+
+const isStarting = (state: Instance<unknown>['state']): boolean => state === 'starting' || state === 'initialising';
 
 const isAwake = (state: Instance<unknown>['state']): boolean => state === 'warm' || state === 'busy';
 

@@ -49,7 +49,7 @@ export interface InstanceManagerOptions {
   answerer: Answerer;
   stemCells: StemCellKeeper;
   /** An activation has come: what its group's next instance is to be. */
-  nextFor: (job: ActivationJob) => Pick<GroupDescription, 'settings' | 'held'>;
+  nextFor: (job: ActivationJob) => Pick<GroupDescription, 'settings' | 'coresMax'>;
   manifestOf: (revision: string) => ActionManifest | undefined;
   logWaits: LogWaits;
   env: Readonly<Record<string, string>>;
@@ -251,7 +251,7 @@ export class InstanceManager {
     });
   }
 
-  #describe(job: ActivationJob, next: Pick<GroupDescription, 'settings' | 'held'>): GroupDescription {
+  #describe(job: ActivationJob, next: Pick<GroupDescription, 'settings' | 'coresMax'>): GroupDescription {
     const revision = revisionKey(job);
     return {
       key: groupKey(job),

@@ -25,6 +25,8 @@ export interface PoolOptions {
   patienceMs: number;
   /** Containers created at once. */
   startsMax: number;
+  /** Instances of one group with an objective on their way up at once: starting takes cores from those that serve. */
+  groupStartsMax: number;
   /** Idle time after which an instance is paused, ms. */
   pauseGraceMs: number;
 }
@@ -47,7 +49,7 @@ export type PoolCommand<Ticket> =
 /** What the scaler has found out since it was asked last. */
 export interface PoolPlan {
   /** What the next instances of known groups are to be, by key. */
-  groups: ReadonlyMap<string, Pick<GroupDescription, 'settings' | 'held'>>;
+  groups: ReadonlyMap<string, Pick<GroupDescription, 'settings' | 'coresMax'>>;
   /** Expected times of an execution by instance, ms. */
   latencies: ReadonlyMap<number, number>;
   /** Instances that are to take no more. */
@@ -113,10 +115,11 @@ export class Pool<Ticket> {
   /** One more instance than tickets ask for, where memory is free: nobody leaves for it. */
   add(description: GroupDescription, nowMs: number): PoolCommand<Ticket>[] {
     const fits = this.memory.fits(this.memory.need(description));
-    const barred = this.#draining || this.#short || this.#startsInFlight() >= this.#options.startsMax;
-    if (barred || !fits) return [];
     const { key, settings } = description;
-    const { id } = this.#create(this.#groups.get(key) ?? this.#group(description), settings, nowMs);
+    const known = this.#groups.get(key);
+    const barred = this.#draining || this.#short || this.#startsInFlight() >= this.#options.startsMax;
+    if (barred || !fits || (known !== undefined && this.#startsEnough(known))) return [];
+    const { id } = this.#create(known ?? this.#group(description), settings, nowMs);
     this.#commands.push({ do: 'warm-up', instance: id, group: key, settings });
     return this.#decide(nowMs);
   }
@@ -297,8 +300,8 @@ export class Pool<Ticket> {
 
   /** Starts what the group's waiting tickets need. False where memory was wanted and is not there. */
   #start(group: Group<Ticket>, nowMs: number): boolean {
-    if (group.description.held === true && group.instances.size > 0) return true;
     while (group.waiting.length > group.comingRoom() + group.timelyRoom(nowMs)) {
+      if (!group.findsCore || this.#startsEnough(group)) return true;
       const need = this.memory.need(group.need);
       if (need > this.memory.budgetBytes) {
         while (group.waiting.length > 0) {
@@ -389,6 +392,10 @@ export class Pool<Ticket> {
     let count = 0;
     for (const { state } of this.#instances.values()) if (state === 'starting') count += 1;
     return count;
+  }
+
+  #startsEnough(group: Group<Ticket>): boolean {
+    return group.description.settings.sloMs !== undefined && group.starting >= this.#options.groupStartsMax;
   }
 
   #age(instance: Instance<Ticket>, nowMs: number): void {

@@ -22,6 +22,8 @@ export interface AutoscalerOptions {
   batchMax: number;
   /** Groups without an instance may get one before anybody asks: what they are made of is kept. */
   prewarms: boolean;
+  /** Cores that instances with an objective may keep busy together. */
+  cores: number;
   log: Logger;
   nowMs: () => number;
 }
@@ -39,7 +41,7 @@ export class Autoscaler {
   }
 
   /** An activation has come: what its group's next instance is to be. Without an objective that is what the action says. */
-  arrived(job: ActivationJob): { settings: InstanceSettings; held?: boolean } {
+  arrived(job: ActivationJob): { settings: InstanceSettings; coresMax?: number } {
     const { scaler, defaults, batchMax, nowMs } = this.#options;
     const settings = settingsOf(job.action, defaults);
     const { sloMs, workers, batch } = settings;
@@ -57,7 +59,7 @@ export class Autoscaler {
   /** An instance has answered. Learned from where the time is that of a full batch: its last member has not waited for mates. */
   ran({ revision, settings }: FunctionInstance, { activation, settled, together }: AnsweredRun): void {
     if (settings.sloMs === undefined || !settled || together % settings.batch !== 0) return;
-    if (activation.response.statusCode !== STATUS.success) return;
+    if (activation.response.statusCode !== STATUS.success || this.#crowded()) return;
     this.#options.scaler.ran(revision, settings, activation.duration ?? 0);
   }
 
@@ -80,8 +82,13 @@ export class Autoscaler {
     const { scaler, pool, manager, prewarms, nowMs } = this.#options;
     const living = [...pool.instances()]
       .filter(({ state, settings }) => settings.sloMs !== undefined && state !== 'draining' && state !== 'ending')
-      .map(({ id, group, settings }) => ({ id, group: group.description.key, settings }));
-    const orders = scaler.plan(living, nowMs());
+      .map(({ id, group, settings, state }) => ({
+        id,
+        group: group.description.key,
+        settings,
+        ready: state !== 'starting' && state !== 'initialising',
+      }));
+    const orders = scaler.plan(living, nowMs(), pool.memory.budgetBytes - pool.memory.usedBytes);
     manager().apply(pool.planned(orders, nowMs()));
     for (const { group, settings } of orders.starts) {
       const job = this.#jobs.get(group);
@@ -91,6 +98,20 @@ export class Autoscaler {
     for (const group of this.#jobs.keys()) {
       if (!orders.groups.has(group) || !(prewarms || alive.has(group))) this.#jobs.delete(group);
     }
+  }
+
+  /**
+   * More instances run or start than there are cores, for a while: what takes longer for that tells nothing of its shape.
+   */
+  #crowded(): boolean {
+    const { scaler, pool, cores } = this.#options;
+    let [busy, passing] = [0, scaler.replaces];
+    for (const { state, settings } of pool.instances()) {
+      if (state === 'paused' || settings.sloMs === undefined) continue;
+      busy += settings.workers * settings.threads;
+      passing ||= state === 'starting' || state === 'initialising' || state === 'draining';
+    }
+    return passing && busy > cores;
   }
 
   async #loadProfile(job: ActivationJob, revision: string): Promise<void> {

@@ -1,16 +1,20 @@
 /**
  * How many instances of which shapes one group needs. Pure, epoch ms passed in.
  *
- * Scale out: what the rate asks for beyond what living instances serve is planned at once. Scale in: what was too much
- * in every one of the last plans is ended, the least efficient first; the last instance is left to the keep-alive
- * policy. Instances are started for what was asked for just now or is foreseen, never for the memory of a rate, and the
- * first one by demand or a forecast alone.
+ * Scale out: what the rate asks for beyond what living instances serve is planned at once. Where cores or memory do not
+ * allow it, the whole rate is planned anew within them, and that mix replaces the living instances one by one.
+ * Scale in: what was too much in every one of the last plans is ended, the least efficient first; the last instance is
+ * left to the keep-alive policy. Instances are started for what was asked for just now or is foreseen, never for the
+ * memory of a rate, and the first one by demand or a forecast alone.
  */
 import { ArrivalForecast, type ForecastOptions } from './forecast';
+import { Headroom } from './headroom';
+import { bestMix } from './mix';
 import type { LearnedRow } from './online-profile';
 import { planInstances } from './plan';
 import { efficiency, meetsSlo, sameShape, serviceRate } from './profile';
 import { RateEstimator, type RateOptions } from './rate';
+import { coresOf, replace, type Replacement, type ServedInstance } from './replacement';
 import { type InstanceSettings, settingsOfRow, type ShapeBounds, shapeOf } from './settings';
 
 /** What is planned for: activations of one action revision and one invoking namespace, with an objective. */
@@ -42,6 +46,16 @@ export interface LivingInstance {
   id: number;
   group: string;
   settings: InstanceSettings;
+  /** False while it starts. */
+  ready: boolean;
+}
+
+/** What a group may use. */
+export interface FreeResources {
+  /** Cores that no other group keeps busy. */
+  cores: number;
+  /** Memory that nobody has. */
+  bytes: number;
 }
 
 export interface GroupPlan {
@@ -49,8 +63,10 @@ export interface GroupPlan {
   ends: number[];
   /** What the next instance is to be that demand starts. */
   next: InstanceSettings;
-  /** No cores are left for it. */
-  held: boolean;
+  /** So many cores the group's instances may have together where demand starts them. */
+  coresMax: number;
+  /** Living instances are being replaced by others. */
+  replaces: boolean;
   /** Cores that the group keeps busy, its starts included. */
   cores: number;
 }
@@ -64,10 +80,7 @@ const FORECAST_SAMPLES = 2;
 /** After a start ahead of demand has failed, demand alone starts instances so long, ms. */
 const BACKOFF_MS = 30_000;
 
-/** Factors on the planned rate: for each plan that fell short, for each that did not, and at most. */
-const HEADROOM = { rise: 1.2, fall: 0.995, max: 3 };
-
-/** Factor by which a shape must do more with a core to take over from others. */
+/** Factor by which a mix must serve more than living instances to replace them where neither serves the rate. */
 const BETTER = 1.25;
 
 /** So slow a rate that one instance of any shape serves it; requests per second. */
@@ -76,22 +89,25 @@ const RATE_MIN = 1e-6;
 export class GroupScaler {
   group: ScaledGroup;
   next: InstanceSettings;
-  held = false;
+  coresMax: number;
   readonly #options: GroupScalerOptions;
   readonly #rate: RateEstimator;
   readonly #forecast: ArrivalForecast | undefined;
   #foreseen = { sample: -1, rate: 0 };
-  /** Rates that were too much in the last plans, while no instance was added. */
-  #surplus: number[] = [];
+  readonly #headroom: Headroom;
+  /** Rates of the last plans in which no instance was added. */
+  #rates: number[] = [];
   #living = 0;
-  #headroom = 1;
-  /** What the last plan left: instances, and the rate that they were to serve. */
-  #planned = { instances: 0, rate: 0 };
+  /** The mix that replaces what lives. */
+  #aim: LearnedRow[] = [];
   #backoffUntilMs = 0;
 
-  constructor(group: ScaledGroup, options: GroupScalerOptions, nowMs: number) {
+  /** @param coresMax cores of which instances may start before the first plan */
+  constructor(group: ScaledGroup, options: GroupScalerOptions, coresMax: number, nowMs: number) {
     this.group = group;
     this.next = group.first;
+    this.coresMax = coresMax;
+    this.#headroom = new Headroom(options.utilisation);
     this.#options = options;
     this.#rate = new RateEstimator(options.rate, nowMs);
     this.#forecast = options.forecast === undefined ? undefined : new ArrivalForecast(options.forecast, nowMs);
@@ -107,111 +123,131 @@ export class GroupScaler {
     this.#backoffUntilMs = nowMs + BACKOFF_MS;
   }
 
-  /** @param rows the revision's profile @param coresFree cores that no other group keeps busy */
-  plan(living: readonly LivingInstance[], rows: readonly LearnedRow[], coresFree: number, nowMs: number): GroupPlan {
+  /** @param rows the revision's profile */
+  plan(living: readonly LivingInstance[], rows: readonly LearnedRow[], free: FreeResources, nowMs: number): GroupPlan {
     const { sloMs, batchMax, roomMax, first } = this.group;
     const allowed = rows.filter(({ batch, concurrency }) => batch <= batchMax && batch * concurrency <= roomMax);
     const within = allowed.filter((row) => meetsSlo(row, sloMs));
     const usable = within.length > 0 ? within : fastest(allowed);
     const served = living.map((instance) => ({ ...instance, row: rowIn(usable, instance.settings) }));
-    const rate = served.reduce((sum, { row }) => sum + (row === undefined ? 0 : serviceRate(row)), 0);
+    const rate = capacity(served, free.cores);
     const foreseen = this.#foreseenRate(nowMs);
-    const factor = this.#factor(this.#rate.estimate(nowMs), living.length);
+    const factor = this.#headroom.factor(this.#rate.estimate(nowMs), living.length);
     const lasting = Math.max(this.#rate.estimate(nowMs), foreseen) * factor;
     const wanted = Math.max(this.#rate.recent(nowMs), foreseen) * factor;
     const busyCores = Math.min(1, rate > 0 ? lasting / rate : 1) * coresOf(living);
 
     const grows = within.length > 0 && nowMs >= this.#backoffUntilMs && (living.length > 0 || foreseen > 0);
-    const coresLeft = coresFree - busyCores;
-    const starts = grows && wanted > rate ? this.#starts(within, { wanted, rate, coresLeft, living }) : [];
+    const { starts, ends, missing } = grows
+      ? this.#change(served, within, { ...free, rate, wanted, busyCores })
+      : NOTHING;
     const cores = busyCores + starts.reduce((sum, row) => sum + row.cpu, 0);
-    const startable = usable.filter(({ cpu }) => cpu <= coresFree - cores);
-    const missing = Math.max(wanted - rate, RATE_MIN);
-    this.next = this.#nextOf(startable, missing) ?? this.#nextOf(usable, missing) ?? first;
-    this.held = cores + shapeOf(this.next).cpu > coresFree;
-    const ends = this.#ends(served, rate - lasting, starts.length > 0);
-    this.#planned = { instances: living.length + starts.length - ends.length, rate: Math.max(rate, lasting) };
+    const startable = usable.filter(({ cpu }) => cpu <= free.cores - cores);
+    const gap = Math.max(wanted - rate, RATE_MIN);
+    const replacing = missing[0] === undefined ? undefined : settingsOfRow(missing[0], sloMs, first.padding);
+    this.next = replacing ?? this.#nextOf(startable, gap) ?? this.#nextOf(usable, gap) ?? first;
+    this.coresMax = free.cores;
+    // What is new has not had its time, whoever started it.
+    const added = starts.length > 0 || this.#aim.length > 0 || living.length > this.#living;
+    this.#living = living.length;
+    const surplus = this.#surplus(served, lasting, free.cores, added);
+    this.#headroom.planned(living.length + starts.length - ends.length - surplus.length, Math.max(rate, lasting));
     return {
       starts,
-      ends,
+      ends: [...ends, ...surplus],
       next: this.next,
-      held: this.held,
+      coresMax: this.coresMax,
+      replaces: this.#aim.length > 0,
       cores,
     };
   }
 
-  /**
-   * Rate to plan for, per rate that comes. Where demand has started instances although the plan served the rate, requests come or run
-   * more unevenly than the utilisation allows for: the group gets headroom, and loses it slowly. Without it such
-   * instances would be surplus, end, and be started again.
-   */
-  #factor(rate: number, living: number): number {
-    const { utilisation } = this.#options;
-    const wasShort = living > this.#planned.instances && rate / utilisation <= this.#planned.rate;
-    this.#headroom = wasShort
-      ? Math.min(HEADROOM.max, this.#headroom * HEADROOM.rise)
-      : Math.max(1, this.#headroom * HEADROOM.fall);
-    return this.#headroom / utilisation;
+  /** What to add; where cores or memory are short, what to put in the place of what. */
+  #change(
+    served: readonly ServedInstance[],
+    within: readonly LearnedRow[],
+    now: FreeResources & { rate: number; wanted: number; busyCores: number },
+  ): Replacement {
+    const short = now.wanted > now.rate;
+    const crowded = coresOf(served) > now.cores;
+    if (!short && !crowded) this.#aim = [];
+    const added = short ? this.#added(within, served.length, now) : { starts: [], covers: true };
+    // More instances than there are cores are no state to stay in.
+    const reachable = crowded ? 0 : now.rate + rateOf(added.starts);
+    if (short && !added.covers) this.#takeAim(served, within, reachable, now);
+    else if (short) this.#aim = [];
+    if (this.#aim.length === 0) return { ...NOTHING, starts: added.starts };
+    const replacement = replace(served, this.#aim, now);
+    const done = replacement.missing.length === 0 && served.length - replacement.ends.length <= this.#aim.length;
+    if (done) this.#aim = [];
+    return replacement;
   }
 
-  /**
-   * What closes the gap within the cores that are left. Where none are, one instance that does clearly more with a core
-   * than the living ones: it takes over from them, and they become surplus.
-   */
-  #starts(
+  /** What closes the gap within the cores and the memory that are left, as far as that goes. */
+  #added(
     within: readonly LearnedRow[],
-    now: { wanted: number; rate: number; coresLeft: number; living: readonly LivingInstance[] },
-  ): LearnedRow[] {
+    living: number,
+    now: FreeResources & { rate: number; wanted: number; busyCores: number },
+  ): { starts: LearnedRow[]; covers: boolean } {
     const { alpha, instancesMax } = this.#options;
-    const { sloMs } = this.group;
-    const room = instancesMax - now.living.length;
-    const fitting = within.filter(({ cpu }) => cpu <= now.coresLeft);
-    if (fitting.length === 0) {
-      const perCore = now.rate / Math.max(1, coresOf(now.living));
-      const better = within.filter((row) => serviceRate(row) / row.cpu > BETTER * perCore);
-      const plan = planInstances(better, { rate: now.wanted, sloMs, alpha, instancesMax: Math.min(1, room) });
-      return plan.instances.map(({ row }) => row);
-    }
-    let left = now.coresLeft;
-    const plan = planInstances(fitting, { rate: now.wanted - now.rate, sloMs, alpha, instancesMax: room });
-    return plan.instances
-      .flatMap(({ row, count }) => Array.from({ length: count }, () => row))
-      .filter(({ cpu }) => (left -= cpu) >= 0);
+    let [cores, bytes] = [now.cores - now.busyCores, now.bytes];
+    const fitting = within.filter(({ cpu, privateBytes }) => cpu <= cores && privateBytes <= bytes);
+    const plan = planInstances(fitting, {
+      rate: now.wanted - now.rate,
+      sloMs: this.group.sloMs,
+      alpha,
+      instancesMax: instancesMax - living,
+    });
+    const planned = plan.instances.flatMap(({ row, count }) => Array.from({ length: count }, () => row));
+    const starts = planned.filter((row) => {
+      if (row.cpu > cores || row.privateBytes > bytes) return false;
+      cores -= row.cpu;
+      bytes -= row.privateBytes;
+      return true;
+    });
+    return { starts, covers: plan.covers && starts.length === planned.length };
+  }
+
+  /** Plans the whole rate within the limits, and keeps to a mix until another is clearly better. */
+  #takeAim(
+    served: readonly ServedInstance[],
+    within: readonly LearnedRow[],
+    reachable: number,
+    { wanted, cores, bytes }: FreeResources & { wanted: number },
+  ): void {
+    const { alpha, instancesMax } = this.#options;
+    const own = served.reduce((sum, { row }) => sum + (row?.privateBytes ?? 0), 0);
+    const options = { rate: wanted, sloMs: this.group.sloMs, alpha, instancesMax, cores, bytes: bytes + own };
+    const best = bestMix(within, options);
+    const aimed = this.#aim.flatMap((row) => within.find((other) => sameShape(other, row)) ?? []);
+    const before = Math.max(reachable, rateOf(aimed));
+    if (before < wanted && (best.rate >= wanted || best.rate > BETTER * before)) this.#aim = best.rows;
+    else this.#aim = rateOf(aimed) > reachable ? aimed : [];
   }
 
   #nextOf(usable: readonly LearnedRow[], rate: number): InstanceSettings | undefined {
-    const { sloMs } = this.group;
+    const { sloMs, first } = this.group;
     const { alpha } = this.#options;
     const row = planInstances(usable, { rate, sloMs, alpha, instancesMax: 1 }).instances[0]?.row ?? usable[0];
-    return row === undefined ? undefined : settingsOfRow(row, sloMs);
+    return row === undefined ? undefined : settingsOfRow(row, sloMs, first.padding);
   }
 
-  #ends(
-    served: readonly (LivingInstance & { row: LearnedRow | undefined })[],
-    surplus: number,
-    grows: boolean,
-  ): number[] {
+  /** Instances without which the others serve the highest rate of the last plans. */
+  #surplus(served: readonly ServedInstance[], rate: number, cores: number, added: boolean): number[] {
     const { alpha, scaleInPlans } = this.#options;
-    // What is new has not had its time, whoever started it.
-    const added = grows || served.length > this.#living;
-    this.#living = served.length;
-    this.#surplus = added ? [] : [...this.#surplus, surplus].slice(-scaleInPlans);
-    if (this.#surplus.length < scaleInPlans) return [];
-    let left = Math.min(...this.#surplus);
-    const worst = served
-      .map(({ id, row }) => ({
-        id,
-        rate: row === undefined ? 0 : serviceRate(row),
-        worth: row === undefined ? 0 : efficiency(row, alpha),
-      }))
-      .sort((one, other) => one.worth - other.worth);
+    this.#rates = added ? [] : [...this.#rates, rate].slice(-scaleInPlans);
+    if (this.#rates.length < scaleInPlans) return [];
+    const highest = Math.max(...this.#rates);
+    const worth = ({ row }: ServedInstance): number => (row === undefined ? 0 : efficiency(row, alpha));
+    let kept = [...served].sort((one, other) => worth(one) - worth(other));
     const ends: number[] = [];
-    for (const { id, rate } of worst) {
-      if (rate > left || ends.length === served.length - 1) continue;
-      left -= rate;
-      ends.push(id);
+    for (const instance of kept) {
+      const others = kept.filter((other) => other !== instance);
+      if (others.length === 0 || capacity(others, cores) < highest) continue;
+      kept = others;
+      ends.push(instance.id);
     }
-    if (ends.length > 0) this.#surplus = [];
+    if (ends.length > 0) this.#rates = [];
     return ends;
   }
 
@@ -236,5 +272,12 @@ function fastest(rows: readonly LearnedRow[]): LearnedRow[] {
 const rowIn = (rows: readonly LearnedRow[], settings: InstanceSettings): LearnedRow | undefined =>
   rows.find((row) => sameShape(row, shapeOf(settings)));
 
-const coresOf = (living: readonly LivingInstance[]): number =>
-  living.reduce((sum, { settings }) => sum + shapeOf(settings).cpu, 0);
+const rateOf = (rows: readonly LearnedRow[]): number => rows.reduce((sum, row) => sum + serviceRate(row), 0);
+
+/** What instances serve; more of them than there are cores slow each other down. */
+function capacity(served: readonly ServedInstance[], cores: number): number {
+  const nominal = rateOf(served.flatMap(({ row }) => row ?? []));
+  return nominal * Math.min(1, Math.max(0, cores) / Math.max(1, coresOf(served)));
+}
+
+const NOTHING: Replacement = { starts: [], ends: [], missing: [] };

@@ -21,7 +21,7 @@ export interface ProfileRow extends InstanceShape {
   privateBytes: number;
 }
 
-const BYTES_PER_MB = 1024 ** 2;
+export const BYTES_PER_MB = 1024 ** 2;
 
 /** Requests per second that an instance of this row can serve. */
 export function serviceRate({ latencyMs, concurrency, batch }: ProfileRow): number {

@@ -24,7 +24,7 @@ export interface ScalerOptions extends GroupScalerOptions {
 export interface ScalingOrders {
   starts: { group: string; settings: InstanceSettings; row: LearnedRow }[];
   /** What demand starts next, by group. */
-  groups: Map<string, Pick<GroupPlan, 'held'> & { settings: InstanceSettings }>;
+  groups: Map<string, Pick<GroupPlan, 'coresMax'> & { settings: InstanceSettings }>;
   /** Expected execution times by instance, ms. */
   latencies: Map<number, number>;
   ends: number[];
@@ -35,18 +35,19 @@ export class Scaler {
   /** Both in order of use. */
   readonly #groups = new Map<string, GroupScaler>();
   readonly #profiles = new Map<string, OnlineProfile>();
+  #replaces = false;
 
   constructor(options: ScalerOptions) {
     this.#options = options;
   }
 
   /** An activation came. Answers what its group's next instance is to be. */
-  arrived(group: ScaledGroup, nowMs: number): { settings: InstanceSettings; held: boolean } {
-    const known = this.#groups.get(group.key) ?? new GroupScaler(group, this.#options, nowMs);
+  arrived(group: ScaledGroup, nowMs: number): { settings: InstanceSettings; coresMax: number } {
+    const known = this.#groups.get(group.key) ?? new GroupScaler(group, this.#options, this.#options.cores, nowMs);
     known.group = group;
     keep(this.#groups, group.key, known, this.#options.groupsMax);
     known.arrived(nowMs);
-    return { settings: known.next, held: known.held };
+    return { settings: known.next, coresMax: known.coresMax };
   }
 
   /** A full batch was executed. */
@@ -74,22 +75,35 @@ export class Scaler {
     this.#groups.get(group)?.failed(nowMs);
   }
 
-  /** @param living every instance that takes activations or soon will; those of groups without an objective are ignored */
-  plan(living: readonly LivingInstance[], nowMs: number): ScalingOrders {
+  /** Whether instances are being replaced: for the time of it more of them run than there are cores. */
+  get replaces(): boolean {
+    return this.#replaces;
+  }
+
+  /**
+   * @param living every instance that takes activations or soon will; those of groups without an objective are ignored
+   * @param bytesFree memory that nobody has
+   */
+  plan(living: readonly LivingInstance[], nowMs: number, bytesFree = Infinity): ScalingOrders {
     const orders: ScalingOrders = { starts: [], groups: new Map(), latencies: new Map(), ends: [] };
-    let coresFree = this.#options.cores;
+    const free = { cores: this.#options.cores, bytes: bytesFree };
+    this.#replaces = false;
     // Those first that hold least: a busy group must not shut out a new one for ever.
     const members = [...this.#groups.values()]
       .map((group) => ({ group, instances: living.filter(({ group: key }) => key === group.group.key) }))
       .sort((one, other) => one.instances.length - other.instances.length);
     for (const { group, instances } of members) {
-      const { key, revision, sloMs } = group.group;
+      const { key, revision, sloMs, first } = group.group;
       const rows = this.#profiles.get(revision)?.rows() ?? [];
-      const plan = group.plan(instances, rows, coresFree, nowMs);
-      coresFree -= plan.cores;
-      orders.starts.push(...plan.starts.map((row) => ({ group: key, settings: settingsOfRow(row, sloMs), row })));
+      const plan = group.plan(instances, rows, free, nowMs);
+      free.cores -= plan.cores;
+      free.bytes -= plan.starts.reduce((sum, { privateBytes }) => sum + privateBytes, 0);
+      this.#replaces ||= plan.replaces;
+      orders.starts.push(
+        ...plan.starts.map((row) => ({ group: key, settings: settingsOfRow(row, sloMs, first.padding), row })),
+      );
       orders.ends.push(...plan.ends);
-      orders.groups.set(key, { settings: plan.next, held: plan.held });
+      orders.groups.set(key, { settings: plan.next, coresMax: plan.coresMax });
       for (const { id, settings } of instances) {
         const row = rows.find((each) => sameShape(each, shapeOf(settings)));
         if (row !== undefined) orders.latencies.set(id, row.latencyMs);

@@ -18,6 +18,11 @@ export const SCALING_KEYS = {
     min: 1,
     max: 1000,
   }),
+  groupStartsMax: key.integer(
+    0,
+    'instances',
+    'Instances of one action and namespace with an objective that start at once. 0: half as many as the machine has cores; the others go on serving.',
+  ),
   groupInstancesMax: key.integer(64, 'instances', 'Planned instances of one action and namespace.', { min: 1 }),
   scaledGroupsMax: key.integer(500, 'groups', 'Actions and namespaces with an objective that are remembered.', {
     min: 1,
@@ -61,6 +66,11 @@ const HARMONICS = 4;
 
 /** Execution times kept of a shape, how many are believed, and how far they may drift. */
 const LEARNING = { shapesMax: 256, samples: 64, samplesMin: 20, drift: 0.2 };
+
+/** Starting takes a core each. */
+export function groupStartsMaxOf({ groupStartsMax }: Pick<ScalingConfig, 'groupStartsMax'>): number {
+  return groupStartsMax > 0 ? groupStartsMax : Math.max(1, Math.floor(availableParallelism() / 2));
+}
 
 export function scalerOptions(config: ScalingConfig): ScalerOptions {
   const { rateMs, rateHalfLifeMs, alpha, utilisation, scaleInPlans, forecastSampleMs, forecastSamples } = config;

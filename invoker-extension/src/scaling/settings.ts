@@ -11,6 +11,8 @@ export interface InstanceSettings {
   batch: number;
   /** Longest time a request waits for batch mates, ms. */
   batchWaitMs: number;
+  /** Requests of unlike lengths are padded to be joined. @default false */
+  padding?: boolean;
   /** Latency objective, ms; absent where the action has none. */
   sloMs?: number;
   /** Expected time of an execution, ms; absent where nothing is known. */
@@ -35,7 +37,7 @@ const CONCURRENCY_MAX = 500;
 
 /**
  * The settings an action's instances start with where no plan says otherwise: annotations `tetris-concurrency`,
- * `tetris-batching` (a size, or true for the default), `tetris-slo` (ms), else its limits, else the defaults.
+ * `tetris-batching` (a size, or true for the default), `tetris-padding`, `tetris-slo` (ms), else its limits, else the defaults.
  */
 export function settingsOf(action: Action, defaults: SettingsDefaults): InstanceSettings {
   const { concurrency } = action.limits;
@@ -51,9 +53,12 @@ export function settingsOf(action: Action, defaults: SettingsDefaults): Instance
     threads: defaults.threads,
     batch: batching === false ? 1 : (positive(batching) ?? defaults.batch),
     batchWaitMs: defaults.batchWaitMs,
+    ...(isTrue(valueOf(action.annotations, 'tetris-padding')) ? { padding: true } : {}),
     ...(sloMs > 0 ? { sloMs } : {}),
   };
 }
+
+const isTrue = (value: unknown): boolean => value === true || value === 'true';
 
 /** How far a plan may go with an action's instances; the action's annotations speak for its author. */
 export interface ShapeBounds {
@@ -71,7 +76,7 @@ export function shapeBoundsOf({ annotations }: Action, batchMax: number): ShapeB
 }
 
 /** The settings of an instance that a plan asks for: as much room as its workers can execute at once. */
-export function settingsOfRow(row: ProfileRow, sloMs: number): InstanceSettings {
+export function settingsOfRow(row: ProfileRow, sloMs: number, padding = false): InstanceSettings {
   const { cpu, concurrency, batch, latencyMs } = row;
   return {
     room: concurrency * batch,
@@ -79,6 +84,7 @@ export function settingsOfRow(row: ProfileRow, sloMs: number): InstanceSettings 
     threads: Math.max(1, Math.floor(cpu / concurrency)),
     batch,
     batchWaitMs: Math.floor(batchWaitMs(row, sloMs)),
+    ...(padding ? { padding } : {}),
     sloMs,
     latencyMs,
   };

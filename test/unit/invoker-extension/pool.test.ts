@@ -17,6 +17,7 @@ const OPTIONS: PoolOptions = {
   waitMaxMs: 10_000,
   patienceMs: 100,
   startsMax: 100,
+  groupStartsMax: 100,
   pauseGraceMs: 50,
 };
 
@@ -294,9 +295,9 @@ describe('Pool with an objective', () => {
     expect(of(subject.finished(id, 'a', false, 3), 'end')).toEqual([{ do: 'end', instance: id, reason: 'surplus' }]);
   });
 
-  it('starts no further instance of a held group while one lives, and does when none does', () => {
+  it('starts no further instance than a group has cores for, but one where none lives', () => {
     const subject = pool();
-    const held = { ...slo(1), held: true };
+    const held = { ...slo(1), coresMax: 1 };
     expect(of(subject.arrived('a', held, 0), 'start')).toHaveLength(1);
     expect(of(subject.arrived('b', held, 1), 'start')).toEqual([]);
     expect(of(subject.ended(1, 2), 'start')).toMatchObject([{ ticket: 'b' }]);
@@ -358,7 +359,9 @@ describe('Pool on random walks', () => {
       const plan = (): void => {
         const living = [...subject.instances()].map(({ id }) => id);
         const latencies = new Map(living.map((id) => [id, 1 + Math.floor(next() * 30)]));
-        const wanted = groups.map((each) => [each.key, { settings: each.settings, held: next() < 0.2 }] as const);
+        const wanted = groups.map(
+          (each) => [each.key, { settings: each.settings, coresMax: next() < 0.2 ? 0 : 1_000 }] as const,
+        );
         apply(subject.planned({ groups: new Map(wanted), latencies, ends: living.filter(() => next() < 0.1) }, nowMs));
         const chosen = pick(groups);
         if (chosen !== undefined && next() < 0.5) apply(subject.add(chosen, nowMs));

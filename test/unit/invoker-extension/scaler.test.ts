@@ -45,7 +45,7 @@ function scalerWith(
 }
 
 const living = (...rows: ProfileRow[]) =>
-  rows.map((each, at) => ({ id: at + 1, group: 'g', settings: settingsOfRow(each, SLO_MS) }));
+  rows.map((each, at) => ({ id: at + 1, group: 'g', settings: settingsOfRow(each, SLO_MS), ready: true }));
 
 const shapes = ({ starts }: ScalingOrders): string[] =>
   starts.map(({ settings: { workers, batch } }) => `${workers}x${batch}`);
@@ -53,7 +53,7 @@ const shapes = ({ starts }: ScalingOrders): string[] =>
 describe('Scaler', () => {
   it('starts nothing by itself for an action that it knows nothing of, and names its first shape', () => {
     const scaler = new Scaler(OPTIONS);
-    expect(scaler.arrived(GROUP, 0)).toEqual({ settings: FIRST, held: false });
+    expect(scaler.arrived(GROUP, 0)).toEqual({ settings: FIRST, coresMax: 1_000 });
     for (let nowMs = 0; nowMs < 3000; nowMs += 10) scaler.arrived(GROUP, nowMs);
     expect(scaler.plan(living(SMALL), 3000)).toMatchObject({ starts: [], ends: [] });
   });
@@ -108,7 +108,7 @@ describe('Scaler', () => {
     const scaler = scalerWith([SMALL], 200, 5_000, { cores: 3 });
     expect(scaler.plan(living(SMALL), 5_000).starts).toHaveLength(2);
     const orders = scaler.plan(living(SMALL, SMALL, SMALL), 5_000);
-    expect([orders.starts.length, orders.groups.get('g')?.held]).toEqual([0, true]);
+    expect([orders.starts.length, orders.groups.get('g')?.coresMax]).toEqual([0, 3]);
   });
 
   it('lets a shape take over that does more with a core, although all cores are busy', () => {

@@ -68,7 +68,15 @@ export class Simulation {
     const { settings, sloMs, budgetBytes = 8 * 1024 ** 3, keepAliveMs = 20_000 } = options;
     this.#group = { key: 'g', revision: 'r', sloMs, first: settings, batchMax: 8, roomMax: 500 };
     this.pool = new Pool<Ticket>(
-      { budgetBytes, waitingMax: 1e6, waitMaxMs: 120_000, patienceMs: 5_000, startsMax: 100, pauseGraceMs: 1e9 },
+      {
+        budgetBytes,
+        waitingMax: 1e6,
+        waitMaxMs: 120_000,
+        patienceMs: 5_000,
+        startsMax: 100,
+        groupStartsMax: 8,
+        pauseGraceMs: 1e9,
+      },
       new FixedKeepAlive(keepAliveMs),
     );
   }
@@ -114,17 +122,16 @@ export class Simulation {
   }
 
   #arrive(atMs: number): void {
-    const next = this.#options.scaler?.arrived(this.#group, atMs) ?? { settings: this.#options.settings, held: false };
-    this.#apply(this.pool.arrived({ atMs }, this.#description(next.settings, next.held), atMs));
+    const next = this.#options.scaler?.arrived(this.#group, atMs) ?? { settings: this.#options.settings };
+    this.#apply(this.pool.arrived({ atMs }, this.#description(next), atMs));
   }
 
-  #description(settings: InstanceSettings, held = false) {
+  #description(next: { settings: InstanceSettings; coresMax?: number }) {
     return {
       key: 'g',
       revision: 'r',
       namespace: 'n',
-      settings,
-      held,
+      ...next,
       limitBytes: LIMIT_BYTES,
       manifest: undefined,
     };
@@ -135,11 +142,17 @@ export class Simulation {
     if (scaler === undefined) return;
     const living: LivingInstance[] = [...this.pool.instances()]
       .filter(({ state }) => state !== 'draining' && state !== 'ending')
-      .map(({ id, settings }) => ({ id, group: 'g', settings }));
-    const orders = scaler.plan(living, this.#nowMs);
+      .map(({ id, settings, state }) => ({
+        id,
+        group: 'g',
+        settings,
+        ready: !['starting', 'initialising'].includes(state),
+      }));
+    const { budgetBytes, usedBytes } = this.pool.memory;
+    const orders = scaler.plan(living, this.#nowMs, budgetBytes - usedBytes);
     onOrders?.(orders, this.#nowMs);
     this.#apply(this.pool.planned(orders, this.#nowMs));
-    for (const { settings } of orders.starts) this.#apply(this.pool.add(this.#description(settings), this.#nowMs));
+    for (const { settings } of orders.starts) this.#apply(this.pool.add(this.#description({ settings }), this.#nowMs));
   }
 
   #apply(commands: readonly PoolCommand<Ticket>[]): void {
