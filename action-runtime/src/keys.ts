@@ -54,6 +54,13 @@ export const RUNTIME_KEYS = {
   workersMax: key('integer', '16', 'count', 'Most inference workers, whatever /init asks for.'),
   workerHeapMax: key('integer', '256', 'MiB', 'JavaScript heap of an inference worker; tensors are outside of it.'),
   queueMax: key('integer', '1024', 'count', 'Most inference requests that wait for a worker.'),
+  inputBytesMax: key(
+    'bytes',
+    '2g',
+    'bytes',
+    'Inputs of the inference requests that wait or are executed, together; one more is refused.',
+  ),
+  jointBytesMax: key('bytes', '256m', 'bytes', 'Inputs that are joined to one run, at most.'),
   quickBytesMin: key(
     'bytes',
     '0',

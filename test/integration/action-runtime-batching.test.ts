@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { buildModel, type ModelDefinition } from '@tetris/bench';
-import { mixing, oneAtATime, summing, tagging } from '../support/batching-models';
+import { masked, mixing, oneAtATime, summing, tagging } from '../support/batching-models';
 import { randomFrom } from '../support/random';
 import { RuntimeProcess, type RuntimeReply } from '../support/runtime';
 
@@ -21,13 +21,17 @@ const CODE = `const ort = require('onnxruntime-node');
     const session = await loading;
     const data = new Float32Array(dims.reduce((product, size) => product * size, 1)).fill(tag ?? NaN);
     const feeds = { x: new ort.Tensor('float32', data, dims) };
+    if (session.inputNames.includes('attention_mask')) {
+      feeds.attention_mask = new ort.Tensor('int64', new BigInt64Array(data.length).fill(1n), dims);
+    }
     if (bad === 'type') feeds.x = new ort.Tensor('int32', Int32Array.from(data), dims);
     if (bad === 'shape') feeds.x = new ort.Tensor('float32', data, [1, ...dims]);
     if (bad === 'name') { feeds.z = feeds.x; delete feeds.x; }
     if (bad === 'value') feeds.x = { not: 'a tensor' };
     const running = session.run(feeds);
     data.fill(12345);
-    const { y } = await running;
+    const { y, pooled } = await running;
+    if (pooled) return { dims: y.dims, values: [...new Set(y.data)].map(String), pooled: [...pooled.data] };
     return { dims: y.dims, values: [...new Set(y.data)].map(String), bytes: y.data.buffer.byteLength };
   }`;
 
@@ -42,12 +46,16 @@ let runtime: RuntimeProcess | undefined;
 afterEach(() => runtime?.stop());
 
 /** An instance that has the model loaded and joins up to eight rows. */
-async function start(model: ModelDefinition, tetris: object = {}): Promise<RuntimeProcess> {
+async function start(
+  model: ModelDefinition,
+  tetris: object = {},
+  env: Record<string, string> = {},
+): Promise<RuntimeProcess> {
   const { path: file } = await buildModel(model, root);
-  runtime = await RuntimeProcess.start({ __OW_ALLOW_CONCURRENT: 'true', TETRIS_RUNTIME_MODEL_ROOTS: root });
+  runtime = await RuntimeProcess.start({ __OW_ALLOW_CONCURRENT: 'true', TETRIS_RUNTIME_MODEL_ROOTS: root, ...env });
   const settings = { batch: 8, batchWaitMs: 20, ...tetris };
   expect(await runtime.init({ code: CODE, tetris: settings })).toMatchObject({ status: 200 });
-  expect((await runtime.run({ model: file })).body).toEqual({ ready: ['x'] });
+  expect((await runtime.run({ model: file })).body).toEqual({ ready: model.inputs.map(({ name }) => name) });
   return runtime;
 }
 
@@ -128,4 +136,70 @@ it('expected failure: an activation whose time is up before a worker is free get
   const early = instance.run(call, { deadline: String(Date.now() + 60_000) });
   expect((await late).body).toMatchObject({ error: { code: 'ERR_DEADLINE' } });
   expectOwn(call, await early);
+});
+
+/** Calls of unlike lengths, each with a tag of its own. */
+const unlike = (count: number): Call[] =>
+  Array.from({ length: count }, (_, tag): Call => ({ dims: [1 + (tag % 2), 1 + ((7 * tag) % 15)], tag: tag + 1 }));
+
+it('pads calls of unlike lengths where asked to, and cuts their answers to their own', async () => {
+  await start(masked(), { padding: true });
+  for (let round = 0; round < 3; round += 1) {
+    const calls = unlike(24);
+    (await all(calls)).forEach(({ body }, index) => {
+      const { dims, tag } = calls[index] as Call;
+      const pooled = Array.from({ length: dims[0] ?? 0 }, () => expect.closeTo(tag as number, 3));
+      expect(body).toEqual({ dims, values: [String(3 * (tag as number))], pooled });
+    });
+  }
+  expect(noticed()).toEqual([]);
+});
+
+it('finds out that a model does not heed its mask, and goes on joining calls of one length', async () => {
+  await start(masked(true), { padding: true });
+  for (let round = 0; round < 3; round += 1) {
+    const calls = unlike(24);
+    (await all(calls)).forEach(({ body }, index) => {
+      const { dims, tag } = calls[index] as Call;
+      expect(body).toMatchObject({
+        dims,
+        pooled: Array.from({ length: dims[0] ?? 0 }, () => expect.closeTo(tag as number, 3)),
+      });
+    });
+  }
+  expect(noticed()).toHaveLength(1);
+  expect(noticed()[0]).toMatch(/with unlike lengths: run alone, output 'pooled' has other values/);
+});
+
+describe('inputs of 1 GB', () => {
+  const call: Call = { dims: [1, 2 ** 28], tag: 5 };
+
+  it('go through, two at a time', async () => {
+    await start(tagging());
+    const replies = await all([call, { dims: [1, 4], tag: 7 }]);
+    // The set of distinct values is made over 268 million of them; the buffer is as long as a tensor alone has it.
+    expect(replies.map(({ body }) => body)).toEqual([
+      { dims: call.dims, values: ['15'], bytes: 2 ** 30 },
+      { dims: [1, 4], values: ['21'], bytes: 16 },
+    ]);
+  }, 120_000);
+
+  it('expected failure: beyond the bound get an error that names it, and the instance serves on', async () => {
+    await start(tagging(), {}, { TETRIS_RUNTIME_INPUT_BYTES_MAX: '512m' });
+    const [large, small] = await all([call, { dims: [1, 4], tag: 7 }]);
+    expect(large?.body).toMatchObject({
+      error: { code: 'ERR_BAD_REQUEST', message: 'the inputs have 1073741824 bytes; a run may have 536870912' },
+    });
+    expect(small?.body).toMatchObject({ values: ['21'] });
+  }, 120_000);
+
+  it('expected failure: calls that together pass the bound are refused, and may come again', async () => {
+    await start(tagging(), { batch: 1 }, { TETRIS_RUNTIME_INPUT_BYTES_MAX: '64m' });
+    const replies = await all(Array.from({ length: 6 }, (_, tag): Call => ({ dims: [1, 2 ** 23], tag })));
+    const refused = replies.filter(({ body }) => (body as { error?: unknown }).error !== undefined);
+    for (const { body } of refused) expect(body).toMatchObject({ error: { code: 'ERR_QUEUE_FULL', retriable: true } });
+    expect(refused.length).toBeLessThan(6);
+    const again = { dims: [1, 2 ** 23], tag: 9 };
+    expectOwn(again, await (runtime as RuntimeProcess).run(again));
+  }, 60_000);
 });

@@ -32,6 +32,27 @@ export function summing(): ModelDefinition {
   return builder.finish();
 }
 
+/**
+ * `y = 3 x` and `pooled`, the mean of x over what the mask leaves of the sequence; with `heedless` the mean over all of it,
+ * as a model would that does not heed its mask.
+ */
+export function masked(heedless = false): ModelDefinition {
+  const builder = new GraphBuilder(heedless ? 'heedless' : 'masked', 1);
+  const dims = ['batch', 'sequence'];
+  const x = builder.input({ name: 'x', type: 'float32', dims, bound: 1 });
+  const mask = builder.input({ name: 'attention_mask', type: 'int64', dims, bound: 2 });
+  const weight = builder.node('weight', 'Cast', [mask], { to: 1 });
+  builder.constant('axis', [1]);
+  builder.node('y', 'Mul', [x, builder.scalar('three', 3)]);
+  const sum = (name: string, of: string): string => builder.node(name, 'ReduceSum', [of, 'axis'], { keepdims: 0 });
+  const total = sum('total', builder.node('kept', 'Mul', [x, weight]));
+  if (heedless) builder.node('pooled', 'ReduceMean', [x], { axes: [1], keepdims: 0 });
+  else builder.node('pooled', 'Div', [total, sum('count', weight)]);
+  builder.output('y', dims);
+  builder.output('pooled', ['batch']);
+  return builder.finish();
+}
+
 function model(name: string, body: (builder: GraphBuilder, x: string) => string): ModelDefinition {
   const builder = new GraphBuilder(name, 1);
   body(builder, builder.input({ name: 'x', type: 'float32', dims: ['batch', 'length'], bound: 1 }));

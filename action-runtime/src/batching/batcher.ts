@@ -7,6 +7,8 @@ export interface Waiting<T> {
   key: string | undefined;
   /** Size of its batch axis, 1 or more; a request may bring several. */
   rows: number;
+  /** Of its inputs. */
+  bytes: number;
   arrivedMs: number;
   /** When it should be answered, by the latency objective. Infinity where there is none. */
   dueMs: number;
@@ -18,6 +20,8 @@ export interface Waiting<T> {
 export interface BatcherOptions {
   /** Rows of a joint run at most; 1 turns joining off. A request that brings more runs alone. */
   rowsMax: number;
+  /** Inputs of a joint run at most, bytes: they are copied to be joined. */
+  bytesMax: number;
   /** Longest wait for mates while a worker is idle, ms. */
   waitMs: number;
 }
@@ -99,14 +103,15 @@ export class Batcher<T> {
   /** The oldest request and those after it that fit beside it without making it late. */
   #mates(head: Waiting<T>, key: string, nowMs: number): Waiting<T>[] {
     const batch = [head];
-    let rows = head.rows;
+    let { rows, bytes } = head;
     for (const next of this.#waiting) {
       if (next === head || next.key !== key) continue;
       rows += next.rows;
+      bytes += next.bytes;
       const late = nowMs + this.#pace(key).estimateMs(rows) > head.dueMs;
       // Where the oldest is late anyway, the others are served best by the largest batch.
       const lost = nowMs + this.#pace(key).estimateMs(head.rows) > head.dueMs;
-      if (rows > this.#options.rowsMax || (late && !lost)) break;
+      if (rows > this.#options.rowsMax || bytes > this.#options.bytesMax || (late && !lost)) break;
       batch.push(next);
     }
     return batch;
@@ -114,13 +119,15 @@ export class Batcher<T> {
 
   /** How long to hold a batch back; `nowMs` for not at all. */
   #holdUntil(batch: readonly Waiting<T>[], key: string, nowMs: number): number {
-    const { rowsMax, waitMs } = this.#options;
+    const { rowsMax, bytesMax, waitMs } = this.#options;
+    const bytes = batch.reduce((total, request) => total + request.bytes, 0);
     const rows = batch.reduce((total, request) => total + request.rows, 0);
     const oldestMs = Math.min(...batch.map(({ arrivedMs }) => arrivedMs));
     const dueMs = Math.min(...batch.map((request) => Math.min(request.dueMs, request.deadlineMs)));
     const pace = this.#pace(key);
     const untilMs = Math.min(oldestMs + waitMs, dueMs - pace.estimateMs(rows + 1));
-    return rows >= rowsMax || untilMs <= nowMs ? nowMs : pace.worthUntil(nowMs, untilMs);
+    const full = rows >= rowsMax || bytes + bytes / batch.length > bytesMax;
+    return full || untilMs <= nowMs ? nowMs : pace.worthUntil(nowMs, untilMs);
   }
 
   #pace(key: string): Pace {

@@ -1,6 +1,7 @@
 /** Requests joined along the batch axis, and their results cut apart again. */
 import type { InferenceSession } from 'onnxruntime-common';
 import type { Outputs, RunInput, SessionInfo, WireTensor } from '../inference/protocol';
+import type { Padding } from './padding';
 
 /** What can be joined with what: requests of equal `key`, `rows` each. */
 export interface Joinable {
@@ -33,18 +34,33 @@ export function batchSymbol({ inputMetadata, outputMetadata }: SessionInfo): str
 /**
  * Undefined for a request that has to run alone: a feed that is wrong, so that its error is its own; no rows; options;
  * results wanted in tensors of the caller.
+ *
+ * @param padding makes requests of unlike lengths joinable
  */
-export function joinable({ inputMetadata }: SessionInfo, { feeds, fetches, options }: RunInput): Joinable | undefined {
+export function joinable({ inputMetadata }: SessionInfo, input: RunInput, padding?: Padding): Joinable | undefined {
+  const { feeds, fetches, options } = input;
   if (Object.keys(options).length > 0 || Object.values(fetches).some((wanted) => wanted !== null)) return undefined;
   const sizes = new Map<string, number>();
   const shapes: (readonly number[])[] = [];
+  const bucket = padding?.bucketOf(input);
   for (const metadata of inputMetadata as readonly Metadata[]) {
     const fed = feeds[metadata.name];
     if (fed === undefined || !('tensor' in fed) || !matches(fed.tensor, metadata, sizes)) return undefined;
-    shapes.push(fed.tensor.dims.slice(1));
+    const { dims } = fed.tensor;
+    shapes.push((bucket === undefined ? dims : (padding?.dimsIn(bucket, metadata.name, dims) ?? dims)).slice(1));
   }
   const rows = sizes.get(String(inputMetadata[0]?.isTensor === true ? inputMetadata[0].shape[0] : '')) ?? 0;
   return rows < 1 ? undefined : { key: JSON.stringify([shapes, Object.keys(fetches).sort()]), rows };
+}
+
+/** Bytes of a request's inputs; a text counts with its length. */
+export function inputBytes({ feeds }: Pick<RunInput, 'feeds'>): number {
+  const sizes = Object.values(feeds).map((fed) => {
+    if (!('tensor' in fed)) return 0;
+    const { data } = fed.tensor;
+    return Array.isArray(data) ? data.reduce((sum, text) => sum + text.length, 0) : data.byteLength;
+  });
+  return sizes.reduce((sum, bytes) => sum + bytes, 0);
 }
 
 /** One request that holds the rows of all, in their order. The only copy of their bytes on the way to the worker. */

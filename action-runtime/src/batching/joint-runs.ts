@@ -2,12 +2,16 @@ import { errorMessage, isPluginError } from '@tetris/common/errors';
 import type { Outputs, RunInput, SessionInfo } from '../inference/protocol';
 import { difference, tellApart } from './compare';
 import { batchSymbol, joinable, type Joinable, joinInputs, splitOutputs } from './join';
+import { Padding } from './padding';
 
 type Run = (input: RunInput) => Promise<Outputs>;
 type Outcome = PromiseSettledResult<Outputs>;
 
-/** Keys remembered as verified; beyond that all are verified anew. */
-const VERIFIED_MAX = 1024;
+/** Keys whose checks are remembered; beyond that all are checked anew. */
+const KEYS_MAX = 1024;
+
+/** Joint runs of equal requests that are checked; nothing more is to be learned from such. */
+const ALIKE_CHECKS = 3;
 
 /**
  * Joint runs of one model.
@@ -20,19 +24,26 @@ const VERIFIED_MAX = 1024;
 export class JointRuns {
   readonly #info: SessionInfo;
   readonly #onOff: (reason: string) => void;
-  readonly #verified = new Set<string>();
+  /** What was checked, by key: a batch of differing requests, and how many at all. */
+  readonly #checked = new Map<string, { differing: boolean; alike: number }>();
+  #padding: Padding | undefined;
   #off: boolean;
 
-  /** @param onOff told once, why this model is not joined any more; a model without a batch axis is none to begin with */
-  constructor(info: SessionInfo, onOff: (reason: string) => void) {
+  /**
+   * @param onOff told why this model is not joined any more, or not padded; a model without a batch axis is none to
+   *   begin with
+   * @param pads requests of unlike lengths may be padded, where the model has a mask
+   */
+  constructor(info: SessionInfo, onOff: (reason: string) => void, pads = false) {
     this.#info = info;
     this.#onOff = onOff;
     this.#off = batchSymbol(info) === undefined;
+    this.#padding = pads ? Padding.of(info) : undefined;
   }
 
   /** Undefined for a request that has to run alone. */
   joinable(input: RunInput): Joinable | undefined {
-    return this.#off ? undefined : joinable(this.#info, input);
+    return this.#off ? undefined : joinable(this.#info, input, this.#padding);
   }
 
   /** Runs requests of one key, together where that is sound; each has its own outcome. Consumes the inputs' buffers. */
@@ -42,42 +53,92 @@ export class JointRuns {
     rows: readonly number[],
     run: Run,
   ): Promise<Outcome[]> {
-    if (key === undefined || this.#off || inputs.length < 2) return oneByOne(inputs, run);
+    const lengths = inputs.map((input) => this.#padding?.lengthOf(input) ?? 0);
+    const pads = new Set(lengths).size > 1;
+    const alone = key === undefined || this.#off || inputs.length < 2 || !sameShapes(inputs, pads);
+    if (alone) return oneByOne(inputs, run);
     let joint: Outputs[];
     try {
-      joint = splitOutputs(await run(joinInputs(inputs)), rows);
+      joint = await this.#together(inputs, rows, pads ? lengths : undefined, run);
     } catch (error) {
-      return this.#afterFailure(error, inputs, run);
+      return this.#afterFailure(error, inputs, pads, run);
     }
-    if (this.#verified.has(key)) return joint.map((value) => ({ status: 'fulfilled', value }));
-    return this.#verify(key, inputs, joint, run);
+    const checkKey = pads ? `${key} padded` : key;
+    const differing = this.#differing(checkKey, inputs);
+    // Another batch may have told meanwhile that the model mixes its rows.
+    const sound = !this.#off && (!pads || this.#padding !== undefined);
+    if (differing === undefined && sound) return joint.map((value) => ({ status: 'fulfilled', value }));
+    const outcomes = await this.#verify(inputs, joint, pads, run);
+    this.#note(checkKey, differing === true);
+    return outcomes;
+  }
+
+  /** @param lengths of sequences, where they differ */
+  async #together(
+    inputs: readonly RunInput[],
+    rows: readonly number[],
+    lengths: readonly number[] | undefined,
+    run: Run,
+  ): Promise<Outputs[]> {
+    const padding = this.#padding;
+    if (lengths === undefined || padding === undefined) return splitOutputs(await run(joinInputs(inputs)), rows);
+    const longest = Math.max(...lengths);
+    const padded = inputs.map((input) => padding.padded(input, longest));
+    const outputs = splitOutputs(await run(joinInputs(padded)), rows);
+    return outputs.map((output, index) => padding.cut(output, lengths[index] ?? longest));
   }
 
   /** A worker that failed takes its requests along; any other error may be of one request alone. */
-  async #afterFailure(error: unknown, inputs: readonly RunInput[], run: Run): Promise<Outcome[]> {
+  async #afterFailure(error: unknown, inputs: readonly RunInput[], padded: boolean, run: Run): Promise<Outcome[]> {
     if (isPluginError(error, 'ERR_WORKER_FAILED')) return inputs.map(() => ({ status: 'rejected', reason: error }));
     const outcomes = await oneByOne(inputs, run);
-    if (outcomes.every(({ status }) => status === 'fulfilled')) this.#turnOff(errorMessage(error));
+    if (outcomes.every(({ status }) => status === 'fulfilled')) this.#turnOff(errorMessage(error), padded);
     return outcomes;
   }
 
-  async #verify(key: string, inputs: readonly RunInput[], joint: readonly Outputs[], run: Run): Promise<Outcome[]> {
-    const telling = tellApart(inputs);
+  /** Whether the requests differ, where the joint run is to be checked; undefined where it need not be. */
+  #differing(key: string, inputs: readonly RunInput[]): boolean | undefined {
+    const { differing, alike } = this.#checks(key);
+    if (differing) return undefined;
+    const differ = tellApart(inputs);
+    return !differ && alike >= ALIKE_CHECKS ? undefined : differ;
+  }
+
+  /** After the check, not before: another batch of the key may be under way in another worker. */
+  #note(key: string, differing: boolean): void {
+    const before = this.#checks(key);
+    if (this.#checked.size >= KEYS_MAX) this.#checked.clear();
+    this.#checked.set(key, { differing: before.differing || differing, alike: before.alike + (differing ? 0 : 1) });
+  }
+
+  #checks(key: string): { differing: boolean; alike: number } {
+    return this.#checked.get(key) ?? { differing: false, alike: 0 };
+  }
+
+  async #verify(inputs: readonly RunInput[], joint: readonly Outputs[], padded: boolean, run: Run): Promise<Outcome[]> {
     const outcomes = await oneByOne(inputs, run);
     outcomes.forEach((outcome, index) => {
       const other = outcome.status === 'fulfilled' ? difference(joint[index] ?? {}, outcome.value) : 'a request fails';
-      if (other !== undefined) this.#turnOff(`run alone, ${other}`);
+      if (other !== undefined) this.#turnOff(`run alone, ${other}`, padded);
     });
-    if (this.#verified.size >= VERIFIED_MAX) this.#verified.clear();
-    if (telling) this.#verified.add(key);
     return outcomes;
   }
 
-  #turnOff(reason: string): void {
-    if (this.#off) return;
-    this.#off = true;
-    this.#onOff(reason);
+  /** What went wrong with padding may go well without. */
+  #turnOff(reason: string, padded: boolean): void {
+    if (this.#off || (padded && this.#padding === undefined)) return;
+    if (padded) this.#padding = undefined;
+    else this.#off = true;
+    this.#onOff(padded ? `with unlike lengths: ${reason}` : reason);
   }
+}
+
+/** Requests that were to be padded may still wait when padding has been turned off. */
+function sameShapes(inputs: readonly RunInput[], pads: boolean): boolean {
+  const shapes = inputs.map(({ feeds }) =>
+    Object.values(feeds).map((fed) => ('tensor' in fed ? String(fed.tensor.dims.slice(1)) : '')),
+  );
+  return pads || new Set(shapes.map(String)).size === 1;
 }
 
 async function oneByOne(inputs: readonly RunInput[], run: Run): Promise<Outcome[]> {

@@ -28,6 +28,10 @@ export interface SessionOwner {
   holders(session: PoolSession): InferenceWorker[];
   /** Told that a session is released. */
   forget(session: PoolSession): void;
+  /** Calls of unlike lengths may be padded to be joined. */
+  readonly pads: boolean;
+  /** Refuses what is too much. @throws PluginError */
+  admit(bytes: number): void;
   /** One line for the user's log. */
   notice: (text: string) => void;
 }
@@ -61,6 +65,11 @@ export class PoolSession {
   run(input: RunInput): Promise<Outputs> {
     if (this.#released) return Promise.reject(new Error('Session already disposed.'));
     return this.#owner.run(this, input);
+  }
+
+  /** To be asked before the inputs of a run are copied. @throws PluginError `ERR_QUEUE_FULL` or `ERR_BAD_REQUEST` */
+  admit(bytes: number): void {
+    this.#owner.admit(bytes);
   }
 
   async endProfiling(): Promise<void> {
@@ -133,6 +142,6 @@ export class PoolSession {
     const reply = await worker.call({ kind: 'load', sessionId: this.id, file: await locate(), options, logLevel });
     const { info } = reply as { info: SessionInfo };
     const onOff = (reason: string): void => this.#owner.notice(`runs of ${name} are not batched: ${reason}`);
-    this.#loaded ??= { info, joint: new JointRuns(info, onOff) };
+    this.#loaded ??= { info, joint: new JointRuns(info, onOff, this.#owner.pads) };
   }
 }

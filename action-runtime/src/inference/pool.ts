@@ -1,5 +1,6 @@
 import { PluginError } from '@tetris/common/errors';
 import { Batcher, type BatcherOptions, type Waiting } from '../batching/batcher';
+import { inputBytes } from '../batching/join';
 import { InferenceWorker } from './inference-worker';
 import { type PoolModel, PoolSession, type SessionOwner } from './pool-session';
 import type { Outputs, RunInput } from './protocol';
@@ -12,6 +13,10 @@ export interface PoolOptions extends BatcherOptions {
   heapMax: number;
   /** Runs that wait for a worker; one more is refused with `ERR_QUEUE_FULL`. */
   queueMax: number;
+  /** Bytes of the inputs of runs that wait or are executed, together. */
+  inputBytesMax: number;
+  /** Calls of unlike lengths may be padded to be joined, where a model has a mask. */
+  pads: boolean;
   /** Times of the activation that calls. */
   times: () => RunTimes;
   /** One line for the user's log. */
@@ -61,6 +66,8 @@ export class WorkerPool implements SessionOwner {
   readonly #sessions = new Map<number, PoolSession>();
   readonly #queue: Batcher<Job>;
   readonly #statistics: PoolStatistics = { requests: 0, executions: 0, queuedMs: 0, executionMs: 0, expired: 0 };
+  /** Of runs that have not ended. */
+  #inputBytes = 0;
   #lastSession = 0;
   #alarm: NodeJS.Timeout | undefined;
   #turn: NodeJS.Immediate | undefined;
@@ -92,22 +99,36 @@ export class WorkerPool implements SessionOwner {
    *   activation's time was up before a worker was free
    */
   run(session: PoolSession, input: RunInput): Promise<Outputs> {
-    return new Promise((resolve, reject) => {
-      if (this.#queue.length >= this.#options.queueMax) {
-        const text = `${this.#queue.length} inference requests wait already`;
-        reject(new PluginError('ERR_QUEUE_FULL', text, { retriable: true }));
-        return;
-      }
+    const bytes = inputBytes(input);
+    this.#inputBytes += bytes;
+    const outputs = new Promise<Outputs>((resolve, reject) => {
       const shape = this.#options.rowsMax > 1 ? session.joint.joinable(input) : undefined;
       this.#queue.add({
         key: shape === undefined ? undefined : `${session.id} ${shape.key}`,
         rows: shape?.rows ?? 1,
+        bytes,
         arrivedMs: Date.now(),
         ...this.#options.times(),
         value: { session, input, resolve, reject },
       });
       this.#arrived();
     });
+    return outputs.finally(() => (this.#inputBytes -= bytes));
+  }
+
+  admit(bytes: number): void {
+    const { queueMax, inputBytesMax } = this.#options;
+    if (bytes > inputBytesMax) {
+      throw new PluginError('ERR_BAD_REQUEST', `the inputs have ${bytes} bytes; a run may have ${inputBytesMax}`);
+    }
+    if (this.#queue.length >= queueMax || this.#inputBytes + bytes > inputBytesMax) {
+      const text = `${this.#queue.length} inference requests wait already, with ${this.#inputBytes} bytes of inputs`;
+      throw new PluginError('ERR_QUEUE_FULL', text, { retriable: true });
+    }
+  }
+
+  get pads(): boolean {
+    return this.#options.pads;
   }
 
   holders(session: PoolSession): InferenceWorker[] {

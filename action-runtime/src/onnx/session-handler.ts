@@ -38,6 +38,7 @@ export class SessionHandler implements InferenceSessionHandler {
 
   /** The feeds' bytes are copied before this returns its promise; the caller may reuse them at once. */
   async run(feeds: Feeds, fetches: Fetches, options: InferenceSession.RunOptions): Promise<Record<string, OnnxValue>> {
+    this.#session.admit(bytesOf(feeds));
     const input = { feeds: this.#copied(feeds), fetches: preallocated(fetches), options: { ...options } };
     return results(await this.#session.run(input), fetches);
   }
@@ -62,6 +63,15 @@ export class SessionHandler implements InferenceSessionHandler {
     const names = this.#info.inputNames.filter((name) => name in feeds);
     return Object.fromEntries(names.map((name) => [name, copyOf(feeds[name])]));
   }
+}
+
+/** Bytes of what will be copied; texts and what is no tensor count nothing. */
+function bytesOf(feeds: Feeds): number {
+  const sizes = Object.values(feeds).map((value) => {
+    const data: unknown = value instanceof Tensor ? value.data : undefined;
+    return ArrayBuffer.isView(data) ? data.byteLength : 0;
+  });
+  return sizes.reduce((sum, bytes) => sum + bytes, 0);
 }
 
 /** Tensors that the caller wants results written to: their type and shape are checked by onnxruntime in the worker. */

@@ -11,6 +11,8 @@ export interface InferenceSettings {
   batch: number;
   /** Longest wait for mates while a worker is idle, ms. @default 0 */
   batchWaitMs: number;
+  /** Calls of unlike lengths are padded to be joined, where the model has a mask. @default false */
+  padding: boolean;
   /** Latency objective of an activation, ms. @default undefined, none */
   sloMs: number | undefined;
 }
@@ -57,6 +59,7 @@ export function readInferenceSettings(value: unknown, workersMax: number): Infer
     threads: count(given['threads'], THREADS_MAX) ?? 1,
     batch: count(given['batch'], BATCH_MAX) ?? 1,
     batchWaitMs: count(given['batchWaitMs'], WAIT_MS_MAX) ?? 0,
+    padding: given['padding'] === true,
     sloMs: count(given['sloMs'], Number.MAX_SAFE_INTEGER),
   };
 }

@@ -4,6 +4,7 @@ import { Batcher, type Waiting } from '../../../../action-runtime/src/batching/b
 const request = (value: number, given: Partial<Waiting<number>> = {}): Waiting<number> => ({
   key: 'a',
   rows: 1,
+  bytes: 4,
   arrivedMs: 0,
   dueMs: Infinity,
   deadlineMs: Infinity,
@@ -14,7 +15,7 @@ const always = (): boolean => true;
 const values = (batch: readonly Waiting<number>[]): number[] => batch.map(({ value }) => value);
 
 /** A batcher that has seen requests of key `a` every `gapMs` up to time 0, and none waits. */
-function paced(gapMs: number, options = { rowsMax: 4, waitMs: 20 }): Batcher<number> {
+function paced(gapMs: number, options = { rowsMax: 4, bytesMax: Infinity, waitMs: 20 }): Batcher<number> {
   const batcher = new Batcher<number>(options);
   for (let back = 8; back >= 1; back -= 1) batcher.add(request(-back, { arrivedMs: -back * gapMs }));
   while (batcher.length > 0) batcher.take(Number.MAX_SAFE_INTEGER, always);
@@ -23,7 +24,7 @@ function paced(gapMs: number, options = { rowsMax: 4, waitMs: 20 }): Batcher<num
 
 describe('a batcher', () => {
   it('joins what waits while every worker is busy, in order and up to the largest batch', () => {
-    const batcher = new Batcher<number>({ rowsMax: 4, waitMs: 0 });
+    const batcher = new Batcher<number>({ rowsMax: 4, bytesMax: Infinity, waitMs: 0 });
     for (let value = 0; value < 6; value += 1) batcher.add(request(value));
     expect(batcher.take(5, () => false)).toEqual([]);
     expect(values(batcher.take(5, always))).toEqual([0, 1, 2, 3]);
@@ -31,8 +32,17 @@ describe('a batcher', () => {
     expect(batcher.length).toBe(0);
   });
 
+  it('joins no more bytes than its bound, nor waits for what it would not join', () => {
+    const batcher = paced(5, { rowsMax: 8, bytesMax: 100, waitMs: 20 });
+    for (let value = 0; value < 4; value += 1) batcher.add(request(value, { bytes: 40 }));
+    batcher.add(request(4, { bytes: 400 }));
+    expect(values(batcher.take(0, always))).toEqual([0, 1]);
+    expect(values(batcher.take(0, always))).toEqual([2, 3]);
+    expect(values(batcher.take(0, always))).toEqual([4]);
+  });
+
   it('keeps requests of other keys, and those without one, apart', () => {
-    const batcher = new Batcher<number>({ rowsMax: 4, waitMs: 0 });
+    const batcher = new Batcher<number>({ rowsMax: 4, bytesMax: Infinity, waitMs: 0 });
     const keys = ['a', 'b', undefined, 'a', undefined, 'b'];
     keys.forEach((key, value) => batcher.add(request(value, { key })));
     const taken = Array.from({ length: 4 }, () => values(batcher.take(0, always)));
@@ -40,7 +50,7 @@ describe('a batcher', () => {
   });
 
   it('counts the rows that a request brings, and runs one that brings too many alone', () => {
-    const batcher = new Batcher<number>({ rowsMax: 4, waitMs: 0 });
+    const batcher = new Batcher<number>({ rowsMax: 4, bytesMax: Infinity, waitMs: 0 });
     [3, 2, 1, 9].forEach((rows, value) => batcher.add(request(value, { rows })));
     expect(values(batcher.take(0, always))).toEqual([0]);
     expect(values(batcher.take(0, always))).toEqual([1, 2]);
@@ -48,7 +58,7 @@ describe('a batcher', () => {
   });
 
   it('runs the first requests at once, as long as no pace is known', () => {
-    const batcher = new Batcher<number>({ rowsMax: 4, waitMs: 1000 });
+    const batcher = new Batcher<number>({ rowsMax: 4, bytesMax: Infinity, waitMs: 1000 });
     batcher.add(request(1));
     expect(values(batcher.take(0, always))).toEqual([1]);
   });
@@ -77,7 +87,7 @@ describe('a batcher', () => {
   });
 
   it('never waits past what the oldest can afford: its due time less the execution', () => {
-    const batcher = paced(5, { rowsMax: 4, waitMs: 1000 });
+    const batcher = paced(5, { rowsMax: 4, bytesMax: Infinity, waitMs: 1000 });
     batcher.finished('a', 1, 30);
     batcher.finished('a', 2, 40);
     batcher.add(request(0, { dueMs: 47 }));
@@ -87,14 +97,14 @@ describe('a batcher', () => {
   });
 
   it('makes the batch no larger than what the oldest can afford', () => {
-    const batcher = new Batcher<number>({ rowsMax: 8, waitMs: 0 });
+    const batcher = new Batcher<number>({ rowsMax: 8, bytesMax: Infinity, waitMs: 0 });
     batcher.finished('a', 1, 10);
     for (let value = 0; value < 6; value += 1) batcher.add(request(value, { dueMs: value === 0 ? 35 : 500 }));
     expect(values(batcher.take(0, always))).toEqual([0, 1, 2]);
   });
 
   it('joins all the more when the oldest is late whatever happens', () => {
-    const batcher = new Batcher<number>({ rowsMax: 8, waitMs: 0 });
+    const batcher = new Batcher<number>({ rowsMax: 8, bytesMax: Infinity, waitMs: 0 });
     batcher.finished('a', 1, 10);
     for (let value = 0; value < 6; value += 1) batcher.add(request(value, { dueMs: 5 }));
     expect(values(batcher.take(0, always))).toHaveLength(6);
@@ -109,7 +119,7 @@ describe('a batcher', () => {
   });
 
   it('gives up requests whose activation has ended', () => {
-    const batcher = new Batcher<number>({ rowsMax: 4, waitMs: 0 });
+    const batcher = new Batcher<number>({ rowsMax: 4, bytesMax: Infinity, waitMs: 0 });
     batcher.add(request(0, { deadlineMs: 10 }));
     batcher.add(request(1));
     expect(batcher.wakeAtMs).toBe(10);
@@ -123,7 +133,7 @@ describe('a batcher', () => {
     process.stdout.write(`seed ${seed}\n`);
     const random = randomFrom(seed);
     for (let round = 0; round < 50; round += 1) {
-      const options = { rowsMax: 1 + random(8), waitMs: random(30) };
+      const options = { rowsMax: 1 + random(8), bytesMax: Infinity, waitMs: random(30) };
       const batcher = new Batcher<number>(options);
       const sent: number[] = [];
       const seen: number[] = [];

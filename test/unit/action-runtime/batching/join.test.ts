@@ -164,6 +164,33 @@ describe('joint runs', () => {
     expect(calls).toEqual([2, 1, 1, 2, 1, 1]);
   });
 
+  it('of equal requests are checked a few times, and the first of unlike ones after that', async () => {
+    const calls: number[] = [];
+    const reasons: string[] = [];
+    const joint = new JointRuns(simple, (reason) => reasons.push(reason));
+    // Equal rows have their mean for each of them: nothing is mixed up among them.
+    for (let round = 0; round < 10; round += 1) await joint.run('k', inputs(3, 3), [1, 1], model(true, calls));
+    expect(calls).toHaveLength(3 * 3 + 7);
+    expect(reasons).toEqual([]);
+    const outcomes = await joint.run('k', inputs(3, 5), [1, 1], model(true, []));
+    expect(reasons).toHaveLength(1);
+    const [{ value }, { value: other }] = outcomes as PromiseFulfilledResult<Outputs>[] as [
+      PromiseFulfilledResult<Outputs>,
+      PromiseFulfilledResult<Outputs>,
+    ];
+    expect([[...(value['y']?.data ?? [])], [...(other['y']?.data ?? [])]]).toEqual([
+      [9.5, 11.5],
+      [15.5, 17.5],
+    ]);
+  });
+
+  it('are checked in every worker until the first check has ended', async () => {
+    const calls: number[] = [];
+    const joint = new JointRuns(simple, () => undefined);
+    await Promise.all([1, 3].map((from) => joint.run('k', inputs(from, from + 1), [1, 1], model(false, calls))));
+    expect(calls.filter((rows) => rows === 1)).toHaveLength(4);
+  });
+
   it('end for a model that mixes its requests, which get what they would alone', async () => {
     const reasons: string[] = [];
     const joint = new JointRuns(simple, (reason) => reasons.push(reason));
