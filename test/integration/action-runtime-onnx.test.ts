@@ -5,34 +5,16 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { buildModel, convnet, type BuiltModel, perceptron, textCnn, transformer } from '@tetris/bench';
-import { zip } from '../support/archives';
 import { TestDaemon } from '../support/daemon';
 import { writeIdentityModel } from '../support/onnx-models';
-import { RuntimeProcess } from '../support/runtime';
+import { type CallReport, expectClose, onStock, probeFeeds, probeInstance, type Report } from '../support/probe';
+import type { RuntimeProcess } from '../support/runtime';
 import { until } from '../support/until';
 
-const PROBE = path.join(__dirname, '../support/probe-action.cjs');
 const root = mkdtempSync(path.join(tmpdir(), 'models-'));
 const typed = path.join(root, 'typed.onnx');
 const daemon = new TestDaemon();
 let models: Record<'perceptron' | 'transformer' | 'convnet' | 'textCnn', BuiltModel>;
-
-interface Shown {
-  type: string;
-  dims: number[];
-  data: string[];
-}
-interface Failure {
-  failed: string;
-  message: string;
-  code?: string;
-}
-type CallReport = { results: Record<string, Shown>; feedsIntact: boolean; classes: boolean } | Failure;
-interface Report {
-  create?: Failure;
-  inputNames: string[];
-  calls: CallReport[];
-}
 
 beforeAll(async () => {
   models = {
@@ -67,54 +49,7 @@ const shared = (): Record<string, string> => ({
 });
 const alone = (): Record<string, string> => ({ TETRIS_RUNTIME_MODEL_ROOTS: root });
 
-/** An instance with the probe as its action, and `extra` files beside it. */
-async function instance(env: Record<string, string>, extra: Record<string, string | Buffer> = {}, tetris = {}) {
-  const runtime = await RuntimeProcess.start({ __OW_ALLOW_CONCURRENT: 'true', ...env });
-  const files = Object.entries({ 'index.js': readFileSync(PROBE), ...extra }).map(([name, data]) => ({ name, data }));
-  const reply = await runtime.init({ binary: true, code: zip(files).toString('base64'), tetris });
-  expect(reply).toMatchObject({ status: 200 });
-  const probe = async (argument: object): Promise<Report> => {
-    const { status, body } = await runtime.run(argument);
-    expect(status).toBe(200);
-    return body as Report;
-  };
-  return { runtime, probe };
-}
-
-async function onStock(argument: object): Promise<Report> {
-  const running = promisify(execFile)(process.execPath, [PROBE], { timeout: 30_000, maxBuffer: 2 ** 26 });
-  running.child.stdin?.end(JSON.stringify(argument));
-  return JSON.parse((await running).stdout) as Report;
-}
-
-const feedsOf = (model: BuiltModel, batch: number, seed: number) =>
-  Object.fromEntries(
-    model
-      .inputs(batch, seed)
-      .map(({ name, type, dims, data }) => [
-        name,
-        { type, dims, data: Array.from<number | bigint, number>(data, Number) },
-      ]),
-  );
-
-/** Equal but for rounding: relative to the largest value of the tensor. */
-function expectClose(actual: Report, expected: Report): void {
-  expect(strip(actual)).toEqual(strip(expected));
-  actual.calls.forEach((call, index) => {
-    const other = expected.calls[index];
-    if (!('results' in call) || other === undefined || !('results' in other)) return;
-    for (const [name, { data }] of Object.entries(call.results)) {
-      const wanted = other.results[name]?.data.map(Number) ?? [];
-      const scale = Math.max(...wanted.map(Math.abs));
-      const worst = Math.max(...data.map((text, at) => Math.abs(Number(text) - (wanted[at] ?? NaN))));
-      expect(worst / scale).toBeLessThanOrEqual(1e-5);
-    }
-  });
-}
-
-/** A report without the numbers. */
-const strip = (report: Report): unknown =>
-  JSON.parse(JSON.stringify(report), (key, value: unknown) => (key === 'data' ? (value as unknown[]).length : value));
+const feedsOf = (model: BuiltModel, batch: number, seed: number) => probeFeeds(model.inputs(batch, seed));
 
 /** Every session answers first from one without packed weights. */
 const quick = (): Record<string, string> => ({ ...shared(), TETRIS_RUNTIME_QUICK_BYTES_MIN: '1' });
@@ -129,7 +64,7 @@ describe.each(MODES)('%s sessions', (mode, env) => {
   let runtime: RuntimeProcess;
   let probe: (argument: object) => Promise<Report>;
   beforeAll(async () => {
-    ({ runtime, probe } = await instance(env()));
+    ({ runtime, probe } = await probeInstance(env()));
   });
   afterAll(() => runtime.stop());
 
@@ -279,7 +214,7 @@ describe('leases', () => {
   const held = async (): Promise<number> => (await daemon.operator.leases()).length;
   beforeEach(async () => {
     await until(async () => (await held()) === 0, 10_000, 'no lease is left over');
-    ({ runtime, probe } = await instance(shared(), { 'own.onnx': readFileSync(models.convnet.path) }));
+    ({ runtime, probe } = await probeInstance(shared(), { 'own.onnx': readFileSync(models.convnet.path) }));
   });
   afterEach(() => runtime.stop());
 
@@ -306,7 +241,7 @@ describe('leases', () => {
     expectClose(report, await onStock({ model: models.convnet.path, calls, keep: true }));
     const rows = await daemon.operator.leases();
     expect(rows.map(({ name }) => name)).toEqual(['./own.onnx']);
-    const second = await instance(shared(), { 'own.onnx': readFileSync(models.convnet.path) });
+    const second = await probeInstance(shared(), { 'own.onnx': readFileSync(models.convnet.path) });
     await second.probe({ model: './own.onnx', keep: true });
     const [first, other] = await daemon.operator.leases();
     expect(other?.modelKey).toBe(first?.modelKey);
@@ -345,7 +280,7 @@ describe('leases', () => {
 
 describe('inference workers', () => {
   it('serve a model in each of several, with one lease', async () => {
-    const { runtime, probe } = await instance(shared(), {}, { workers: 2 });
+    const { runtime, probe } = await probeInstance(shared(), {}, { workers: 2 });
     await probe({ model: models.transformer.path, keep: true });
     const calls = Array.from({ length: 4 }, (_, seed) => ({ feeds: feedsOf(models.transformer, 1, seed) }));
     const reports = await Promise.all(calls.map((call) => probe({ reuse: true, keep: true, calls: [call] })));
@@ -356,7 +291,7 @@ describe('inference workers', () => {
 
   it('expected failure: one that runs out of heap fails its own request, and is replaced', async () => {
     const env = { ...shared(), TETRIS_RUNTIME_WORKER_HEAP_MAX: '24' };
-    const { runtime, probe } = await instance(env, {
+    const { runtime, probe } = await probeInstance(env, {
       'index.js': `const ort = require('onnxruntime-node');
         let typed, perceptron;
         exports.main = async ({ typedPath, perceptronPath, texts }) => {
@@ -390,7 +325,7 @@ describe('inference workers', () => {
 
 describe('two-phase load', () => {
   it('answers before and after the final session takes over, while sessions come and go', async () => {
-    const { runtime, probe } = await instance(quick(), {}, { workers: 2, batch: 4, batchWaitMs: 5 });
+    const { runtime, probe } = await probeInstance(quick(), {}, { workers: 2, batch: 4, batchWaitMs: 5 });
     const argument = (seed: number) => ({
       model: models.transformer.path,
       calls: [{ feeds: feedsOf(models.transformer, 1 + (seed % 2), seed) }],
@@ -416,8 +351,8 @@ describe('two-phase load', () => {
 describe('an abort of the native library', () => {
   it('expected failure: ends its instance and activations; others, and the store, do not notice', async () => {
     await until(async () => (await daemon.operator.leases()).length === 0, 10_000, 'no lease is left over');
-    const aborting = await instance(shared());
-    const other = await instance(shared());
+    const aborting = await probeInstance(shared());
+    const other = await probeInstance(shared());
     const calls = Array.from({ length: 20 }, (_, seed) => ({ feeds: feedsOf(models.transformer, 1, seed) }));
     for (const { probe } of [aborting, other]) await probe({ model: models.transformer.path, keep: true });
     expect(await daemon.operator.leases()).toHaveLength(2);
@@ -483,7 +418,7 @@ describe('interception', () => {
       },
     ],
   ])('reaches %s', async (_what, files: Record<string, string>) => {
-    const { runtime } = await instance(shared(), { ...library, ...files });
+    const { runtime } = await probeInstance(shared(), { ...library, ...files });
     const reply = await runtime.run({ model: models.perceptron.path });
     expect(reply.body).toEqual({ same: true, dims: [1, 10] });
     await runtime.stop();
@@ -500,7 +435,7 @@ describe('interception', () => {
     const thread =
       "const ort = require('onnxruntime-node'); const { parentPort, workerData } = require('worker_threads');" +
       'ort.InferenceSession.create(workerData).then((s) => parentPort.postMessage({ names: s.inputNames }));';
-    const { runtime } = await instance(shared(), { 'index.js': code, 'thread.js': thread });
+    const { runtime } = await probeInstance(shared(), { 'index.js': code, 'thread.js': thread });
     expect((await runtime.run({ model: models.perceptron.path })).body).toEqual({ names: ['features'] });
     await runtime.stop();
   });
@@ -508,7 +443,7 @@ describe('interception', () => {
   it('mirrors what the real package exports', async () => {
     const code = `exports.main = () => { const ort = require('onnxruntime-node');
       return { names: Object.keys(ort).sort(), backends: ort.listSupportedBackends(), versions: { ...ort.env.versions } }; };`;
-    const { runtime } = await instance(shared(), { 'index.js': code });
+    const { runtime } = await probeInstance(shared(), { 'index.js': code });
     const script =
       code.replace('exports.main = () =>', 'const main = () =>') + 'process.stdout.write(JSON.stringify(main()))';
     const stock = await promisify(execFile)(process.execPath, ['-e', script], { cwd: __dirname });
@@ -520,7 +455,7 @@ describe('interception', () => {
 it('bad call: a file that shrinks between two loads is an error, never a crash', async () => {
   const file = path.join(root, 'shrinking.onnx');
   writeFileSync(file, readFileSync(models.convnet.path));
-  const { runtime, probe } = await instance(shared());
+  const { runtime, probe } = await probeInstance(shared());
   await probe({ model: file });
   truncateSync(file, 100);
   expect(await probe({ model: file })).toHaveProperty('create.message');

@@ -15,7 +15,7 @@ export async function infer(
   level: 'all' | 'disabled' = 'all',
 ): Promise<Record<string, Inferred>> {
   const running = promisify(execFile)(process.execPath, [join(__dirname, 'infer-main.cjs'), modelPath, level], {
-    timeout: 30_000,
+    timeout: 120_000,
     maxBuffer: 64 * 1024 ** 2,
     env: { ...process.env, ORT_DISABLE_TELEMETRY: '1' },
   });

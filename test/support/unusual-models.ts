@@ -44,9 +44,9 @@ const bytes = (name: string, seed: number): TensorProto =>
     Int8Array.from(numbers(WIDTH * WIDTH, seed), (value) => value * 200),
   );
 
-type AttributeValue = number | readonly number[] | GraphProto;
+type AttributeValue = number | readonly number[] | GraphProto | TensorProto;
 
-function node(
+export function node(
   opType: string,
   input: readonly string[],
   output: readonly string[],
@@ -59,7 +59,10 @@ function node(
       const ints = (value as readonly number[]).map(BigInt);
       return create(AttributeProtoSchema, { name, type: AttributeType.INTS, ints });
     }
-    return create(AttributeProtoSchema, { name, type: AttributeType.GRAPH, g: value as GraphProto });
+    const message = value as GraphProto | TensorProto;
+    return message.$typeName === 'onnx.TensorProto'
+      ? create(AttributeProtoSchema, { name, type: AttributeType.TENSOR, t: message })
+      : create(AttributeProtoSchema, { name, type: AttributeType.GRAPH, g: message });
   });
   return create(NodeProtoSchema, { name: output[0] ?? '', opType, input: [...input], output: [...output], attribute });
 }
@@ -68,7 +71,7 @@ const row = (name: string): ValueInfoProto => valueInfo(name, TensorType.FLOAT, 
 const truth = (name: string): ValueInfoProto => valueInfo(name, TensorType.BOOL, []);
 
 /** From `x` [batch, 64] to `y`, of the same shape unless said otherwise. */
-function model(nodes: NodeProto[], initializer: TensorProto[], graph: Partial<GraphProto> = {}): ModelProto {
+export function model(nodes: NodeProto[], initializer: TensorProto[], graph: Partial<GraphProto> = {}): ModelProto {
   return create(ModelProtoSchema, {
     irVersion: 9n,
     opsetImport: [{ domain: '', version: 17n }],
@@ -89,6 +92,9 @@ function body(
 ): GraphProto {
   return create(GraphProtoSchema, { name, ...parts });
 }
+
+/** The `value` of a ConstantOfShape. */
+export const constantOf = (number: number): TensorProto => floats('value', [1], [number]);
 
 const scalar = (name: string, number: number): TensorProto => floats(name, [], [number]);
 const whole = (name: string, number: number): TensorProto =>

@@ -3,6 +3,7 @@ import { Cleanups } from '../demo/cleanups';
 import type { Suite, SuiteResult } from '../suites';
 import { measureIngest } from './ingest';
 import { measureLeases } from './leases';
+import { measurePeak } from './peak';
 import { measureReclaim } from './reclaim';
 import { measureRest } from './rest';
 import { StoreSite } from './site';
@@ -11,6 +12,7 @@ import { measureDisk, measurePeer } from './tiers';
 const PARTS: Readonly<Record<string, (cleanups: Cleanups) => Promise<SuiteResult>>> = {
   leases: measureLeases,
   ingest: async (cleanups) => measureIngest(await StoreSite.open(cleanups)),
+  peak: measurePeak,
   rest: measureRest,
   reclaim: measureReclaim,
   disk: measureDisk,

@@ -5,8 +5,8 @@
  * The **operator socket** is for the invoker extension and the operator: it lists, registers and releases.
  *
  * A lease is a response that stays open: `POST /v1/leases` answers with lines of JSON ({@link LeaseEvent}), and after
- * `leased` the connection stays silent until either side ends it. Its end, for whatever reason, releases the view. A
- * frozen container keeps its connection, a killed one loses it.
+ * `leased` the connection stays silent until either side ends it; a further request on it ends it too. Its end, for
+ * whatever reason, releases the view. A frozen container keeps its connection, a killed one loses it.
  *
  * | socket | request | reply |
  * | --- | --- | --- |

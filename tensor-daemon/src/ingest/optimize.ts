@@ -48,11 +48,14 @@ export async function optimizeInChild(job: OptimizeJob, sandbox: Sandbox, limits
       takeOutput(job.outputFolder);
       return;
     }
+    // Node takes the signal for it as an error of the write.
+    if (killedBy === 'SIGXFSZ' || (outcome !== undefined && hitLimit(job.outputFolder, sandbox))) {
+      throw new PluginError('ERR_STORE_FULL', 'its optimized form is larger than the store', { retriable: true });
+    }
     if (outcome?.loads === true) {
       throw new PluginError('ERR_MODEL_UNSHAREABLE', `onnxruntime cannot save it: ${tidy(outcome.reason, job)}`);
     }
     if (outcome !== undefined) throw new PluginError('ERR_MODEL_INVALID', tidy(outcome.reason, job));
-    if (killedBy === 'SIGXFSZ') throw new PluginError('ERR_STORE_FULL', 'its optimized form is larger than the store');
     const end = reason ?? (killedBy === null ? `ended with code ${code}` : `was ended by ${killedBy}`);
     throw new PluginError('ERR_INGEST_FAILED', `its optimization ${end}${said(stderr, job)}`);
   } finally {
@@ -78,6 +81,13 @@ function takeOutput(folder: string): void {
     }
     if (stats.uid !== user) lchownSync(path, user, group);
   }
+}
+
+/** Whether one of its files is as large as it may be. */
+function hitLimit(folder: string, { fileBytesMax }: Sandbox): boolean {
+  return [OPTIMIZED_GRAPH, OPTIMIZED_DATA].some((name) => {
+    return (lstatSync(join(folder, name), { throwIfNoEntry: false })?.size ?? 0) >= fileBytesMax;
+  });
 }
 
 interface Ended {

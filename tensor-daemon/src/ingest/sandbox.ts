@@ -7,6 +7,8 @@ export interface Sandbox {
   wrap(command: string[]): string[];
   /** The measures in force. */
   readonly has: readonly SandboxMeasure[];
+  /** Largest file that it may write, where that is limited. */
+  readonly fileBytesMax: number;
   /** The user that it runs under; 0: the daemon's own. */
   readonly user: number;
 }
@@ -58,6 +60,7 @@ export function detectSandbox({ memoryBytesMax, fileBytesMax, user, program }: S
   }
   return {
     user,
+    fileBytesMax,
     wrap: (command) => [...usable.flatMap(([, wrapper]) => wrapper), ...command],
     has,
   };

@@ -18,6 +18,8 @@ import type { PendingConnections } from './pending-connections';
 
 const UploadHeaders = z.object({ instance: InstanceTokenSchema.optional() });
 
+const LEASES = '/v1/leases';
+
 /** Least time between two progress lines of a lease. */
 const PROGRESS_INTERVAL_MS = 100;
 
@@ -43,7 +45,9 @@ export function addInstanceApi(
   pending.watch(app.server);
   app.addContentTypeParser('application/octet-stream', (_request, payload, done) => done(null, payload));
 
-  app.post('/v1/leases', async (request, reply) => {
+  refuseBehindLeases(app);
+
+  app.post(LEASES, async (request, reply) => {
     const wish = parseBody(LeaseRequestSchema, request.body);
     const { socket } = request.raw;
     pending.settle(socket);
@@ -72,6 +76,27 @@ export function addInstanceApi(
       raw.socket.setTimeout(0);
       pending.suspend(raw.socket);
     }
+  });
+}
+
+/**
+ * Ends a connection that asks for more while it has a lease. There could be no answer; and one on which requests pile
+ * up is not read any more, so that its end would go unnoticed and its lease would stay.
+ */
+function refuseBehindLeases(app: FastifyInstance): void {
+  const leasing = new WeakSet<Socket>();
+  app.addHook('onRequest', (request, reply, done) => {
+    const { socket } = request.raw;
+    if (leasing.has(socket)) {
+      reply.hijack();
+      socket.destroy();
+      return;
+    }
+    if (request.routeOptions.url === LEASES) {
+      leasing.add(socket);
+      reply.raw.once('close', () => leasing.delete(socket));
+    }
+    done();
   });
 }
 

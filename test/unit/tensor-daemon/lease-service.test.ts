@@ -166,7 +166,10 @@ class World {
 
 describe('LeaseService over a real store', () => {
   const world = new World();
-  afterAll(() => rmSync(world.folder, { recursive: true, force: true }));
+  afterAll(async () => {
+    await world.store.trash.emptied();
+    rmSync(world.folder, { recursive: true, force: true });
+  });
 
   it('has exactly one link per view after every step of a random walk with restarts', async () => {
     const seed = randomBytes(4).readUInt32LE();
