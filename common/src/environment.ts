@@ -46,3 +46,9 @@ export const INSTANCE_ENVIRONMENT: Readonly<Record<string, string>> = {
   // onnxruntime's builds since 1.30 report their use over the network, and leave files in TMPDIR, unless told not to.
   ORT_DISABLE_TELEMETRY: '1',
 };
+
+/**
+ * Header of a reply to `/run`: `<waitedMs>,<requests>`, how long the activation's inference waited for its execution, and
+ * how many requests were executed together (0: this activation tells nothing of that). Absent where no model was run.
+ */
+export const INFERENCE_HEADER = 'x-tetris-inference';
