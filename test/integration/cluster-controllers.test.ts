@@ -2,9 +2,10 @@
 import { type Action, createLogger, Topics } from '@tetris/common';
 import { ShardingBalancer, type Violation } from '@tetris/standalone';
 import { Cluster, CONTROLLER, type Outcome, sleeper } from '../support/cluster/cluster';
+import { Gate } from '../support/cluster/gate';
 import { until } from '../support/until';
 
-jest.setTimeout(120_000);
+jest.setTimeout(240_000);
 const OTHER = '1';
 const EACH = 300;
 
@@ -13,6 +14,7 @@ describe('a cluster with two controllers', () => {
   let other: ShardingBalancer;
   let action: Action;
   const violations: Violation[] = [];
+  const gate = new Gate();
 
   beforeAll(async () => {
     cluster = await Cluster.start();
@@ -28,6 +30,7 @@ describe('a cluster with two controllers', () => {
     await until(() => other.states()[0] === 'healthy', 30_000, 'the second controller takes it for healthy');
   });
   afterAll(async () => {
+    gate.open();
     await other?.stop();
     await cluster?.stop();
   });
@@ -56,22 +59,19 @@ describe('a cluster with two controllers', () => {
 
   it('answers both after the load balancer was killed and started again', async () => {
     const [balancer] = cluster.balancers;
+    const gated = await cluster.putAction(Gate.action('gated'));
     const calls = [cluster.controller, other].flatMap((controller, index) =>
       Array.from({ length: 20 }, (_, n) => {
         const rootControllerIndex = { asString: String(index), instanceType: 'controller' as const };
-        const message = cluster.message(action, { n, ms: 5_000 }, { rootControllerIndex });
-        return controller.publish({ message, limits: action.limits });
+        const message = cluster.message(gated, gate.content(20 * index + n), { rootControllerIndex });
+        return controller.publish({ message, limits: gated.limits });
       }),
     );
     const sent = await Promise.all(calls);
-    const topic = 'tetris-invoker';
-    const arrived = async (): Promise<number> => {
-      const texts = await Promise.all([0, 1].map((index) => cluster.kafka.messages(`${topic}${index}`)));
-      return sent.filter(({ activationId }) => texts.flat().some((text) => text.includes(activationId))).length;
-    };
-    await until(async () => (await arrived()) === sent.length, 30_000, 'all have been handed on');
+    await gate.reached(sent.length);
     await balancer?.end('SIGKILL');
     balancer?.start();
+    gate.open();
     const outcomes = await Promise.all(sent.map((each) => cluster.outcomeOf(each, 100_000)));
     expect(outcomes.map(({ statusCode }) => statusCode)).toEqual(outcomes.map(() => 0));
     await cluster.level(100_000);

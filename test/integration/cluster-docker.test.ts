@@ -1,7 +1,6 @@
 /** The whole cluster with Docker containers: two nodes with a tensor daemon each, one engine, in a namespace of its own. */
 import { chmodSync, mkdtempSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { buildModel, perceptron } from '@tetris/bench';
 import type { Action } from '@tetris/common';
 import { Cluster, type Outcome, sleeper } from '../support/cluster/cluster';
@@ -28,11 +27,18 @@ exports.main = async ({ n }) => {
   const { logits } = await (await session).run({ features: new ort.Tensor('float32', input, [1, ${SHAPE.inputs}]) });
   return { n, logits: Array.from(logits.data) };
 };`;
+const BEGUN = 'begun';
+/** As `sleeper`, and says in its log when it begins to sleep. */
+const LOGGING_SLEEPER = `
+function main({ n, ms }) {
+  if (ms) console.log('${BEGUN}');
+  return new Promise((done) => setTimeout(() => done({ n }), ms ?? 0));
+}`;
 /** Containers that take many activations at once. */
 const LIMITS = { timeout: 60_000, memory: 256, logs: 0, concurrency: 50 };
 
 inNamespace(__filename, () => {
-  jest.setTimeout(300_000);
+  jest.setTimeout(400_000);
   let engine: Engine;
   let nodes: DockerNode[];
   let cluster: Cluster;
@@ -137,12 +143,19 @@ inNamespace(__filename, () => {
   });
 
   it('expected failure: answers what runs in a container that is killed with an error, and goes on', async () => {
-    const victim = await cluster.putAction(sleeper('victim'));
+    const victim = await cluster.putAction({
+      ...sleeper('victim'),
+      exec: { kind: 'nodejs:tetris', code: LOGGING_SLEEPER, binary: false },
+    });
     await cluster.call(victim, { n: 0 });
-    const sent = await Promise.all(Array.from({ length: 20 }, (_, n) => cluster.invoke(victim, { n, ms: 5_000 })));
-    await delay(1_500);
-    const killed = (await containers('running')).filter((name) => name.includes('victim'));
-    expect(killed).not.toEqual([]);
+    const sent = await Promise.all(Array.from({ length: 20 }, (_, n) => cluster.invoke(victim, { n, ms: 50_000 })));
+    let killed: string[] = [];
+    const running = async (): Promise<number> => {
+      killed = (await containers('running')).filter((name) => name.includes('victim'));
+      const logs = await Promise.all(killed.map((name) => engine.docker('logs', name)));
+      return logs.join('').split(BEGUN).length - 1;
+    };
+    await until(async () => (await running()) === sent.length, 40_000, 'all of them run');
     await engine.docker('kill', ...killed);
     const outcomes = await Promise.all(sent.map((each) => cluster.outcomeOf(each)));
     // 2: what stock says of a container that ended while it ran an activation.

@@ -267,10 +267,8 @@ export class Cluster {
   /** What a load balancer that is dead had in its hands, by the broker's and the registry's books. */
   async remainsOf(balancer: number): Promise<Remains> {
     const topic = CONTROLLER_TOPICS.invoker(balancer);
-    const handedOn = new Set<string>();
-    for (let index = 0; index < this.invokers.length; index += 1) {
-      for (const id of await this.#idsIn(INVOKER_TOPICS.invoker(index))) handedOn.add(id);
-    }
+    const onInvokers = await Promise.all(this.invokers.map((_, index) => this.handedOnTo(index)));
+    const handedOn = new Set(onInvokers.flatMap((ids) => [...ids]));
     const arrived = await this.#idsIn(topic);
     const taken = new Set(arrived.slice(0, await this.kafka.committed(topic, topic)));
     const registry = new RedisRegistry({ url: this.redis.url }, createLogger('observer', 'silent'));
@@ -281,6 +279,11 @@ export class Cluster {
       taken: new Set([...taken].filter((id) => isNowhere(id) && !journal.has(id))),
       journalled: new Set([...journal].filter(isNowhere)),
     };
+  }
+
+  /** Every activation that the broker has taken for an invoker. */
+  async handedOnTo(invoker: number): Promise<Set<string>> {
+    return new Set(await this.#idsIn(INVOKER_TOPICS.invoker(invoker)));
   }
 
   /** Activations in a topic from its first message on: an id's index is its position. */

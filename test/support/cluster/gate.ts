@@ -1,0 +1,38 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import type { Action } from '@tetris/common';
+import { until } from '../until';
+import { sleeper } from './cluster';
+
+const CODE = `
+const fs = require('fs');
+function main({ n, gate }) {
+  if (fs.existsSync(gate)) fs.writeFileSync(gate + '/' + n, '');
+  return new Promise((done) => {
+    const look = () => (fs.existsSync(gate) ? setTimeout(look, 50) : done({ n }));
+    look();
+  });
+}`;
+
+/** Holds activations that run in process containers, so that a test need not guess how long a machine takes. */
+export class Gate {
+  readonly #folder = mkdtempSync('/tmp/tg-');
+
+  /** An action that waits at the gate that it is given. */
+  static action(name: string): Partial<Action> {
+    return { ...sleeper(name), exec: { kind: 'nodejs:tetris', code: CODE, binary: false } };
+  }
+
+  content(n: number): Record<string, unknown> {
+    return { n, gate: this.#folder };
+  }
+
+  /** Resolves when so many different activations have begun. */
+  async reached(count: number): Promise<void> {
+    await until(() => readdirSync(this.#folder).length === count, 60_000, `${count} activations run`);
+  }
+
+  /** Lets them go, once and for all; nothing is left of it. */
+  open(): void {
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
