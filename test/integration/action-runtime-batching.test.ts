@@ -97,6 +97,21 @@ it('gives every request its own answer, whatever comes with it', async () => {
   expect(noticed()).toEqual([]);
 });
 
+it('tells how many were executed together, once for each execution, and nothing of those that were checked', async () => {
+  await start(tagging());
+  const calls = Array.from({ length: 12 }, (_, tag): Call => ({ dims: [1, 4], tag }));
+  const together = async (): Promise<number[]> =>
+    (await all(calls)).map(({ headers }) => {
+      expect(headers['x-tetris-inference']).toMatch(/^\d+,\d+$/);
+      return Number(String(headers['x-tetris-inference']).split(',')[1]);
+    });
+  const sum = (counts: readonly number[]): number => counts.reduce((total, count) => total + count, 0);
+  expect(sum(await together())).toBeLessThan(12);
+  const counts = await together();
+  expect(sum(counts)).toBe(12);
+  expect(Math.max(...counts)).toBeGreaterThan(1);
+});
+
 it('joins tensors of 20 MB', async () => {
   await start(tagging());
   const calls = Array.from({ length: 4 }, (_, index): Call => ({ dims: [1, 5_000_000], tag: index }));
@@ -174,7 +189,7 @@ it('finds out that a model does not heed its mask, and goes on joining calls of 
 describe('inputs of 1 GB', () => {
   const call: Call = { dims: [1, 2 ** 28], tag: 5 };
 
-  it('go through, two at a time', async () => {
+  it('go through, beside a small one', async () => {
     await start(tagging());
     const replies = await all([call, { dims: [1, 4], tag: 7 }]);
     // The set of distinct values is made over 268 million of them; the buffer is as long as a tensor alone has it.

@@ -28,6 +28,7 @@ export class JointRuns {
   readonly #checked = new Map<string, { differing: boolean; alike: number }>();
   #padding: Padding | undefined;
   #off: boolean;
+  #checks = 0;
 
   /**
    * @param onOff told why this model is not joined any more, or not padded; a model without a batch axis is none to
@@ -39,6 +40,11 @@ export class JointRuns {
     this.#onOff = onOff;
     this.#off = batchSymbol(info) === undefined;
     this.#padding = pads ? Padding.of(info) : undefined;
+  }
+
+  /** Batches whose requests were run one by one beside or after the joint run. */
+  get checks(): number {
+    return this.#checks;
   }
 
   /** Undefined for a request that has to run alone. */
@@ -91,6 +97,7 @@ export class JointRuns {
   /** A worker that failed takes its requests along; any other error may be of one request alone. */
   async #afterFailure(error: unknown, inputs: readonly RunInput[], padded: boolean, run: Run): Promise<Outcome[]> {
     if (isPluginError(error, 'ERR_WORKER_FAILED')) return inputs.map(() => ({ status: 'rejected', reason: error }));
+    this.#checks += 1;
     const outcomes = await oneByOne(inputs, run);
     if (outcomes.every(({ status }) => status === 'fulfilled')) this.#turnOff(errorMessage(error), padded);
     return outcomes;
@@ -98,7 +105,7 @@ export class JointRuns {
 
   /** Whether the requests differ, where the joint run is to be checked; undefined where it need not be. */
   #differing(key: string, inputs: readonly RunInput[]): boolean | undefined {
-    const { differing, alike } = this.#checks(key);
+    const { differing, alike } = this.#checkedOf(key);
     if (differing) return undefined;
     const differ = tellApart(inputs);
     return !differ && alike >= ALIKE_CHECKS ? undefined : differ;
@@ -106,16 +113,17 @@ export class JointRuns {
 
   /** After the check, not before: another batch of the key may be under way in another worker. */
   #note(key: string, differing: boolean): void {
-    const before = this.#checks(key);
+    const before = this.#checkedOf(key);
     if (this.#checked.size >= KEYS_MAX) this.#checked.clear();
     this.#checked.set(key, { differing: before.differing || differing, alike: before.alike + (differing ? 0 : 1) });
   }
 
-  #checks(key: string): { differing: boolean; alike: number } {
+  #checkedOf(key: string): { differing: boolean; alike: number } {
     return this.#checked.get(key) ?? { differing: false, alike: 0 };
   }
 
   async #verify(inputs: readonly RunInput[], joint: readonly Outputs[], padded: boolean, run: Run): Promise<Outcome[]> {
+    this.#checks += 1;
     const outcomes = await oneByOne(inputs, run);
     outcomes.forEach((outcome, index) => {
       const other = outcome.status === 'fulfilled' ? difference(joint[index] ?? {}, outcome.value) : 'a request fails';

@@ -23,12 +23,25 @@ export interface PoolOptions extends BatcherOptions {
   notice: (text: string) => void;
 }
 
-/** When an answer is wanted, epoch ms; Infinity where unknown. */
+/** What a pool is told of the activation that calls, and tells it. */
 export interface RunTimes {
-  /** By the latency objective. */
+  /** When an answer is wanted by the latency objective, epoch ms; Infinity where unknown. */
   dueMs: number;
-  /** When the activation ends, answered or not. */
+  /** When the activation ends, answered or not; the same. */
   deadlineMs: number;
+  /** Told when a run has ended. */
+  onRun?: ((run: RunReport) => void) | undefined;
+}
+
+/** How one run went. */
+export interface RunReport {
+  /** Time before its execution began, ms. */
+  waitedMs: number;
+  /**
+   * Requests that were executed together. 0 where that tells nothing: for all but one of them, so that an execution is
+   * counted once, and where executions were repeated to be checked.
+   */
+  requests: number;
 }
 
 /** What a pool has done since it was made. */
@@ -49,6 +62,7 @@ interface Job {
   input: RunInput;
   resolve: (outputs: Outputs) => void;
   reject: (error: unknown) => void;
+  onRun: RunTimes['onRun'];
 }
 
 /**
@@ -103,13 +117,15 @@ export class WorkerPool implements SessionOwner {
     this.#inputBytes += bytes;
     const outputs = new Promise<Outputs>((resolve, reject) => {
       const shape = this.#options.rowsMax > 1 ? session.joint.joinable(input) : undefined;
+      const { dueMs, deadlineMs, onRun } = this.#options.times();
       this.#queue.add({
         key: shape === undefined ? undefined : `${session.id} ${shape.key}`,
         rows: shape?.rows ?? 1,
         bytes,
         arrivedMs: Date.now(),
-        ...this.#options.times(),
-        value: { session, input, resolve, reject },
+        dueMs,
+        deadlineMs,
+        value: { session, input, resolve, reject, onRun },
       });
       this.#arrived();
     });
@@ -185,8 +201,13 @@ export class WorkerPool implements SessionOwner {
       const startMs = Date.now();
       const rows = batch.map((request) => request.rows);
       const inputs = jobs.map(({ input }) => input);
+      const checksBefore = session.joint.checks;
       const outcomes = await session.joint.run(key, inputs, rows, (input) => session.runIn(worker, input));
       this.#count(batch, startMs);
+      const telling = session.joint.checks === checksBefore;
+      batch.forEach(({ arrivedMs, value }, index) => {
+        value.onRun?.({ waitedMs: startMs - arrivedMs, requests: telling && index === 0 ? batch.length : 0 });
+      });
       outcomes.forEach((outcome, index) => {
         if (outcome.status === 'fulfilled') jobs[index]?.resolve(outcome.value);
         else jobs[index]?.reject(outcome.reason);

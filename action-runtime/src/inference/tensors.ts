@@ -1,4 +1,5 @@
 /** Tensors on their way between threads: bytes are copied once, at the user's end, and moved from then on. */
+import { types } from 'node:util';
 import { Tensor } from 'onnxruntime-common';
 import type { WireTensor, WireValue } from './protocol';
 
@@ -13,7 +14,7 @@ export function copyOf(value: unknown): WireValue {
 export function buffersOf(tensors: Iterable<WireTensor>): ArrayBuffer[] {
   const buffers = new Set<ArrayBuffer>();
   for (const { data } of tensors) {
-    if (!Array.isArray(data) && data.buffer instanceof ArrayBuffer) buffers.add(data.buffer);
+    if (!Array.isArray(data) && types.isArrayBuffer(data.buffer)) buffers.add(data.buffer);
   }
   return [...buffers];
 }

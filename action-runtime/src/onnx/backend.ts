@@ -42,8 +42,8 @@ export function inferenceBackend(settings: InstanceSettings): Backend {
 }
 
 function runTimes(activation: ActivationTimes | undefined, sloMs = Infinity): RunTimes {
-  const { startedMs, deadlineMs } = activation ?? { startedMs: Infinity, deadlineMs: Infinity };
-  return { dueMs: startedMs + sloMs, deadlineMs };
+  const { startedMs = Infinity, deadlineMs = Infinity, onRun } = activation ?? {};
+  return { dueMs: startedMs + sloMs, deadlineMs, onRun };
 }
 
 function leaseSettings({ config, namespace }: InstanceSettings): LeaseSettings {

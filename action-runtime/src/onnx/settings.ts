@@ -1,3 +1,4 @@
+import type { RunReport } from '../inference/pool';
 import type { RuntimeConfig } from '../keys';
 import type { ModelFolders } from './model-source';
 
@@ -22,6 +23,8 @@ export interface ActivationTimes {
   startedMs: number;
   /** Infinity where the invoker does not say. */
   deadlineMs: number;
+  /** Told when a run of the activation has ended. */
+  onRun: (run: RunReport) => void;
 }
 
 /** What the module behind `onnxruntime-node` needs to know of its instance. */

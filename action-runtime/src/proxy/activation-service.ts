@@ -12,12 +12,14 @@ import { errorMessage } from '@tetris/common/errors';
 import { serializeError } from 'serialize-error';
 import type { ActionCode, Main } from './action-loader';
 import type { ActivationLog } from './activation-log';
-import { type ActivationContext, activationVariables, type Work } from './context';
+import { type ActivationContext, activationVariables, type InferenceTotals, type Work } from './context';
 
 /** A reply: HTTP status and JSON body. */
 export interface Reply {
   status: number;
   body: unknown;
+  /** Of the activation that is answered, where it has run a model. */
+  inference?: InferenceTotals | undefined;
 }
 
 type Body = Readonly<Record<string, unknown>>;
@@ -127,7 +129,7 @@ export class ActivationService {
     });
     await log.end(activation);
     context.end(activation);
-    return reply;
+    return { ...reply, inference: activation.inference };
   }
 
   /** A rejection is an application error (200); what was thrown past every promise stops the instance, as in stock. */

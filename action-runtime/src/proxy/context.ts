@@ -9,6 +9,16 @@ export interface Work {
   readonly startedMs: number;
   /** True once its answer is given. */
   ended: boolean;
+  /** Its runs so far; undefined where it has not run a model. */
+  inference?: InferenceTotals;
+}
+
+/** What all runs of an activation have in common. */
+export interface InferenceTotals {
+  /** Time that they waited before they were executed, ms. */
+  waitedMs: number;
+  /** Requests that were executed together in each of them; 0 where they differ or tell nothing. */
+  requests: number;
 }
 
 /**
@@ -65,11 +75,24 @@ export function activationVariables(body: Readonly<Record<string, unknown>>): Ma
   return variables;
 }
 
-/** When work came, and when the invoker gives it up: epoch ms, Infinity where it does not say. */
-export function activationTimes(work: Work | undefined): { startedMs: number; deadlineMs: number } | undefined {
+interface ActivationTimes {
+  startedMs: number;
+  deadlineMs: number;
+  onRun: (run: InferenceTotals) => void;
+}
+
+/** When work came, and when the invoker gives it up: epoch ms, Infinity where it does not say. It is told of its runs. */
+export function activationTimes(work: Work | undefined): ActivationTimes | undefined {
   if (work === undefined) return undefined;
   const deadlineMs = Number(work.env.get('__OW_DEADLINE') ?? NaN);
-  return { startedMs: work.startedMs, deadlineMs: deadlineMs > 0 ? deadlineMs : Infinity };
+  const onRun = ({ waitedMs, requests }: InferenceTotals): void => {
+    const before = work.inference ?? { waitedMs: 0, requests };
+    work.inference = {
+      waitedMs: before.waitedMs + waitedMs,
+      requests: before.requests === requests ? requests : 0,
+    };
+  };
+  return { startedMs: work.startedMs, deadlineMs: deadlineMs > 0 ? deadlineMs : Infinity, onRun };
 }
 
 /**

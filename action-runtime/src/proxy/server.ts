@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { INFERENCE_HEADER } from '@tetris/common/environment';
 import { errorMessage } from '@tetris/common/errors';
 import type { ActivationService, Reply } from './activation-service';
 
@@ -70,7 +71,13 @@ async function readJson(request: IncomingMessage, bytesMax: number): Promise<Rec
 function send(response: ServerResponse, reply: Reply): void {
   const { status, text } = encode(reply);
   const body = Buffer.from(text, 'utf8');
-  response.writeHead(status, { 'content-type': 'application/json; charset=utf-8', 'content-length': body.length });
+  const { inference } = reply;
+  response.writeHead(status, {
+    'content-type': 'application/json; charset=utf-8',
+    'content-length': body.length,
+    // For an invoker that scales by what executions take; others do not look at it.
+    ...(inference === undefined ? {} : { [INFERENCE_HEADER]: `${inference.waitedMs},${inference.requests}` }),
+  });
   response.end(body);
 }
 

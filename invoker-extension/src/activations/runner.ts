@@ -1,6 +1,6 @@
 /** Runs one activation in one instance: `/init` where needed, `/run`, and what their replies mean. */
 import { type Activation, type ActivationResponse, STATUS } from '@tetris/common';
-import type { ContainerReply } from '../containers/container';
+import type { ContainerReply, InferenceReport } from '../containers/container';
 import type { FunctionInstance } from '../containers/function-instance';
 import type { CollectedLogs } from '../containers/logs';
 import type { ActivationJob } from './job';
@@ -22,7 +22,7 @@ export type InitOutcome =
 
 export type RunOutcome =
   /** The container has not seen the request: another may have it. */
-  { seen: false } | { seen: true; activation: Activation; broken: boolean };
+  { seen: false } | { seen: true; activation: Activation; broken: boolean; inference: InferenceReport | undefined };
 
 /** A runtime that answers so is on its way out; only legal just after a resume. */
 const SHUTTING_DOWN = 503;
@@ -70,7 +70,8 @@ export class Runner {
     const startMs = init === undefined ? runStartMs : runStartMs - init.initMs;
     const span: Span = { startMs, endMs: nowMs(), ...(init === undefined ? {} : { initMs: init.initMs }) };
     const activation = ranRecord(job, response, span, reply.outcome === 'timeout');
-    return { seen: true, activation, broken: isBroken(response) };
+    const inference = reply.outcome === 'answered' ? reply.inference : undefined;
+    return { seen: true, activation, broken: isBroken(response), inference };
   }
 
   /** The activation's lines, undefined where its log limit is 0. Call it once. */

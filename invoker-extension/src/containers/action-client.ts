@@ -1,5 +1,6 @@
 import { Pool } from 'undici';
-import type { CallOptions, ContainerReply } from './container';
+import { INFERENCE_HEADER } from '@tetris/common/environment';
+import type { CallOptions, ContainerReply, InferenceReport } from './container';
 
 /** Where a container listens. */
 export type ActionAddress = { socketPath: string } | { host: string; port: number };
@@ -68,8 +69,15 @@ export class ActionClient {
     }
     const bytes = Number(length);
     const { text, truncated } = await readUpTo(reply.body, bytesMax);
-    return { outcome: 'answered', status: reply.statusCode, body: text, bytes, truncated };
+    const inference = inferenceOf(reply.headers[INFERENCE_HEADER]);
+    return { outcome: 'answered', status: reply.statusCode, body: text, bytes, truncated, inference };
   }
+}
+
+/** `waitedMs,requests`; undefined for anything else. */
+function inferenceOf(header: string | string[] | undefined): InferenceReport | undefined {
+  const [, waitedMs, requests] = (typeof header === 'string' ? /^(\d{1,9}),(\d{1,5})$/.exec(header) : undefined) ?? [];
+  return requests === undefined ? undefined : { waitedMs: Number(waitedMs), requests: Number(requests) };
 }
 
 async function readUpTo(

@@ -27,10 +27,25 @@ export interface ContainerSpec {
   env: Readonly<Record<string, string>>;
 }
 
+/** What our runtime says of an activation's runs. */
+export interface InferenceReport {
+  /** Time that they waited before they were executed, ms. */
+  waitedMs: number;
+  /** Requests that were executed together; 0 where this activation tells nothing of that. */
+  requests: number;
+}
+
 /** A container's reply to `/init` or `/run`, or why there is none. */
 export type ContainerReply =
   /** `truncated`: the body was longer than allowed; `body` holds its first characters, `bytes` its real size. */
-  | { outcome: 'answered'; status: number; body: string; bytes: number; truncated: boolean }
+  | {
+      outcome: 'answered';
+      status: number;
+      body: string;
+      bytes: number;
+      truncated: boolean;
+      inference?: InferenceReport | undefined;
+    }
   /** The time limit passed. */
   | { outcome: 'timeout' }
   /**

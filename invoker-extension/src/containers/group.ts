@@ -26,6 +26,8 @@ export class Group<Ticket> {
   /** In order of arrival. */
   readonly waiting: { ticket: Ticket; sinceMs: number }[] = [];
   readonly instances = new Set<Instance<Ticket>>();
+  /** Until then no instance starts beside others, epoch ms. */
+  barredUntilMs = 0;
 
   constructor(description: GroupDescription) {
     this.description = description;
@@ -33,6 +35,11 @@ export class Group<Ticket> {
 
   get need(): MemoryNeed {
     return this.description;
+  }
+
+  /** Whether an instance is at work, or could be at once. */
+  get works(): boolean {
+    return [...this.instances].some(({ state }) => isAwake(state) || state === 'paused');
   }
 
   /** Instances on their way up. */

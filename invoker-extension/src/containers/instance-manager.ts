@@ -14,7 +14,7 @@ import type { InitOutcome, Runner } from '../activations/runner';
 import { TEXTS } from '../activations/texts';
 import type { InvokerMetrics } from '../metrics';
 import type { InstanceSettings } from '../scaling/settings';
-import type { ContainerFactory } from './container';
+import type { ContainerFactory, InferenceReport } from './container';
 import { FunctionInstance } from './function-instance';
 import type { GroupDescription } from './group';
 import type { LogWaits } from './logs';
@@ -39,6 +39,8 @@ export interface AnsweredRun {
   settled: boolean;
   /** Activations the instance had when it got this one, itself included. */
   together: number;
+  /** What the runtime says of its runs; undefined for one that says nothing, and where no model was run. */
+  inference: InferenceReport | undefined;
 }
 
 export interface InstanceManagerOptions {
@@ -107,11 +109,7 @@ export class InstanceManager {
     const { pool, nowMs } = this.#options;
     const commands = pool.add(this.#describe(job, { settings }), nowMs());
     for (const command of commands) {
-      if (command.do !== 'warm-up') continue;
-      this.#warmUp(command.instance, job, command.settings).catch((error: unknown) => {
-        this.#options.log.error({ ...logFields(job.message), err: error }, 'start ahead of demand failed');
-        this.apply(pool.initFailed(command.instance, false, nowMs()));
-      });
+      if (command.do === 'warm-up') this.#startUnasked(command.instance, job, command.settings);
     }
     this.apply(commands);
   }
@@ -126,6 +124,9 @@ export class InstanceManager {
           break;
         case 'warm-up':
           // Done by whoever asked for it, who has what it is made of.
+          break;
+        case 'start-beside':
+          this.#startUnasked(command.instance, command.like.job, command.settings);
           break;
         case 'run':
           this.#spawn(this.#run(command.instance, command.ticket, command.resume), command.ticket);
@@ -170,6 +171,14 @@ export class InstanceManager {
     await this.#answer(ticket, instance, init.activation);
   }
 
+  #startUnasked(id: number, job: ActivationJob, settings: InstanceSettings): void {
+    const { pool, nowMs, log } = this.#options;
+    this.#warmUp(id, job, settings).catch((error: unknown) => {
+      log.error({ ...logFields(job.message), err: error }, 'start ahead of demand failed');
+      this.apply(pool.initFailed(id, false, nowMs()));
+    });
+  }
+
   /** As {@link #start} without anybody to answer. */
   async #warmUp(id: number, job: ActivationJob, settings: InstanceSettings): Promise<void> {
     const { pool, nowMs, onWarmUpFailed, log } = this.#options;
@@ -212,7 +221,7 @@ export class InstanceManager {
     if (!outcome.seen) return this.#again(id, ticket);
     instance.answered += 1;
     this.apply(pool.finished(id, ticket, outcome.broken, nowMs()));
-    onUsed?.(instance, { activation: outcome.activation, settled, together });
+    onUsed?.(instance, { activation: outcome.activation, settled, together, inference: outcome.inference });
     await this.#answer(ticket, instance, outcome.activation);
   }
 

@@ -39,6 +39,8 @@ export type PoolCommand<Ticket> =
   | { do: 'start'; instance: number; ticket: Ticket; settings: InstanceSettings }
   /** Create a container and initialise it for tickets to come. */
   | { do: 'warm-up'; instance: number; group: string; settings: InstanceSettings }
+  /** The same, of what this ticket is of, which goes on waiting: an instance at work may be free before. */
+  | { do: 'start-beside'; instance: number; like: Ticket; settings: InstanceSettings }
   | { do: 'run'; instance: number; ticket: Ticket; resume: boolean }
   | { do: 'pause'; instance: number }
   | { do: 'end'; instance: number; reason: EndReason }
@@ -55,6 +57,9 @@ export interface PoolPlan {
   /** Instances that are to take no more. */
   ends: readonly number[];
 }
+
+/** After an instance beside others could not be made ready, no further one is tried for so long, ms. */
+const BARRED_MS = 5_000;
 
 export class Pool<Ticket> {
   readonly memory: NodeMemory;
@@ -172,6 +177,8 @@ export class Pool<Ticket> {
         this.#waiting -= 1;
         this.#commands.push({ do: 'abort', instance: id, ticket });
       }
+      // Nobody is told of the failure; the same again at once would help nobody.
+      if (instance.running.size === 0) instance.group.barredUntilMs = nowMs + BARRED_MS;
       instance.running.clear();
       this.#end(instance, 'failed');
     }
@@ -315,8 +322,15 @@ export class Pool<Ticket> {
         this.#makeRoom(group, need, nowMs);
         return false;
       }
-      const ticket = this.#take(group);
       const { settings } = group.description;
+      const [oldest] = group.waiting;
+      if (oldest !== undefined && settings.sloMs !== undefined && group.works) {
+        if (nowMs < group.barredUntilMs) return true;
+        const { id } = this.#create(group, settings, nowMs);
+        this.#commands.push({ do: 'start-beside', instance: id, like: oldest.ticket, settings });
+        continue;
+      }
+      const ticket = this.#take(group);
       const { id, running } = this.#create(group, settings, nowMs);
       running.add(ticket);
       this.#commands.push({ do: 'start', instance: id, ticket, settings });

@@ -56,11 +56,13 @@ export class Autoscaler {
     return scaler.arrived({ key, revision, sloMs, first, ...bounds }, nowMs());
   }
 
-  /** An instance has answered. Learned from where the time is that of a full batch: its last member has not waited for mates. */
-  ran({ revision, settings }: FunctionInstance, { activation, settled, together }: AnsweredRun): void {
-    if (settings.sloMs === undefined || !settled || together % settings.batch !== 0) return;
-    if (activation.response.statusCode !== STATUS.success || this.#crowded()) return;
-    this.#options.scaler.ran(revision, settings, activation.duration ?? 0);
+  /** An instance has answered. */
+  ran({ revision, settings }: FunctionInstance, run: AnsweredRun): void {
+    if (settings.sloMs === undefined || !run.settled) return;
+    const batch = batchOf(run, settings);
+    if (batch === 0 || run.activation.response.statusCode !== STATUS.success || this.#crowded()) return;
+    const executionMs = (run.activation.duration ?? 0) - (run.inference?.waitedMs ?? 0);
+    this.#options.scaler.ran(revision, { ...settings, batch }, executionMs);
   }
 
   /** Private bytes by instance. */
@@ -125,6 +127,15 @@ export class Autoscaler {
     }
     scaler.given(revision, rowsOf(profile.entries));
   }
+}
+
+/**
+ * Of how many requests the execution was that an activation tells of; 0 for none. As the runtime says; where it does not,
+ * the time of a full batch's last member, which has not waited for mates, is that of the batch.
+ */
+function batchOf({ inference, together }: AnsweredRun, { batch }: InstanceSettings): number {
+  if (inference !== undefined) return Number.isInteger(Math.log2(inference.requests)) ? inference.requests : 0;
+  return together % batch === 0 ? batch : 0;
 }
 
 /** Rows of the graph that the runtime runs, under as many cores as they have threads. */

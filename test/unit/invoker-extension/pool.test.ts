@@ -241,8 +241,9 @@ describe('Pool with an objective', () => {
     subject.planned({ ...NONE, latencies: new Map([[id, 30]]) }, 0);
     const early = ['a', 'b', 'c'].flatMap((ticket) => subject.arrived(ticket, slo(1), 0));
     // 100 ms left are three executions: the present one, and two tickets after it.
-    expect(of(early, 'start')).toEqual([]);
-    expect(of(subject.arrived('d', slo(1), 0), 'start')).toMatchObject([{ ticket: 'b' }]);
+    expect(of(early, 'start-beside')).toEqual([]);
+    const late = subject.arrived('d', slo(1), 0);
+    expect([of(late, 'start'), of(late, 'start-beside')]).toMatchObject([[], [{ like: 'b' }]]);
   });
 
   it('starts one for a ticket that has waited until nobody can answer it in time', () => {
@@ -250,8 +251,30 @@ describe('Pool with an objective', () => {
     const id = warm(subject, slo(1));
     subject.planned({ ...NONE, latencies: new Map([[id, 30]]) }, 0);
     subject.arrived('a', slo(1), 0);
-    expect(of(subject.arrived('b', slo(1), 0), 'start')).toEqual([]);
-    expect(of(subject.tick(50), 'start')).toMatchObject([{ ticket: 'b' }]);
+    expect(of(subject.arrived('b', slo(1), 0), 'start-beside')).toEqual([]);
+    expect(of(subject.tick(50), 'start-beside')).toMatchObject([{ like: 'b' }]);
+    // It waits for whoever is free first.
+    expect(of(subject.finished(id, 'a', false, 60), 'run')).toMatchObject([{ ticket: 'b', instance: id }]);
+  });
+
+  it('does not start one beside others again soon after that has failed', () => {
+    const subject = pool();
+    const id = warm(subject, slo(1));
+    subject.planned({ ...NONE, latencies: new Map([[id, 60]]) }, 0);
+    subject.arrived('a', slo(1), 0);
+    const [start] = of(subject.arrived('b', slo(1), 0), 'start-beside');
+    subject.created(start?.instance ?? 0, 1);
+    subject.initFailed(start?.instance ?? 0, false, 2);
+    expect(of(subject.tick(100), 'start-beside')).toEqual([]);
+    expect(of(subject.tick(6_000), 'start-beside')).toMatchObject([{ like: 'b' }]);
+  });
+
+  it('starts no more of a group with an objective at once than its bound, others as they are asked for', () => {
+    const subject = pool({ groupStartsMax: 2 });
+    const starts = (description: GroupDescription): number =>
+      ['1', '2', '3', '4'].flatMap((at) => of(subject.arrived(`${description.key}${at}`, description, 0), 'start'))
+        .length;
+    expect([starts({ ...slo(1), key: 'with' }), starts(group('without', 1, 10))]).toEqual([2, 4]);
   });
 
   it('fills instances one after the other while they answer in time, else takes the emptiest', () => {
@@ -340,7 +363,7 @@ describe('Pool on random walks', () => {
       const apply = (commands: PoolCommand<string>[]): void => {
         for (const command of commands) {
           if (command.do === 'start') starting.set(command.instance, command.ticket);
-          if (command.do === 'warm-up') starting.set(command.instance, undefined);
+          if (command.do === 'warm-up' || command.do === 'start-beside') starting.set(command.instance, undefined);
           if (command.do === 'run') {
             expect(running.has(command.ticket)).toBe(false);
             running.set(command.ticket, command.instance);

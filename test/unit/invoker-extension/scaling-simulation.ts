@@ -158,7 +158,7 @@ export class Simulation {
   #apply(commands: readonly PoolCommand<Ticket>[]): void {
     for (const command of commands) {
       if (command.do === 'start') this.#start(command.instance, command.settings, command.ticket);
-      if (command.do === 'warm-up') this.#start(command.instance, command.settings);
+      if (command.do === 'warm-up' || command.do === 'start-beside') this.#start(command.instance, command.settings);
       if (command.do === 'run') this.#assign(command.instance, command.ticket);
       if (command.do === 'end') this.#end(command.instance);
       if (command.do === 'refuse' || command.do === 'abort') this.refused += 1;
