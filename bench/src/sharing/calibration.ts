@@ -3,7 +3,7 @@ import { Cleanups } from '../demo/cleanups';
 import { median, rounded } from '../measure/statistics';
 import { CONFIGURATIONS, SATURATED } from './configurations';
 import { LoadedPlatform } from './loaded-platform';
-import type { LoadedFunction, SharingSettings } from './settings';
+import { LOAD_RULE, type LoadedFunction, type SharingSettings } from './settings';
 
 /** The load of a function, and what it was derived from. */
 export interface Calibration {
@@ -17,19 +17,12 @@ export interface Calibration {
   sharedPerSecond: number;
   /** Offered load, activations per second. */
   rate: number;
+  /** It over {@link singlePerSecond}. */
+  overload: number;
   sloMs: number;
   /** What single runs answer. */
   references: number[][];
 }
-
-/** Share of what the machine answers at most, in the better of both ways, that is offered. */
-const LOAD = 0.65;
-
-/** INFless's objective for ResNet-50, and the least for any function here; ms. */
-const SLO_MS_MIN = 300;
-
-/** The objective is at least so many times as long as an activation alone. */
-const SLO_TIMES = 8;
 
 const CALLS = 15;
 const cores = availableParallelism();
@@ -63,15 +56,23 @@ export async function calibrate(site: Site, { calibrationMs }: SharingSettings):
     return closedLoop(callers, calibrationMs, ask);
   });
   const { references, singleMs, instancePerSecond, singlePerSecond } = alone;
+  const rate = offeredRate(singlePerSecond, sharedPerSecond);
   return {
     singleMs: rounded(singleMs, 1),
     instancePerSecond: rounded(instancePerSecond, 1),
     singlePerSecond: rounded(singlePerSecond, 1),
     sharedPerSecond: rounded(sharedPerSecond, 1),
-    rate: rounded(LOAD * Math.max(singlePerSecond, sharedPerSecond), 1),
-    sloMs: Math.max(SLO_MS_MIN, Math.ceil(SLO_TIMES * singleMs)),
+    rate: rounded(rate, 1),
+    overload: rounded(rate / singlePerSecond),
+    sloMs: Math.max(LOAD_RULE.sloMsMin, Math.ceil(LOAD_RULE.sloTimes * singleMs)),
     references,
   };
+}
+
+/** {@link LOAD_RULE}; rates per second. */
+export function offeredRate(singlePerSecond: number, sharedPerSecond: number): number {
+  const { overload, share, shareMax } = LOAD_RULE;
+  return Math.min(shareMax * sharedPerSecond, Math.max(overload * singlePerSecond, share * sharedPerSecond));
 }
 
 async function onPlatform<T>(

@@ -26,6 +26,8 @@ export interface SharingFigures {
   sloAttainmentSingle: number;
   sloAttainmentBatching: number;
   sloAttainmentConcurrency: number;
+  /** Load over what one request an instance achieves at most, of the function for which it is least. */
+  overload: number;
 }
 
 export function figuresOf(functions: readonly FunctionFigures[]): SharingFigures {
@@ -43,6 +45,7 @@ export function figuresOf(functions: readonly FunctionFigures[]): SharingFigures
     sloAttainmentSingle: attainment('single'),
     sloAttainmentBatching: attainment('batching'),
     sloAttainmentConcurrency: attainment('concurrency'),
+    overload: Math.min(...functions.map(({ load }) => load.overload)),
   };
 }
 

@@ -10,6 +10,20 @@ export interface LoadedFunction {
   input: { shape: readonly number[]; vocabulary?: number };
 }
 
+/** How load and objective follow from what the machine was measured to do; nothing else decides them. */
+export const LOAD_RULE = {
+  /** Load over the most that one request an instance achieves (an instance a core, all busy): above 1 it cannot. */
+  overload: 1.1,
+  /** Where joining pays more than that, this share of what joined requests achieve. */
+  share: 0.65,
+  /** Never more than this share: beyond it queues grow in any system. */
+  shareMax: 0.85,
+  /** The objective is so many times the duration of an activation alone, */
+  sloTimes: 8,
+  /** and at least INFless's for ResNet-50, ms. */
+  sloMsMin: 300,
+} as const;
+
 export interface SharingSettings {
   functions: readonly LoadedFunction[];
   /** A closed loop of so long finds out how many requests a second the machine can answer, ms. */
@@ -30,15 +44,16 @@ export function fullSettings(): SharingSettings {
       { definition: text, input: { shape: [512], vocabulary: 20_000 } },
       { definition: alexnet('image'), input: { shape: [3, 224, 224] } },
       {
-        definition: transformer('transformer', { layers: 6, sequence: 32 }),
-        input: { shape: [32, 768] },
+        // MiniLM's size.
+        definition: transformer('transformer', { layers: 6, hidden: 384, sequence: 32 }),
+        input: { shape: [32, 384] },
       },
       { definition: lstm('recurrent', { inputs: 128, hidden: 768 }), input: { shape: [96, 128] } },
     ],
-    calibrationMs: 2_000,
-    warmUpMs: 5_000,
-    learningMs: 16_000,
-    measuredMs: 9_000,
+    calibrationMs: 1_500,
+    warmUpMs: 4_000,
+    learningMs: 14_000,
+    measuredMs: 8_000,
     sampleMs: 750,
   };
 }

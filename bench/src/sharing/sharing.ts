@@ -58,9 +58,10 @@ function loadOf({
   singlePerSecond,
   sharedPerSecond,
   rate,
+  overload,
   sloMs,
 }: Calibration): FunctionFigures['load'] {
-  return { singleMs, instancePerSecond, singlePerSecond, sharedPerSecond, rate, sloMs };
+  return { singleMs, instancePerSecond, singlePerSecond, sharedPerSecond, rate, overload, sloMs };
 }
 
 async function run({ quick = false, trace }: SuiteOptions): Promise<SuiteResult> {

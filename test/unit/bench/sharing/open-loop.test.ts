@@ -1,3 +1,4 @@
+import { offeredRate } from '../../../../bench/src/sharing/calibration';
 import { serviceOf } from '../../../../bench/src/sharing/attainment';
 import { type Clock, openLoop, type Outcome } from '../../../../bench/src/sharing/open-loop';
 
@@ -105,5 +106,16 @@ describe('serviceOf', () => {
 
   it('bad call: a time without requests is refused', () => {
     expect(() => serviceOf([outcome(0, 1)], { fromMs: 1, toMs: 2 }, 300)).toThrow(RangeError);
+  });
+});
+
+describe('offeredRate', () => {
+  it('is more than one request an instance achieves, and grows with what joining gains', () => {
+    expect(offeredRate(100, 150)).toBeCloseTo(110);
+    expect(offeredRate(100, 300)).toBeCloseTo(195);
+  });
+
+  it('never comes close to what joined requests achieve at most', () => {
+    expect(offeredRate(100, 110)).toBeCloseTo(93.5);
   });
 });
