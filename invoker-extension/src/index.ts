@@ -13,8 +13,19 @@ export { DOCKER_KEYS, type DockerConfig } from './containers/docker-config';
 export { DockerFactory, type DockerFactoryOptions } from './containers/docker-factory';
 export { type ModelRoot, parseModelRoot } from './containers/docker-request';
 export { type StemCellKind, type StemCellPlan, StemCells } from './containers/stem-cells';
-export { FileArchive, type ProfileArchive } from './profiler/archive';
-export { profileModel, type ProfileModelOptions } from './profiler/profile-model';
-export { htmlPage, type ReportOptions, terminalTable } from './profiler/report';
-export { type ModelProfile, pointName, type ProfileEntry, type ProfilePoint } from './profiler/result';
+export { ProfileArchive } from './profiler/archive';
+export { htmlPage } from './profiler/page';
+export { type GivenInput, type InputOptions } from './profiler/profile-action';
+export type { ProfileSite } from './profiler/instance';
+export { type PreparedModel, profileModel, type ProfileModelOptions } from './profiler/profile-model';
+export { terminalReport } from './profiler/report';
+export { type ReportOptions } from './profiler/summary';
+export {
+  GRAPH_VARIANTS,
+  type GraphVariant,
+  type ModelProfile,
+  pointName,
+  type ProfileEntry,
+  type ProfilePoint,
+} from './profiler/result';
 export { type SweepSpace } from './profiler/sweep';

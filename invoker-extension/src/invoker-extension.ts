@@ -4,6 +4,7 @@ import {
   type DaemonOperator,
   type EntityStore,
   errorMessage,
+  FolderDocuments,
   invokerInstanceId,
   type InvokerStatus,
   type Logger,
@@ -33,7 +34,7 @@ import { parseStemCells } from './containers/stem-cells';
 import { Heartbeat } from './heartbeat';
 import { InventoryPublisher } from './inventory';
 import { type InvokerMetrics, invokerMetrics } from './metrics';
-import { FileArchive } from './profiler/archive';
+import { ProfileArchive } from './profiler/archive';
 import { Autoscaler } from './scaling/autoscaler';
 import { keepAliveOf } from './scaling/keep-alive-policy';
 import { Scaler } from './scaling/scaler';
@@ -165,7 +166,8 @@ export class InvokerExtension {
       scaler: new Scaler(scaling),
       pool: this.#pool,
       manager: () => this.#manager,
-      archive: config.profilePath === '' ? undefined : new FileArchive(config.profilePath),
+      archive: new ProfileArchive(config.profilePath === '' ? entities : new FolderDocuments(config.profilePath)),
+      manifestOf: (revision) => this.#manifests.get(revision),
       defaults: config,
       batchMax: config.shapeBatchMax,
       prewarms: config.prewarm !== 'off',
@@ -214,6 +216,7 @@ export class InvokerExtension {
       },
       onManifest: (revision, manifest) => {
         this.#pool.learned(revision, manifest);
+        this.#autoscaler.modelsKnown(revision, manifest);
         void this.#manifests.learned(revision, manifest);
       },
       log,

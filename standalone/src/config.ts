@@ -15,6 +15,11 @@ export const STANDALONE_CONFIG = configSchema('standalone', {
   }),
   memory: key.bytes('4g', 'Memory of each invoker for instances and store together.'),
   dataPath: key.text('', 'path', 'Folder that keeps actions and activations across restarts; unset: memory only.'),
+  profilePath: key.text(
+    '',
+    'path',
+    'Folder of profiles that the scaler starts from; unset: those in the data folder, or with `npm start` and no data folder those in .cache/tetris-profiles of the home folder.',
+  ),
   storePath: key.text(
     '',
     'path',
@@ -63,6 +68,16 @@ export const STANDALONE_CONFIG = configSchema('standalone', {
     'Least severe level that is logged, on stderr.',
   ),
 });
+
+/** Component `profile`: `TETRIS_PROFILE_*`; the flags of `tetris-profile` win over the environment. */
+export const PROFILE_CONFIG = configSchema('profile', {
+  archivePath: key.text('', 'path', 'Folder that keeps profiles. Empty: .cache/tetris-profiles in the home folder.'),
+  dataPath: key.text('', 'path', 'Data folder of a standalone platform that keeps them instead.'),
+  storeUrl: key.text('', 'URL', 'CouchDB of a cluster that keeps them instead, credentials included.'),
+  storePrefix: key.text('whisk_local_', 'text', "Prefix of the databases' names; Ansible's db_prefix."),
+});
+
+export type ProfileConfig = ReturnType<(typeof PROFILE_CONFIG)['schema']['parse']>;
 
 export type StandaloneConfig = ReturnType<(typeof STANDALONE_CONFIG)['schema']['parse']>;
 

@@ -110,6 +110,7 @@ function startInvoker(options: NodeOptions, { name, workPath, socketPath, operat
       TETRIS_INVOKER_DRAIN_MS: String(config.stopTimeoutMs),
       TETRIS_INVOKER_MEMORY_MAX_MB: String(config.memoryMaxMb),
       TETRIS_INVOKER_LOG_LEVEL: config.logLevel,
+      TETRIS_INVOKER_PROFILE_PATH: config.profilePath,
       ...env,
     },
     { instance: index, node: name, memory: config.memory, workPath, apiHost, modelRoots: config.models },

@@ -1,15 +1,23 @@
 /** `npm run profile`: a small sweep in real instances, asked for again, and its page in a real browser. */
-import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
-import { buildModel, transformer } from '@tetris/bench';
+import { buildModel, convnet, transformer } from '@tetris/bench';
+import { createLogger, EmbeddedStore, FolderDocuments } from '@tetris/common';
+import { ProfileArchive } from '@tetris/invoker-extension';
 import { openPage } from '../support/browser';
+import { until } from '../support/until';
 
 interface Profile {
-  tensorBytes: number;
+  sha256: string;
+  bytes: number;
+  tensorBytes: Record<string, number>;
+  firstLoadMs: Record<string, number>;
+  int8: { operators: number; skipped: object[]; deviations: { output: string; cosine: number; maxError: number }[] };
   entries: { source: string; point: { batch: number; variant: string }; measurement: Record<string, number> }[];
 }
 
@@ -48,35 +56,110 @@ describe('npm run profile', () => {
     const json = join(folder, 'profile.json');
     const html = join(folder, 'profile.html');
     const { stdout } = await profile('--json', json, '--html', html);
-    const { entries, tensorBytes } = await rows(json);
-    expect(entries.map(({ source }) => source)).toEqual(Array.from({ length: 6 }, () => 'measured'));
-    expect(new Set(entries.map(({ point }) => `${point.variant} ${point.batch}`)).size).toBe(6);
+    const { entries, tensorBytes, firstLoadMs, int8 } = await rows(json);
+    expect(entries.map(({ source }) => source)).toEqual(Array.from({ length: 9 }, () => 'measured'));
+    expect(new Set(entries.map(({ point }) => `${point.variant} ${point.batch}`)).size).toBe(9);
     for (const { measurement } of entries) {
       expect(Object.values(measurement).every((figure) => Number.isFinite(figure) && figure > 0)).toBe(true);
       expect(measurement.p50Ms).toBeLessThanOrEqual(measurement.p99Ms ?? 0);
       expect(measurement.steadyBytes).toBeLessThanOrEqual(measurement.peakBytes ?? 0);
     }
-    expect(tensorBytes).toBeGreaterThan(0);
+    // Beside a few vectors, int8 weights take a quarter.
+    const { plain = 0, optimized = 0, int8: small = 0 } = tensorBytes;
+    expect(Math.min(plain, optimized)).toBeGreaterThan(0);
+    expect(small / Math.min(plain, optimized)).toBeLessThan(0.6);
+    expect(Object.keys(firstLoadMs).sort()).toEqual(['int8', 'optimized', 'plain']);
+    expect(int8.operators).toBeGreaterThan(0);
+    expect(int8.deviations.map(({ output }) => output)).toEqual(['logits']);
+    expect(int8.deviations[0]?.cosine).toBeGreaterThan(0.99);
+    expect(int8.deviations[0]?.maxError).toBeGreaterThan(0);
     expect(stdout).toContain('Within 400 ms:');
+    expect(stdout).toMatch(/^int8: \d+ operators quantized/m);
+    expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([]);
   }, 180_000);
 
   it('answers from its archive when it is asked again, and measures only what is new', async () => {
     const json = join(folder, 'again.json');
     const { stderr } = await profile('--json', json, '--points', '1');
-    expect((await rows(json)).entries).toEqual((await rows(join(folder, 'profile.json'))).entries);
-    expect(stderr).not.toContain('error');
+    const byName = ({ entries }: Profile): unknown =>
+      [...entries].sort((one, other) => (JSON.stringify(one) < JSON.stringify(other) ? -1 : 1));
+    expect(byName(await rows(json))).toEqual(byName(await rows(join(folder, 'profile.json'))));
+    expect(stderr).toContain(`0 configurations measured now, 9 known from ${join(folder, 'archive')}`);
     await profile('--json', json, '--batches', '1,2,4,8', '--points', '1');
     const { entries } = await rows(json);
-    expect(entries.filter(({ source }) => source === 'measured')).toHaveLength(7);
-    // The other graph's batch of eight was not run: the page says that it is an estimate.
-    expect(entries.filter(({ source }) => source === 'estimated')).toHaveLength(1);
+    expect(entries.filter(({ source }) => source === 'measured')).toHaveLength(10);
+    // The other graphs' batch of eight was not run: it is an estimate.
+    expect(entries.filter(({ source }) => source === 'estimated')).toHaveLength(2);
   }, 180_000);
+
+  it('goes on where Ctrl-C has stopped it, and leaves nothing of itself behind', async () => {
+    const archive = ['--archive', join(folder, 'stopped')];
+    const temporary = await mkdtemp(join(folder, 't-'));
+    const env = { ...process.env, TMPDIR: temporary };
+    const child = spawn(process.execPath, [MAIN, model, ...SWEEP, ...archive], { env, stdio: 'pipe' });
+    const documents = new ProfileArchive(new FolderDocuments(join(folder, 'stopped')));
+    const { sha256 } = await rows(join(folder, 'profile.json'));
+    let errors = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text));
+    child.stdout.resume();
+    const known = async (): Promise<number> => (await documents.load(sha256))[0]?.entries.length ?? 0;
+    await until(async () => (await known()) >= 2, 60_000, 'two configurations are kept');
+    child.kill('SIGINT');
+    expect(await once(child, 'exit')).toEqual([130, null]);
+    expect(errors).toContain('the same command goes on');
+    expect(await readdir(temporary)).toEqual([]);
+    const before = (await documents.load(sha256))[0]?.entries.filter(({ source }) => source !== 'estimated') ?? [];
+    // Nothing that the interruption broke counts as a result.
+    expect(before.every(({ source }) => source === 'measured')).toBe(true);
+
+    const { stderr } = await run(process.execPath, [MAIN, model, ...SWEEP, ...archive], { timeout: 150_000 });
+    expect(stderr).toContain(`${9 - before.length} configurations measured now, ${before.length} known`);
+  }, 240_000);
+
+  it('keeps profiles in the data folder of a platform, where its entity store finds them', async () => {
+    const data = join(folder, 'data');
+    await run(process.execPath, [MAIN, model, ...SWEEP, '--batches', '1', '--variants', 'plain', '--data', data]);
+    const store = await EmbeddedStore.open({ log: createLogger('test', 'silent'), folder: data });
+    try {
+      const { sha256, bytes } = await rows(join(folder, 'profile.json'));
+      const [found] = await new ProfileArchive(store).load(sha256, bytes);
+      expect(found?.entries.map(({ source }) => source)).toEqual(['measured']);
+    } finally {
+      await store.close();
+    }
+  }, 60_000);
+
+  it('feeds the inputs that it is given, and tells their figures from others', async () => {
+    const path = join(folder, 'inputs.json');
+    const data = Array.from({ length: 16 * 128 }, (_, at) => Math.sin(at));
+    await writeFile(path, JSON.stringify({ embeddings: { dims: [1, 16, 128], data } }));
+    const small = ['--batches', '2', '--variants', 'plain', '--inputs', path];
+    const { stdout, stderr } = await profile(...small);
+    expect(stdout).toMatch(/inputs: file [0-9a-f]{12}/);
+    expect(stderr).toContain('1 configurations measured now, 0 known');
+    await writeFile(path, JSON.stringify({ embeddings: { dims: [1, 15, 128], data } }));
+    expect((await profile(...small)).stdout.replace(/\s+/g, ' ')).toContain(
+      'not possible: input embeddings is given with 2048 numbers for dims [1,15,128]',
+    );
+  }, 60_000);
+
+  it('says of a model without large matrices that there is nothing to quantize', async () => {
+    const { path } = await buildModel(convnet('conv'), folder);
+    const json = join(folder, 'conv.json');
+    const args = [...SWEEP, '--batches', '1', '--json', json, '--archive', join(folder, 'archive')];
+    const { stdout } = await run(process.execPath, [MAIN, path, ...args]);
+    expect(stdout).toContain('int8: nothing to quantize.');
+    expect(stdout).toContain('3 x Conv: only MatMul and Gemm are quantized');
+    const { entries, int8 } = await rows(json);
+    expect(entries.map(({ point }) => point.variant).sort()).toEqual(['optimized', 'plain']);
+    expect(int8).toMatchObject({ operators: 0, deviations: [] });
+  }, 60_000);
 
   it('draws its page in a browser without a network or an error', async () => {
     const { page, errors, close } = await openPage(pathToFileURL(join(folder, 'profile.html')).href);
     try {
       expect(await page.locator('#verdict').textContent()).toContain('Within 400 ms:');
-      expect(await page.locator('#rows tbody tr').count()).toBe(6);
+      expect(await page.locator('#rows tbody tr').count()).toBe(9);
       expect(await page.locator('#rows tr.chosen').count()).toBe(1);
       for (const id of ['worth', 'latency', 'throughput', 'cost']) {
         // Runs in the page; as text, because it speaks of the page's types.
@@ -94,6 +177,20 @@ describe('npm run profile', () => {
 
   it.each([
     ['a missing file', ['/nowhere/model.onnx'], 'there is no file /nowhere/model.onnx'],
+    ['a folder', ['/'], '/ is no file'],
+    ['a bad objective', ['MODEL', '--slo', 'abc'], "--slo takes a whole number from 1; got 'abc'"],
+    [
+      'a bad variant',
+      ['MODEL', '--variants', 'int4'],
+      "--variants takes plain, optimized, int8, with commas; got 'int4'",
+    ],
+    ['a bad dimension', ['MODEL', '--dim', 'sequence'], "--dim takes name=size; got 'sequence'"],
+    ['a bad size', ['MODEL', '--memory', 'lots'], "--memory takes a size such as 2g; got 'lots'"],
+    ['a bad price', ['MODEL', '--alpha', 'x'], "--alpha takes a number of MB; got 'x'"],
+    ['more workers than cores', ['MODEL', '--workers', '4', '--cpus', '1'], 'needs more than the 1 cores of --cpus'],
+    ['absent inputs', ['MODEL', '--inputs', '/nowhere.json'], '--inputs /nowhere.json: ENOENT'],
+    ['a bad URL', ['MODEL', '--store-url', 'couch'], "--store-url takes http://user:password@host:port; got 'couch'"],
+    ['two stores', ['MODEL', '--data', 'a', '--archive', 'b'], 'profiles are kept in one place'],
     ['a bad list', ['MODEL', '--batches', '1,x'], "--batches takes whole numbers from 1, with commas; got '1,x'"],
     ['more cores than there are', ['MODEL', '--cpus', '4096'], '--cpus asks for 4096 cores'],
   ])('bad call: %s is told', async (_, args, text) => {
@@ -104,12 +201,33 @@ describe('npm run profile', () => {
     });
   });
 
-  it('expected failure: a file that is no model fails every configuration with the reason', async () => {
+  it('bad call: a file that is no model is told at once, and nothing is measured or kept', async () => {
     const path = join(folder, 'broken.onnx');
     await writeFile(path, 'not a model');
-    const { stdout } = await run(process.execPath, [MAIN, path, ...SWEEP, '--archive', join(folder, 'archive')]);
-    expect(stdout).toContain('not possible');
-    expect(stdout).toContain('broken.onnx');
+    await expect(run(process.execPath, [MAIN, path, '--archive', join(folder, 'none')])).rejects.toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: `tetris-profile: ${path} is no ONNX model\n`,
+    });
+    await expect(readdir(join(folder, 'none'))).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+
+  it('expected failure: where nothing meets the objective, names the fastest', async () => {
+    const { stdout } = await run(process.execPath, [
+      ...[MAIN, model, ...SWEEP, '--slo', '1', '--batches', '4', '--archive', join(folder, 'archive')],
+    ]);
+    expect(stdout).toContain('No configuration answers within 1 ms on this machine.');
+    expect(stdout.replace(/\s+/g, ' ')).toMatch(/The fastest is \w+ cpu=1 p=1 t=1 b=4 with [\d.]+ ms/);
+  }, 60_000);
+
+  it('expected failure: a model that onnxruntime refuses is not possible, with the reason', async () => {
+    const path = join(folder, 'unknown.onnx');
+    const text = (await readFile(model)).toString('latin1').replaceAll('MatMul', 'MadMul');
+    await writeFile(path, Buffer.from(text, 'latin1'));
+    const args = [...SWEEP, '--archive', join(folder, 'archive'), '--variants', 'optimized'];
+    const { stdout } = await run(process.execPath, [MAIN, path, ...args]);
+    expect(stdout).toContain('not possible: ');
+    expect(stdout).toContain('MadMul');
     expect(stdout).toContain('No configuration answers within 400 ms');
   }, 120_000);
 });

@@ -241,7 +241,7 @@ export function durableStoreContract(name: string, make: () => Promise<DurableSt
       const add = (row: number) => (present: unknown) => [...((present as number[] | undefined) ?? []), row];
       try {
         await Promise.all(
-          Array.from({ length: 10 }, (_, row) => [store, other][row % 2]?.changeDocument('profile/a', add(row))),
+          Array.from({ length: 10 }, (_, row) => (row % 2 === 0 ? store : other).changeDocument('profile/a', add(row))),
         );
         expect(((await store.getDocument('profile/a')) as number[]).sort()).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
         expect(await other.getDocument('profile/a')).toEqual(await store.getDocument('profile/a'));

@@ -125,7 +125,8 @@ export interface InstanceView {
   namespace: string;
   /** Absolute path, on the daemon's side, of the folder to mount into the container. */
   viewPath: string;
-  models: { modelKey: string; name: string; tensors: TensorRef[] }[];
+  /** `source`: SHA-256 of the model as it came. */
+  models: { modelKey: string; name: string; source?: string; tensors: TensorRef[] }[];
 }
 
 /** `snapshot` when `since` is too old or absent, else the deltas after it. */

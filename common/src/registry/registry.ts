@@ -63,6 +63,8 @@ export interface ActionManifest {
   tensors: TensorRef[];
   /** Bytes of an instance that are its own, measured. */
   privateBytes: number;
+  /** SHA-256 of each model that it loads, as they came. Absent: not known. */
+  models?: string[];
 }
 
 /** An activation that the load balancer has handed on and that is not completed. */

@@ -85,24 +85,26 @@ export class Sampler {
   }
 
   async #learn(instance: FunctionInstance, privateBytes: number): Promise<void> {
-    const tensors = await this.#tensorsOf(instance);
-    if (tensors === undefined) return;
+    const loaded = await this.#loadedBy(instance);
+    if (loaded === undefined) return;
+    const { tensors, models } = loaded;
     const known = this.#known.get(instance.revision);
     if (known !== undefined && !differs(known, tensors, privateBytes)) return;
-    const manifest = { tensors, privateBytes };
+    const manifest = { tensors, privateBytes, models };
     this.#known.set(instance.revision, manifest);
     this.#options.onManifest(instance.revision, manifest);
   }
 
-  async #tensorsOf({ token }: FunctionInstance): Promise<TensorRef[] | undefined> {
+  async #loadedBy({ token }: FunctionInstance): Promise<{ tensors: TensorRef[]; models: string[] } | undefined> {
     const { daemon, log } = this.#options;
-    if (daemon === undefined || token === undefined) return [];
+    if (daemon === undefined || token === undefined) return { tensors: [], models: [] };
     try {
       const { models } = await daemon.instance(token);
       const byDigest = new Map(
         models.flatMap(({ tensors }) => tensors.map((tensor) => [tensor.sha256, tensor] as const)),
       );
-      return [...byDigest.values()];
+      const sources = new Set(models.flatMap(({ source }) => source ?? []));
+      return { tensors: [...byDigest.values()], models: [...sources] };
     } catch (error) {
       log.debug({ reason: errorMessage(error) }, 'tensor daemon does not know the instance');
       return undefined;

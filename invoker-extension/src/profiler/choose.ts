@@ -17,9 +17,13 @@ export function rowOf({ point, measurement }: UsableEntry): ProfileRow {
   };
 }
 
-/** The entry that serves most per memory and core within the objective; undefined where none meets it. */
+/**
+ * The entry that serves most per memory and core within the objective; undefined where none meets it. Rows of the int8
+ * variant are none to choose: its answers are others.
+ */
 export function choose(entries: readonly ProfileEntry[], sloMs: number, alpha: number): UsableEntry | undefined {
-  const within = entries.filter(isUsable).filter((entry) => meetsSlo(rowOf(entry), sloMs));
+  const same = entries.filter(isUsable).filter(({ point }) => point.variant !== 'int8');
+  const within = same.filter((entry) => meetsSlo(rowOf(entry), sloMs));
   const worth = (entry: UsableEntry): number => serviceRate(rowOf(entry)) / cost(rowOf(entry), alpha);
   return within.reduce<UsableEntry | undefined>(
     (best, entry) => (best === undefined || worth(entry) > worth(best) ? entry : best),

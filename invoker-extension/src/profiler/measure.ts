@@ -1,100 +1,49 @@
-/** Measures one configuration in a real instance: started, loaded, driven and ended like any other. */
-import { randomBytes } from 'node:crypto';
-import { type DaemonOperator, PluginError } from '@tetris/common';
-import type { Container, ContainerFactory } from '../containers/container';
-import { PROFILE_ACTION, type ProfileReply, type ProfileRequest } from './profile-action';
+/** Measures one configuration in an instance of its own. */
+import type { Container } from '../containers/container';
+import { type InstanceOptions, runAction, withInstance } from './instance';
+import { type InputOptions, PROFILE_ACTION, type ProfileReply, type ProfileRequest } from './profile-action';
 import type { Measurement, ProfilePoint } from './result';
 
-export interface MeasureOptions {
-  /** Containers limited to that many cores. */
-  factoryFor: (cpu: number) => ContainerFactory;
-  /** Undefined: instances load privately, and their memory says so. */
-  daemon: DaemonOperator | undefined;
-  /** Path of the model as an instance sees it. */
-  model: string;
-  dims: Readonly<Record<string, number>>;
+export interface MeasureOptions extends InstanceOptions {
+  inputs: InputOptions;
   /** Batches timed by each worker. */
   rounds: number;
-  /** Memory limit of the instance, bytes. */
-  memoryBytes: number;
-  /** Longest time for one configuration, ms. */
-  timeoutMs: number;
   /** Pause between samples of memory, ms. */
   sampleMs: number;
 }
 
 /**
+ * @param model path as an instance sees it
  * @returns the measurement and the bytes of the model's tensors in the store
  * @throws PluginError with the reason why this configuration cannot run
  */
-export async function measure(
+export function measure(
   point: ProfilePoint,
+  model: string,
   options: MeasureOptions,
 ): Promise<{ measurement: Measurement; tensorBytes: number }> {
-  const { daemon, factoryFor, memoryBytes } = options;
-  const instance = `profile-${randomBytes(16).toString('base64url')}`;
-  const view = await daemon?.registerInstance(instance, { namespace: 'whisk.system' });
-  const container = await factoryFor(point.cpu).create({
-    name: instance,
-    kind: 'nodejs:tetris',
-    memoryBytes,
-    instance,
-    ...(view === undefined ? {} : { viewPath: view.viewPath }),
-    cpus: point.cpu,
-    env: { __OW_ALLOW_CONCURRENT: 'true' },
-  });
-  const memory = new MemorySampler(container, options.sampleMs);
-  try {
-    const reply = await drive(container, point, options);
-    const steadyBytes = (await container.privateBytes()) ?? memory.peakBytes;
-    const tensors = (await daemon?.instance(instance))?.models.flatMap((model) => model.tensors) ?? [];
-    const tensorBytes = tensors.reduce((sum, { bytes }) => sum + bytes, 0);
-    return { measurement: summarize(reply, point, steadyBytes, memory.peakBytes), tensorBytes };
-  } finally {
-    memory.stop();
-    await container.destroy();
-    await daemon?.releaseInstance(instance);
-  }
-}
-
-async function drive(container: Container, point: ProfilePoint, options: MeasureOptions): Promise<ProfileReply> {
-  const tetris = { workers: point.concurrency, threads: point.threads, batch: 1 };
-  await post(
-    container,
-    '/init',
-    { value: { name: 'profile', main: 'main', code: PROFILE_ACTION, binary: false, tetris } },
-    options,
-  );
-  const request: ProfileRequest = {
-    model: options.model,
-    graphOptimizationLevel: point.variant === 'plain' ? 'disabled' : 'all',
-    batch: point.batch,
-    concurrency: point.concurrency,
+  const { variant, batch, concurrency, threads } = point;
+  const value: ProfileRequest = {
+    ...options.inputs,
+    model,
+    graphOptimizationLevel: variant === 'plain' ? 'disabled' : 'all',
+    batch,
+    concurrency,
     rounds: options.rounds,
-    dims: { ...options.dims },
   };
-  return (await post(container, '/run', { value: request }, options)) as unknown as ProfileReply;
-}
-
-/** Latencies are a few hundred numbers; a reply beyond this is none of ours. */
-const REPLY_BYTES_MAX = 1024 ** 2;
-
-async function post(
-  container: Container,
-  path: '/init' | '/run',
-  body: unknown,
-  { timeoutMs }: MeasureOptions,
-): Promise<Record<string, unknown>> {
-  const reply = await container.post(path, JSON.stringify(body), { timeoutMs, replyBytesMax: REPLY_BYTES_MAX });
-  if (reply.outcome !== 'answered') throw new PluginError('ERR_CONTAINER_GONE', `the instance ended: ${reply.outcome}`);
-  const json = JSON.parse(reply.body) as Record<string, unknown>;
-  if (reply.status !== 200 || 'error' in json) {
-    const { error } = json;
-    const text =
-      typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : JSON.stringify(error);
-    throw new PluginError('ERR_MODEL_INVALID', text);
-  }
-  return json;
+  return withInstance(point.cpu, options, async (container, token, { daemon }) => {
+    const memory = new MemorySampler(container, options.sampleMs);
+    try {
+      const action = { code: PROFILE_ACTION, shape: { workers: concurrency, threads }, value };
+      const reply = (await runAction(container, action, options)) as unknown as ProfileReply;
+      const steadyBytes = (await container.privateBytes()) ?? memory.peakBytes;
+      const tensors = (await daemon?.instance(token))?.models.flatMap((loaded) => loaded.tensors) ?? [];
+      const tensorBytes = tensors.reduce((sum, { bytes }) => sum + bytes, 0);
+      return { measurement: summarize(reply, point, steadyBytes, memory.peakBytes), tensorBytes };
+    } finally {
+      memory.stop();
+    }
+  });
 }
 
 function summarize(reply: ProfileReply, { batch }: ProfilePoint, steadyBytes: number, peakBytes: number): Measurement {

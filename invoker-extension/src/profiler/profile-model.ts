@@ -4,16 +4,39 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { cpus, totalmem } from 'node:os';
 import { errorMessage } from '@tetris/common';
-import type { ProfileArchive } from './archive';
+import { isSameSubject, type ProfileArchive } from './archive';
+import { compareModels } from './compare';
 import { estimate } from './estimate';
 import { measure, type MeasureOptions } from './measure';
-import { type ModelProfile, pointName, type ProfileEntry, type ProfilePoint } from './result';
+import type { InputOptions } from './profile-action';
+import {
+  type GraphVariant,
+  type ModelProfile,
+  pointName,
+  type ProfileEntry,
+  type ProfilePoint,
+  type Quantization,
+} from './result';
 import { pointsOf, remaining, type SweepSpace } from './sweep';
 
-export interface ProfileModelOptions extends MeasureOptions {
-  /** Path of the model file here, for its identity. */
+/** What a look into the model has found. */
+export interface PreparedModel {
+  vocabularies: InputOptions['vocabularies'];
+  /** The model with int8 weights, where there is anything to quantize. */
+  int8Path?: string;
+  /** What became of its weights; absent where no int8 variant was asked for. */
+  quantized?: Pick<Quantization, 'operators' | 'bytesBefore' | 'bytesAfter' | 'skipped'>;
+}
+
+export interface ProfileModelOptions extends Omit<MeasureOptions, 'inputs'> {
+  /** Path of the model, here and in instances. */
   path: string;
+  inputs: Omit<InputOptions, 'vocabularies'>;
+  /** Asked before the first measurement, with as many callers as there are: what is in the archive needs none. */
+  prepare: () => Promise<PreparedModel>;
   space: SweepSpace;
+  /** What tells its inputs from others, see {@link ModelProfile.inputs}. */
+  inputsName: string;
   archive: ProfileArchive;
   /** Version of onnxruntime that the instances use. */
   onnxruntime: string;
@@ -21,42 +44,116 @@ export interface ProfileModelOptions extends MeasureOptions {
   pointsMax: number;
   /** Called before each configuration: `done` of `total` are known. */
   onProgress: (progress: { done: number; total: number; point: ProfilePoint }) => void;
-  /** Ends the sweep after the configuration under way; what is measured is kept. */
-  signal: AbortSignal;
+  /** Called once where the archive does not take the rows; the sweep goes on. */
+  onUnkept: (reason: string) => void;
 }
 
+/** Requests that the two models of a comparison answer. */
+const COMPARED = 16;
+
 /** Profiles a model; resumes where an earlier run stopped, and returns at once when there is nothing left. */
-export async function profileModel(options: ProfileModelOptions): Promise<ModelProfile> {
-  const { archive, space, pointsMax, signal } = options;
+export async function profileModel(
+  options: ProfileModelOptions,
+): Promise<{ profile: ModelProfile; measured: number; left: number }> {
+  const { pointsMax, signal } = options;
+  const keep = keeper(options);
+  const loaded = new Set<GraphVariant>();
   const profile = await startingPoint(options);
-  for (let count = 0; count < pointsMax && !signal.aborted; count += 1) {
+  const space = await possible(options.space, profile, options);
+  let measured = 0;
+  while (measured < pointsMax && !signal.aborted) {
     const left = remaining(space, profile.entries);
     const [point] = left;
     if (point === undefined) break;
-    options.onProgress({ done: count, total: Math.min(pointsMax, count + left.length), point });
-    profile.entries = [...withoutEstimates(profile.entries), await tryPoint(point, profile, options)];
-    await archive.save(profile);
+    options.onProgress({ done: measured, total: Math.min(pointsMax, measured + left.length), point });
+    const entry = await tryPoint(point, profile, loaded, options);
+    if (signal.aborted && entry.source === 'failed') break;
+    profile.entries = [...withoutEstimates(profile.entries), entry];
+    measured += 1;
+    await keep(profile);
   }
+  const int8 = await quantization(profile, options);
   const entries = withoutEstimates(profile.entries);
-  const finished = { ...profile, entries: [...entries, ...estimate(entries, remaining(space, entries))] };
-  await archive.save(finished);
+  const left = remaining(space, entries);
+  const finished = { ...profile, ...int8, entries: [...entries, ...estimate(entries, left)] };
+  await keep(finished);
   // Rows of an earlier, wider sweep stay in the archive; this report is about what was asked.
   const asked = new Set(pointsOf(space).map(pointName));
-  return { ...finished, entries: finished.entries.filter(({ point }) => asked.has(pointName(point))) };
+  const report = { ...finished, entries: finished.entries.filter(({ point }) => asked.has(pointName(point))) };
+  return { profile: report, measured, left: left.length };
 }
 
-async function tryPoint(point: ProfilePoint, profile: ModelProfile, options: MeasureOptions): Promise<ProfileEntry> {
+/** Without the int8 variant where there is nothing to quantize. */
+async function possible(
+  space: SweepSpace,
+  profile: ModelProfile,
+  { prepare }: ProfileModelOptions,
+): Promise<SweepSpace> {
+  if (!space.variants.includes('int8')) return space;
+  const { quantized } = profile.int8 === undefined ? await prepare() : { quantized: profile.int8 };
+  if (quantized === undefined || quantized.operators > 0) return space;
+  return { ...space, variants: space.variants.filter((variant) => variant !== 'int8') };
+}
+
+/** The first measurement of a variant is preceded by one that brings the model into the store. */
+async function tryPoint(
+  point: ProfilePoint,
+  profile: ModelProfile,
+  loaded: Set<GraphVariant>,
+  options: ProfileModelOptions,
+): Promise<ProfileEntry> {
+  const { vocabularies, int8Path } = await options.prepare();
   try {
-    const { measurement, tensorBytes } = await measure(point, options);
-    profile.tensorBytes = Math.max(profile.tensorBytes, tensorBytes);
+    const inputs = { ...options.inputs, vocabularies };
+    const { variant } = point;
+    const path = variant === 'int8' ? (int8Path ?? '') : options.path;
+    if (!loaded.has(variant)) {
+      const smallest = { ...point, concurrency: 1, threads: 1, batch: 1 };
+      const { measurement, tensorBytes } = await measure(smallest, path, { ...options, inputs, rounds: 1 });
+      loaded.add(variant);
+      profile.tensorBytes = { ...profile.tensorBytes, [variant]: tensorBytes };
+      profile.firstLoadMs = { ...profile.firstLoadMs, [variant]: measurement.loadMs };
+    }
+    const { measurement } = await measure(point, path, { ...options, inputs });
     return { source: 'measured', point, measurement };
   } catch (error) {
     return { source: 'failed', point, reason: errorMessage(error) };
   }
 }
 
-/** The archived profile, if it was made on a machine like this one. */
-async function startingPoint({ path, archive, onnxruntime }: ProfileModelOptions): Promise<ModelProfile> {
+/** What is known of the int8 variant. Compared once; a comparison that failed is tried again. */
+async function quantization(profile: ModelProfile, options: ProfileModelOptions): Promise<Pick<ModelProfile, 'int8'>> {
+  const { int8 } = profile;
+  const isDone = int8 !== undefined && (int8.operators === 0 || int8.deviations.length > 0);
+  if (isDone || !options.space.variants.includes('int8')) return int8 === undefined ? {} : { int8 };
+  const { quantized, int8Path, vocabularies } = await options.prepare();
+  if (quantized === undefined) return {};
+  const fresh: Quantization = { ...quantized, deviations: [], samples: 0 };
+  if (int8Path === undefined || options.signal.aborted) return { int8: fresh };
+  try {
+    const models = { model: options.path, other: int8Path, samples: COMPARED };
+    const deviations = await compareModels(models, { ...options.inputs, vocabularies }, options);
+    return { int8: { ...fresh, deviations, samples: COMPARED } };
+  } catch (error) {
+    return { int8: { ...fresh, ...(options.signal.aborted ? {} : { reason: errorMessage(error) }) } };
+  }
+}
+
+/** Keeps rows in the archive. Rows that took minutes to measure are not lost because a database is away. */
+function keeper({ archive, onUnkept }: ProfileModelOptions): (profile: ModelProfile) => Promise<void> {
+  let told = false;
+  return async (profile) => {
+    try {
+      await archive.save(profile);
+    } catch (error) {
+      if (!told) onUnkept(errorMessage(error));
+      told = true;
+    }
+  };
+}
+
+/** The archived profile, if it was made of such inputs on a machine like this one. */
+async function startingPoint({ path, archive, onnxruntime, inputsName }: ProfileModelOptions): Promise<ModelProfile> {
   const { size } = await stat(path);
   const hash = createHash('sha256');
   for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
@@ -69,9 +166,18 @@ async function startingPoint({ path, archive, onnxruntime }: ProfileModelOptions
     node: process.versions.node,
     onnxruntime,
   };
-  const known = await archive.load(sha256, size);
-  if (known !== undefined && JSON.stringify(known.machine) === JSON.stringify(machine)) return { ...known, name: path };
-  return { sha256, bytes: size, name: path, machine, tensorBytes: 0, entries: [] };
+  const fresh = {
+    sha256,
+    bytes: size,
+    name: path,
+    machine,
+    inputs: inputsName,
+    tensorBytes: {},
+    firstLoadMs: {},
+    entries: [],
+  };
+  const known = (await archive.load(sha256, size)).find((profile) => isSameSubject(profile, fresh));
+  return known === undefined ? fresh : { ...known, name: path };
 }
 
 const withoutEstimates = (entries: readonly ProfileEntry[]): ProfileEntry[] =>

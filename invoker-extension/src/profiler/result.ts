@@ -26,6 +26,7 @@ export const MeasurementSchema = z.object({
   p99Ms: z.number(),
   /** Requests per second, all workers. */
   throughput: z.number(),
+  /** Of a model that the node has already. */
   loadMs: z.number(),
   peakBytes: z.number(),
   /** Private bytes of the instance once it is at work. */
@@ -43,21 +44,64 @@ export const ProfileEntrySchema = z.discriminatedUnion('source', [
 ]);
 export type ProfileEntry = z.infer<typeof ProfileEntrySchema>;
 
-/** Everything known of a model, kept under its SHA-256 and size. */
+/** What a profile was measured on: figures of another machine are no figures. */
+export const MachineSchema = z.object({
+  cpu: z.string(),
+  cores: z.number(),
+  memoryBytes: z.number(),
+  node: z.string(),
+  onnxruntime: z.string(),
+});
+export type Machine = z.infer<typeof MachineSchema>;
+
+/** How far an output of the int8 model is from that of the model as it came, over the inputs compared. */
+export const DeviationSchema = z.object({
+  output: z.string(),
+  /** Largest and mean absolute difference. */
+  maxError: z.number(),
+  meanError: z.number(),
+  /** The same, over the largest and the mean magnitude of the output. */
+  maxRelative: z.number(),
+  meanRelative: z.number(),
+  /** Between the two outputs, taken as one vector; 1 is the same direction. */
+  cosine: z.number(),
+  /** Share of rows whose largest number is at the same place; absent where an output has no rows of several numbers. */
+  sameTop: z.number().optional(),
+});
+export type Deviation = z.infer<typeof DeviationSchema>;
+
+/** The model with weights quantized to int8. */
+export const QuantizationSchema = z.object({
+  /** Operators that were replaced; 0 where there is nothing to quantize. */
+  operators: z.number().int(),
+  /** Of the weights of those operators. */
+  bytesBefore: z.number(),
+  bytesAfter: z.number(),
+  /** What has weights and was left alone, and why. */
+  skipped: z.array(z.object({ what: z.string(), count: z.number().int(), reason: z.string() })),
+  /** What the accuracy costs; empty until it was compared. */
+  deviations: z.array(DeviationSchema),
+  /** Inputs compared. */
+  samples: z.number().int(),
+  /** Why it could not be compared. */
+  reason: z.string().optional(),
+});
+export type Quantization = z.infer<typeof QuantizationSchema>;
+
+/** Everything known of a model on one machine with one kind of inputs, kept under the model's SHA-256 and size. */
 export const ModelProfileSchema = z.object({
   sha256: z.string(),
   bytes: z.number(),
   name: z.string(),
-  /** What it was measured on: figures of another machine are no figures. */
-  machine: z.object({
-    cpu: z.string(),
-    cores: z.number(),
-    memoryBytes: z.number(),
-    node: z.string(),
-    onnxruntime: z.string(),
-  }),
-  /** Bytes of its tensors in the store, once a node. */
-  tensorBytes: z.number(),
+  machine: MachineSchema,
+  /** What its inputs were, as they were asked for: `sequence=128`; empty for the defaults. */
+  inputs: z.string(),
+  /** Bytes of its tensors in the store, once a node, by graph variant. */
+  tensorBytes: z.partialRecord(z.enum(GRAPH_VARIANTS), z.number()),
+  /** Load time where no node has the model yet, ms: it is optimized and cut into tensors once. */
+  firstLoadMs: z.partialRecord(z.enum(GRAPH_VARIANTS), z.number()),
+  /** Absent where int8 was never asked for. */
+  int8: QuantizationSchema.optional(),
   entries: z.array(ProfileEntrySchema),
 });
 export type ModelProfile = z.infer<typeof ModelProfileSchema>;

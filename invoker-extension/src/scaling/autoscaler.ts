@@ -1,12 +1,13 @@
 /** Brings the scaler's orders to the pool, and to the scaler what became of them. */
-import { type Logger, STATUS, valueOf } from '@tetris/common';
+import { cpus } from 'node:os';
+import { type ActionManifest, errorMessage, type Logger, STATUS, valueOf } from '@tetris/common';
 import { type ActivationJob, groupKey, logFields, revisionKey } from '../activations/job';
 import type { FunctionInstance } from '../containers/function-instance';
 import type { AnsweredRun, InstanceManager, Ticket } from '../containers/instance-manager';
 import type { Pool } from '../containers/pool';
 import { isUsable, rowOf } from '../profiler/choose';
 import type { ProfileArchive } from '../profiler/archive';
-import type { ProfileEntry } from '../profiler/result';
+import type { ModelProfile, ProfileEntry } from '../profiler/result';
 import type { ProfileRow } from './profile';
 import type { Scaler } from './scaler';
 import { type InstanceSettings, settingsOf, type SettingsDefaults, shapeBoundsOf } from './settings';
@@ -15,8 +16,10 @@ export interface AutoscalerOptions {
   scaler: Scaler;
   pool: Pool<Ticket>;
   manager: () => InstanceManager;
-  /** Profiles made beforehand; undefined: everything is learned. */
-  archive: ProfileArchive | undefined;
+  /** Profiles made beforehand. */
+  archive: Pick<ProfileArchive, 'load'>;
+  /** What is known of a revision. */
+  manifestOf: (revision: string) => ActionManifest | undefined;
   defaults: SettingsDefaults;
   /** Largest batch where the action says nothing. */
   batchMax: number;
@@ -31,10 +34,15 @@ export interface AutoscalerOptions {
 /** `tetris-profile`: a model's SHA-256 and size, as the profiler's archive names it. */
 const PROFILE_NAME = /^([0-9a-f]{64})-([0-9]{1,15})$/;
 
+/** Revisions remembered whose profile was found. */
+const PROFILED_MAX = 1_000;
+
 export class Autoscaler {
   readonly #options: AutoscalerOptions;
   /** What instances are made of that are started ahead of demand, by group. */
   readonly #jobs = new Map<string, ActivationJob>();
+  /** Revisions whose profile was found, or is being looked for. */
+  readonly #profiled = new Set<string>();
 
   constructor(options: AutoscalerOptions) {
     this.#options = options;
@@ -42,14 +50,15 @@ export class Autoscaler {
 
   /** An activation has come: what its group's next instance is to be. Without an objective that is what the action says. */
   arrived(job: ActivationJob): { settings: InstanceSettings; coresMax?: number } {
-    const { scaler, defaults, batchMax, nowMs } = this.#options;
+    const { scaler, defaults, batchMax, manifestOf, nowMs } = this.#options;
     const settings = settingsOf(job.action, defaults);
     const { sloMs, workers, batch } = settings;
     if (sloMs === undefined) return { settings };
     const key = groupKey(job);
     const revision = revisionKey(job);
-    if (!this.#jobs.has(key) && !scaler.knows(revision)) void this.#loadProfile(job, revision);
+    const isNew = !this.#jobs.has(key);
     this.#jobs.set(key, template(job));
+    if (isNew) void this.#findProfile(job, revision, manifestOf(revision));
     const bounds = shapeBoundsOf(job.action, batchMax);
     // No more room than its workers execute at once: what waits inside an instance cannot go to another.
     const first = { ...settings, room: Math.min(bounds.roomMax, workers * batch) };
@@ -73,6 +82,12 @@ export class Autoscaler {
       if (instance?.settings.sloMs === undefined) continue;
       this.#options.scaler.measured(instance.revision, instance.settings, bytes);
     }
+  }
+
+  /** The models of a revision are known: where a profile was made of them, what it says need not be learned. */
+  modelsKnown(revision: string, manifest: ActionManifest): void {
+    const job = [...this.#jobs.values()].find((each) => revisionKey(each) === revision);
+    if (job !== undefined) void this.#findProfile(job, revision, manifest);
   }
 
   warmUpFailed(group: string): void {
@@ -116,17 +131,36 @@ export class Autoscaler {
     return passing && busy > cores;
   }
 
-  async #loadProfile(job: ActivationJob, revision: string): Promise<void> {
+  /** By the name that the action's author gave, else by the digest of the one model that it loads. */
+  async #findProfile(job: ActivationJob, revision: string, manifest: ActionManifest | undefined): Promise<void> {
     const { archive, scaler, log } = this.#options;
     const name = valueOf(job.action.annotations, 'tetris-profile');
-    if (archive === undefined || name === undefined) return;
-    const [, sha256 = '', bytes] = (typeof name === 'string' ? PROFILE_NAME.exec(name) : undefined) ?? [];
-    const profile = bytes === undefined ? undefined : await archive.load(sha256, Number(bytes));
-    if (profile === undefined) {
-      return log.warn({ ...logFields(job.message), profile: name }, 'no such profile: it is learned');
+    const named = typeof name === 'string' ? PROFILE_NAME.exec(name) : null;
+    const [model, ...others] = manifest?.models ?? [];
+    const sha256 = named?.[1] ?? (others.length === 0 ? model : undefined);
+    if (sha256 === undefined || this.#profiled.has(revision)) return;
+    this.#remember(revision);
+    try {
+      const profiles = await archive.load(sha256, named === null ? undefined : Number(named[2]));
+      const profile = profiles.find(isOfThisMachine) ?? profiles[0];
+      if (profile !== undefined) return scaler.given(revision, rowsOf(profile.entries));
+      if (name !== undefined) log.warn({ ...logFields(job.message), profile: name }, 'no such profile: it is learned');
+    } catch (error) {
+      log.warn({ ...logFields(job.message), reason: errorMessage(error) }, 'profile not read: it is learned');
     }
-    scaler.given(revision, rowsOf(profile.entries));
+    this.#profiled.delete(revision);
   }
+
+  #remember(revision: string): void {
+    this.#profiled.add(revision);
+    const [oldest] = this.#profiled;
+    if (this.#profiled.size > PROFILED_MAX && oldest !== undefined) this.#profiled.delete(oldest);
+  }
+}
+
+/** Figures of another machine are a beginning only; they are corrected while the action serves. */
+function isOfThisMachine({ machine }: ModelProfile): boolean {
+  return machine.cores === cpus().length && machine.cpu === cpus()[0]?.model;
 }
 
 /**

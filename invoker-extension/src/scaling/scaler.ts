@@ -60,14 +60,9 @@ export class Scaler {
     this.#profile(revision).measured(shapeOf(settings), privateBytes);
   }
 
-  /** The profiler's figures; they replace what was learned. */
+  /** The profiler's figures; what was learned stays beside them. */
   given(revision: string, rows: readonly ProfileRow[]): void {
-    keep(this.#profiles, revision, new OnlineProfile(this.#options.profile, rows), this.#options.groupsMax);
-  }
-
-  /** Whether anything was ever learned of the revision, or given. */
-  knows(revision: string): boolean {
-    return this.#profiles.has(revision);
+    this.#profile(revision).given(rows);
   }
 
   /** A start ahead of demand has failed. */

@@ -52,7 +52,7 @@ export const SCALING_KEYS = {
   profilePath: key.text(
     '',
     'path',
-    "Folder of the profiler's results, found by annotation tetris-profile (SHA-256 and bytes of the model). Empty: none.",
+    "Folder of the profiler's results, as tetris-profile --archive takes it. Empty: they are in the entity store.",
   ),
 };
 

@@ -122,9 +122,10 @@ export class LeaseService {
       instance: token,
       namespace: entry.namespace,
       viewPath: store.layout.instanceViews(token),
-      models: models.map(({ modelKey, name, tensors }) => ({
+      models: models.map(({ modelKey, name, source, tensors }) => ({
         modelKey,
         name,
+        source,
         tensors: tensors.map(({ sha256, bytes }) => ({ sha256, bytes })),
       })),
     };

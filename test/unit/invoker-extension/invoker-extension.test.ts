@@ -1,13 +1,22 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Activation, MESSAGE_BYTES_MAX, type StoreTotals, TOPIC_SETTINGS, valueOf } from '@tetris/common';
-import { FileArchive } from '../../../invoker-extension/src/profiler/archive';
+import {
+  type Activation,
+  FolderDocuments,
+  MESSAGE_BYTES_MAX,
+  type StoreTotals,
+  TOPIC_SETTINGS,
+  valueOf,
+} from '@tetris/common';
+import { ProfileArchive } from '../../../invoker-extension/src/profiler/archive';
+import type { InvokerParts } from '../../../invoker-extension/src/invoker-extension';
 import { aMessage, answered, aStoredAction, type Behaviour, echo, FakeFactory } from '../../support/invoker';
 import { type BenchOptions, InvokerBench } from '../../support/invoker-bench';
 import { until } from '../../support/until';
 
 const benches: InvokerBench[] = [];
+const folders: string[] = [];
 
 async function bench(options: Partial<BenchOptions> = {}): Promise<InvokerBench & { factory: FakeFactory }> {
   const factory = (options.factory ?? new FakeFactory()) as FakeFactory;
@@ -20,6 +29,7 @@ async function bench(options: Partial<BenchOptions> = {}): Promise<InvokerBench 
 afterEach(async () => {
   for (const made of benches.splice(0)) await made.extension.stop();
 });
+afterAll(() => folders.forEach((path) => rmSync(path, { recursive: true, force: true })));
 
 const noLogs = aStoredAction({ limits: { timeout: 10_000, memory: 256, logs: 0, concurrency: 1 } });
 
@@ -488,43 +498,77 @@ describe('actions with an objective', () => {
     expect(factory.containers).toHaveLength(2);
   });
 
-  it('take a profile made beforehand from the archive, and start the shape that it names', async () => {
+  /** A profile in a folder: one worker is too slow for the objective. */
+  async function profiled(sha256: string): Promise<string> {
     const profilePath = mkdtempSync(join(tmpdir(), 'profiles-'));
-    const sha256 = 'e'.repeat(64);
-    const point = (concurrency: number, batch: number) => ({
-      variant: 'optimized' as const,
-      cpu: concurrency,
-      concurrency,
-      threads: 1,
-      batch,
-    });
+    folders.push(profilePath);
     const figures = { throughput: 0, loadMs: 1, peakBytes: 1, steadyBytes: 50 * 1024 ** 2, samples: 9 };
     const measured = (concurrency: number, batch: number, ms: number) => ({
       source: 'measured' as const,
-      point: point(concurrency, batch),
+      point: { variant: 'optimized' as const, cpu: concurrency, concurrency, threads: 1, batch },
       measurement: { ...figures, p50Ms: ms, p95Ms: ms, p99Ms: ms },
     });
-    await new FileArchive(profilePath).save({
+    await new ProfileArchive(new FolderDocuments(profilePath)).save({
       sha256,
       bytes: 1234,
       name: 'model',
       machine: { cpu: 'test', cores: 2, memoryBytes: 1, node: 'v20', onnxruntime: '1' },
-      tensorBytes: 0,
-      // One worker is too slow for the objective.
+      inputs: '',
+      tensorBytes: {},
+      firstLoadMs: {},
       entries: [measured(1, 1, 1000), measured(2, 1, 30), measured(2, 4, 60)],
     });
+    return profilePath;
+  }
+  const scaled = { planMs: 100, keepAliveMs: 300, scaleCores: 8, shapeWorkersMax: 1, shapeBatchMax: 1 };
+  const profiledShape = { workers: 2, threads: 1, batch: 1, batchWaitMs: 0, sloMs: 400 };
+  const model = 'e'.repeat(64);
+
+  it('take the profile that an annotation names, and start the shape that it asks for', async () => {
+    const profilePath = await profiled(model);
     const { factory, inits } = slow(30);
-    const actions = [slo([{ key: 'tetris-profile', value: `${sha256}-1234` }])];
-    const config = { profilePath, planMs: 100, keepAliveMs: 300, scaleCores: 8, shapeWorkersMax: 1, shapeBatchMax: 1 };
-    const subject = await bench({ factory, actions, config });
+    const actions = [slo([{ key: 'tetris-profile', value: `${model}-1234` }])];
+    const subject = await bench({ factory, actions, config: { ...scaled, profilePath } });
     // The first one came before the profile was read.
     await subject.send(aMessage());
     await until(() => inits.length === 1 && subject.extension.status().warm.length === 0);
     await subject.send(aMessage());
     await subject.freed(2);
-    expect(inits[1]).toEqual({ workers: 2, threads: 1, batch: 1, batchWaitMs: 0, sloMs: 400 });
+    expect(inits[1]).toEqual(profiledShape);
     subject.extension.status();
     expect(await subject.extension.metrics.metrics()).toContain('shaped_instances{shape="p=2 t=1 b=1"} 1');
-    rmSync(profilePath, { recursive: true });
+  });
+
+  it('take the profile of the model that an instance has loaded, and the next invoker takes it at once', async () => {
+    const profilePath = await profiled(model);
+    const { factory, inits } = slow(30);
+    const config = { ...scaled, profilePath };
+    const view = { instance: '', namespace: 'guest', viewPath: '/nowhere' };
+    const models = [{ modelKey: 'k', name: 'model', source: model, tensors: [] }];
+    const daemon = {
+      registerInstance: async () => ({ ...view, models }),
+      releaseInstance: async () => undefined,
+      instances: async () => [],
+      instance: async () => ({ ...view, models }),
+      totals: async () => ({ leasedBytes: 0 }),
+      inventory: async () => ({ deltas: [], sequence: 0 }),
+    } as unknown as NonNullable<InvokerParts['daemon']>;
+    const subject = await bench({ factory, actions: [slo()], config, parts: { daemon } });
+    await subject.send(aMessage());
+    await until(() => inits.length === 1 && subject.extension.status().warm.length === 0);
+    await subject.send(aMessage());
+    await subject.freed(2);
+    expect(inits[0]).toMatchObject({ workers: 1 });
+    expect(inits[1]).toEqual(profiledShape);
+
+    // What it has learned of the model is in the registry.
+    const { factory: second, inits: secondInits } = slow(30);
+    const parts = { registry: subject.registry };
+    const other = await bench({ factory: second, actions: [slo()], config: { ...config, instance: 1 }, parts });
+    await other.bus.send('invoker1', JSON.stringify(aMessage()));
+    await until(() => secondInits.length === 1 && other.extension.status().warm.length === 0);
+    await other.bus.send('invoker1', JSON.stringify(aMessage()));
+    await other.freed(2);
+    expect(secondInits[1]).toEqual(profiledShape);
   });
 });

@@ -1,0 +1,121 @@
+/** What the table and the page say of a profile. Pure. */
+import { basename } from 'node:path';
+import { choose, isUsable, type UsableEntry } from './choose';
+import { GRAPH_VARIANTS, type GraphVariant, type ModelProfile, pointName, type Quantization } from './result';
+
+export interface ReportOptions {
+  /** Latency objective, ms; without one nothing is chosen. */
+  sloMs?: number;
+  /** MB that one core is worth. */
+  alpha: number;
+}
+
+const BYTES_PER_MB = 1024 ** 2;
+export const megabytes = (bytes: number): number => bytes / BYTES_PER_MB;
+
+/** Requests per second per MB of private memory. */
+export const worth = ({ measurement }: UsableEntry): number =>
+  measurement.throughput / megabytes(measurement.steadyBytes);
+
+/** Best first. */
+export function usable({ entries }: ModelProfile): UsableEntry[] {
+  return entries.filter(isUsable).sort((one, other) => worth(other) - worth(one));
+}
+
+/** What is not possible, each reason once with the configurations that it stops. */
+export function failures({ entries }: ModelProfile): { reason: string; points: string[] }[] {
+  const reasons = new Map<string, string[]>();
+  for (const entry of entries) {
+    if (entry.source !== 'failed') continue;
+    reasons.set(entry.reason, [...(reasons.get(entry.reason) ?? []), pointName(entry.point)]);
+  }
+  return [...reasons].map(([reason, points]) => ({ reason, points }));
+}
+
+export function chosenOf(profile: ModelProfile, { sloMs, alpha }: ReportOptions): UsableEntry | undefined {
+  return sloMs === undefined ? undefined : choose(profile.entries, sloMs, alpha);
+}
+
+export function verdict(profile: ModelProfile, options: ReportOptions): string {
+  const { sloMs } = options;
+  const chosen = chosenOf(profile, options);
+  if (sloMs === undefined) return 'No latency objective given (--slo): nothing is chosen.';
+  if (chosen === undefined) return `No configuration answers within ${sloMs} ms on this machine.${nearest(profile)}`;
+  const note = chosen.source === 'estimated' ? ' (estimated, not measured)' : '';
+  const { throughput, steadyBytes } = chosen.measurement;
+  const rate = `${throughput.toFixed(1)} requests/s in ${megabytes(steadyBytes).toFixed(0)} MB per instance`;
+  return `Within ${sloMs} ms: ${pointName(chosen.point)}${note}, ${rate}.`;
+}
+
+function nearest(profile: ModelProfile): string {
+  const [fastest] = usable(profile)
+    .filter(({ point }) => point.variant !== 'int8')
+    .sort((one, other) => one.measurement.p95Ms - other.measurement.p95Ms);
+  if (fastest === undefined) return '';
+  return ` The fastest is ${pointName(fastest.point)} with ${fastest.measurement.p95Ms.toFixed(1)} ms (p95).`;
+}
+
+/** One form of the model beside the others. */
+export interface VariantRow {
+  variant: GraphVariant;
+  entry: UsableEntry;
+  sharedBytes: number | undefined;
+  firstLoadMs: number | undefined;
+}
+
+/** The model's forms side by side in the smallest configuration that all of them were measured in. */
+export function variantRows(profile: ModelProfile): VariantRow[] {
+  const measured = profile.entries.filter(isUsable).filter(({ source }) => source === 'measured');
+  const variants = GRAPH_VARIANTS.filter((variant) => measured.some(({ point }) => point.variant === variant));
+  const shape = (entry: UsableEntry): string => pointName({ ...entry.point, variant: 'plain' });
+  const common = measured.filter((entry) =>
+    variants.every((variant) =>
+      measured.some((other) => other.point.variant === variant && shape(other) === shape(entry)),
+    ),
+  );
+  const [smallest] = common.sort((one, other) => size(one) - size(other));
+  if (smallest === undefined || variants.length < 2) return [];
+  return variants.flatMap((variant) => {
+    const entry = common.find((each) => each.point.variant === variant && shape(each) === shape(smallest));
+    const { tensorBytes, firstLoadMs } = profile;
+    return entry === undefined
+      ? []
+      : [{ variant, entry, sharedBytes: tensorBytes[variant], firstLoadMs: firstLoadMs[variant] }];
+  });
+}
+
+/** Cores x workers x threads x batch. */
+export const size = ({ point: { cpu, concurrency, threads, batch } }: UsableEntry): number =>
+  cpu * concurrency * threads * batch;
+
+/** What int8 does to the model, in sentences. */
+export function int8Lines({ int8 }: ModelProfile): string[] {
+  if (int8 === undefined) return [];
+  const { operators, bytesBefore, bytesAfter, skipped } = int8;
+  const left = skipped.map(({ what, count, reason }) => `${count} x ${what}: ${reason}`);
+  const rest = left.length === 0 ? [] : [`left as they are: ${left.join('; ')}`];
+  if (operators === 0) return ['int8: nothing to quantize.', ...rest];
+  const sizes = `${megabytes(bytesBefore).toFixed(1)} MB of weights become ${megabytes(bytesAfter).toFixed(1)} MB`;
+  return [`int8: ${operators} operators quantized, ${sizes}.`, ...rest, ...deviationLines(int8)];
+}
+
+function deviationLines({ deviations, samples, reason }: Quantization): string[] {
+  if (reason !== undefined) return [`its outputs could not be compared: ${reason}`];
+  if (deviations.length === 0) return ['its outputs were not compared.'];
+  return deviations.map(({ output, maxError, meanError, maxRelative, meanRelative, cosine, sameTop }) => {
+    const top = sameTop === undefined ? '' : `, same largest in ${percent(sameTop)} of rows`;
+    const errors = `error max ${maxError.toPrecision(2)} (${percent(maxRelative)}), mean ${meanError.toPrecision(2)} (${percent(meanRelative)})`;
+    return `output ${output} over ${samples} inputs: ${errors}, cosine ${cosine.toFixed(5)}${top}`;
+  });
+}
+
+const percent = (share: number): string => `${(100 * share).toFixed(share < 0.1 ? 2 : 0)} %`;
+
+/** The model, the machine and the inputs in two sentences. */
+export function subjectLines({ name, bytes, machine, inputs }: ModelProfile): string[] {
+  const { cpu, cores, node, onnxruntime } = machine;
+  return [
+    `${basename(name)}, ${megabytes(bytes).toFixed(1)} MB${inputs === '' ? '' : `, inputs: ${inputs}`}`,
+    `${cpu}, ${cores} cores, Node ${node}, onnxruntime ${onnxruntime}`,
+  ];
+}

@@ -1,0 +1,37 @@
+/** Which store `tetris-profile` keeps its profiles in. */
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { createLogger, type DocumentStore, FolderDocuments, ownDocuments, PluginError } from '@tetris/common';
+import { CouchStore } from '@tetris/common/couch';
+import type { ProfileConfig } from '../config';
+
+/** Where profiles are when nobody says otherwise; `npm start` looks there too. */
+export const defaultArchive = (): string => join(homedir(), '.cache', 'tetris-profiles');
+
+export interface OpenArchive {
+  documents: DocumentStore;
+  /** For people; without a password. */
+  where: string;
+  close: () => Promise<void>;
+}
+
+/** @throws PluginError `ERR_CONFIG_INVALID` where several stores are named, or a URL is none */
+export function openArchive({ storeUrl, storePrefix, dataPath, archivePath }: ProfileConfig): OpenArchive {
+  const named = [storeUrl, dataPath, archivePath].filter((value) => value !== '');
+  if (named.length > 1) {
+    throw new PluginError('ERR_CONFIG_INVALID', 'profiles are kept in one place: --archive, --data or --store-url');
+  }
+  const close = async (): Promise<void> => undefined;
+  if (dataPath !== '') return { documents: ownDocuments(dataPath), where: dataPath, close };
+  if (storeUrl === '') {
+    const folder = archivePath === '' ? defaultArchive() : archivePath;
+    return { documents: new FolderDocuments(folder), where: folder, close };
+  }
+  const url = URL.canParse(storeUrl) ? new URL(storeUrl) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol)) {
+    throw new PluginError('ERR_CONFIG_INVALID', `--store-url takes http://user:password@host:port; got '${storeUrl}'`);
+  }
+  const databases = { whisks: `${storePrefix}whisks` };
+  const store = new CouchStore({ url: storeUrl, databases }, createLogger('profile', 'silent'));
+  return { documents: store, where: `${url.host}/${databases.whisks}`, close: () => store.close() };
+}
