@@ -12,7 +12,7 @@ import { Headroom } from './headroom';
 import { bestMix } from './mix';
 import type { LearnedRow } from './online-profile';
 import { planInstances } from './plan';
-import { efficiency, meetsSlo, sameShape, serviceRate } from './profile';
+import { cost, efficiency, meetsSlo, sameShape, serviceRate } from './profile';
 import { RateEstimator, type RateOptions } from './rate';
 import { coresOf, replace, type Replacement, type ServedInstance } from './replacement';
 import { type InstanceSettings, settingsOfRow, type ShapeBounds, shapeOf } from './settings';
@@ -83,6 +83,21 @@ const BACKOFF_MS = 30_000;
 /** Factor by which a mix must serve more than living instances to replace them where neither serves the rate. */
 const BETTER = 1.25;
 
+/** A living instance serves on while its tail exceeds its limit by no more than this factor: noise is no reason to end it. */
+const KEPT = 1.25;
+
+/**
+ * Share of what living instances serve above which they are replaced where nothing can be added. Below it the headroom is
+ * used up: to start and end instances for that would cost more than it gives.
+ */
+const PRESSING = 0.95;
+
+/** Factor on cost that a shape of as many cores may have for serving more: the rate may go on rising. */
+const ROOMIER = 1.2;
+
+/** Plans in a row in which something is short before living instances are replaced: a start of others looks like it. */
+const SHORT_PLANS = 2;
+
 /** So slow a rate that one instance of any shape serves it; requests per second. */
 const RATE_MIN = 1e-6;
 
@@ -98,6 +113,8 @@ export class GroupScaler {
   /** Rates of the last plans in which no instance was added. */
   #rates: number[] = [];
   #living = 0;
+  /** Plans in a row that could not add all that was missing. */
+  #shortPlans = 0;
   /** The mix that replaces what lives. */
   #aim: LearnedRow[] = [];
   #backoffUntilMs = 0;
@@ -129,7 +146,8 @@ export class GroupScaler {
     const allowed = rows.filter(({ batch, concurrency }) => batch <= batchMax && batch * concurrency <= roomMax);
     const within = allowed.filter((row) => meetsSlo(row, sloMs));
     const usable = within.length > 0 ? within : fastest(allowed);
-    const served = living.map((instance) => ({ ...instance, row: rowIn(usable, instance.settings) }));
+    const kept = within.length > 0 ? allowed.filter((row) => meetsSlo(row, KEPT * sloMs)) : usable;
+    const served = living.map((instance) => ({ ...instance, row: rowIn(kept, instance.settings) }));
     const rate = capacity(served, free.cores);
     const foreseen = this.#foreseenRate(nowMs);
     const factor = this.#headroom.factor(this.#rate.estimate(nowMs), living.length);
@@ -174,8 +192,11 @@ export class GroupScaler {
     const added = short ? this.#added(within, served.length, now) : { starts: [], covers: true };
     // More instances than there are cores are no state to stay in.
     const reachable = crowded ? 0 : now.rate + rateOf(added.starts);
-    if (short && !added.covers) this.#takeAim(served, within, reachable, now);
-    else if (short) this.#aim = [];
+    this.#shortPlans = short && !added.covers ? this.#shortPlans + 1 : 0;
+    // Where something is to start anyway it is to be the right thing.
+    const lasts = this.#shortPlans >= SHORT_PLANS || (this.#shortPlans > 0 && added.starts.length > 0);
+    if (lasts) this.#takeAim(served, within, reachable, now);
+    else if (short && added.covers) this.#aim = [];
     if (this.#aim.length === 0) return { ...NOTHING, starts: added.starts };
     const replacement = replace(served, this.#aim, now);
     const done = replacement.missing.length === 0 && served.length - replacement.ends.length <= this.#aim.length;
@@ -198,7 +219,9 @@ export class GroupScaler {
       alpha,
       instancesMax: instancesMax - living,
     });
-    const planned = plan.instances.flatMap(({ row, count }) => Array.from({ length: count }, () => row));
+    const planned = plan.instances.flatMap(({ row, count }) =>
+      Array.from({ length: count }, () => this.#roomier(row, fitting)),
+    );
     const starts = planned.filter((row) => {
       if (row.cpu > cores || row.privateBytes > bytes) return false;
       cores -= row.cpu;
@@ -206,6 +229,14 @@ export class GroupScaler {
       return true;
     });
     return { starts, covers: plan.covers && starts.length === planned.length };
+  }
+
+  /** The shape of as many cores that serves most for hardly more. */
+  #roomier(row: LearnedRow, rows: readonly LearnedRow[]): LearnedRow {
+    const { alpha } = this.#options;
+    return rows
+      .filter((other) => other.cpu === row.cpu && cost(other, alpha) <= ROOMIER * cost(row, alpha))
+      .reduce((best, other) => (serviceRate(other) > serviceRate(best) ? other : best), row);
   }
 
   /** Plans the whole rate within the limits, and keeps to a mix until another is clearly better. */
@@ -221,7 +252,8 @@ export class GroupScaler {
     const best = bestMix(within, options);
     const aimed = this.#aim.flatMap((row) => within.find((other) => sameShape(other, row)) ?? []);
     const before = Math.max(reachable, rateOf(aimed));
-    if (before < wanted && (best.rate >= wanted || best.rate > BETTER * before)) this.#aim = best.rows;
+    const pressing = (wanted * this.#options.utilisation) / PRESSING;
+    if (before < pressing && (best.rate >= wanted || best.rate > BETTER * before)) this.#aim = best.rows;
     else this.#aim = rateOf(aimed) > reachable ? aimed : [];
   }
 
@@ -229,7 +261,7 @@ export class GroupScaler {
     const { sloMs, first } = this.group;
     const { alpha } = this.#options;
     const row = planInstances(usable, { rate, sloMs, alpha, instancesMax: 1 }).instances[0]?.row ?? usable[0];
-    return row === undefined ? undefined : settingsOfRow(row, sloMs, first.padding);
+    return row === undefined ? undefined : settingsOfRow(this.#roomier(row, usable), sloMs, first.padding);
   }
 
   /** Instances without which the others serve the highest rate of the last plans. */

@@ -33,6 +33,7 @@ interface Known {
   next: number;
   /** What is believed; changed by drifts only. */
   latencyMs: number | undefined;
+  meanMs: number | undefined;
   privateBytes: number | undefined;
 }
 
@@ -73,7 +74,9 @@ export class OnlineProfile {
     known.times[known.next % samples] = executionMs;
     known.next += 1;
     // Looked at once in a while: a sort for each completion would cost more than it tells.
-    if (known.next % samplesMin === 0) known.latencyMs = this.#drifted(known.latencyMs, percentile(known.times));
+    if (known.next % samplesMin !== 0) return;
+    known.latencyMs = this.#drifted(known.latencyMs, percentile(known.times));
+    known.meanMs = this.#drifted(known.meanMs, mean(known.times));
   }
 
   /** Private bytes of an instance of this shape at work. */
@@ -106,6 +109,7 @@ export class OnlineProfile {
       times: [],
       next: 0,
       latencyMs: undefined,
+      meanMs: undefined,
       privateBytes: undefined,
     };
     this.#known.push(known);
@@ -128,9 +132,14 @@ export class OnlineProfile {
 }
 
 /** What is known of the shape itself. */
-function certainRow({ shape, given, latencyMs, privateBytes }: Known, correction: number): LearnedRow | undefined {
+function certainRow(
+  { shape, given, latencyMs, meanMs, privateBytes }: Known,
+  correction: number,
+): LearnedRow | undefined {
   const bytes = privateBytes ?? given?.privateBytes ?? UNKNOWN_BYTES * size(shape);
-  if (latencyMs !== undefined) return { ...shape, latencyMs, privateBytes: bytes, source: 'learned' };
+  if (latencyMs !== undefined && meanMs !== undefined) {
+    return { ...shape, latencyMs, meanMs: Math.min(meanMs, latencyMs), privateBytes: bytes, source: 'learned' };
+  }
   if (given === undefined) return undefined;
   return { ...shape, latencyMs: given.latencyMs * correction, privateBytes: bytes, source: 'given' };
 }
@@ -138,9 +147,11 @@ function certainRow({ shape, given, latencyMs, privateBytes }: Known, correction
 /** The nearest known shape's figures, carried over by the law. */
 function estimated(shape: InstanceShape, rows: readonly LearnedRow[]): LearnedRow {
   const near = rows.reduce((best, row) => (distance(row, shape) < distance(best, shape) ? row : best));
+  const more = work(shape) / work(near);
   return {
     ...shape,
-    latencyMs: (near.latencyMs * work(shape)) / work(near),
+    latencyMs: near.latencyMs * more,
+    meanMs: (near.meanMs ?? near.latencyMs) * more,
     privateBytes: (near.privateBytes * size(shape)) / size(near),
     source: 'estimated',
   };
@@ -156,6 +167,8 @@ const distance = (one: InstanceShape, other: InstanceShape): number =>
   Math.abs(Math.log2(one.cpu / other.cpu)) +
   Math.abs(Math.log2(one.concurrency / other.concurrency)) +
   Math.abs(Math.log2(one.batch / other.batch));
+
+const mean = (times: readonly number[]): number => times.reduce((sum, time) => sum + time, 0) / times.length;
 
 function percentile(times: readonly number[]): number {
   const sorted = [...times].sort((one, other) => one - other);

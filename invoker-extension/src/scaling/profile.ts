@@ -15,8 +15,10 @@ export interface InstanceShape {
 
 /** One measured (or estimated) configuration. */
 export interface ProfileRow extends InstanceShape {
-  /** Execution time of one full batch while every worker is busy. */
+  /** Execution time of one full batch while every worker is busy: the tail, which is to meet the objective. */
   latencyMs: number;
+  /** The mean of it, which throughput follows from. @default latencyMs */
+  meanMs?: number;
   /** Bytes of the instance that are its own; shared tensors are not in it, they count once a node. */
   privateBytes: number;
 }
@@ -24,8 +26,8 @@ export interface ProfileRow extends InstanceShape {
 export const BYTES_PER_MB = 1024 ** 2;
 
 /** Requests per second that an instance of this row can serve. */
-export function serviceRate({ latencyMs, concurrency, batch }: ProfileRow): number {
-  return (1000 / latencyMs) * concurrency * batch;
+export function serviceRate({ latencyMs, meanMs = latencyMs, concurrency, batch }: ProfileRow): number {
+  return (1000 / meanMs) * concurrency * batch;
 }
 
 /** Can a row answer within the objective? A batch may have to wait as long as it executes, hence half. */

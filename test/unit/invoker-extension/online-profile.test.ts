@@ -50,6 +50,8 @@ describe('OnlineProfile', () => {
     const subject = new OnlineProfile(OPTIONS);
     for (let count = 0; count < 40; count += 1) subject.ran(ONE, count % 10 === 0 ? 90 : 20);
     expect(rowOf(subject)?.latencyMs).toBe(90);
+    // Throughput follows from all of them.
+    expect(rowOf(subject)?.meanMs).toBeCloseTo(27, 6);
   });
 
   it('keeps what is believed through noise, and follows a drift', () => {

@@ -114,6 +114,7 @@ describe('Scaler', () => {
   it('lets a shape take over that does more with a core, although all cores are busy', () => {
     const batching = row(1, 8, 80, 60);
     const scaler = scalerWith([SMALL, batching], 150, 5_000, { cores: 2 });
+    expect(shapes(scaler.plan(living(SMALL, SMALL), 5_000))).toEqual([]);
     expect(shapes(scaler.plan(living(SMALL, SMALL), 5_000))).toEqual(['1x8']);
     // Nothing does more with a core than it.
     expect(scaler.plan(living(batching, batching), 5_000).starts).toEqual([]);
