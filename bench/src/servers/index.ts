@@ -1,5 +1,5 @@
 /** Real servers on loopback for integration tests and benchmarks. */
-export type { RunningServer } from './server-process';
+export { freePort, type RunningServer } from './server-process';
 export { startCouch, type CouchServer } from './couch';
 export { startKafka, type KafkaServer } from './kafka';
 export { startRedis, type RedisServer } from './redis';

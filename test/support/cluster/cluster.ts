@@ -4,10 +4,9 @@
  */
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, readdir, readlink, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { startCouch, startKafka, startRedis } from '@tetris/bench/servers';
 import type { CouchServer, KafkaServer, RedisServer } from '@tetris/bench/servers';
-import { START_ARGUMENTS } from '@tetris/action-runtime';
 import {
   type Action,
   type ActivationMessage,
@@ -31,12 +30,12 @@ import {
 } from '@tetris/standalone';
 import { anAction } from '../entities';
 import { until } from '../until';
-import { ServiceProcess } from './service-process';
+import type { ServiceProcess } from './service-process';
+import { balancerService, invokerService, type Servers } from './services';
 
 export const CONTROLLER = '0';
 const CONTROLLER_TOPICS = new Topics('');
 const INVOKER_TOPICS = new Topics('tetris-');
-const mainOf = (workspace: string): string => join(dirname(require.resolve(workspace)), 'main.js');
 
 export interface ClusterOptions {
   /** @default 1 */
@@ -79,11 +78,7 @@ export class Cluster {
   readonly #folder: string;
   readonly #options: ClusterOptions;
 
-  private constructor(
-    servers: { kafka: KafkaServer; redis: RedisServer; couch: CouchServer },
-    folder: string,
-    options: ClusterOptions,
-  ) {
+  private constructor(servers: Servers, folder: string, options: ClusterOptions) {
     const log = createLogger('controller', 'silent');
     this.kafka = servers.kafka;
     this.redis = servers.redis;
@@ -124,27 +119,12 @@ export class Cluster {
     await this.bus.ensureTopic('events', TOPIC_SETTINGS.events);
     await this.controller.start();
     for (let index = 0; index < invokers; index += 1) {
-      const env = {
-        ...this.#serverEnv('INVOKER'),
-        TETRIS_INVOKER_INSTANCE: String(index),
-        TETRIS_INVOKER_NODE: `node${index}`,
-        TETRIS_INVOKER_WORK_PATH: join(this.#folder, `i${index}`),
-        TETRIS_INVOKER_RUNTIME_COMMAND: [process.execPath, ...START_ARGUMENTS].join(','),
-        TETRIS_INVOKER_MEMORY: '2g',
-        TETRIS_INVOKER_EVENTS_TOPIC: 'events',
-        ...(typeof invokerEnv === 'function' ? invokerEnv(index) : invokerEnv),
-      };
-      this.invokers.push(new ServiceProcess(`invoker${index}`, mainOf('@tetris/invoker-extension'), env));
+      const env = typeof invokerEnv === 'function' ? invokerEnv(index) : { ...invokerEnv };
+      this.invokers.push(invokerService(this, index, join(this.#folder, `i${index}`), env));
     }
     for (let index = 0; index < balancers; index += 1) {
-      const env = {
-        ...this.#serverEnv('BALANCER'),
-        TETRIS_BALANCER_FIRST_VIRTUAL_INVOKER: String(index),
-        TETRIS_BALANCER_CONTROLLERS: CONTROLLER,
-        ...patienceEnv(this.#options.patience),
-        ...balancerEnv,
-      };
-      this.balancers.push(new ServiceProcess(`balancer${index}`, mainOf('@tetris/load-balancer'), env));
+      const env = { ...patienceEnv(this.#options.patience), ...balancerEnv };
+      this.balancers.push(balancerService(this, index, env));
     }
     for (const invoker of this.invokers) invoker.start();
     for (const [index, balancer] of this.balancers.entries()) {
@@ -159,14 +139,6 @@ export class Cluster {
     const ended = [...this.balancers.slice(0, index + 1), ...this.invokers].find(({ running }) => !running);
     if (ended !== undefined) throw new Error(`${ended.name} has ended`);
     return this.controller.states()[index] === 'healthy';
-  }
-
-  #serverEnv(component: string): Record<string, string> {
-    return {
-      [`TETRIS_${component}_KAFKA_BROKERS`]: this.kafka.broker,
-      [`TETRIS_${component}_REDIS_URL`]: this.redis.url,
-      [`TETRIS_${component}_COUCH_URL`]: this.couch.url,
-    };
   }
 
   /** Stores an action, replacing an earlier one. */
