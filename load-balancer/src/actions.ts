@@ -13,6 +13,8 @@ export interface ActionFacts {
   priority: number;
   /** Annotation `tetris-deadline`: ms after its start within which an activation must run. Undefined: none of its own. */
   deadlineMs: number | undefined;
+  /** Annotation `tetris-slo`: ms after its start within which its answer is wanted; a late one is still wanted. */
+  sloMs: number | undefined;
 }
 
 export interface CatalogOptions {
@@ -77,7 +79,6 @@ export class ActionCatalog {
   #factsOf({ exec, limits, annotations }: Action): ActionFacts {
     const annotated = Number(valueOf(annotations, 'tetris-concurrency'));
     const priority = valueOf(annotations, 'tetris-priority');
-    const deadlineMs = valueOf(annotations, 'tetris-deadline');
     const fallback = this.#options.tetrisKinds.includes(exec.kind) ? this.#options.concurrencyDefault : 1;
     const limited = limits.concurrency > 1 ? limits.concurrency : fallback;
     return {
@@ -86,7 +87,10 @@ export class ActionCatalog {
       timeoutMs: limits.timeout,
       concurrency: Number.isInteger(annotated) && annotated > 0 ? annotated : limited,
       priority: Number.isInteger(priority) ? Number(priority) : 0,
-      deadlineMs: typeof deadlineMs === 'number' && deadlineMs > 0 ? deadlineMs : undefined,
+      deadlineMs: positive(valueOf(annotations, 'tetris-deadline')),
+      sloMs: positive(valueOf(annotations, 'tetris-slo')),
     };
   }
 }
+
+const positive = (value: unknown): number | undefined => (typeof value === 'number' && value > 0 ? value : undefined);

@@ -103,9 +103,12 @@ export class Dispatcher {
       return placement.outcome !== 'saturated' && placement.outcome !== 'absent';
     };
     const nowMs = this.#parts.now();
-    const ownDeadlineMs = transactionStartMs(arrival.transid, nowMs) + (facts?.deadlineMs ?? Number.POSITIVE_INFINITY);
-    const untilMs = Math.min(nowMs + this.#rules.waitMsMax, deadlineMs, ownDeadlineMs);
-    const request = { room: facts?.kind ?? '', priority: facts?.priority ?? 0, untilMs, attempt };
+    const startMs = transactionStartMs(arrival.transid, nowMs);
+    const after = (ms: number | undefined): number => startMs + (ms ?? Number.POSITIVE_INFINITY);
+    const untilMs = Math.min(nowMs + this.#rules.waitMsMax, deadlineMs, after(facts?.deadlineMs));
+    // An objective decides who goes first. It turns nobody away: a late answer is better than an error.
+    const dueMs = Math.min(untilMs, after(facts?.sloMs));
+    const request = { room: facts?.kind ?? '', priority: facts?.priority ?? 0, dueMs, untilMs, attempt };
     const waited = await this.#waiting.wait(request, nowMs);
     return waited === 'hopeless' || waited === 'full' ? { outcome: waited } : placement;
   }

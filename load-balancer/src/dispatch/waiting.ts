@@ -1,6 +1,7 @@
 /**
- * Activations for which every invoker is taken wait here: the higher priority first, then in order. The number of those
- * that wait is bounded, and whoever would wait past its deadline, at the pace at which others get on, is told at once.
+ * Activations for which every invoker is taken wait here: the higher priority first, then what is due first, then in order.
+ * The number of those that wait is bounded, and whoever would wait past its deadline, at the pace at which others get on,
+ * is told at once. Whoever has no objective is due when its wait ends, so no stream of urgent ones holds it back for longer.
  */
 import { Pace } from './pace';
 
@@ -12,6 +13,8 @@ export interface WaitRequest {
   room: string;
   /** Higher goes first. */
   priority: number;
+  /** Epoch ms at which its answer is due. Among equals the earlier goes first; nothing else follows from it. */
+  dueMs: number;
   /** Epoch ms until which it may wait. */
   untilMs: number;
   /** Tries again; true when the wait is over. */
@@ -42,9 +45,11 @@ export class WaitingRoom {
   }
 
   async wait(request: WaitRequest, nowMs: number): Promise<WaitOutcome> {
-    const { room: name, priority, untilMs } = request;
+    const { room: name, priority, dueMs, untilMs } = request;
     const room = this.#rooms.get(name) ?? { waiting: [], pace: new Pace(nowMs) };
-    const after = room.waiting.findIndex((other) => other.priority < priority);
+    const comesAfter = (other: Waiting): boolean =>
+      other.priority < priority || (other.priority === priority && other.dueMs > dueMs);
+    const after = room.waiting.findIndex(comesAfter);
     const place = after === -1 ? room.waiting.length : after;
     if (nowMs + room.pace.expectedMs(place + 1) > untilMs) return 'hopeless';
     if (this.#size >= this.#waitingMax && !this.#makePlaceFor(priority)) return 'full';

@@ -13,7 +13,17 @@ export interface InstanceEstimate {
   reservedBytes: number;
   /** Until then (epoch ms) the instance may be starting although no status shows it. */
   startingUntilMs: number;
+  /** Statuses that did not show it after an activation had ended there; undefined while none has. */
+  absences: number | undefined;
 }
+
+export const newEstimate = (): InstanceEstimate => ({
+  capacity: 0,
+  inFlight: 0,
+  reservedBytes: 0,
+  startingUntilMs: 0,
+  absences: undefined,
+});
 
 export interface Invoker {
   readonly instance: number;

@@ -5,23 +5,28 @@ import type { Demand } from './similarity';
 /** What one more instance needs where nothing of it is there, and how much of that is tensors. */
 export interface Choice {
   invoker: Invoker;
-  /** theta of the chosen node, 0..1. */
+  /** theta of the chosen node, 0..1, with what is on its way there. */
   theta: number;
   /** Bytes that the new instance adds to the node. */
   addedBytes: number;
 }
 
-/** The largest theta among the nodes that have room for the rest; ties go to the emptier node. */
+/**
+ * The largest theta among the nodes that have room for the rest; ties go to the emptier node.
+ * @param arriving by node index, bytes of the demand that are on their way there
+ */
 export function chooseSimilar(
   invokers: readonly Invoker[],
-  { overlap, totalBytes, privateBytes }: Demand,
+  { set: { overlap, totalBytes }, privateBytes }: Demand,
+  arriving: ReadonlyMap<number, number>,
   inFlightMax: number,
 ): Choice | undefined {
   let best: Invoker | undefined;
   let bestHeld = -1;
   let bestFree = 0;
   for (const invoker of invokers) {
-    const held = invoker.nodeIndex === undefined ? 0 : (overlap[invoker.nodeIndex] ?? 0);
+    const node = invoker.nodeIndex ?? -1;
+    const held = Math.max(overlap[node] ?? 0, arriving.get(node) ?? 0);
     if (held < bestHeld || invoker.inFlight >= inFlightMax) continue;
     const free = availableBytes(invoker);
     if (free < totalBytes - held + privateBytes) continue;

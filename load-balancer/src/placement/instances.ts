@@ -4,15 +4,18 @@
  * A status says how much room an action's instances have *beside* what they are doing. Room plus what is in flight
  * there is their capacity, and capacity minus what is in flight is the room from then on: so a burst between two
  * statuses sees its own effect. A cold start counts as an instance at once, with its memory set aside, until a status
- * shows it or it is overdue.
+ * shows it, or it is overdue, or an activation has ended there and still no status shows it: then it has died.
  */
 import type { WarmInstance } from '@tetris/common';
-import type { InstanceEstimate, Invoker } from '../fleet/invoker';
+import { type InstanceEstimate, type Invoker, newEstimate } from '../fleet/invoker';
 
 /** Instances belong to one action revision and one invoking namespace. */
 export function instanceKey(action: string, namespace: string): string {
   return `${namespace} ${action}`;
 }
+
+/** Statuses without the instance after which it is gone: the first may be older than the answer. */
+const ABSENCES_MAX = 2;
 
 const room = (estimate: InstanceEstimate): number => estimate.capacity - estimate.inFlight;
 
@@ -43,6 +46,7 @@ export class InstanceBook {
     const estimate = this.#estimate(invoker, key);
     estimate.capacity += capacity;
     estimate.startingUntilMs = nowMs + this.#startMsMax;
+    estimate.absences = undefined;
     estimate.reservedBytes += bytes;
     invoker.reservedBytes += bytes;
   }
@@ -53,6 +57,7 @@ export class InstanceBook {
     estimate.inFlight += 1;
     return () => {
       estimate.inFlight -= 1;
+      estimate.absences ??= 0;
       if (invoker.instances.get(key) === estimate) this.#forgetEmpty(invoker, key, estimate);
     };
   }
@@ -70,7 +75,9 @@ export class InstanceBook {
       this.#release(invoker, estimate);
     }
     for (const [key, estimate] of invoker.instances) {
-      if (rooms.has(key) || estimate.startingUntilMs > nowMs) continue;
+      if (rooms.has(key)) continue;
+      if (estimate.absences !== undefined) estimate.absences += 1;
+      if (estimate.startingUntilMs > nowMs && (estimate.absences ?? 0) < ABSENCES_MAX) continue;
       estimate.capacity = 0;
       this.#release(invoker, estimate);
       this.#forgetEmpty(invoker, key, estimate);
@@ -87,7 +94,7 @@ export class InstanceBook {
   #estimate(invoker: Invoker, key: string): InstanceEstimate {
     let estimate = invoker.instances.get(key);
     if (estimate === undefined) {
-      estimate = { capacity: 0, inFlight: 0, reservedBytes: 0, startingUntilMs: 0 };
+      estimate = newEstimate();
       invoker.instances.set(key, estimate);
       const hosts = this.#hosts.get(key) ?? new Set();
       hosts.add(invoker);

@@ -1,6 +1,7 @@
 /** Where an activation goes: the choices put in their order, and what each of them changes in the books. */
 import type { Fleet } from '../fleet/fleet';
 import type { Invoker } from '../fleet/invoker';
+import { Arriving } from './arriving';
 import { chooseHome, chooseShortestQueue, chooseSimilar } from './choose';
 import { type Fractions, homeHash } from './home-invoker';
 import { InstanceBook, instanceKey } from './instances';
@@ -41,7 +42,7 @@ export interface PlacementRules extends Fractions {
   plainKinds: readonly string[];
   /** Activations that this load balancer hands to one invoker at once. */
   inFlightMax: number;
-  /** How long memory stays set aside for an instance that no status shows yet, ms. */
+  /** How long memory stays set aside, and tensors are expected, for an instance that no status shows yet, ms. */
   startMsMax: number;
 }
 
@@ -50,6 +51,7 @@ export class Placer {
   readonly #similarity: SimilarityIndex;
   readonly #rules: PlacementRules;
   readonly #random: () => number;
+  readonly #arriving: Arriving;
   readonly instances: InstanceBook;
 
   /** @param random in [0, 1) */
@@ -58,6 +60,7 @@ export class Placer {
     this.#similarity = similarity;
     this.#rules = rules;
     this.#random = random;
+    this.#arriving = new Arriving(rules.startMsMax);
     this.instances = new InstanceBook(rules.startMsMax);
   }
 
@@ -101,10 +104,13 @@ export class Placer {
     const choice =
       demand === undefined
         ? chooseHome(invokers, hash, request.memoryBytes, inFlightMax)
-        : chooseSimilar(invokers, demand, inFlightMax);
+        : chooseSimilar(invokers, demand, this.#arriving.bytesOf(demand.set, nowMs), inFlightMax);
     if (choice !== undefined) {
       const { invoker, theta, addedBytes } = choice;
       this.instances.starting(invoker, key, request.concurrency, addedBytes, nowMs);
+      if (demand !== undefined && invoker.nodeIndex !== undefined) {
+        this.#arriving.expect(invoker.nodeIndex, demand.set, nowMs);
+      }
       return this.#placed(demand === undefined ? 'home' : 'similar', invoker, theta, take(invoker));
     }
     const queued = chooseShortestQueue(invokers, inFlightMax);

@@ -16,25 +16,20 @@ interface Tensor {
   sets: TensorSet[];
 }
 
-interface TensorSet {
+/** A distinct set of tensors. Others only read it. */
+export interface TensorSet {
   digest: string;
   tensors: Tensor[];
   totalBytes: number;
-  /** Bytes of this set that each node holds, by node index. */
+  /** Bytes of this set that each node holds, by node index. Replaced when nodes are added: read it from here each time. */
   overlap: Float64Array;
   actions: number;
 }
 
-interface Known {
+/** What placement reads of an action. */
+export interface Demand {
   set: TensorSet;
   privateBytes: number;
-}
-
-/** What placement reads of an action. `overlap` is live: read it at once and do not keep it. */
-export interface Demand {
-  totalBytes: number;
-  privateBytes: number;
-  overlap: Float64Array;
 }
 
 export interface SimilarityOptions {
@@ -47,7 +42,7 @@ export interface SimilarityOptions {
 export class SimilarityIndex {
   readonly #tensors = new Map<string, Tensor>();
   readonly #sets = new Map<string, TensorSet>();
-  readonly #actions = new Map<string, Known>();
+  readonly #actions = new Map<string, Demand>();
   readonly #stores: Set<Tensor>[] = [];
   readonly #nodes = new Map<string, number>();
   readonly #freeNodes: number[] = [];
@@ -63,15 +58,13 @@ export class SimilarityIndex {
     return { tensors: this.#tensors.size, sets: this.#sets.size, actions: this.#actions.size, nodes };
   }
 
-  /** Index of a node in {@link Demand.overlap}, valid until {@link dropNode}; beyond every row where there are too many. */
+  /** Index of a node in {@link TensorSet.overlap}, valid until {@link dropNode}; beyond every row where there are too many. */
   nodeIndex(node: string): number {
     return this.#nodes.get(node) ?? this.#addNode(node);
   }
 
   demand(action: string): Demand | undefined {
-    const known = this.#actions.get(action);
-    if (known === undefined) return undefined;
-    return { totalBytes: known.set.totalBytes, privateBytes: known.privateBytes, overlap: known.set.overlap };
+    return this.#actions.get(action);
   }
 
   /** The most recently learned actions. */
@@ -81,10 +74,10 @@ export class SimilarityIndex {
 
   /** The nodes with the largest theta above 0. Sorts all nodes: for people, not for decisions. */
   thetas(action: string, count: number): { node: string; theta: number }[] {
-    const demand = this.demand(action);
-    if (demand === undefined) return [];
+    const set = this.demand(action)?.set;
+    if (set === undefined) return [];
     return [...this.#nodes]
-      .map(([node, index]) => ({ node, theta: (demand.overlap[index] ?? 0) / Math.max(1, demand.totalBytes) }))
+      .map(([node, index]) => ({ node, theta: (set.overlap[index] ?? 0) / Math.max(1, set.totalBytes) }))
       .filter(({ theta }) => theta > 0)
       .sort((one, other) => other.theta - one.theta)
       .slice(0, count);

@@ -1,5 +1,5 @@
 /** Choice of a stock invoker for kinds that are not ours: the stock controller's walk over our own accounting. */
-import type { Invoker } from '../fleet/invoker';
+import { type Invoker, newEstimate } from '../fleet/invoker';
 import { type Fractions, homeHash, homeWalk, poolFor } from './home-invoker';
 
 export interface WalkRequest {
@@ -19,12 +19,7 @@ export interface WalkRequest {
  * @returns gives the slot back
  */
 export function takeSlot(invoker: Invoker, { key, concurrency, memoryBytes }: WalkRequest): () => void {
-  const containers = invoker.instances.get(key) ?? {
-    capacity: 0,
-    inFlight: 0,
-    reservedBytes: 0,
-    startingUntilMs: 0,
-  };
+  const containers = invoker.instances.get(key) ?? newEstimate();
   invoker.instances.set(key, containers);
   const addContainers = (count: number): void => {
     containers.capacity += count * concurrency;

@@ -53,7 +53,7 @@ export function statusReport(
   }));
   const actions = similarity.actions(ACTIONS_SHOWN).map((action) => ({
     action,
-    tensorBytes: similarity.demand(action)?.totalBytes ?? 0,
+    tensorBytes: similarity.demand(action)?.set.totalBytes ?? 0,
     nodes: similarity.thetas(action, NODES_SHOWN),
   }));
   return { ...load, sizes: similarity.sizes, invokers, actions };

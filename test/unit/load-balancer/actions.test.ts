@@ -1,5 +1,5 @@
 import { type Action, type EntityStore, PluginError, createLogger } from '@tetris/common';
-import { ActionCatalog } from '../../../load-balancer/src/actions';
+import { ActionCatalog, type ActionFacts } from '../../../load-balancer/src/actions';
 import { actionOf } from './cluster';
 
 const log = createLogger('test', 'silent');
@@ -46,14 +46,15 @@ describe('ActionCatalog', () => {
     expect(reads).toHaveLength(2);
   });
 
-  it.each<[string, unknown, unknown, { priority: number; deadlineMs: number | undefined }]>([
-    ['takes', 7, 250, { priority: 7, deadlineMs: 250 }],
-    ['takes a negative', -1, undefined, { priority: -1, deadlineMs: undefined }],
-    ['leaves out a nonsensical', 'first', 0, { priority: 0, deadlineMs: undefined }],
-  ])('%s priority and deadline from the annotations', async (_, priority, deadline, expected) => {
+  it.each<[string, unknown, unknown, Partial<ActionFacts>]>([
+    ['takes', 7, 250, { priority: 7, deadlineMs: 250, sloMs: 250 }],
+    ['takes a negative', -1, undefined, { priority: -1, deadlineMs: undefined, sloMs: undefined }],
+    ['leaves out a nonsensical', 'first', 0, { priority: 0, deadlineMs: undefined, sloMs: undefined }],
+  ])('%s priority, deadline and objective from the annotations', async (_, priority, timeMs, expected) => {
     const annotations = [
       { key: 'tetris-priority', value: priority },
-      { key: 'tetris-deadline', value: deadline },
+      { key: 'tetris-deadline', value: timeMs },
+      { key: 'tetris-slo', value: timeMs },
     ];
     const { catalog } = catalogOver(() => ({ ...actionOf('nodejs:tetris'), annotations }));
     expect(await catalog.facts('a', '1')).toMatchObject(expected);

@@ -102,7 +102,8 @@ describe('Placer', () => {
     it('prefers the node that holds most of the tensors, and the emptier of equals', () => {
       for (const instance of [0, 1, 2, 3]) world.tetris(instance, (1_000 + instance) * MIB);
       world.similarity.setManifest(actionKey('guest/classify', '1-a'), manifest);
-      expect(where(world.place({ namespace: 'other' }))).toBe('similar 3');
+      world.similarity.setManifest(actionKey('guest/other', '1'), { tensors: [tensor('z', MIB)], privateBytes: 0 });
+      expect(where(world.place({ actionKey: actionKey('guest/other', '1') }))).toBe('similar 3');
       world.similarity.changeInventory('node0', [tensor('b', 100 * MIB)], []);
       world.similarity.changeInventory('node1', [tensor('a', 300 * MIB)], []);
       world.similarity.changeInventory('node2', [tensor('a', 300 * MIB)], []);
@@ -138,9 +139,9 @@ describe('Placer', () => {
 
     it('fills an instance that is just starting, and sets its memory aside', () => {
       world.similarity.setManifest(actionKey('guest/classify', '1-a'), manifest);
-      world.tetris(0, 800 * MIB);
-      world.tetris(1, 700 * MIB);
-      // 450 MiB for the first instance, then one for which node 0 has no room any more.
+      world.tetris(0, 490 * MIB);
+      world.tetris(1, 480 * MIB);
+      // 450 MiB for the first instance; node 0 has no room for another, though its tensors are counted once.
       expect([1, 2, 3, 4, 5].map(() => where(world.place()))).toEqual([
         'similar 0',
         'warm 0',
@@ -158,6 +159,33 @@ describe('Placer', () => {
       world.nowMs = 20_001;
       world.tetris(0, 300 * MIB);
       expect(where(world.place())).toBe('home 0');
+    });
+
+    it('takes an instance for dead that two statuses do not show after an activation has ended there', () => {
+      world.tetris(0, 300 * MIB);
+      const [first] = [world.place(), world.place()];
+      give(first as Placement);
+      world.tetris(0, 300 * MIB);
+      expect(where(world.place())).toBe('warm 0');
+      world.tetris(0, 300 * MIB);
+      expect(where(world.place())).toBe('home 0');
+    });
+
+    it('keeps functions of one backbone together although no inventory tells yet of what they will load', () => {
+      const backbone = tensor('backbone', 200 * MIB);
+      const names = ['a', 'b', 'c', 'd'];
+      for (const name of names) {
+        const tensors = [backbone, tensor(`head-${name}`, MIB)];
+        world.similarity.setManifest(actionKey(`guest/${name}`, '1'), { tensors, privateBytes: 10 * MIB });
+      }
+      const start = (name: string): string => where(world.place({ actionKey: actionKey(`guest/${name}`, '1') }));
+      for (const instance of [0, 1, 2, 3]) world.tetris(instance, 1_000 * MIB);
+      expect(names.map(start)).toEqual(names.map(() => 'similar 0'));
+      // What has not arrived in time is not expected any more; what has is known by the inventory.
+      world.nowMs += RULES.startMsMax;
+      world.tetris(0, 900 * MIB);
+      for (const instance of [1, 2, 3]) world.tetris(instance, 1_000 * MIB);
+      expect(start('a')).toBe('similar 1');
     });
 
     it('has room again when activations end', () => {

@@ -59,7 +59,7 @@ describe('SimilarityIndex', () => {
         const total = tensors.reduce((sum, { bytes }) => sum + bytes, 0);
         for (const [held, store] of stores) {
           const shared = tensors.reduce((sum, { sha256, bytes }) => sum + (store.has(sha256) ? bytes : 0), 0);
-          const got = { total: demand?.totalBytes, shared: demand?.overlap[index.nodeIndex(held)] };
+          const got = { total: demand?.set.totalBytes, shared: demand?.set.overlap[index.nodeIndex(held)] };
           if (got.total !== total || got.shared !== shared) {
             throw new Error(
               `seed ${seed}, step ${step}: ${action} on ${held}: ${JSON.stringify({ got, total, shared })}`,
@@ -94,7 +94,7 @@ describe('SimilarityIndex', () => {
     index.setInventory('first', []);
     index.setInventory('second', [tensor(1)]);
     expect(index.sizes).toMatchObject({ nodes: 1, tensors: 1 });
-    expect(index.demand('action')?.overlap[index.nodeIndex('second')]).toBeUndefined();
+    expect(index.demand('action')?.set.overlap[index.nodeIndex('second')]).toBeUndefined();
   });
 
   it('ranks nodes for people', () => {

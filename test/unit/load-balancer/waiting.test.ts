@@ -18,7 +18,7 @@ describe('WaitingRoom', () => {
       free -= 1;
       return true;
     };
-    const request = { room: 'nodejs:tetris', priority: 0, untilMs: 1e9, attempt, ...overrides };
+    const request = { room: 'nodejs:tetris', priority: 0, dueMs: 1e9, untilMs: 1e9, attempt, ...overrides };
     void rooms.wait(request, nowMs).then((outcome) => left.push(`${name} ${outcome}`));
   }
   const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -34,6 +34,27 @@ describe('WaitingRoom', () => {
     await settled();
     expect(left).toEqual(['high placed', 'a placed', 'b placed', 'low placed']);
     expect(rooms.size).toBe(0);
+  });
+
+  it('lets what is due first go first among equals, and priority before that', async () => {
+    enter('no objective', 0);
+    enter('relaxed', 1, { dueMs: 900 });
+    enter('urgent', 2, { dueMs: 300 });
+    enter('low', 3, { dueMs: 100, priority: -1 });
+    await settled();
+    free = 4;
+    rooms.retry(4);
+    await settled();
+    expect(left).toEqual(['urgent placed', 'relaxed placed', 'no objective placed', 'low placed']);
+  });
+
+  it('turns nobody away who is past its objective only', async () => {
+    enter('late', 1_000, { dueMs: 500 });
+    rooms.expire(2_000);
+    free = 1;
+    rooms.retry(2_000);
+    await settled();
+    expect(left).toEqual(['late placed']);
   });
 
   it('asks the head only, for it speaks for its room, and every room', async () => {
