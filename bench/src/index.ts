@@ -4,3 +4,4 @@ export { writeModel } from './models/model-writer';
 export { resnet, type ResnetOptions } from './models/resnet';
 export { convnet, lstm, perceptron, textCnn } from './models/small-models';
 export { transformer, type TransformerOptions } from './models/transformer';
+export { freePort } from './servers/server-process';

@@ -103,6 +103,19 @@ export const invokerConfig = configSchema('invoker', {
     'path',
     "The tensor daemon's operator socket. Empty together with daemonSocketPath.",
   ),
+  daemonPeerUrl: key.text(
+    '',
+    'URL',
+    "Where daemons of other nodes fetch tensors from this node's, made known through the registry. Empty: nobody does.",
+  ),
+  peersMs: key.integer(
+    5_000,
+    'ms',
+    'How often the daemon is told where those of other nodes are; a node that is silent for three times as long is forgotten.',
+    {
+      min: 100,
+    },
+  ),
   modelRoots: key.list(
     [],
     'paths',

@@ -8,6 +8,7 @@ export type {
   ContainerSpec,
   LogLine,
 } from './containers/container';
+export { PeerDirectory, type PeerDirectoryOptions } from './peer-directory';
 export { ProcessFactory, type ProcessFactoryOptions } from './containers/process-factory';
 export { DOCKER_KEYS, type DockerConfig } from './containers/docker-config';
 export { DockerFactory, type DockerFactoryOptions } from './containers/docker-factory';

@@ -33,6 +33,7 @@ import { StemCellKeeper } from './containers/stem-cell-keeper';
 import { parseStemCells } from './containers/stem-cells';
 import { Heartbeat } from './heartbeat';
 import { InventoryPublisher } from './inventory';
+import { PeerDirectory } from './peer-directory';
 import { type InvokerMetrics, invokerMetrics } from './metrics';
 import { ProfileArchive } from './profiler/archive';
 import { Autoscaler } from './scaling/autoscaler';
@@ -88,6 +89,7 @@ export class InvokerExtension {
   readonly #heartbeat: Heartbeat;
   readonly #status: StatusPublisher<Ticket>;
   readonly #inventory: InventoryPublisher | undefined;
+  readonly #peers: PeerDirectory | undefined;
   readonly #intake: IntakeOptions;
   readonly #nowMs: () => number;
   readonly #timers: NodeJS.Timeout[] = [];
@@ -120,28 +122,14 @@ export class InvokerExtension {
     this.#answerer = new Answerer({
       acks,
       entities,
-      levels: {
-        blocking: config.storeBlocking,
-        nonBlocking: config.storeNonBlocking,
-      },
+      levels: { blocking: config.storeBlocking, nonBlocking: config.storeNonBlocking },
       log,
       nowMs,
       events:
-        config.eventsTopic === ''
-          ? undefined
-          : {
-              bus,
-              topic: config.eventsTopic,
-              source: `invoker${config.instance}`,
-            },
+        config.eventsTopic === '' ? undefined : { bus, topic: config.eventsTopic, source: `invoker${config.instance}` },
     });
     this.#pool = new Pool(poolOptions(config), keepAliveOf(config));
-    this.#registrar = new Registrar({
-      daemon,
-      instance: config.instance,
-      log,
-      ...REGISTER,
-    });
+    this.#registrar = new Registrar({ daemon, instance: config.instance, log, ...REGISTER });
     this.#manifests = new Manifests({
       registry,
       log,
@@ -154,6 +142,7 @@ export class InvokerExtension {
       registry,
       instance: config.instance,
       node: config.node,
+      peer: config.daemonPeerUrl,
       oldestStartMs: () => this.#oldestStartMs(),
       metrics: this.#counts,
       log,
@@ -187,11 +176,7 @@ export class InvokerExtension {
       factory,
       registrar: this.#registrar,
       stemCells: this.#stemCells,
-      runner: new Runner({
-        replyBytesMax: config.replyBytesMax,
-        truncationBytes: config.truncationBytes,
-        nowMs,
-      }),
+      runner: new Runner({ replyBytesMax: config.replyBytesMax, truncationBytes: config.truncationBytes, nowMs }),
       answerer: this.#answerer,
       nextFor: (job) => this.#autoscaler.arrived(job),
       manifestOf: (revision) => this.#manifests.get(revision),
@@ -222,13 +207,7 @@ export class InvokerExtension {
       log,
       intervalMs: config.measureMs,
     });
-    this.#heartbeat = new Heartbeat({
-      bus,
-      topics: this.#topics,
-      instance: id,
-      log,
-      intervalMs: config.pingMs,
-    });
+    this.#heartbeat = new Heartbeat({ bus, topics: this.#topics, instance: id, log, intervalMs: config.pingMs });
     this.#inventory =
       daemon === undefined
         ? undefined
@@ -240,6 +219,10 @@ export class InvokerExtension {
             intervalMs: config.inventoryMs,
             snapshotIntervalMs: config.inventorySnapshotMs,
           });
+    this.#peers =
+      daemon === undefined || config.daemonPeerUrl === ''
+        ? undefined
+        : new PeerDirectory({ daemon, registry, node: config.node, log, nowMs, intervalMs: config.peersMs });
     this.#intake = {
       entities,
       blacklist: parts.blacklist ?? new NameBlacklist(config.blacklist),
@@ -257,6 +240,7 @@ export class InvokerExtension {
     await this.#registrar.reconcile();
     this.#sampler.start();
     this.#inventory?.start();
+    await this.#peers?.start();
     this.#status.start();
     this.#every(config.tickMs, () => this.#tick());
     this.#tick();
@@ -302,6 +286,7 @@ export class InvokerExtension {
     }
     await this.#sampler.stop();
     await this.#inventory?.stop();
+    this.#peers?.stop();
     for (const timer of this.#timers) clearInterval(timer);
     this.#status.stop();
     await factory.close();
@@ -316,9 +301,7 @@ export class InvokerExtension {
   async #handle(value: Buffer): Promise<void> {
     const message = this.#read(value);
     if (message === undefined) return;
-    const taken = {
-      startMs: transactionStartMs(message.transid, this.#nowMs()),
-    };
+    const taken = { startMs: transactionStartMs(message.transid, this.#nowMs()) };
     this.#taken.add(taken);
     try {
       await this.#answer(message);
@@ -397,10 +380,7 @@ function boundsOf(config: InvokerConfig): IntakeOptions['bounds'] {
 }
 
 function containerEnvironment({ apiHost }: InvokerConfig): Record<string, string> {
-  return {
-    __OW_ALLOW_CONCURRENT: 'true',
-    ...(apiHost === '' ? {} : { __OW_API_HOST: apiHost }),
-  };
+  return { __OW_ALLOW_CONCURRENT: 'true', ...(apiHost === '' ? {} : { __OW_API_HOST: apiHost }) };
 }
 
 /** @throws PluginError `ERR_CONFIG_INVALID` */

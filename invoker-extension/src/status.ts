@@ -11,6 +11,8 @@ export interface StatusOptions<Ticket> {
   registry: Pick<Registry, 'publishStatus'>;
   instance: number;
   node: string;
+  /** See {@link InvokerStatus.peer}; empty: there is none. */
+  peer: string;
   /** See {@link InvokerStatus.oldestStartMs}. */
   oldestStartMs: () => number | null;
   metrics: InvokerMetrics;
@@ -63,7 +65,7 @@ export class StatusPublisher<Ticket> {
   }
 
   status(): InvokerStatus {
-    const { pool, instance, node, nowMs, oldestStartMs } = this.#options;
+    const { pool, instance, node, peer, nowMs, oldestStartMs } = this.#options;
     this.#count();
     return {
       instance,
@@ -77,6 +79,7 @@ export class StatusPublisher<Ticket> {
       oldestStartMs: oldestStartMs(),
       warm: warmInstances(pool.instances()),
       draining: this.#draining,
+      ...(peer !== '' && { peer }),
     };
   }
 

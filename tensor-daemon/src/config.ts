@@ -121,6 +121,10 @@ export const DAEMON_CONFIG = configSchema('daemon', {
     'URLs',
     'Daemons that are asked for a model before it is ingested: http://host:port, or https:// with mutual TLS.',
   ),
+  peersAskedMax: key.integer(16, 'count', 'Peers asked for one model: configured ones first, then any others.', {
+    min: 1,
+    max: 256,
+  }),
   peerSecretPath: key.text(
     '',
     'path',

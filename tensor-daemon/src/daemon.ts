@@ -123,7 +123,7 @@ export async function startDaemon(config: DaemonConfig, log: Logger): Promise<Ru
   });
   addInstanceApi(instanceServer, { leases, uploads, pending }, config);
   const operatorServer = createServer(config.connectionsMax, log);
-  addOperatorApi(operatorServer, { leases, table, store, reclaimer, registry });
+  addOperatorApi(operatorServer, { leases, table, store, reclaimer, registry, peers: peers.tier });
   const servers = [operatorServer, instanceServer];
   for (const server of servers) addHealth(server, () => ({ version: VERSION, state }));
   await listenOn(operatorServer, config.operatorSocketPath, OPERATOR_SOCKET_MODE);

@@ -19,9 +19,16 @@ export interface Tenant {
 /** Everybody, where nothing is confined. */
 export const ANYBODY: Tenant = { namespace: '', scope: '' };
 
+const INSTANCE_SCOPE = 'instance:';
+
+/** Whether a scope is one instance's own: nobody else, on this node or another, has what is in it. */
+export function isOfOneInstance(scope: string): boolean {
+  return scope.startsWith(INSTANCE_SCOPE);
+}
+
 /** @param instance its token; undefined where the caller has none, so that all such callers are alike */
 export function tenantOf(sharing: Sharing, instance: string | undefined, namespace: string): Tenant {
   if (sharing === 'cluster') return { namespace, scope: '' };
   if (sharing === 'namespace' && namespace !== '') return { namespace, scope: `namespace:${namespace}` };
-  return { namespace, scope: `instance:${instance ?? ''}` };
+  return { namespace, scope: `${INSTANCE_SCOPE}${instance ?? ''}` };
 }

@@ -1,6 +1,6 @@
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type BuiltModel, buildModel, transformer } from '@tetris/bench';
+import { type BuiltModel, buildModel, freePort, transformer } from '@tetris/bench';
 import { FAULT_POINTS, type FaultPoint } from '@tetris/tensor-daemon';
 import { fileSource, TestDaemon, tmpfsFolder } from '../support/daemon';
 import { Holder } from '../support/holder';
@@ -12,8 +12,18 @@ const SMALL = { layers: 2, hidden: 128, heads: 4, sequence: 16 };
 const LIVING = 'instance-living-0000';
 const VICTIM = 'instance-victim-0000';
 
-/** What brings the daemon to a fault point. `start`: its own recovery does. */
-type Scenario = 'upload' | 'lease' | 'release' | 'register' | 'release instance' | 'collect' | 'start';
+/** What brings the daemon to a fault point. `start`: its own recovery does. `restore`: from the disk tier. */
+type Scenario =
+  | 'upload'
+  | 'lease'
+  | 'release'
+  | 'register'
+  | 'release instance'
+  | 'collect'
+  | 'demote'
+  | 'restore'
+  | 'restore from a peer'
+  | 'start';
 
 /** Every fault point of the code: a new one fails to compile, and fails below, until it is here. */
 const SCENARIOS: Record<FaultPoint, Scenario> = {
@@ -50,21 +60,50 @@ const SCENARIOS: Record<FaultPoint, Scenario> = {
   'reclaim:model': 'collect',
   'reclaim:tensor': 'collect',
   'trash:renamed': 'collect',
+  'demote:begun': 'demote',
+  'demote:pinned': 'demote',
+  'demote:tensor': 'demote',
+  'demote:graph': 'demote',
+  'restore:begun': 'restore',
+  'restore:pinned': 'restore',
+  'fetch:opened': 'restore',
+  'fetch:written': 'restore',
+  'restore:placed': 'restore',
+  'restore:complete': 'restore',
   'recover:swept': 'start',
   'recover:catalog': 'start',
   'recover:views': 'start',
   'recover:orphans': 'start',
 };
 
+/** Points that are passed in more than one way. The disk tier publishes after memory has, hence the second time. */
+const OTHER_WAYS: [string, Scenario][] = [
+  ...(['model:pinned', 'model:manifest', 'model:replaced', 'model:renamed'] as const).flatMap(
+    (point): [string, Scenario][] => [
+      [`${point}@2`, 'demote'],
+      [point, 'restore'],
+    ],
+  ),
+  ...(['restore:pinned', 'fetch:opened', 'fetch:written', 'restore:placed', 'restore:complete'] as const).map(
+    (point): [string, Scenario] => [point, 'restore from a peer'],
+  ),
+  ['demote:tensor@2', 'demote'],
+  ['restore:placed@2', 'restore'],
+];
+
 describe('tensor daemon: killed at every fault point', () => {
   const daemon = new TestDaemon();
   const models = tmpfsFolder('tetris-models-test-');
-  const config = { modelRoots: models };
+  const peer = new TestDaemon();
+  const disk = mkdtempSync('/var/tmp/tetris-disk-test-');
+  const secretPath = join(models, 'secret');
+  let config: Record<string, string> = { modelRoots: models };
   let other: BuiltModel;
   let living: Holder;
   let view: string;
   let answers: Record<string, number[]>;
   let baseline: string[];
+  let configs: Partial<Record<Scenario, Record<string, string>>>;
 
   beforeAll(async () => {
     const model = await buildModel(transformer('living', SMALL), models);
@@ -77,14 +116,31 @@ describe('tensor daemon: killed at every fault point', () => {
     answers = await living.run();
     baseline = daemon.files('tensors').sort();
     await daemon.end();
+    writeFileSync(secretPath, 'a secret of some length');
+    const peerPort = await freePort();
+    await peer.start({ modelRoots: models, peerListen: `127.0.0.1:${peerPort}`, peerSecretPath: secretPath });
+    const held = await peer.client.lease({ source: fileSource(other.path) });
+    held.release();
+    configs = {
+      demote: { diskPath: disk },
+      restore: { diskPath: disk, diskVerify: 'sha256' },
+      'restore from a peer': { peers: `http://127.0.0.1:${peerPort}`, peerSecretPath: secretPath },
+    };
   }, 60_000);
+  afterEach(() => rmSync(disk, { recursive: true, force: true }));
   afterAll(async () => {
     await living.end();
-    await daemon.dispose();
-    rmSync(models, { recursive: true, force: true });
+    await Promise.all([daemon.dispose(), peer.dispose()]);
+    for (const folder of [models, disk]) rmSync(folder, { recursive: true, force: true });
   });
 
   const lease = () => daemon.client.lease({ source: fileSource(other.path), instance: VICTIM });
+
+  const collect = async (): Promise<void> => {
+    (await lease()).release();
+    await until(async () => (await daemon.operator.leases()).length === 0, 10_000, 'the lease has ended');
+    await daemon.operator.collect();
+  };
 
   /** Every scenario on the way to its point: the daemon may die at any call. */
   const carryOut: Record<Exclude<Scenario, 'start'>, () => Promise<unknown>> = {
@@ -97,11 +153,10 @@ describe('tensor daemon: killed at every fault point', () => {
       await lease();
       await daemon.operator.releaseInstance(VICTIM);
     },
-    collect: async () => {
-      (await lease()).release();
-      await until(async () => (await daemon.operator.leases()).length === 0, 10_000, 'the lease has ended');
-      await daemon.operator.collect();
-    },
+    collect,
+    demote: collect,
+    restore: lease,
+    'restore from a peer': lease,
   };
 
   it('has a scenario for each fault point of the code, and no other', () => {
@@ -114,10 +169,16 @@ describe('tensor daemon: killed at every fault point', () => {
     expect(Object.keys(SCENARIOS).sort()).toEqual([...FAULT_POINTS].sort());
   });
 
-  it.each(FAULT_POINTS)(
-    'at %s: nothing torn, lost or left, and a living instance goes on',
-    async (point) => {
-      const scenario = SCENARIOS[point];
+  const cases = [...FAULT_POINTS.map((point): [string, Scenario] => [point, SCENARIOS[point]]), ...OTHER_WAYS];
+  it.each(cases)(
+    'at %s, in %s: nothing torn, lost or left, and a living instance goes on',
+    async (point, scenario) => {
+      config = { modelRoots: models, ...configs[scenario] };
+      if (scenario === 'restore') {
+        await daemon.start(config);
+        await collect();
+        await daemon.end();
+      }
       const start = daemon.start({ ...config, faultPoint: point });
       if (scenario === 'start') {
         await expect(start).rejects.toThrow(/ended with SIGKILL/);
@@ -130,6 +191,7 @@ describe('tensor daemon: killed at every fault point', () => {
 
       await daemon.start(config);
       expect(storeFaults(daemon.store)).toEqual([]);
+      if (existsSync(disk)) expect(storeFaults(disk)).toEqual([]);
       expect(daemon.files('tensors')).toEqual(expect.arrayContaining(baseline));
       expect(daemon.files('views')).toContain(LIVING);
       expect(await living.run()).toEqual(answers);
@@ -146,6 +208,10 @@ describe('tensor daemon: killed at every fault point', () => {
       expect(new Set(daemon.links().values())).toEqual(new Set([2]));
       expect(daemon.files('views')).toEqual([LIVING]);
       expect(daemon.files('instances')).toEqual([`${LIVING}.json`]);
+      if (existsSync(disk)) {
+        expect(storeFaults(disk)).toEqual([]);
+        expect(readdirSync(join(disk, 'models'))).toHaveLength(1);
+      }
       await daemon.end();
       // A daemon that is stopped in order leaves to the next one what living instances hold.
       expect(existsSync(join(daemon.store, 'views', view))).toBe(true);

@@ -124,6 +124,19 @@ describe('tensor daemon: disk tier', () => {
     expect(kept()).toHaveLength(1);
   }, 60_000);
 
+  it('has back, checked byte by byte, what is shared in one namespace only', async () => {
+    const instance = 'instance-one-00000';
+    await daemon.start({ ...config, diskVerify: 'sha256', sharing: 'namespace' });
+    await daemon.operator.registerInstance(instance, { namespace: 'guest' });
+    const scoped = (): Promise<Lease> => daemon.client.lease({ source: fileSource(model(0).path), instance });
+    (await scoped()).release();
+    await until(async () => (await daemon.operator.totals()).leases === 0);
+    await daemon.operator.collect();
+    expect(daemon.files('tensors')).toEqual([]);
+    (await scoped()).release();
+    await expectSaid({ 'model ingested': 1, 'model restored': 1, 'model not restored': 0 });
+  }, 60_000);
+
   it('keeps the disk within its budget, and forgets what can never fit', async () => {
     await daemon.start({ ...config, diskBytesMax: '8m' });
     await demote(0);

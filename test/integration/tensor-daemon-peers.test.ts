@@ -1,26 +1,19 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
-import { createServer } from 'node:net';
-import { once } from 'node:events';
 import { join } from 'node:path';
-import { type BuiltModel, buildModel, perceptron } from '@tetris/bench';
-import type { Lease } from '@tetris/common';
+import { type BuiltModel, buildModel, freePort, perceptron } from '@tetris/bench';
+import { startRedis } from '@tetris/bench/servers';
+import { createLogger, type Lease } from '@tetris/common';
+import { RedisRegistry } from '@tetris/common/redis';
+import { PeerDirectory } from '@tetris/invoker-extension';
 import { fileSource, TestDaemon, tmpfsFolder } from '../support/daemon';
 import { infer } from '../support/infer';
+import { invokerStatus } from '../support/registry-contract';
 import { TamperingProxy } from '../support/tampering-proxy';
 import { until } from '../support/until';
 
 const SECRET = 'a secret of some length';
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 describe('tensor daemon: peers', () => {
   const folder = tmpfsFolder('tetris-peers-test-');
@@ -262,6 +255,87 @@ describe('tensor daemon: peers', () => {
           },
         ),
       ).toThrow();
+    } finally {
+      await server.dispose();
+    }
+  }, 60_000);
+
+  it('finds a peer through the registry, forgets it with its node, and needs no registry itself', async () => {
+    const redis = await startRedis();
+    const log = createLogger('test', 'silent');
+    const [there, here] = [new RedisRegistry({ url: redis.url }, log), new RedisRegistry({ url: redis.url }, log)];
+    const directory = new PeerDirectory({
+      daemon: two.operator,
+      registry: here,
+      node: 'node-2',
+      log,
+      nowMs: Date.now,
+      intervalMs: 200,
+    });
+    try {
+      await startTwo('');
+      await there.publishStatus(invokerStatus(1, { peer: `http://127.0.0.1:${port}` }));
+      await directory.start();
+      await directory.tell();
+      const held = await lease(two);
+      await expectSaid({ 'model ingested': 0, 'model restored': 1 });
+      held.release();
+      await until(async () => (await two.operator.totals()).leases === 0);
+      await two.operator.collect();
+      // Its node has said nothing for three rounds.
+      await new Promise((resolve) => setTimeout(resolve, 700));
+      await directory.tell();
+      (await lease(two)).release();
+      await expectSaid({ 'model ingested': 1, 'model restored': 1 });
+    } finally {
+      directory.stop();
+      await Promise.all([there.close(), here.close()]);
+      await redis.stop();
+    }
+  }, 60_000);
+
+  it('bad call: peers that are no URLs, or that nothing is there to know by, are not taken', async () => {
+    await startTwo('');
+    await expect(two.operator.setPeers(['https://127.0.0.1:1'])).rejects.toMatchObject({ code: 'ERR_BAD_REQUEST' });
+    await expect(two.operator.setPeers(['peer'])).rejects.toMatchObject({ code: 'ERR_BAD_REQUEST' });
+    await two.end();
+    await two.start({ modelRoots: folder });
+    await expect(two.operator.setPeers(['http://127.0.0.1:1'])).rejects.toThrow(/peerSecretPath/);
+  }, 60_000);
+
+  it('has the tensors of a namespace from a peer, in its scope only, and never those of one instance', async () => {
+    const [instanceOne, instanceTwo, stranger] = ['instance-one-00000', 'instance-two-00000', 'instance-other-0000'];
+    const lease = (daemon: TestDaemon, instance: string): Promise<Lease> =>
+      daemon.client.lease({ source: fileSource(model.path), name: model.name, instance });
+    const server = new TestDaemon();
+    const serverPort = await freePort();
+    try {
+      await server.start({
+        modelRoots: folder,
+        peerListen: `127.0.0.1:${serverPort}`,
+        peerSecretPath: secretPath,
+        sharing: 'namespace',
+      });
+      await server.operator.registerInstance(instanceOne, { namespace: 'guest' });
+      const first = await lease(server, instanceOne);
+      await startTwo(`http://127.0.0.1:${serverPort}`, { sharing: 'namespace' });
+      await two.operator.registerInstance(instanceTwo, { namespace: 'guest' });
+      const second = await lease(two, instanceTwo);
+      await expectSaid({ 'model ingested': 0, 'model restored': 1 });
+      expect(second.modelKey).toBe(first.modelKey);
+      await two.operator.registerInstance(stranger, { namespace: 'other' });
+      (await lease(two, stranger)).release();
+      await expectSaid({ 'model ingested': 1, 'model restored': 1 });
+      await two.end();
+      await two.start({
+        modelRoots: folder,
+        peers: proxyUrl,
+        peerSecretPath: secretPath,
+        sharing: 'off',
+      });
+      (await lease(two, stranger)).release();
+      expect(proxy.paths).toEqual([]);
+      [first, second].forEach((held) => held.release());
     } finally {
       await server.dispose();
     }

@@ -104,6 +104,11 @@ export class DaemonOperator {
     return call(this.#socketPath, { method: 'DELETE', path: `/v1/instances/${token}` });
   }
 
+  /** Tells the daemon where those of other nodes are. @throws PluginError `ERR_BAD_REQUEST` where it knows nothing to know them by */
+  setPeers(peers: string[]): Promise<void> {
+    return call(this.#socketPath, { method: 'PUT', path: '/v1/peers', body: JSON.stringify({ peers }) });
+  }
+
   inventory(since?: number): Promise<InventoryReply> {
     return call(this.#socketPath, {
       method: 'GET',

@@ -17,6 +17,7 @@
  * | operator | `GET /v1/instances/:token` | 200 {@link InstanceView} |
  * | operator | `GET /v1/instances` | 200 list of {@link InstanceView} |
  * | operator | `DELETE /v1/instances/:token` | 204, also when unknown: releases every view of the instance |
+ * | operator | `PUT /v1/peers` {@link PeerList} | 204: daemons of other nodes that may be asked for models, beside the configured ones |
  * | operator | `GET /v1/inventory?since=N` | 200 {@link InventoryReply} |
  * | operator | `GET /v1/tensors`, `/v1/models`, `/v1/leases`, `/v1/totals` | 200 lists and {@link StoreTotals} |
  * | operator | `POST /v1/collect` | 200 {@link CollectReply}: drop what is unreferenced, now |
@@ -118,6 +119,13 @@ export interface DaemonHealth {
 
 export const InstanceRegistrationSchema = z.object({ namespace: z.string().max(256) });
 export type InstanceRegistration = z.infer<typeof InstanceRegistrationSchema>;
+
+/** Most daemons that can be named to another. */
+const PEERS_MAX = 4096;
+
+/** All of them, each by its URL; what was said before is forgotten. */
+export const PeerListSchema = z.object({ peers: z.array(z.string().max(1024)).max(PEERS_MAX) });
+export type PeerList = z.infer<typeof PeerListSchema>;
 
 /** What an instance holds. */
 export interface InstanceView {

@@ -56,6 +56,8 @@ export interface InvokerStatus {
   warm: WarmInstance[];
   /** Finishing its work and taking no more. */
   draining: boolean;
+  /** URL at which daemons of other nodes fetch tensors from this node's. Absent: they cannot. */
+  peer?: string;
 }
 
 /** The tensors an action needs, known once any node has loaded it. */

@@ -11,6 +11,7 @@ import type { Model } from '../store/catalog';
 import { GRAPH_FILE } from '../store/layout';
 import { type Manifest, STORE_FORMAT } from '../store/manifest';
 import type { Store } from '../store/store';
+import type { WantedModel } from '../tiers/tier';
 import { bytesIn, withRoom } from './growth';
 import { optimizeInChild } from './optimize';
 import { publishInThread } from './publish';
@@ -35,7 +36,7 @@ export interface IngestParts {
   sandbox: Sandbox;
   metrics: Pick<DaemonMetrics, 'ingestSeconds'>;
   /** Brings a model back from where it costs less than an ingest; undefined where it is nowhere. */
-  restore?: (modelKey: string, tell: IngestListener, signal: AbortSignal) => Promise<Model | undefined>;
+  restore?: (wanted: WantedModel, tell: IngestListener, signal: AbortSignal) => Promise<Model | undefined>;
   log: Logger;
 }
 
@@ -120,7 +121,11 @@ export class Ingest {
   }
 
   async #obtain(request: IngestRequest, tell: IngestListener, signal: AbortSignal): Promise<Model> {
-    const restored = await this.#parts.restore?.(request.modelKey, tell, signal);
+    const restored = await this.#parts.restore?.(
+      { modelKey: request.modelKey, scope: request.tenant.scope },
+      tell,
+      signal,
+    );
     return restored ?? this.#slots.run(() => this.#run(request, tell, signal));
   }
 
@@ -185,6 +190,7 @@ export class Ingest {
         modelKey,
         name,
         source: files.sha256,
+        ...(tenant.scope !== '' && { scope: tenant.scope }),
         ingestMs,
         graphBytes,
         tensors,

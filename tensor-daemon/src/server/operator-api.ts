@@ -4,6 +4,8 @@ import {
   InstanceTokenSchema,
   type LeaseRow,
   type ModelRow,
+  PeerListSchema,
+  PluginError,
   type StoreTotals,
   type TensorRow,
 } from '@tetris/common';
@@ -15,6 +17,7 @@ import type { LeaseTable } from '../leases/lease-table';
 import type { Reclaimer } from '../reclaim/reclaimer';
 import type { Model } from '../store/catalog';
 import type { Store } from '../store/store';
+import type { PeerTier } from '../tiers/peer-tier';
 import { parseBody } from './http';
 
 export interface OperatorParts {
@@ -23,6 +26,8 @@ export interface OperatorParts {
   store: Store;
   reclaimer: Reclaimer;
   registry: Registry;
+  /** Undefined where there is nothing by which peers could know each other. */
+  peers: PeerTier | undefined;
 }
 
 const TokenParams = z.object({ token: InstanceTokenSchema });
@@ -43,6 +48,14 @@ export function addOperatorApi(app: FastifyInstance, parts: OperatorParts): void
     return reply.status(204).send();
   });
 
+  app.put('/v1/peers', async (request, reply) => {
+    const list = parseBody(PeerListSchema, request.body);
+    if (parts.peers === undefined) {
+      throw new PluginError('ERR_BAD_REQUEST', 'peers need peerSecretPath, or certificates for mutual TLS');
+    }
+    parts.peers.setPeers(list.peers);
+    return reply.status(204).send();
+  });
   app.get('/v1/inventory', async (request) => {
     return store.catalog.inventory(parseBody(InventoryQuery, request.query).since);
   });
@@ -87,7 +100,7 @@ function leaseRows({ table }: OperatorParts): LeaseRow[] {
 }
 
 /** Totals of the store: what is there once, and what it would be if every lease had its own. */
-export function totals({ store, table, reclaimer }: Omit<OperatorParts, 'leases' | 'registry'>): StoreTotals {
+export function totals({ store, table, reclaimer }: Omit<OperatorParts, 'leases' | 'registry' | 'peers'>): StoreTotals {
   const { catalog } = store;
   const used = [...catalog.models()].filter(({ modelKey }) => table.modelUses(modelKey) > 0);
   const leased = new Set(used.flatMap(({ tensors }) => tensors));

@@ -18,6 +18,8 @@ export const ManifestSchema = z.object({
   name: z.string(),
   /** SHA-256 of the model as it came. */
   source: DigestSchema,
+  /** Among whom it is shared, which enters the names of its tensors; absent: all. */
+  scope: z.string().optional(),
   /** Cost of making it again. */
   ingestMs: z.number().min(0),
   graphBytes: count,

@@ -2,6 +2,7 @@ import { constants, mkdirSync } from 'node:fs';
 import { copyFile, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isPluginError, type Logger } from '@tetris/common';
+import { faultPoint } from '../fault';
 import type { DaemonMetrics } from '../metrics';
 import { Reclaimer } from '../reclaim/reclaimer';
 import { hashFile } from '../sources/hash-file';
@@ -13,9 +14,9 @@ import { Store } from '../store/store';
 import { pinPresent } from './pins';
 import { RefutedError } from './receive';
 import { openCopy } from './stored-copy';
-import type { CopyManifest, ModelCopy, Tier, WantedFile } from './tier';
+import type { CopyManifest, ModelCopy, Tier, WantedFile, WantedModel } from './tier';
 
-/** Files read at a time on the way back: one to hash while the disk reads the other. */
+/** Files read at a time on the way back: as many as a small machine has cores. */
 const PARALLELISM = 2;
 
 export interface DiskTierOptions {
@@ -94,7 +95,7 @@ export class DiskTier implements Tier {
     }
   }
 
-  async *copies(modelKey: string): AsyncIterable<ModelCopy> {
+  async *copies({ modelKey }: WantedModel): AsyncIterable<ModelCopy> {
     const copy = openCopy(this.#store.layout, modelKey);
     if (copy === undefined || this.#store.catalog.model(modelKey) === undefined) return;
     this.#reclaimer.used(modelKey);
@@ -102,7 +103,7 @@ export class DiskTier implements Tier {
     yield {
       from: 'disk',
       manifest: copy.manifest,
-      read: async (file, offset) => copy.read(file, offset),
+      origin: (file) => ({ kind: 'file', path: copy.pathOf(file) }),
       ...(this.#verify === 'size' && {
         clone: (file, path, sync) => cloneFile(copy.pathOf(file), file.bytes, path, sync),
       }),
@@ -116,14 +117,20 @@ export class DiskTier implements Tier {
     const manifest = readManifest(join(from.model(modelKey), MANIFEST_FILE));
     if (manifest === undefined) throw new Error(`the manifest of ${modelKey} is gone`);
     const scratch = this.#store.newScratch();
+    faultPoint('demote:begun');
     const [folder, pins] = [join(scratch.path, 'model'), join(scratch.path, 'pins')];
     try {
       mkdirSync(folder);
       const missing = await pinPresent(this.#store.layout, pins, tensors);
+      faultPoint('demote:pinned');
       const room = await this.#reclaimer.reserve(missing.reduce((sum, { bytes }) => sum + bytes, graphBytes));
       try {
-        for (const { sha256 } of missing) await copySynced(from.tensor(sha256), join(pins, sha256));
+        for (const { sha256 } of missing) {
+          await copySynced(from.tensor(sha256), join(pins, sha256));
+          faultPoint('demote:tensor');
+        }
         const graphSha256 = await copySynced(join(from.model(modelKey), GRAPH_FILE), join(folder, GRAPH_FILE), true);
+        faultPoint('demote:graph');
         room.release();
         const kept: CopyManifest = { ...manifest, graphSha256 };
         this.#store.publishModel(folder, pins, kept);

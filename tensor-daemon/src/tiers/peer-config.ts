@@ -5,6 +5,7 @@ import { errorMessage, PluginError } from '@tetris/common';
 export interface PeerConfig {
   peerListen: string;
   peers: readonly string[];
+  peersAskedMax: number;
   peerSecretPath: string;
   peerTlsCertPath: string;
   peerTlsKeyPath: string;
@@ -28,20 +29,19 @@ const SECRET_CHARS_MIN = 16;
 
 /**
  * Reads secret and certificates.
- * @returns undefined where no peers are configured
+ * @returns undefined where nothing is configured
  * @throws PluginError `ERR_CONFIG_INVALID` where there are peers and nothing to know them by
  */
 export function readPeerCredentials(config: PeerConfig): PeerCredentials | undefined {
   const { peerListen, peers, peerSecretPath, peerTlsCertPath, peerTlsKeyPath, peerTlsCaPath } = config;
-  if (peerListen === '' && peers.length === 0) return undefined;
   const tlsPaths = [peerTlsCertPath, peerTlsKeyPath, peerTlsCaPath];
   const hasTls = tlsPaths.some((path) => path !== '');
+  if (peerListen === '' && peers.length === 0 && peerSecretPath === '' && !hasTls) return undefined;
   if (hasTls && tlsPaths.includes(''))
     throw invalid('mutual TLS needs peerTlsCertPath, peerTlsKeyPath and peerTlsCaPath');
   if (!hasTls && peerSecretPath === '') throw invalid('peers need peerSecretPath, or certificates for mutual TLS');
-  const scheme = hasTls ? 'https:' : 'http:';
   for (const peer of peers) {
-    if (!URL.canParse(peer) || new URL(peer).protocol !== scheme) throw invalid(`peer '${peer}' is no ${scheme}// URL`);
+    if (!isPeerUrl(peer, hasTls)) throw invalid(`peer '${peer}' is no ${hasTls ? 'https' : 'http'}:// URL`);
   }
   const secret = peerSecretPath === '' ? undefined : read(peerSecretPath).toString('utf8').trim();
   if (secret !== undefined && secret.length < SECRET_CHARS_MIN) {
@@ -51,6 +51,11 @@ export function readPeerCredentials(config: PeerConfig): PeerCredentials | undef
     ...(secret !== undefined && { secret }),
     ...(hasTls && { tls: { cert: read(peerTlsCertPath), key: read(peerTlsKeyPath), ca: read(peerTlsCaPath) } }),
   };
+}
+
+/** Whether a peer can be spoken to as this daemon speaks. */
+export function isPeerUrl(text: string, tls: boolean): boolean {
+  return URL.canParse(text) && new URL(text).protocol === (tls ? 'https:' : 'http:');
 }
 
 /** `host:port` of an address to listen at. @throws PluginError `ERR_CONFIG_INVALID` */

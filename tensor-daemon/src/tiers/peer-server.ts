@@ -1,10 +1,9 @@
-import { createReadStream } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { createServer as createHttp, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createHttps } from 'node:https';
 import { type AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { errorMessage, type Logger, PluginError } from '@tetris/common';
 import { hashFile } from '../sources/hash-file';
 import { hasCode } from '../store/files';
@@ -12,13 +11,14 @@ import { GRAPH_FILE, MANIFEST_FILE, type StoreLayout } from '../store/layout';
 import { readManifest } from '../store/manifest';
 import { checkRequest, SIGNATURE_HEADER, signAnswer } from './peer-auth';
 import { parseListen, type PeerConfig, type PeerCredentials } from './peer-config';
-import { type Bandwidth, throttled } from './rate-limit';
+import { type Bandwidth, monotonicMs } from './rate-limit';
 import type { CopyManifest } from './tier';
 
 /** Time for a request's headers to arrive. */
 const HEADERS_TIMEOUT_MS = 10_000;
 
-const CHUNK_BYTES = 256 * 1024;
+/** Bytes read and sent at a time, at most. */
+const CHUNK_BYTES = 1024 * 1024;
 
 const ROUTE = /^\/v1\/(models|tensors|graphs)\/([0-9a-f]{64})$/;
 const RANGE = /^bytes=(\d+)-$/;
@@ -87,14 +87,15 @@ export async function startPeerServer(
   ): Promise<void> {
     // Once open, the file can be read to its end even if it leaves the store.
     const file = await openFirst(layouts.map(pathIn));
-    const { size } = await file.stat();
-    if (offset > size) {
+    try {
+      const { size } = await file.stat();
+      if (offset > size) return void response.writeHead(416).end();
+      response.writeHead(offset > 0 ? 206 : 200, { 'content-length': size - offset });
+      await sendFrom(file, offset, response, bandwidth);
+      response.end();
+    } finally {
       await file.close();
-      return void response.writeHead(416).end();
     }
-    response.writeHead(offset > 0 ? 206 : 200, { 'content-length': size - offset });
-    const bytes = createReadStream('', { fd: file, start: offset, highWaterMark: CHUNK_BYTES });
-    await pipeline(throttled(bytes as AsyncIterable<Buffer>, bandwidth), response);
   }
 
   const server =
@@ -113,6 +114,38 @@ export async function startPeerServer(
         server.closeAllConnections();
       }),
   };
+}
+
+/** Sends a file from an offset on, through one buffer: a fresh one for each read costs as much as the read. */
+async function sendFrom(
+  file: FileHandle,
+  offset: number,
+  response: ServerResponse,
+  bandwidth: Bandwidth,
+): Promise<void> {
+  const buffer = Buffer.allocUnsafeSlow(bandwidth.pieceBytes(CHUNK_BYTES));
+  for (let at = offset; ;) {
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, at);
+    if (bytesRead === 0) return;
+    const waitMs = bandwidth.book(bytesRead, monotonicMs());
+    if (waitMs > 0) await delay(waitMs);
+    await written(response, buffer.subarray(0, bytesRead));
+    at += bytesRead;
+  }
+}
+
+/** Resolves when the system has taken the bytes. */
+function written(response: ServerResponse, bytes: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const closed = (): void => reject(new Error('the peer has gone'));
+    if (response.destroyed) return closed();
+    response.once('close', closed);
+    response.write(bytes, (error) => {
+      response.removeListener('close', closed);
+      if (error) reject(error);
+      else resolve();
+    });
+  });
 }
 
 function graphPath(layout: StoreLayout, modelKey: string): string {

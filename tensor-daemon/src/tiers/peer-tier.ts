@@ -1,12 +1,15 @@
+import { randomInt } from 'node:crypto';
 import { type IncomingMessage, request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import { errorMessage, type Logger } from '@tetris/common';
+import { errorMessage, type Logger, PluginError } from '@tetris/common';
 import type { DaemonMetrics } from '../metrics';
 import { ManifestSchema } from '../store/manifest';
+import { isOfOneInstance } from '../tenant';
 import { checkAnswer, SIGNATURE_HEADER, signRequest } from './peer-auth';
-import type { PeerConfig, PeerCredentials } from './peer-config';
-import { type Bandwidth, throttled } from './rate-limit';
-import type { CopyManifest, ModelCopy, Tier } from './tier';
+import { isPeerUrl, type PeerConfig, type PeerCredentials } from './peer-config';
+import type { PeerAccess } from './fetch-job';
+import type { Bandwidth } from './rate-limit';
+import type { CopyManifest, ModelCopy, Tier, WantedModel } from './tier';
 
 /** Largest manifest taken from a peer. */
 const MANIFEST_BYTES_MAX = 32 * 1024 * 1024;
@@ -29,22 +32,53 @@ export interface PeerLimits {
 export class PeerTier implements Tier {
   readonly name = 'peer';
   readonly parallelism: number;
+  readonly access: PeerAccess;
   readonly #config: PeerConfig & PeerLimits;
   readonly #parts: PeerTierParts;
+  #told: readonly string[] = [];
   readonly #droppedUntilMs = new Map<string, number>();
 
   constructor(config: PeerConfig & PeerLimits, parts: PeerTierParts) {
+    const { credentials, bandwidth } = parts;
+    const { bytesPerSecond, clock } = bandwidth;
     this.parallelism = config.peerParallelism;
+    this.access = { credentials, timeoutMs: config.peerTimeoutMs, bytesPerSecond, clock };
     this.#config = config;
     this.#parts = parts;
   }
 
-  /** Asks all peers at once; hands out those that have the model in the order in which they answer. */
-  async *copies(modelKey: string, signal: AbortSignal): AsyncIterable<ModelCopy> {
-    const { now } = this.#parts;
-    const asked = this.#config.peers
-      .filter((peer) => (this.#droppedUntilMs.get(peer) ?? 0) <= now())
-      .map((peer) => this.#ask(peer, modelKey, signal));
+  /** Peers beside the configured ones; what was said before is forgotten. @throws PluginError `ERR_BAD_REQUEST` */
+  setPeers(peers: readonly string[]): void {
+    const { tls } = this.#parts.credentials;
+    const wrong = peers.find((peer) => !isPeerUrl(peer, tls !== undefined));
+    if (wrong !== undefined) throw new PluginError('ERR_BAD_REQUEST', `'${wrong}' is no URL of a peer`);
+    this.#told = peers;
+    for (const peer of this.#droppedUntilMs.keys()) if (!this.#all().includes(peer)) this.#droppedUntilMs.delete(peer);
+  }
+
+  #all(): string[] {
+    return [...new Set([...this.#config.peers, ...this.#told])];
+  }
+
+  /** Configured ones first, then any of the others, as many as may be asked. */
+  #askable(): string[] {
+    const { peers, peersAskedMax } = this.#config;
+    const now = this.#parts.now();
+    const askable = this.#all().filter((peer) => (this.#droppedUntilMs.get(peer) ?? 0) <= now);
+    const [own, others] = [
+      askable.filter((peer) => peers.includes(peer)),
+      askable.filter((peer) => !peers.includes(peer)),
+    ];
+    return [...own, ...shuffled(others)].slice(0, peersAskedMax);
+  }
+
+  /**
+   * Asks all peers at once; hands out those that have the model in the order in which they answer. Asks nobody for what
+   * is one instance's own, as there is only one.
+   */
+  async *copies({ modelKey, scope }: WantedModel, signal: AbortSignal): AsyncIterable<ModelCopy> {
+    if (isOfOneInstance(scope)) return;
+    const asked = this.#askable().map((peer) => this.#ask(peer, modelKey, signal));
     const waiting = new Map(asked.map((answer, index) => [index, answer.then((copy) => ({ index, copy }))]));
     while (waiting.size > 0) {
       const { index, copy } = await Promise.race(waiting.values());
@@ -60,14 +94,8 @@ export class PeerTier implements Tier {
       return {
         from: peer,
         manifest,
-        read: async ({ kind, sha256 }, offset, until) => {
-          const path = kind === 'graph' ? `/v1/graphs/${modelKey}` : `/v1/tensors/${sha256}`;
-          const { reply } = await this.#get(peer, path, offset, until);
-          if (reply.statusCode !== (offset > 0 ? 206 : 200)) {
-            reply.destroy();
-            throw new Error(`it answers with status ${reply.statusCode}`);
-          }
-          return throttled(reply, this.#parts.bandwidth, until);
+        origin: ({ kind, sha256 }) => {
+          return { kind: 'peer', peer, path: kind === 'graph' ? `/v1/graphs/${modelKey}` : `/v1/tensors/${sha256}` };
         },
         refuted: ({ kind, sha256 }) => this.#drop(peer, 'refuted', `other bytes than ${kind} ${sha256}`),
         close: () => undefined,
@@ -81,7 +109,7 @@ export class PeerTier implements Tier {
   /** @returns undefined where the peer has not got the model */
   async #manifest(peer: string, modelKey: string, signal: AbortSignal): Promise<CopyManifest | undefined> {
     const { secret } = this.#parts.credentials;
-    const { reply, nonce } = await this.#get(peer, `/v1/models/${modelKey}`, 0, signal);
+    const { reply, nonce } = await this.#get(peer, `/v1/models/${modelKey}`, signal);
     const chunks: Buffer[] = [];
     let bytes = 0;
     for await (const chunk of reply as AsyncIterable<Buffer>) {
@@ -117,20 +145,21 @@ export class PeerTier implements Tier {
     log.warn({ peer, reason, detail }, 'peer dropped');
   }
 
-  #get(
-    peer: string,
-    path: string,
-    offset: number,
-    signal: AbortSignal,
-  ): Promise<{ reply: IncomingMessage; nonce: string }> {
+  #get(peer: string, path: string, signal: AbortSignal): Promise<{ reply: IncomingMessage; nonce: string }> {
     const { peerTimeoutMs } = this.#config;
     const { secret, tls } = this.#parts.credentials;
-    const range = offset > 0 ? `bytes=${offset}-` : '';
-    const signed = secret === undefined ? undefined : signRequest(secret, { method: 'GET', path, range }, Date.now());
-    const headers = { ...(range !== '' && { range }), ...(signed && { [SIGNATURE_HEADER]: signed.header }) };
+    const wanted = { method: 'GET', path, range: '' };
+    const signed = secret === undefined ? undefined : signRequest(secret, wanted, Date.now());
+    const headers = signed && { [SIGNATURE_HEADER]: signed.header };
     const open = tls === undefined ? httpRequest : httpsRequest;
     return new Promise((resolve, reject) => {
-      const request = open(new URL(path, peer), { headers, agent: false, signal, timeout: peerTimeoutMs, ...tls });
+      const request = open(new URL(path, peer), {
+        ...(headers && { headers }),
+        agent: false,
+        signal,
+        timeout: peerTimeoutMs,
+        ...tls,
+      });
       request.once('response', (reply) => resolve({ reply, nonce: signed?.nonce ?? '' }));
       request.once('timeout', () => request.destroy(new Error(`nothing came for ${peerTimeoutMs} ms`)));
       request.on('error', reject);
@@ -141,6 +170,11 @@ export class PeerTier implements Tier {
 
 /** A peer that says what is not so. */
 class LiarError extends Error {}
+
+function shuffled<T>(items: readonly T[]): T[] {
+  const order = items.map((item) => ({ item, rank: randomInt(2 ** 32) }));
+  return order.sort((one, other) => one.rank - other.rank).map(({ item }) => item);
+}
 
 function parseJson(text: string): unknown {
   try {

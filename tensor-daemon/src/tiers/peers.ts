@@ -16,6 +16,7 @@ export interface PeersParts {
 
 /** This daemon among its peers: what it asks of them, and the end of what it serves to them. */
 export interface Peers {
+  /** Undefined where there is nothing by which peers could know each other. */
   readonly tier: PeerTier | undefined;
   close(): Promise<void>;
 }
@@ -33,10 +34,7 @@ export async function openPeers(
     config.peerListen === ''
       ? undefined
       : await startPeerServer(config, { layouts, credentials, bandwidth: bandwidth(), log });
-  const tier =
-    config.peers.length === 0
-      ? undefined
-      : new PeerTier(config, { credentials, bandwidth: bandwidth(), metrics, log, now: Date.now });
+  const tier = new PeerTier(config, { credentials, bandwidth: bandwidth(), metrics, log, now: Date.now });
   if (server !== undefined) log.info({ port: server.port, tls: credentials.tls !== undefined }, 'serving peers');
   return { tier, close: async () => server?.close() };
 }

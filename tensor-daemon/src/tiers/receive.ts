@@ -1,15 +1,16 @@
+import { closeSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs';
 import { createHash } from 'node:crypto';
-import { type FileHandle, open } from 'node:fs/promises';
 import { PluginError } from '@tetris/common/errors';
-import type { ModelCopy, WantedFile } from './tier';
+import { faultPoint } from '../fault';
+import type { FetchJob } from './fetch-job';
 
 /** How often one file's transfer may break and go on where it was. */
 const RESUMES_MAX = 3;
 
 const PUBLISHED_MODE = 0o444;
 
-/** Bytes gathered before they are written: a socket brings them in pieces too small for a write each. */
-const WRITE_BYTES = 1024 * 1024;
+/** Bytes of a file read at a time. */
+const READ_BYTES = 1024 * 1024;
 
 /** Bytes that are not what they were said to be. */
 export class RefutedError extends PluginError {
@@ -18,79 +19,98 @@ export class RefutedError extends PluginError {
   }
 }
 
+/** Gives the bytes of a file from `offset` on, each chunk valid during the call only. */
+export type Read = (offset: number, sink: Pick<Receiver, 'begin' | 'take'>) => Promise<void>;
+
 /**
- * Writes a file of a copy to a new path and checks it on the way: size and SHA-256. A transfer that breaks goes on where
- * it broke. What stands at the path after a failure is nothing.
+ * Writes a file to a new path and checks it on the way: size and SHA-256. A transfer that breaks goes on where it broke.
+ * What stands at the path after a failure is nothing.
  *
  * @throws RefutedError where too many, too few for good, or other bytes came
  */
-export async function receive(
-  copy: ModelCopy,
-  wanted: WantedFile,
-  path: string,
-  { sync, signal, onBytes }: { sync: boolean; signal: AbortSignal; onBytes: (bytes: number) => void },
-): Promise<void> {
-  const file = await open(path, 'wx', PUBLISHED_MODE);
-  const hash = createHash('sha256');
-  let done = 0;
-  const readOn = async (): Promise<void> => {
-    const gathered = new Gathered(file);
-    try {
-      for await (const chunk of await copy.read(wanted, done, signal)) {
-        signal.throwIfAborted();
-        if (done + chunk.length > wanted.bytes) throw new RefutedError(`more than ${wanted.bytes} bytes came`);
-        hash.update(chunk);
-        await gathered.add(chunk);
-        done += chunk.length;
-        onBytes(chunk.length);
-      }
-    } finally {
-      await gathered.flush();
-    }
-    if (done < wanted.bytes) throw new Error(`it ended after ${done} of ${wanted.bytes} bytes`);
-  };
+export async function receive(job: FetchJob, read: Read, onBytes: (bytes: number) => void): Promise<void> {
+  const receiver = new Receiver(job, onBytes);
   try {
-    for (let resumes = 0; done < wanted.bytes; resumes++) {
-      const before = done;
+    for (let resumes = 0; ; resumes++) {
+      const before = receiver.done;
       try {
-        await readOn();
+        await read(before, receiver);
+        if (receiver.done < job.bytes) throw new Error(`it ended after ${receiver.done} of ${job.bytes} bytes`);
+        break;
       } catch (error) {
         // Whoever makes no progress will make none.
-        if (error instanceof RefutedError || signal.aborted || resumes >= RESUMES_MAX || done === before) throw error;
+        if (error instanceof RefutedError || resumes >= RESUMES_MAX || receiver.done === before) throw error;
       }
     }
-    const sha256 = hash.digest('hex');
-    if (sha256 !== wanted.sha256) throw new RefutedError(`${wanted.kind} ${wanted.sha256} has the digest ${sha256}`);
-    if (sync) await file.sync();
+    receiver.finish();
   } finally {
-    await file.close();
+    receiver.close();
   }
 }
 
-/** Chunks on their way into a file. */
-class Gathered {
-  readonly #file: FileHandle;
-  #chunks: Uint8Array[] = [];
-  #bytes = 0;
+/** A file on its way in. */
+class Receiver {
+  readonly #job: FetchJob;
+  readonly #onBytes: (bytes: number) => void;
+  readonly #file: number;
+  readonly #hash = createHash('sha256');
+  #done = 0;
 
-  constructor(file: FileHandle) {
-    this.#file = file;
+  constructor(job: FetchJob, onBytes: (bytes: number) => void) {
+    this.#job = job;
+    this.#onBytes = onBytes;
+    this.#file = openSync(job.to, 'wx', PUBLISHED_MODE);
+    if (job.scope !== '') this.#hash.update(`${job.scope}\0`);
+    faultPoint('fetch:opened');
   }
 
-  async add(chunk: Uint8Array): Promise<void> {
-    this.#chunks.push(chunk);
-    this.#bytes += chunk.length;
-    if (this.#bytes >= WRITE_BYTES) await this.flush();
+  /** Bytes that are in. */
+  get done(): number {
+    return this.#done;
   }
 
-  async flush(): Promise<void> {
-    const chunks = this.#chunks;
-    const bytes = this.#bytes;
-    this.#chunks = [];
-    this.#bytes = 0;
-    if (bytes === 0) return;
-    const { bytesWritten } = await this.#file.writev(chunks);
-    // The rest of a short write, which a full file system answers with an error.
-    if (bytesWritten < bytes) await this.#file.writeFile(Buffer.concat(chunks).subarray(bytesWritten));
+  /** So many are to come. @throws RefutedError where they are not as many as are missing */
+  readonly begin = (bytes: number): void => {
+    const missing = this.#job.bytes - this.#done;
+    if (bytes !== missing) throw new RefutedError(`${bytes} bytes are offered, ${missing} are missing`);
+  };
+
+  /** @throws RefutedError where they are too many */
+  readonly take = (chunk: Uint8Array): void => {
+    if (this.#done + chunk.length > this.#job.bytes) throw new RefutedError(`more than ${this.#job.bytes} bytes came`);
+    this.#hash.update(chunk);
+    for (let at = 0; at < chunk.length;) at += writeSync(this.#file, chunk, at);
+    this.#done += chunk.length;
+    faultPoint('fetch:written');
+    this.#onBytes(chunk.length);
+  };
+
+  /** @throws RefutedError where the bytes are others */
+  finish(): void {
+    const sha256 = this.#hash.digest('hex');
+    if (sha256 !== this.#job.sha256) throw new RefutedError(`${this.#job.sha256} has the digest ${sha256}`);
+    if (this.#job.sync) fsyncSync(this.#file);
   }
+
+  close(): void {
+    closeSync(this.#file);
+  }
+}
+
+/** Reads a file of this machine. */
+export function readFrom(path: string): Read {
+  return async (offset, { take }) => {
+    const file = openSync(path, 'r');
+    try {
+      const chunk = Buffer.allocUnsafeSlow(READ_BYTES);
+      for (let at = offset; ;) {
+        const bytes = readSync(file, chunk, 0, chunk.length, at);
+        if (bytes === 0) return;
+        take(chunk.subarray(0, bytes));
+        at += bytes;
+      }
+    } finally {
+      closeSync(file);
+    }
+  };
 }

@@ -1,18 +1,18 @@
 import { mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { errorMessage, isPluginError, type Logger } from '@tetris/common';
+import { faultPoint } from '../fault';
 import type { IngestListener } from '../ingest/ingest';
 import type { DaemonMetrics } from '../metrics';
 import type { Reclaimer } from '../reclaim/reclaimer';
 import { Slots } from '../slots';
 import type { Model } from '../store/catalog';
-import { unlinkIfPresent } from '../store/files';
 import { GRAPH_FILE } from '../store/layout';
 import type { Scratch, Store } from '../store/store';
-import { forEachOf } from './for-each';
+import { bringFiles } from './bring-files';
 import { pinPresent } from './pins';
-import { receive, RefutedError } from './receive';
-import type { ModelCopy, Tier, WantedFile } from './tier';
+import { RefutedError } from './receive';
+import type { ModelCopy, Tier, WantedFile, WantedModel } from './tier';
 
 /** What a restore leaves in its scratch folder. */
 const PINS_FOLDER = 'pins';
@@ -34,6 +34,14 @@ export interface RestorerOptions {
   ingestQueueMax: number;
 }
 
+/** One restore: what is wanted, where work is done, who is told, and what ends it. */
+interface Restore {
+  wanted: WantedModel;
+  scratch: Scratch;
+  onProgress: IngestListener;
+  signal: AbortSignal;
+}
+
 /** Brings models back into the store from the tiers below it. */
 export class Restorer {
   readonly #parts: RestorerParts;
@@ -48,40 +56,37 @@ export class Restorer {
    * @returns undefined where no tier has it, or none that keeps its word: then it must be ingested
    * @throws PluginError `ERR_STORE_FULL`, `ERR_QUEUE_FULL`, or the signal's reason
    */
-  async restore(modelKey: string, onProgress: IngestListener, signal: AbortSignal): Promise<Model | undefined> {
+  async restore(wanted: WantedModel, onProgress: IngestListener, signal: AbortSignal): Promise<Model | undefined> {
     if (this.#parts.tiers.length === 0) return undefined;
     return this.#slots.run(async () => {
       const scratch = this.#parts.store.newScratch();
+      faultPoint('restore:begun');
       try {
-        return await this.#fromTiers(modelKey, scratch, onProgress, signal);
+        return await this.#fromTiers({ wanted, scratch, onProgress, signal });
       } finally {
         scratch.remove();
       }
     });
   }
 
-  async #fromTiers(
-    modelKey: string,
-    scratch: Scratch,
-    onProgress: IngestListener,
-    signal: AbortSignal,
-  ): Promise<Model | undefined> {
+  async #fromTiers(restore: Restore): Promise<Model | undefined> {
     const { tiers, metrics, log } = this.#parts;
+    const { wanted, signal } = restore;
     for (const tier of tiers) {
-      for await (const copy of tier.copies(modelKey, signal)) {
+      for await (const copy of tier.copies(wanted, signal)) {
         const startMs = performance.now();
+        const about = { modelKey: wanted.modelKey, name: copy.manifest.name, from: copy.from };
         try {
-          const model = await this.#take(copy, tier, scratch, onProgress, signal);
+          const model = await this.#take(copy, tier, restore);
           metrics.restores.inc({ tier: tier.name, outcome: 'restored' });
-          const ms = Math.round(performance.now() - startMs);
-          log.info({ modelKey, name: model.name, from: copy.from, ms }, 'model restored');
+          log.info({ ...about, ms: Math.round(performance.now() - startMs) }, 'model restored');
           return model;
         } catch (error) {
           signal.throwIfAborted();
           if (isPluginError(error, 'ERR_STORE_FULL')) throw error;
           const outcome = error instanceof RefutedError ? 'refuted' : 'failed';
           metrics.restores.inc({ tier: tier.name, outcome });
-          log.warn({ modelKey, from: copy.from, outcome, reason: errorMessage(error) }, 'model not restored');
+          log.warn({ ...about, outcome, reason: errorMessage(error) }, 'model not restored');
         } finally {
           copy.close();
         }
@@ -91,44 +96,39 @@ export class Restorer {
   }
 
   /** Takes what the store lacks of a model, then publishes it. What an earlier attempt has brought stays. */
-  async #take(
-    copy: ModelCopy,
-    { name, parallelism }: Tier,
-    scratch: Scratch,
-    onProgress: IngestListener,
-    signal: AbortSignal,
-  ): Promise<Model> {
+  async #take(copy: ModelCopy, tier: Tier, { wanted, scratch, onProgress, signal }: Restore): Promise<Model> {
     const { store, reclaimer, metrics } = this.#parts;
     const { manifest } = copy;
+    if ((manifest.scope ?? '') !== wanted.scope) throw new Error('its manifest is of another scope');
     const pins = join(scratch.path, PINS_FOLDER);
     const folder = join(scratch.path, MODEL_FOLDER);
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder);
     const tensors = manifest.tensors.map(({ sha256, bytes }): WantedFile => ({ kind: 'tensor', sha256, bytes }));
     const missing = await pinPresent(store.layout, pins, tensors);
+    faultPoint('restore:pinned');
     const graph: WantedFile = { kind: 'graph', sha256: manifest.graphSha256, bytes: manifest.graphBytes };
-    const total = [graph, ...missing].reduce((sum, { bytes }) => sum + bytes, 0);
+    const files = [graph, ...missing];
+    const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
     const room = await reclaimer.reserve(total);
     try {
       let done = 0;
-      const onBytes = (bytes: number): void => {
-        done += bytes;
-        metrics.restoredBytes.inc({ tier: name }, bytes);
-        onProgress('fetch', done, total);
-      };
-      await forEachOf([graph, ...missing], parallelism, async (wanted) => {
-        const path = wanted.kind === 'graph' ? join(folder, GRAPH_FILE) : join(pins, wanted.sha256);
-        const partial = join(scratch.path, `${wanted.sha256}.part`);
-        try {
-          if (copy.clone === undefined) await receive(copy, wanted, partial, { sync: store.sync, signal, onBytes });
-          else await copy.clone(wanted, partial, store.sync).then(() => onBytes(wanted.bytes));
-          renameSync(partial, path);
-        } catch (error) {
-          unlinkIfPresent(partial);
-          if (error instanceof RefutedError) copy.refuted(wanted);
-          throw error;
-        }
+      await bringFiles(copy, tier, files, {
+        folder: scratch.path,
+        scope: wanted.scope,
+        sync: store.sync,
+        signal,
+        onFile: ({ kind, sha256 }, path) => {
+          renameSync(path, kind === 'graph' ? join(folder, GRAPH_FILE) : join(pins, sha256));
+          faultPoint('restore:placed');
+        },
+        onBytes: (bytes) => {
+          done += bytes;
+          metrics.restoredBytes.inc({ tier: tier.name }, bytes);
+          onProgress('fetch', done, total);
+        },
       });
+      faultPoint('restore:complete');
       // From here to the end nothing waits, so room and catalog change together.
       room.release();
       return store.publishModel(folder, pins, manifest);

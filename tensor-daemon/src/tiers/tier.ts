@@ -3,9 +3,17 @@
  * a fetch, and not a download and an optimization.
  */
 import type { Manifest } from '../store/manifest';
+import type { Origin, PeerAccess } from './fetch-job';
 
 /** A manifest that also names its graph by content, so that every byte of the model can be checked. */
 export type CopyManifest = Manifest & { graphSha256: string };
+
+/** A model that is wanted back. */
+export interface WantedModel {
+  modelKey: string;
+  /** Among whom it is shared: see Tenant. */
+  scope: string;
+}
 
 /** A file of a model: its graph or one of its tensors. */
 export interface WantedFile {
@@ -19,11 +27,11 @@ export interface ModelCopy {
   /** For the log. */
   readonly from: string;
   readonly manifest: CopyManifest;
-  /** The bytes of a file from `offset` on. */
-  read(file: WantedFile, offset: number, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
+  /** Where the bytes of a file are. */
+  origin(file: WantedFile): Origin;
   /**
    * Copies a file whole, by the kernel: for tiers that are trusted with contents. Its size is checked by the tier.
-   * Without it, files are read and checked by their digest.
+   * Without it, files are read from their origin and checked by their digest.
    */
   clone?(file: WantedFile, path: string, sync: boolean): Promise<void>;
   /** Bytes came that were not those they should have been: this copy will not be offered again soon. */
@@ -36,6 +44,8 @@ export interface Tier {
   readonly name: 'disk' | 'peer';
   /** Files read at a time. */
   readonly parallelism: number;
+  /** How a thread reaches the origins, where they are peers. */
+  readonly access?: PeerAccess;
   /** The copies there are, best first; each is asked for when the one before has failed. */
-  copies(modelKey: string, signal: AbortSignal): AsyncIterable<ModelCopy>;
+  copies(wanted: WantedModel, signal: AbortSignal): AsyncIterable<ModelCopy>;
 }
