@@ -163,8 +163,9 @@ describe('Placer', () => {
 
     it('takes an instance for dead that two statuses do not show after an activation has ended there', () => {
       world.tetris(0, 300 * MIB);
-      const [first] = [world.place(), world.place()];
-      give(first as Placement);
+      const first = world.place();
+      world.place();
+      give(first);
       world.tetris(0, 300 * MIB);
       expect(where(world.place())).toBe('warm 0');
       world.tetris(0, 300 * MIB);
