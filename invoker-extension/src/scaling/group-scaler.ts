@@ -14,7 +14,7 @@ import type { LearnedRow } from './online-profile';
 import { planInstances } from './plan';
 import { cost, efficiency, meetsSlo, sameShape, serviceRate } from './profile';
 import { RateEstimator, type RateOptions } from './rate';
-import { coresOf, replace, type Replacement, type ServedInstance } from './replacement';
+import { coresOf, covers, replace, type Replacement, type ServedInstance } from './replacement';
 import { type InstanceSettings, settingsOfRow, type ShapeBounds, shapeOf } from './settings';
 
 /** What is planned for: activations of one action revision and one invoking namespace, with an objective. */
@@ -253,8 +253,11 @@ export class GroupScaler {
     const aimed = this.#aim.flatMap((row) => within.find((other) => sameShape(other, row)) ?? []);
     const before = Math.max(reachable, rateOf(aimed));
     const pressing = (wanted * this.#options.utilisation) / PRESSING;
-    if (before < pressing && (best.rate >= wanted || best.rate > BETTER * before)) this.#aim = best.rows;
-    else this.#aim = rateOf(aimed) > reachable ? aimed : [];
+    if (before < pressing && (best.rate >= wanted || best.rate > BETTER * before)) {
+      const roomier = best.rows.map((row) => this.#roomier(row, within));
+      const need = roomier.reduce((sum, { privateBytes }) => sum + privateBytes, 0);
+      this.#aim = need <= options.bytes ? roomier : best.rows;
+    } else this.#aim = rateOf(aimed) > reachable ? aimed : [];
   }
 
   #nextOf(usable: readonly LearnedRow[], rate: number): InstanceSettings | undefined {
@@ -301,8 +304,18 @@ function fastest(rows: readonly LearnedRow[]): LearnedRow[] {
   return [...rows].sort((one, other) => one.latencyMs - other.latencyMs).slice(0, 1);
 }
 
-const rowIn = (rows: readonly LearnedRow[], settings: InstanceSettings): LearnedRow | undefined =>
-  rows.find((row) => sameShape(row, shapeOf(settings)));
+/**
+ * What an instance serves as: its own row, or that of the largest smaller batch. The runtime joins no more requests than
+ * are answered in time, so that a batch too large for the objective does no harm.
+ */
+function rowIn(rows: readonly LearnedRow[], settings: InstanceSettings): LearnedRow | undefined {
+  return rows
+    .filter((row) => covers(shapeOf(settings), row))
+    .reduce<LearnedRow | undefined>(
+      (best, row) => (best === undefined || row.batch > best.batch ? row : best),
+      undefined,
+    );
+}
 
 const rateOf = (rows: readonly LearnedRow[]): number => rows.reduce((sum, row) => sum + serviceRate(row), 0);
 

@@ -7,7 +7,7 @@
  */
 import type { LivingInstance } from './group-scaler';
 import type { LearnedRow } from './online-profile';
-import { type ProfileRow, sameShape, serviceRate } from './profile';
+import { type InstanceShape, type ProfileRow, sameShape, serviceRate } from './profile';
 import { shapeOf } from './settings';
 
 /** An instance with its row of the profile; undefined where its shape is no longer of use. */
@@ -32,7 +32,11 @@ export function replace(
   const extra: ServedInstance[] = [];
   // The ready ones first: what is on its way counts only for what they are not.
   for (const instance of [...served].sort((one, other) => Number(other.ready) - Number(one.ready))) {
-    const at = missing.findIndex((row) => sameShape(row, shapeOf(instance.settings)));
+    const shape = shapeOf(instance.settings);
+    const same = missing.findIndex((row) => sameShape(row, shape));
+    const standsFor = (row: LearnedRow): boolean =>
+      covers(shape, row) && instance.row !== undefined && serviceRate(instance.row) >= serviceRate(row);
+    const at = same < 0 ? missing.findIndex(standsFor) : same;
     if (at < 0) extra.push(instance);
     else missing.splice(at, 1);
   }
@@ -46,6 +50,10 @@ export function replace(
   if (blocked && ends.length === 0) ends.push(...extra.slice(0, 1));
   return { starts: next === undefined || blocked ? [] : [next], ends: ends.map(({ id }) => id), missing };
 }
+
+/** Can an instance of this shape do what one of the other does? It joins up to as many requests, not always so many. */
+export const covers = (shape: InstanceShape, other: InstanceShape): boolean =>
+  shape.cpu === other.cpu && shape.concurrency === other.concurrency && shape.batch >= other.batch;
 
 /** Those of the extra ones, the least efficient first, without which the ready ones have cores enough. */
 function beyond(served: readonly ServedInstance[], extra: readonly ServedInstance[], cores: number): ServedInstance[] {

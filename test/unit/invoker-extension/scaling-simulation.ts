@@ -17,6 +17,13 @@ export interface SimulationOptions {
   budgetBytes?: number;
   keepAliveMs?: number;
   startMs?: number;
+  /** What an instance's first activation takes beside its execution: the model is loaded. */
+  loadMs?: number;
+  /** Executions and starts share so many cores. @default as many as they are */
+  cores?: number;
+  planMs?: number;
+  /** The runtime reports each execution, and holds no request back for mates. @default false: full batches only */
+  reports?: boolean;
   onOrders?: (orders: ScalingOrders, nowMs: number) => void;
 }
 
@@ -88,7 +95,7 @@ export class Simulation {
     const fixed: Event[] = [
       ...arrivalsMs.map((atMs) => ({ atMs, run: () => this.#arrive(atMs) })),
       ...every(TICK_MS, () => this.#apply(this.pool.tick(this.#nowMs))),
-      ...every(PLAN_MS, () => this.#plan()),
+      ...every(this.#options.planMs ?? PLAN_MS, () => this.#plan()),
     ].sort((one, other) => one.atMs - other.atMs);
     for (let at = 0; at < fixed.length || this.#events.length > 0;) {
       const [event] = this.#events;
@@ -206,17 +213,32 @@ export class Simulation {
     const { batch, workers, batchWaitMs } = instance.settings;
     const [oldest] = instance.queue;
     if (oldest === undefined || instance.executing >= workers) return;
-    if (instance.queue.length < batch && this.#nowMs - oldest.sinceMs < batchWaitMs) return;
+    const waits = this.#options.reports !== true && this.#nowMs < oldest.sinceMs + batchWaitMs;
+    if (instance.queue.length < batch && waits) return;
     const taken = instance.queue.splice(0, batch);
     instance.executing += 1;
     const settled = instance.answered > 0;
-    const { latencyMs } = this.#truth(instance.settings);
-    const tookMs = latencyMs * (0.85 + 0.15 * this.#options.random());
+    const { reports = false, loadMs = 0, scaler } = this.#options;
+    const shape = reports ? { ...instance.settings, batch: taken.length } : instance.settings;
+    const { latencyMs } = this.#truth(shape);
+    const extraMs = settled || instance.executing > 1 ? 0 : loadMs;
+    const tookMs = (extraMs + latencyMs * (0.85 + 0.15 * this.#options.random())) * this.#crowding();
     this.#at(this.#nowMs + tookMs, () => {
       instance.executing -= 1;
+      const telling = reports && settled && Number.isInteger(Math.log2(taken.length)) && !this.#isCrowded();
+      if (telling) scaler?.ran('r', shape, tookMs);
       for (const each of taken) this.#answer(id, instance, each, settled);
       this.#execute(id, instance);
     });
+  }
+
+  /** As the autoscaler sees it. */
+  #isCrowded(): boolean {
+    const { scaler, cores = Infinity } = this.#options;
+    const living = [...this.pool.instances()];
+    const busy = living.reduce((sum, { settings }) => sum + settings.workers, 0);
+    const passing = living.some(({ state }) => ['starting', 'initialising', 'draining'].includes(state));
+    return (passing || scaler?.replaces === true) && busy > cores;
   }
 
   #answer(
@@ -230,12 +252,23 @@ export class Simulation {
     instance.running -= 1;
     instance.answered += 1;
     this.latenciesMs.push(this.#nowMs - ticket.atMs);
-    if (settled && together % settings.batch === 0) scaler?.ran('r', settings, this.#nowMs - sinceMs);
+    if (this.#options.reports !== true && settled && together % settings.batch === 0)
+      scaler?.ran('r', settings, this.#nowMs - sinceMs);
     this.#apply(this.pool.finished(id, ticket, false, this.#nowMs));
     if (instance.answered > 1) return;
     const { privateBytes } = this.#truth(settings);
     scaler?.measured('r', settings, privateBytes);
     this.#apply(this.pool.measured(undefined, new Map([[id, privateBytes]]), this.#nowMs));
+  }
+
+  /** How much longer everything takes because more want a core than there are. */
+  #crowding(): number {
+    const { cores = Infinity } = this.#options;
+    let busy = 0;
+    for (const { executing, ended, answered } of this.#instances.values()) {
+      if (!ended) busy += answered === 0 ? 1 : executing;
+    }
+    return Math.max(1, busy / cores);
   }
 
   #truth(settings: InstanceSettings): { latencyMs: number; privateBytes: number } {

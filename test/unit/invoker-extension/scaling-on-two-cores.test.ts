@@ -1,0 +1,65 @@
+/** A rate that single instances do not serve on a node of two cores, which executions and starts share; nothing is known before. */
+import { shapesUpTo } from '../../../invoker-extension/src/scaling/online-profile';
+import type { InstanceShape } from '../../../invoker-extension/src/scaling/profile';
+import { Scaler, type ScalerOptions } from '../../../invoker-extension/src/scaling/scaler';
+import { arrivals, randomFrom, Simulation } from './scaling-simulation';
+
+const MB = 1024 ** 2;
+const SLO_MS = 300;
+const CORES = 2;
+const RAMP_MS = 14_000;
+const OPTIONS: ScalerOptions = {
+  rate: { bucketMs: 1_000, windowBuckets: 3, halfLifeMs: 30_000 },
+  alpha: 64,
+  utilisation: 0.8,
+  instancesMax: 64,
+  scaleInPlans: 3,
+  cores: CORES,
+  groupsMax: 3,
+  profile: { shapes: shapesUpTo(4, 8), shapesMax: 64, samples: 64, samplesMin: 20, drift: 0.2 },
+};
+
+interface Model {
+  /** Execution of one request; share of it that each further request in a batch adds; load of the model. */
+  aloneMs: number;
+  share: number;
+  loadMs: number;
+  /** Requests per second. */
+  rate: number;
+}
+
+/** As measured with the functions of the bench's suite `sharing`. */
+const MODELS: [string, Model][] = [
+  ['text', { aloneMs: 13, share: 0.75, loadMs: 60, rate: 91 }],
+  ['image', { aloneMs: 30, share: 0.6, loadMs: 350, rate: 53 }],
+  ['transformer', { aloneMs: 13, share: 0.83, loadMs: 100, rate: 108 }],
+  ['recurrent', { aloneMs: 21, share: 0.4, loadMs: 60, rate: 98 }],
+];
+
+const seed = Number(process.env['TEST_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+
+it.each(MODELS)(`%s: settles with few starts and then answers in time (seed ${seed})`, (_name, model) => {
+  const { aloneMs, share, loadMs, rate } = model;
+  const random = randomFrom(seed);
+  const truth = ({ batch, concurrency }: InstanceShape) => ({
+    latencyMs: aloneMs * (1 + share * (batch - 1)),
+    privateBytes: (60 + 20 * (concurrency - 1)) * MB,
+  });
+  const simulation = new Simulation({
+    scaler: new Scaler(OPTIONS),
+    settings: { room: 8, workers: 1, threads: 1, batch: 8, batchWaitMs: 0, sloMs: SLO_MS },
+    sloMs: SLO_MS,
+    truth,
+    random,
+    startMs: 300,
+    loadMs,
+    cores: CORES,
+    planMs: 1_000,
+    reports: true,
+  });
+  const rateAt = (nowMs: number): number => rate * Math.min(1, (1 + Math.floor((10 * nowMs) / RAMP_MS)) / 10);
+  const times = arrivals(rateAt, 30_000, random);
+  simulation.run(times, 40_000);
+  expect(simulation.attained(times.filter((atMs) => atMs < RAMP_MS).length)).toBeGreaterThan(0.98);
+  expect(simulation.startsMs.length).toBeLessThanOrEqual(5);
+});
