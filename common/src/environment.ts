@@ -48,7 +48,8 @@ export const INSTANCE_ENVIRONMENT: Readonly<Record<string, string>> = {
 };
 
 /**
- * Header of a reply to `/run`: `<waitedMs>,<requests>`, how long the activation's inference waited for its execution, and
- * how many requests were executed together (0: this activation tells nothing of that). Absent where no model was run.
+ * Header of a reply to `/run`: `<waitedMs>,<requests>,<executionMs>`, how long the activation's inference waited for its
+ * execution, how many requests were executed together (0: this activation tells nothing of that), and how long that
+ * took. Absent where no model was run.
  */
 export const INFERENCE_HEADER = 'x-tetris-inference';

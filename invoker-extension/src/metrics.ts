@@ -1,6 +1,8 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
 const PREFIX = 'tetris_invoker';
+/** What shapes may be: batches are powers of two. */
+const BATCHES = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 const SECONDS = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300];
 
 /** Metrics of one invoker extension. Labels are small fixed sets. */
@@ -25,6 +27,12 @@ export interface InvokerMetrics {
   initSeconds: Histogram;
   /** Init and run of one activation. */
   runSeconds: Histogram;
+  /** Requests executed together, once an execution. */
+  batchSize: Histogram;
+  /** Wait of an activation's inference for a worker and for batch mates. */
+  inferenceWaitSeconds: Histogram;
+  /** Execution of a batch. */
+  inferenceSeconds: Histogram;
 }
 
 /** Declares the metrics on a registry. */
@@ -51,5 +59,16 @@ export function invokerMetrics(registry: Registry): InvokerMetrics {
     memoryUsedBytes: gauge('memory_used_bytes', 'Leased store bytes and private bytes of instances'),
     initSeconds: seconds('init_seconds', 'Time of successful inits'),
     runSeconds: seconds('activation_seconds', 'Duration of activations, init included'),
+    batchSize: new Histogram({
+      name: `${PREFIX}_inference_batch_size`,
+      help: 'Inference requests executed together, once an execution',
+      buckets: BATCHES,
+      registers,
+    }),
+    inferenceWaitSeconds: seconds(
+      'inference_wait_seconds',
+      'Wait of the inference of an activation for a worker and for batch mates',
+    ),
+    inferenceSeconds: seconds('inference_seconds', 'Execution of a batch, counted once'),
   };
 }

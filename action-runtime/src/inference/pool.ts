@@ -42,6 +42,8 @@ export interface RunReport {
    * counted once, and where executions were repeated to be checked.
    */
   requests: number;
+  /** Time of the execution, ms. */
+  executionMs: number;
 }
 
 /** What a pool has done since it was made. */
@@ -203,10 +205,12 @@ export class WorkerPool implements SessionOwner {
       const inputs = jobs.map(({ input }) => input);
       const checksBefore = session.joint.checks;
       const outcomes = await session.joint.run(key, inputs, rows, (input) => session.runIn(worker, input));
-      this.#count(batch, startMs);
+      const executionMs = Date.now() - startMs;
+      this.#count(batch, startMs, executionMs);
       const telling = session.joint.checks === checksBefore;
       batch.forEach(({ arrivedMs, value }, index) => {
-        value.onRun?.({ waitedMs: startMs - arrivedMs, requests: telling && index === 0 ? batch.length : 0 });
+        const requests = telling && index === 0 ? batch.length : 0;
+        value.onRun?.({ waitedMs: startMs - arrivedMs, requests, executionMs });
       });
       outcomes.forEach((outcome, index) => {
         if (outcome.status === 'fulfilled') jobs[index]?.resolve(outcome.value);
@@ -259,8 +263,7 @@ export class WorkerPool implements SessionOwner {
     this.#dispatch();
   }
 
-  #count(batch: readonly Waiting<Job>[], startMs: number): void {
-    const executionMs = Date.now() - startMs;
+  #count(batch: readonly Waiting<Job>[], startMs: number, executionMs: number): void {
     const [first] = batch;
     const rows = batch.reduce((total, request) => total + request.rows, 0);
     if (first?.key !== undefined) this.#queue.finished(first.key, rows, executionMs);

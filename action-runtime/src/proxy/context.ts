@@ -19,6 +19,8 @@ export interface InferenceTotals {
   waitedMs: number;
   /** Requests that were executed together in each of them; 0 where they differ or tell nothing. */
   requests: number;
+  /** Time of their executions, ms. */
+  executionMs: number;
 }
 
 /**
@@ -85,11 +87,12 @@ interface ActivationTimes {
 export function activationTimes(work: Work | undefined): ActivationTimes | undefined {
   if (work === undefined) return undefined;
   const deadlineMs = Number(work.env.get('__OW_DEADLINE') ?? NaN);
-  const onRun = ({ waitedMs, requests }: InferenceTotals): void => {
-    const before = work.inference ?? { waitedMs: 0, requests };
+  const onRun = ({ waitedMs, requests, executionMs }: InferenceTotals): void => {
+    const before = work.inference ?? { waitedMs: 0, requests, executionMs: 0 };
     work.inference = {
       waitedMs: before.waitedMs + waitedMs,
       requests: before.requests === requests ? requests : 0,
+      executionMs: before.executionMs + executionMs,
     };
   };
   return { startedMs: work.startedMs, deadlineMs: deadlineMs > 0 ? deadlineMs : Infinity, onRun };

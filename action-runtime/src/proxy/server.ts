@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { INFERENCE_HEADER } from '@tetris/common/environment';
 import { errorMessage } from '@tetris/common/errors';
 import type { ActivationService, Reply } from './activation-service';
+import type { InferenceTotals } from './context';
 
 const BAD_REQUEST: Reply = { status: 500, body: { error: 'Bad request.' } };
 
@@ -76,10 +77,13 @@ function send(response: ServerResponse, reply: Reply): void {
     'content-type': 'application/json; charset=utf-8',
     'content-length': body.length,
     // For an invoker that scales by what executions take; others do not look at it.
-    ...(inference === undefined ? {} : { [INFERENCE_HEADER]: `${inference.waitedMs},${inference.requests}` }),
+    ...(inference === undefined ? {} : { [INFERENCE_HEADER]: inferenceText(inference) }),
   });
   response.end(body);
 }
+
+const inferenceText = ({ waitedMs, requests, executionMs }: InferenceTotals): string =>
+  [waitedMs, requests, executionMs].join(',');
 
 /** What JSON cannot carry (a BigInt, a cycle, a `toJSON` that gives nothing) is the action's error, not ours. */
 function encode({ status, body }: Reply): { status: number; text: string } {

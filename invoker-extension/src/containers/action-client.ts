@@ -74,10 +74,12 @@ export class ActionClient {
   }
 }
 
-/** `waitedMs,requests`; undefined for anything else. */
+/** `waitedMs,requests,executionMs`; undefined for anything else. */
 function inferenceOf(header: string | string[] | undefined): InferenceReport | undefined {
-  const [, waitedMs, requests] = (typeof header === 'string' ? /^(\d{1,9}),(\d{1,5})$/.exec(header) : undefined) ?? [];
-  return requests === undefined ? undefined : { waitedMs: Number(waitedMs), requests: Number(requests) };
+  const text = typeof header === 'string' ? header : '';
+  const [waitedMs, requests, executionMs] = (/^\d{1,9},\d{1,5},\d{1,9}$/.test(text) ? text.split(',') : []).map(Number);
+  if (waitedMs === undefined || requests === undefined || executionMs === undefined) return undefined;
+  return { waitedMs, requests, executionMs };
 }
 
 async function readUpTo(

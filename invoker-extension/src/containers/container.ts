@@ -33,6 +33,8 @@ export interface InferenceReport {
   waitedMs: number;
   /** Requests that were executed together; 0 where this activation tells nothing of that. */
   requests: number;
+  /** Time of their execution, ms. */
+  executionMs: number;
 }
 
 /** A container's reply to `/init` or `/run`, or why there is none. */

@@ -221,8 +221,19 @@ export class InstanceManager {
     if (!outcome.seen) return this.#again(id, ticket);
     instance.answered += 1;
     this.apply(pool.finished(id, ticket, outcome.broken, nowMs()));
+    this.#observe(outcome.inference);
     onUsed?.(instance, { activation: outcome.activation, settled, together, inference: outcome.inference });
     await this.#answer(ticket, instance, outcome.activation);
+  }
+
+  /** Of the activations that were executed together one counts the execution. */
+  #observe(inference: InferenceReport | undefined): void {
+    const { batchSize, inferenceSeconds, inferenceWaitSeconds } = this.#options.metrics;
+    if (inference === undefined) return;
+    inferenceWaitSeconds.observe(inference.waitedMs / 1000);
+    if (inference.requests === 0) return;
+    batchSize.observe(inference.requests);
+    inferenceSeconds.observe(inference.executionMs / 1000);
   }
 
   /** The instance was gone before the activation reached it. */

@@ -312,6 +312,37 @@ describe('instances', () => {
     }
   });
 
+  it('tell how their inference went, and one of those that were executed together counts the execution', async () => {
+    const inferences = [
+      { waitedMs: 20, requests: 4, executionMs: 90 },
+      { waitedMs: 10, requests: 0, executionMs: 90 },
+    ];
+    const factory = new FakeFactory((path, body, container) => {
+      if (path === '/init') return answered(200, {});
+      container.sentinels(String(body.activation_id));
+      return { ...answered(200, {}), inference: inferences.shift() };
+    });
+    const subject = await bench({ factory });
+    for (let count = 1; count <= 3; count += 1) {
+      await subject.send(aMessage());
+      await subject.freed(count);
+    }
+    const text = await subject.extension.metrics.metrics();
+    // The third ran no model.
+    for (const line of [
+      'inference_batch_size_count 1',
+      'inference_batch_size_sum 4',
+      'inference_batch_size_bucket{le="2"} 0',
+      'inference_batch_size_bucket{le="4"} 1',
+      'inference_wait_seconds_count 2',
+      'inference_wait_seconds_sum 0.03',
+      'inference_seconds_count 1',
+      'inference_seconds_sum 0.09',
+    ]) {
+      expect(text).toContain(`\ntetris_invoker_${line}\n`);
+    }
+  });
+
   it('resume a paused instance, and go elsewhere when it does not listen any more', async () => {
     let dead = false;
     const factory: FakeFactory = new FakeFactory((path, body, container) =>
@@ -396,7 +427,7 @@ describe('the invoker', () => {
         instance: token,
         namespace: 'guest',
         viewPath: '',
-        models: [{ modelKey: 'm', name: 'm', tensors }],
+        models: [{ modelKey: 'm', name: 'm', source: 'e'.repeat(64), tensors }],
       }),
       totals: async () => ({ leasedBytes: 1000 }) as StoreTotals,
       inventory: async () => ({ snapshot: { sequence: 1, tensors } }),
@@ -409,6 +440,7 @@ describe('the invoker', () => {
     expect(await subject.registry.getManifest('guest/classify@5-abc')).toEqual({
       tensors,
       privateBytes: 10 * 1024 ** 2,
+      models: ['e'.repeat(64)],
     });
     expect(factory.containers[0]?.spec.viewPath).toBe(`/views/${[...living][0]}`);
     await until(() => subject.extension.status().memoryUsedBytes === 1000 + 10 * 1024 ** 2);
