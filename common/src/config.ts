@@ -85,13 +85,16 @@ export const key = {
  * Reads a component's configuration.
  *
  * @param overrides values from command-line flags; they win over the environment.
- * @throws PluginError `ERR_CONFIG_INVALID` that lists every bad key by its environment name, and every unknown
- *   variable with the component's prefix (a misspelt key must not be lost in silence).
+ * @param flags what those flags are called, by key
+ * @throws PluginError `ERR_CONFIG_INVALID` that lists every bad key by the name of its flag, where it came from one, else
+ *   by its environment name, and every unknown variable with the component's prefix (a misspelt key must not be lost in
+ *   silence).
  */
 export function readConfig<S extends Shape>(
   { component, schema }: ConfigSchema<S>,
   env: Readonly<Record<string, string | undefined>>,
   overrides: Readonly<Record<string, unknown>> = {},
+  flags: Readonly<Record<string, string>> = {},
 ): Readonly<z.infer<z.ZodObject<S>>> {
   const input: Record<string, unknown> = {};
   const known = new Set<string>();
@@ -108,7 +111,9 @@ export function readConfig<S extends Shape>(
   const parsed = schema.safeParse(input);
   if (!parsed.success) {
     for (const issue of parsed.error.issues) {
-      problems.push(`${environmentName(component, String(issue.path[0] ?? ''))}: ${issue.message}`);
+      const name = String(issue.path[0] ?? '');
+      const flag = overrides[name] === undefined ? undefined : flags[name];
+      problems.push(`${flag ?? environmentName(component, name)}: ${withValue(issue.message, input[name])}`);
     }
   }
   if (problems.length > 0 || !parsed.success) {
@@ -118,6 +123,12 @@ export function readConfig<S extends Shape>(
     );
   }
   return Object.freeze(parsed.data);
+}
+
+/** What was given, where the message does not show it. */
+function withValue(message: string, value: unknown): string {
+  if (typeof value !== 'string' && typeof value !== 'number') return message;
+  return message.includes(`'${value}'`) ? message : `${message}; got '${value}'`;
 }
 
 /** One row of the generated reference. */

@@ -1,3 +1,5 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import { configSchema, key } from '@tetris/common';
 import { SYSTEM_LIMITS } from './controller/limits';
 
@@ -76,6 +78,9 @@ export const PROFILE_CONFIG = configSchema('profile', {
   storeUrl: key.text('', 'URL', 'CouchDB of a cluster that keeps them instead, credentials included.'),
   storePrefix: key.text('whisk_local_', 'text', "Prefix of the databases' names; Ansible's db_prefix."),
 });
+
+/** Where profiles are when nobody says otherwise. */
+export const defaultArchive = (): string => join(homedir(), '.cache', 'tetris-profiles');
 
 export type ProfileConfig = ReturnType<(typeof PROFILE_CONFIG)['schema']['parse']>;
 

@@ -1,6 +1,6 @@
 import { errorMessage, readConfig } from '@tetris/common';
 import { Command } from 'commander';
-import { environmentWith, STANDALONE_CONFIG, type StandaloneConfig } from './config';
+import { defaultArchive, environmentWith, STANDALONE_CONFIG, type StandaloneConfig } from './config';
 import { KINDS } from './controller/manifest';
 import { launch, type Platform } from './platform';
 
@@ -13,6 +13,14 @@ interface Flags {
   models?: string[];
   auth?: string[];
   verbose?: boolean;
+}
+
+const FLAG_NAMES = { port: '--port', invokers: '--invokers', memory: '--memory', models: '--models', auth: '--auth' };
+
+/** Where nothing is kept across restarts, `npm run profile` and `npm start` meet in the home folder. */
+function withProfiles(config: StandaloneConfig): StandaloneConfig {
+  const { profilePath, dataPath } = config;
+  return profilePath === '' && dataPath === '' ? { ...config, profilePath: defaultArchive() } : config;
 }
 
 function readFlags(): Flags {
@@ -71,7 +79,7 @@ async function main(): Promise<void> {
   const env = environmentWith();
   let config: StandaloneConfig | undefined;
   try {
-    config = readConfig(STANDALONE_CONFIG, env, {
+    const values = {
       port: flags.port,
       invokers: flags.invokers,
       memory: flags.memory,
@@ -80,7 +88,8 @@ async function main(): Promise<void> {
       models: flags.models,
       auth: flags.auth,
       logLevel: flags.verbose === true ? 'info' : undefined,
-    });
+    };
+    config = withProfiles(readConfig(STANDALONE_CONFIG, env, values, FLAG_NAMES));
     const starting = launch(config, env);
     stopOnSignals(starting);
     process.stdout.write(welcome(await starting, config));

@@ -95,7 +95,8 @@ export function startPlatform(options: PlatformOptions = {}): Promise<Platform> 
 /** As {@link startPlatform}, with a configuration that was read already. */
 export async function launch(config: StandaloneConfig, env: Environment): Promise<Platform> {
   if (config.memory < MEMORY_BYTES_MIN) {
-    throw new PluginError('ERR_CONFIG_INVALID', `memory of ${config.memory} bytes is less than the smallest action`);
+    const text = `memory of ${config.memory} bytes is less than the ${MEMORY_BYTES_MIN} of the smallest action`;
+    throw new PluginError('ERR_CONFIG_INVALID', text);
   }
   const log = createLogger('standalone', config.logLevel);
   const teardown = new Teardown(log);

@@ -142,7 +142,7 @@ describe('npm start', () => {
 
     const bad = start('--invokers', 'many', '--memory', 'lots');
     expect(await bad.ended).toEqual([1, null]);
-    expect(bad.errors).toMatch(/INVOKERS.*\n.*MEMORY.*lots/);
+    expect(bad.errors).toMatch(/--invokers: .*got 'many'\n +--memory: .*got 'lots'/);
     const unknown = start('--colour');
     expect(await unknown.ended).toEqual([1, null]);
     expect(unknown.errors).toMatch(/unknown option '--colour'/);

@@ -1,12 +1,7 @@
 /** Which store `tetris-profile` keeps its profiles in. */
-import { homedir } from 'node:os';
-import { join } from 'node:path';
 import { createLogger, type DocumentStore, FolderDocuments, ownDocuments, PluginError } from '@tetris/common';
 import { CouchStore } from '@tetris/common/couch';
-import type { ProfileConfig } from '../config';
-
-/** Where profiles are when nobody says otherwise; `npm start` looks there too. */
-export const defaultArchive = (): string => join(homedir(), '.cache', 'tetris-profiles');
+import { defaultArchive, type ProfileConfig } from '../config';
 
 export interface OpenArchive {
   documents: DocumentStore;

@@ -66,6 +66,16 @@ describe('readConfig', () => {
     });
   });
 
+  it('bad call: shows what was given, and names the flag that it came from', () => {
+    const env = { TETRIS_SAMPLE_SHARE: 'half' };
+    const overrides = { retries: 'x', poolBytesMax: 'lots' };
+    const read = (): unknown => readConfig(SCHEMA, env, overrides, { retries: '--retries', share: '--share' });
+    expect(read).toThrow(/\n {2}--retries: .*; got 'x'(\n|$)/);
+    // Not by its flag: the variable was set.
+    expect(read).toThrow(/\n {2}TETRIS_SAMPLE_SHARE: .*; got 'half'(\n|$)/);
+    expect(read).toThrow(/\n {2}TETRIS_SAMPLE_POOL_BYTES_MAX: expected a size such as 512m or 4g, got 'lots'(\n|$)/);
+  });
+
   it('lets overrides win', () => {
     expect(readConfig(SCHEMA, { TETRIS_SAMPLE_RETRIES: '7' }, { retries: 2, level: undefined })).toMatchObject({
       retries: 2,
