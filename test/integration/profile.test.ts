@@ -12,6 +12,8 @@ import { ProfileArchive } from '@tetris/invoker-extension';
 import { openPage } from '../support/browser';
 import { until } from '../support/until';
 
+jest.setTimeout(240_000);
+
 interface Profile {
   sha256: string;
   bytes: number;
@@ -76,7 +78,7 @@ describe('npm run profile', () => {
     expect(stdout).toContain('Within 400 ms:');
     expect(stdout).toMatch(/^int8: \d+ operators quantized/m);
     expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([]);
-  }, 180_000);
+  });
 
   it('answers from its archive when it is asked again, and measures only what is new', async () => {
     const json = join(folder, 'again.json');
@@ -90,7 +92,7 @@ describe('npm run profile', () => {
     expect(entries.filter(({ source }) => source === 'measured')).toHaveLength(10);
     // The other graphs' batch of eight was not run: it is an estimate.
     expect(entries.filter(({ source }) => source === 'estimated')).toHaveLength(2);
-  }, 180_000);
+  });
 
   it('goes on where Ctrl-C has stopped it, and leaves nothing of itself behind', async () => {
     const archive = ['--archive', join(folder, 'stopped')];
@@ -114,7 +116,7 @@ describe('npm run profile', () => {
 
     const { stderr } = await run(process.execPath, [MAIN, model, ...SWEEP, ...archive], { timeout: 150_000 });
     expect(stderr).toContain(`${9 - before.length} configurations measured now, ${before.length} known`);
-  }, 240_000);
+  });
 
   it('keeps profiles in the data folder of a platform, where its entity store finds them', async () => {
     const data = join(folder, 'data');
@@ -127,7 +129,7 @@ describe('npm run profile', () => {
     } finally {
       await store.close();
     }
-  }, 60_000);
+  });
 
   it('feeds the inputs that it is given, and tells their figures from others', async () => {
     const path = join(folder, 'inputs.json');
@@ -141,7 +143,7 @@ describe('npm run profile', () => {
     expect((await profile(...small)).stdout.replace(/\s+/g, ' ')).toContain(
       'not possible: input embeddings is given with 2048 numbers for dims [1,15,128]',
     );
-  }, 60_000);
+  });
 
   it('says of a model without large matrices that there is nothing to quantize', async () => {
     const { path } = await buildModel(convnet('conv'), folder);
@@ -153,7 +155,7 @@ describe('npm run profile', () => {
     const { entries, int8 } = await rows(json);
     expect(entries.map(({ point }) => point.variant).sort()).toEqual(['optimized', 'plain']);
     expect(int8).toMatchObject({ operators: 0, deviations: [] });
-  }, 60_000);
+  });
 
   it('draws its page in a browser without a network or an error', async () => {
     const { page, errors, close } = await openPage(pathToFileURL(join(folder, 'profile.html')).href);
@@ -173,7 +175,7 @@ describe('npm run profile', () => {
     } finally {
       await close();
     }
-  }, 60_000);
+  });
 
   it.each([
     ['a missing file', ['/nowhere/model.onnx'], 'there is no file /nowhere/model.onnx'],
@@ -218,7 +220,7 @@ describe('npm run profile', () => {
     ]);
     expect(stdout).toContain('No configuration answers within 1 ms on this machine.');
     expect(stdout.replace(/\s+/g, ' ')).toMatch(/The fastest is \w+ cpu=1 p=1 t=1 b=4 with [\d.]+ ms/);
-  }, 60_000);
+  });
 
   it('expected failure: a model that onnxruntime refuses is not possible, with the reason', async () => {
     const path = join(folder, 'unknown.onnx');
@@ -229,5 +231,5 @@ describe('npm run profile', () => {
     expect(stdout).toContain('not possible: ');
     expect(stdout).toContain('MadMul');
     expect(stdout).toContain('No configuration answers within 400 ms');
-  }, 120_000);
+  });
 });

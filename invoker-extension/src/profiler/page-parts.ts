@@ -35,7 +35,7 @@ const colors = ['#1e88e5', '#e53935', '#43a047', '#fb8c00', '#8e24aa', '#00897b'
 const dashes = { plain: [3, 3], optimized: [], int8: [8, 4] };
 const colorOf = (at) => colors[at % colors.length];
 const lines = (x, y) => data.series.map(({ label, points }, at) => ({
-  label, borderColor: colorOf(at), borderWidth: 2, borderDash: dashes[label.split(' ')[0]], tension: 0.2,
+  label, borderColor: colorOf(at), borderWidth: 2, borderDash: dashes[label.split(' ')[0]], tension: 0.2, clip: 12,
   pointRadius: points.map(({ chosen }) => (chosen ? 8 : 4)), pointHoverRadius: 8,
   pointBorderWidth: points.map(({ chosen }) => (chosen ? 3 : 2)),
   pointBackgroundColor: points.map(({ estimated }) => (estimated ? 'transparent' : colorOf(at))),

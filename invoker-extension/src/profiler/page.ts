@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { costPerformance, type UsableEntry } from './choose';
 import { PAGE_CHARTS, PAGE_STYLE } from './page-parts';
-import { type ModelProfile, pointName } from './result';
+import { GRAPH_VARIANTS, type ModelProfile, pointName } from './result';
 import {
   chosenOf,
   failures,
@@ -156,12 +156,13 @@ function seriesOf(
 /** Configurations in the chart of costs; more would be unreadable. The table has all. */
 const COST_ROWS_MAX = 16;
 
-/** Against the smallest configuration: one core's worth, one worker, one request. The base and the best. */
+/** Against the smallest configuration of the plainest graph: one worker, one request. The base and the best. */
 function costRows(
   entries: readonly UsableEntry[],
   chosen: UsableEntry | undefined,
 ): { label: string; value: number; chosen: boolean }[] {
-  const [base] = [...entries].sort((one, other) => size(one) - size(other));
+  const plainness = ({ point }: UsableEntry): number => GRAPH_VARIANTS.indexOf(point.variant);
+  const [base] = [...entries].sort((one, other) => size(one) - size(other) || plainness(one) - plainness(other));
   if (base === undefined) return [];
   const rows = entries
     .map((entry) => ({
