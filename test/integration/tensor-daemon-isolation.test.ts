@@ -6,6 +6,7 @@ import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { type BuiltModel, buildModel, perceptron, transformer } from '@tetris/bench';
 import { isPluginError, type Lease } from '@tetris/common';
 import { DataLocation, ModelProtoSchema } from '@tetris/tensor-daemon';
+import { processTree } from '../../bench/src/measure/process-memory';
 import { fileSource, TestDaemon, tmpfsFolder } from '../support/daemon';
 import { infer } from '../support/infer';
 import { leaseText, rawConnection } from '../support/raw-socket';
@@ -137,21 +138,19 @@ describe('tensor daemon: isolation', () => {
       async () => {
         await daemon.start({ modelRoots: models, ingestUser: OTHER_USER });
         const large = await buildModel(transformer('large', { layers: 4, hidden: 512, heads: 8 }), models);
-        const children = (): string[] =>
-          readFileSync(`/proc/${daemon.pid}/task/${daemon.pid}/children`, 'utf8').trim().split(' ');
         const users = new Set<string>();
         const looking = setInterval(() => {
-          for (const child of children().filter((pid) => pid !== '')) {
+          for (const child of processTree(daemon.pid).slice(1)) {
             try {
               const [, user = ''] = /^Uid:\s+(\d+)/m.exec(readFileSync(`/proc/${child}/status`, 'utf8')) ?? [];
-              if (readFileSync(`/proc/${child}/cmdline`, 'utf8').includes('node')) users.add(user);
+              if (readFileSync(`/proc/${child}/cmdline`, 'latin1').startsWith(process.execPath)) users.add(user);
             } catch {
               // It has ended meanwhile.
             }
           }
         }, 5);
         const { view } = await lease(undefined, large.path).finally(() => clearInterval(looking));
-        expect([...users]).toContain(String(OTHER_USER));
+        expect([...users]).toEqual([String(OTHER_USER)]);
         expect(statSync(daemon.viewPath(view)).uid).toBe(process.getuid?.());
         for (const name of daemon.files('tensors')) expect(statSync(join(daemon.store, 'tensors', name)).uid).toBe(0);
         await daemon.logged({ user: 1 });

@@ -13,8 +13,11 @@ export interface Sandbox {
   readonly user: number;
 }
 
-/** No network; limits of memory, file size and core dumps; another user; death with the daemon. */
-export type SandboxMeasure = 'network' | 'limits' | 'user' | 'parent-death';
+/**
+ * No network; the first to go where the machine runs out of memory; no process that outlives it; limits of memory, file
+ * size and core dumps; another user; death with the daemon.
+ */
+export type SandboxMeasure = 'network' | 'first-victim' | 'processes' | 'limits' | 'user' | 'parent-death';
 
 export interface SandboxLimits {
   /** Private writable memory. */
@@ -37,12 +40,16 @@ const PROBE_TIMEOUT_MS = 5_000;
  * @throws PluginError `ERR_CONFIG_INVALID` where another user is asked for and cannot be had, or cannot read the program
  */
 export function detectSandbox({ memoryBytesMax, fileBytesMax, user, program }: SandboxLimits): Sandbox {
+  const diesWithParent = ['setpriv', '--pdeathsig', 'KILL'];
   const wrappers: Wrapper[] = [
     ['network', ['unshare', '--net', '--']],
+    // Before the next: it knows itself by its number, which is another one's in there.
+    ['first-victim', ['choom', '-n', '1000', '--']],
+    ['processes', [...diesWithParent, '--', 'unshare', '--pid', '--fork', '--kill-child', '--']],
     ['limits', ['prlimit', `--data=${memoryBytesMax}`, `--fsize=${fileBytesMax}`, '--core=0', '--']],
     // Before the next: a change of the user takes the death signal back.
     ...(user === 0 ? [] : [['user', asUser(user)] satisfies Wrapper]),
-    ['parent-death', ['setpriv', '--pdeathsig', 'KILL', '--no-new-privs', '--']],
+    ['parent-death', [...diesWithParent, '--no-new-privs', '--']],
   ];
   const usable = wrappers.filter(([, wrapper]) => succeeds([...wrapper, 'true']));
   const has = usable.map(([measure]) => measure);
