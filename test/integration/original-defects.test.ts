@@ -247,7 +247,7 @@ describe('defects of the original', () => {
     index.setInventory('union', [1, 2, 3, 4].map(tensor));
     index.setInventory('single', [1, 2, 3].map(tensor));
     index.setManifest('wanted', { tensors: [1, 2, 3, 4].map(tensor), privateBytes: 1 });
-    const overlap = index.demand('wanted')?.overlap ?? new Float64Array();
+    const overlap = index.demand('wanted')?.set.overlap ?? new Float64Array();
     expect(overlap[index.nodeIndex('union') ?? -1]).toBe(400);
     expect(overlap[index.nodeIndex('single') ?? -1]).toBe(300);
   });
