@@ -83,16 +83,21 @@ export class Catalog {
     return this.#models.size;
   }
 
-  /** Takes in tensor files that have been published or found. Those known already are left as they are. */
+  /** Takes in a tensor file that was found at start: the inventory begins with it. */
+  foundTensor({ sha256, fileBytes, bytes }: StoredTensor): void {
+    const tensor = { sha256, fileBytes, bytes, models: 0 };
+    this.#tensors.set(sha256, tensor);
+    this.#orphans.add(tensor);
+    this.#bytes += bytes;
+  }
+
+  /** Takes in tensor files that have been published. Those known already are left as they are. */
   addTensors(stored: readonly StoredTensor[]): void {
     const added: TensorRef[] = [];
-    for (const { sha256, fileBytes, bytes } of stored) {
-      if (this.#tensors.has(sha256)) continue;
-      const tensor = { sha256, fileBytes, bytes, models: 0 };
-      this.#tensors.set(sha256, tensor);
-      this.#orphans.add(tensor);
-      this.#bytes += bytes;
-      added.push({ sha256, bytes });
+    for (const tensor of stored) {
+      if (this.#tensors.has(tensor.sha256)) continue;
+      this.foundTensor(tensor);
+      added.push({ sha256: tensor.sha256, bytes: tensor.bytes });
     }
     this.#record(added, []);
   }

@@ -58,20 +58,9 @@ export class Store {
     const { scratch, uploads } = this.layout;
     for (const folder of [scratch, uploads]) emptyFolder(folder);
     faultPoint('recover:swept');
-    const tensors = this.#foundTensors();
-    const manifests = this.#foundManifests();
-    // A size that differs from the manifest's is a file cut short by a loss of power.
-    const sizes = new Map(
-      manifests.flatMap((manifest) => manifest.tensors).map(({ sha256, bytes }) => [sha256, bytes]),
-    );
-    this.catalog.addTensors(tensors.filter(({ sha256, fileBytes }) => (sizes.get(sha256) ?? fileBytes) === fileBytes));
-    for (const { sha256 } of tensors) {
-      if (this.catalog.tensor(sha256) === undefined) unlinkIfPresent(this.layout.tensor(sha256));
-    }
-    for (const manifest of manifests) {
-      const added = this.catalog.addModel(manifest, this.#folderBytes(this.layout.model(manifest.modelKey)));
-      if (added === undefined) this.#removeModelFolder(manifest.modelKey);
-    }
+    this.#findTensors();
+    const torn = this.#findModels();
+    if (torn.size > 0) this.#dropTorn(torn);
   }
 
   newScratch(): Scratch {
@@ -172,21 +161,44 @@ export class Store {
     return { sha256, fileBytes: size, bytes: blocks * BLOCK_BYTES };
   }
 
-  #foundTensors(): StoredTensor[] {
+  #findTensors(): void {
     const { tensors } = this.layout;
-    const names = readdirSync(tensors);
-    for (const name of names) if (!isDigest(name)) rmSync(join(tensors, name), { recursive: true, force: true });
-    return names.filter(isDigest).map((sha256) => this.#stat(sha256));
+    for (const name of readdirSync(tensors)) {
+      if (isDigest(name)) this.catalog.foundTensor(this.#stat(name));
+      else rmSync(join(tensors, name), { recursive: true, force: true });
+    }
   }
 
-  #foundManifests(): Manifest[] {
+  /** One manifest after the other, so that what is read of them need not stay. @returns tensors that were cut short */
+  #findModels(): Set<string> {
+    const torn = new Set<string>();
     const { models } = this.layout;
-    return readdirSync(models).flatMap((name) => {
-      const manifest = readManifest(join(models, name, MANIFEST_FILE));
-      if (manifest?.modelKey === name && existsSync(join(models, name, GRAPH_FILE))) return [manifest];
-      this.#removeModelFolder(name);
-      return [];
-    });
+    for (const name of readdirSync(models)) {
+      const path = join(models, name);
+      const manifest = readManifest(join(path, MANIFEST_FILE));
+      const isModel = manifest?.modelKey === name && existsSync(join(path, GRAPH_FILE));
+      if (isModel) this.#cutShort(manifest).forEach((sha256) => torn.add(sha256));
+      if (!isModel || this.catalog.addModel(manifest, this.#folderBytes(path)) === undefined)
+        this.#removeModelFolder(name);
+    }
+    return torn;
+  }
+
+  /** A size that differs from the manifest's is a file cut short by a loss of power. */
+  #cutShort({ tensors }: Manifest): string[] {
+    return tensors
+      .filter(({ sha256, bytes }) => (this.catalog.tensor(sha256)?.fileBytes ?? bytes) !== bytes)
+      .map(({ sha256 }) => sha256);
+  }
+
+  /** Their names go even where a view links to them, so that the whole tensor can have the name. */
+  #dropTorn(torn: ReadonlySet<string>): void {
+    const spoilt = [...this.catalog.models()].filter(({ tensors }) => tensors.some(({ sha256 }) => torn.has(sha256)));
+    for (const { modelKey } of spoilt) this.#forgetModel(modelKey);
+    for (const sha256 of torn) unlinkIfPresent(this.layout.tensor(sha256));
+    this.catalog.removeTensors(
+      [...torn].map((sha256) => this.catalog.tensor(sha256)).filter((tensor) => tensor !== undefined),
+    );
   }
 
   #removeModelFolder(name: string): void {

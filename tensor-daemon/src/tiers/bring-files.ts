@@ -30,7 +30,8 @@ export async function bringFiles(
   // The largest first, so that no lane is left alone with it.
   const ordered = [...files].sort((one, other) => other.bytes - one.bytes);
   const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
-  const lanes = copy.clone === undefined ? Math.min(parallelism, 1 + Math.floor(total / BYTES_PER_THREAD)) : parallelism;
+  const lanes =
+    copy.clone === undefined ? Math.min(parallelism, 1 + Math.floor(total / BYTES_PER_THREAD)) : parallelism;
   const threads = copy.clone === undefined ? Array.from({ length: lanes }, () => new FetchThread(access)) : [];
   const bring = async (file: WantedFile, to: string, lane: number): Promise<void> => {
     signal.throwIfAborted();
