@@ -45,7 +45,7 @@ export class StockCluster {
   readonly balancer: ServiceProcess | undefined;
   /** Folder of models that actions may open. */
   readonly models: string;
-  readonly #servers: Servers;
+  readonly servers: Servers;
   #undo: Undo[] = [];
 
   private constructor(parts: Parts, options: StockClusterOptions) {
@@ -53,7 +53,7 @@ export class StockCluster {
     this.controller = controller;
     this.daemon = daemon;
     this.models = parts.models;
-    this.#servers = servers;
+    this.servers = servers;
     this.client = openwhisk({ apihost: controller.url, api_key: key });
     const env = {
       TETRIS_INVOKER_NODE: 'node0',
@@ -105,7 +105,7 @@ export class StockCluster {
   /** Waits until the load balancer has handed on this many activations of the action. */
   async handedOn(action: string, count: number): Promise<void> {
     const seen = async (): Promise<number> => {
-      const topics = this.invokers.map((_, index) => this.#servers.kafka.messages(`tetris-invoker${index}`));
+      const topics = this.invokers.map((_, index) => this.servers.kafka.messages(`tetris-invoker${index}`));
       const messages = (await Promise.all(topics)).flat();
       return messages.filter((text) => text.includes(`"name":"${action}"`)).length;
     };
@@ -152,7 +152,7 @@ async function undoAll(undo: Undo[]): Promise<void> {
   for (let step = undo.pop(); step !== undefined; step = undo.pop()) await step();
 }
 
-function required(variable: string): string {
+export function required(variable: string): string {
   const value = process.env[variable] ?? '';
   if (value === '') throw new Error(`${variable} is not set: docs/compatibility.md says how to run these tests`);
   return value;

@@ -1,0 +1,59 @@
+/** A stock invoker beside invoker extensions, behind one load balancer, under a stock controller. See `docs/compatibility.md`. */
+import { mkdtempSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Engine, ENGINE_TIMEOUT_MS, startEngine } from '../support/docker/engine';
+import { inNamespace, namespaceFolder } from '../support/docker/namespace';
+import type { Json } from '../support/platform';
+import { required, StockCluster } from '../support/stock/stock-cluster';
+import { startStockInvoker } from '../support/stock/stock-invoker';
+import { FOREIGN_KIND, type StockProcess } from '../support/stock/stock-process';
+import { until } from '../support/until';
+
+const ECHO = 'function main(args) { return args; }';
+const AT_ONCE = 50;
+
+inNamespace(__filename, () => {
+  jest.setTimeout(200_000);
+  let engine: Engine;
+  let cluster: StockCluster;
+  let stock: StockProcess;
+
+  beforeAll(async () => {
+    engine = await startEngine();
+    await engine.runtimeImage();
+    cluster = await StockCluster.start({ balancer: true });
+    const folder = mkdtempSync(join(namespaceFolder(), 'stock-'));
+    // Ids are dense over extensions and stock invokers together.
+    const classPath = required('OPENWHISK_INVOKER_CLASSPATH');
+    stock = await startStockInvoker(cluster.servers, engine, cluster.invokers.length, classPath, folder);
+  }, 2 * ENGINE_TIMEOUT_MS);
+  afterAll(async () => {
+    await stock?.stop();
+    await cluster?.stop();
+    await engine?.stop();
+  }, ENGINE_TIMEOUT_MS);
+
+  const result = (name: string, params: object): Promise<Json> =>
+    cluster.client.actions.invoke({ name, params, blocking: true, result: true });
+  const put = (name: string, kind: string): Promise<unknown> =>
+    cluster.client.actions.update({ name, kind, action: ECHO, limits: { logs: 0, memory: 256 } });
+  const containers = (): Promise<string> => engine.docker('ps', '--all', '--format', '{{.Names}}');
+
+  it('runs the kinds that the extensions do not serve', async () => {
+    await put('foreign', FOREIGN_KIND);
+    await put('own', 'nodejs:tetris');
+    const answered = (): Promise<boolean> =>
+      result('foreign', { n: -1 }).then(
+        () => true,
+        () => false,
+      );
+    await until(answered, 90_000, 'the load balancer has met the stock invoker');
+    const names = Array.from({ length: AT_ONCE }, (_, n) => (n % 2 === 0 ? 'foreign' : 'own'));
+    const results = await Promise.all(names.map((name, n) => result(name, { n })));
+    expect(results).toEqual(names.map((_, n) => ({ n })));
+    await cluster.level();
+    expect(await containers()).toMatch(/wskstock2/);
+    expect(cluster.controller.complaints()).toEqual([]);
+    expect(stock.log.split('\n').filter((line) => line.includes('[ERROR]'))).toEqual([]);
+  });
+});

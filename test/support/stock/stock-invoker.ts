@@ -1,0 +1,35 @@
+import type { Servers } from '../cluster/services';
+import type { Engine } from '../docker/engine';
+import { StockProcess } from './stock-process';
+
+const CORE = 'org.apache.openwhisk.core';
+
+/** A stock invoker with Docker containers behind our load balancer, set as `ansible/openwhisk/l2.yml` sets it. */
+export async function startStockInvoker(
+  servers: Servers,
+  engine: Engine,
+  instance: number,
+  classPath: string,
+  folder: string,
+): Promise<StockProcess> {
+  const settings = {
+    'whisk.kafka.topics.prefix': 'tetris-',
+    'whisk.spi.InvokerProvider': `${CORE}.invoker.InvokerReactive`,
+    'whisk.spi.InvokerServerProvider': `${CORE}.invoker.DefaultInvokerServer`,
+    // Its own store reads the engine's files, which are elsewhere in a test.
+    'whisk.spi.LogStoreProvider': `${CORE}.containerpool.logging.LogDriverLogStoreProvider`,
+    'whisk.invoker.protocol': 'http',
+    'whisk.container-pool.user-memory': '1024m',
+    'whisk.container-factory.container-args.network': 'bridge',
+    'whisk.docker.container-factory.use-runc': 'false',
+  };
+  const env = {
+    DOCKER_HOST: `unix://${engine.socketPath}`,
+    WHISK_API_HOST_PROTO: 'http',
+    WHISK_API_HOST_PORT: '80',
+    WHISK_API_HOST_NAME: '127.0.0.1',
+  };
+  const args = ['--id', String(instance), '--uniqueName', `stock${instance}`];
+  const launch = { name: `stock${instance}`, classPath, mainClass: `${CORE}.invoker.Invoker`, args };
+  return StockProcess.start(servers, { ...launch, settings, env }, folder);
+}
