@@ -5,6 +5,7 @@ import {
   MemoryRegistry,
   Topics,
   createLogger,
+  invokerInstanceId,
   newActivationId,
   readConfig,
 } from '@tetris/common';
@@ -24,14 +25,7 @@ interface Incoming {
 /** A stock invoker in so far as it can be told from outside: pings without a status, answers with the acks of 4.3. */
 async function stockInvoker(bus: MemoryBus, instance: number): Promise<{ handled: number; stop: () => void }> {
   const state = { handled: 0, stop: () => clearInterval(timer) };
-  const id = {
-    instance,
-    userMemory: '17179869184 B',
-    instanceType: 'invoker',
-    tags: [],
-    dedicatedNamespaces: [],
-    uniqueName: `node${instance}`,
-  };
+  const id = invokerInstanceId(instance, 16 * 1024 ** 3, `node${instance}`);
   const topics = new Topics('tetris-');
   const ack = async (message: unknown): Promise<void> => bus.send(topics.completed('0'), JSON.stringify(message));
   const topic = topics.invoker(instance);

@@ -2,6 +2,7 @@
 import {
   type Action,
   type EntityStore,
+  type InvokerInstanceId,
   type InvokerStatus,
   MemoryBus,
   MemoryRegistry,
@@ -9,6 +10,7 @@ import {
   type Registry,
   TOPIC_SETTINGS,
   createLogger,
+  invokerInstanceId,
   readConfig,
 } from '@tetris/common';
 import { LoadBalancer, balancerConfig } from '@tetris/load-balancer';
@@ -75,6 +77,22 @@ export function entitiesOf(actions: Record<string, Action>): EntityStore & { sto
     },
   };
   return fake as unknown as EntityStore & { stored: unknown[]; reads: number };
+}
+
+/** What an invoker of ours says of itself: a node of its own, 4 GiB and nothing in them. */
+export function statusOf(instance: number, overrides: Partial<InvokerStatus> = {}): InvokerStatus {
+  return {
+    instance,
+    node: `node${instance}`,
+    atMs: 0,
+    memoryBytes: 4 * GIB,
+    memoryUsedBytes: 0,
+    running: 1,
+    waiting: 0,
+    warm: [],
+    draining: false,
+    ...overrides,
+  };
 }
 
 export interface AckJson {
@@ -156,30 +174,13 @@ export class Invoker {
 
   async ping(isEnabled = true): Promise<void> {
     if (!this.alive) return;
-    const name = {
-      instance: this.instance,
-      userMemory: `${4 * GIB} B`,
-      instanceType: 'invoker',
-      tags: [],
-      dedicatedNamespaces: [],
-    };
+    const name = this.id();
     await this.bus.send('tetris-health', JSON.stringify({ name, isEnabled }));
   }
 
   async status(overrides: Partial<InvokerStatus> = {}): Promise<void> {
     if (!this.alive) return;
-    await this.registry?.publishStatus({
-      instance: this.instance,
-      node: `node${this.instance}`,
-      atMs: 0,
-      memoryBytes: 4 * GIB,
-      memoryUsedBytes: 0,
-      running: 1,
-      waiting: 0,
-      warm: [],
-      draining: false,
-      ...overrides,
-    });
+    await this.registry?.publishStatus(statusOf(this.instance, overrides));
   }
 
   async answer(activationId: string, transid: unknown = ['t', 1], statusCode = 0): Promise<void> {
@@ -195,8 +196,8 @@ export class Invoker {
     await this.bus.send(`tetris-completed${controller}`, typeof ack === 'string' ? ack : JSON.stringify(ack));
   }
 
-  id(): unknown {
-    return { instance: this.instance, userMemory: '1 B', instanceType: 'invoker', tags: [], dedicatedNamespaces: [] };
+  id(): InvokerInstanceId {
+    return invokerInstanceId(this.instance, 4 * GIB);
   }
 
   record(activationId: string, statusCode = 0): unknown {

@@ -2,6 +2,7 @@ import { type InvokerStatus, newActivationId } from '@tetris/common';
 import { lostActivations } from '../../../load-balancer/src/dispatch/losses';
 import { Fleet } from '../../../load-balancer/src/fleet/fleet';
 import { InFlightTable } from '../../../load-balancer/src/in-flight/table';
+import { statusOf } from './cluster';
 
 const RULES = { silenceMs: 10_000, lostMs: 45_000 };
 const FLEET = { ...RULES, stockGraceMs: 0, suspectMs: 60_000, forgetMs: 3_600_000, invokersMax: 10 };
@@ -35,23 +36,11 @@ describe('an activation that its invoker does not have', () => {
     });
     return activationId;
   }
-  const status = (overrides: Partial<InvokerStatus>): InvokerStatus => ({
-    instance: 0,
-    node: 'node0',
-    atMs: 0,
-    memoryBytes: 1,
-    memoryUsedBytes: 0,
-    running: 1,
-    waiting: 0,
-    warm: [],
-    draining: false,
-    ...overrides,
-  });
   /** A status and a look each second from `fromMs` to `toMs`. */
   function watch(fromMs: number, toMs: number, say: (nowMs: number) => Partial<InvokerStatus>): string[] {
     const lost: string[] = [];
     for (let nowMs = fromMs; nowMs <= toMs; nowMs += 1_000) {
-      fleet.status(status(say(nowMs)), nowMs);
+      fleet.status(statusOf(0, say(nowMs)), nowMs);
       for (const { activationId } of lostActivations(table, fleet, RULES, nowMs)) {
         lost.push(activationId);
         table.remove(activationId);

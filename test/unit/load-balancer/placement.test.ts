@@ -1,5 +1,6 @@
 import { type InvokerStatus, actionKey } from '@tetris/common';
 import { Fleet, type Placement, Placer, type PlacementRequest, SimilarityIndex, homeHash } from '@tetris/load-balancer';
+import { GIB, statusOf } from './cluster';
 
 const MIB = 1024 ** 2;
 const RULES = {
@@ -28,23 +29,10 @@ class World {
   readonly placer = new Placer(this.fleet, this.similarity, RULES, () => 0.99);
 
   tetris(instance: number, freeBytes: number, warm: InvokerStatus['warm'] = [], running = 0): void {
-    const node = `node${instance}`;
-    const invoker = this.fleet.status(
-      {
-        instance,
-        node,
-        atMs: 0,
-        memoryBytes: 4_096 * MIB,
-        memoryUsedBytes: 4_096 * MIB - freeBytes,
-        running,
-        waiting: 0,
-        warm,
-        draining: false,
-      },
-      this.nowMs,
-    );
+    const status = statusOf(instance, { memoryUsedBytes: 4 * GIB - freeBytes, running, warm });
+    const invoker = this.fleet.status(status, this.nowMs);
     if (invoker === undefined) throw new Error('not met');
-    invoker.nodeIndex = this.similarity.nodeIndex(node);
+    invoker.nodeIndex = this.similarity.nodeIndex(status.node);
     this.placer.instances.observe(invoker, warm, this.nowMs);
     this.ping(instance);
   }
