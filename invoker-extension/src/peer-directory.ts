@@ -1,5 +1,12 @@
 /** Where the daemons of other nodes are: from the registry to this node's daemon, which needs no registry of its own. */
-import { type DaemonOperator, errorMessage, type Logger, type Registry, type Unsubscribe } from '@tetris/common';
+import {
+  type DaemonOperator,
+  errorMessage,
+  type Logger,
+  PEERS_MAX,
+  type Registry,
+  type Unsubscribe,
+} from '@tetris/common';
 
 /** So many rounds without a word from a node, and it is forgotten. */
 const SILENT_ROUNDS_MAX = 3;
@@ -50,7 +57,7 @@ export class PeerDirectory {
     const oldestMs = nowMs() - SILENT_ROUNDS_MAX * intervalMs;
     for (const [node, { heardMs }] of this.#peers) if (heardMs < oldestMs) this.#peers.delete(node);
     try {
-      await daemon.setPeers([...this.#peers.values()].map(({ url }) => url));
+      await daemon.setPeers([...this.#peers.values()].map(({ url }) => url).slice(0, PEERS_MAX));
     } catch (error) {
       log.debug({ reason: errorMessage(error) }, 'peers not told');
     }

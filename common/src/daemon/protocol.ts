@@ -120,11 +120,11 @@ export interface DaemonHealth {
 export const InstanceRegistrationSchema = z.object({ namespace: z.string().max(256) });
 export type InstanceRegistration = z.infer<typeof InstanceRegistrationSchema>;
 
-/** Most daemons that can be named to another. */
-const PEERS_MAX = 4096;
+/** Most daemons that can be named to another: what fits into a request. */
+export const PEERS_MAX = 1024;
 
 /** All of them, each by its URL; what was said before is forgotten. */
-export const PeerListSchema = z.object({ peers: z.array(z.string().max(1024)).max(PEERS_MAX) });
+export const PeerListSchema = z.object({ peers: z.array(z.string().max(200)).max(PEERS_MAX) });
 export type PeerList = z.infer<typeof PeerListSchema>;
 
 /** What an instance holds. */

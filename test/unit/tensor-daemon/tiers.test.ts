@@ -53,6 +53,20 @@ describe('Bandwidth', () => {
     );
   });
 
+  it('is one for all who share its clock, as threads do', () => {
+    const one = new Bandwidth(1_000);
+    const other = new Bandwidth(1_000, one.clock);
+    expect(one.book(500, 0)).toBe(500);
+    expect(other.book(500, 0)).toBe(1_000);
+    expect(one.book(500, 5_000)).toBe(500);
+  });
+
+  it('passes pieces of a tenth of a second at most, and whole ones where there is no bound', () => {
+    expect(new Bandwidth(1_000_000).pieceBytes(1_000_000)).toBe(100_000);
+    expect(new Bandwidth(1e9).pieceBytes(1_000_000)).toBe(1_000_000);
+    expect(new Bandwidth(0).pieceBytes(1_000_000)).toBe(1_000_000);
+  });
+
   it('does not wait where there is no bound', () => expect(new Bandwidth(0).book(1e12, 0)).toBe(0));
 });
 
