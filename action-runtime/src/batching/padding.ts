@@ -86,7 +86,7 @@ function resizedAlong({ type, dims, data }: WireTensor, axis: number, length: nu
   if (from === length) return { type, dims, data };
   if (Array.isArray(data)) {
     const rows = Array.from({ length: blocks }, (_, at) => {
-      const row = data.slice(at * from * block, (at * from + Math.min(from, length)) * block) as string[];
+      const row = data.slice(at * from * block, (at * from + Math.min(from, length)) * block);
       return [...row, ...Array.from({ length: Math.max(0, length - from) * block }, () => '')];
     });
     return { type, dims: newDims, data: rows.flat() };

@@ -16,6 +16,8 @@ export interface OnlineProfileOptions {
   samples: number;
   /** So many of them before they are believed. */
   samplesMin: number;
+  /** Executions in other shapes after which what was learned of one is forgotten: it may have been learned in bad times. */
+  forgetAfter: number;
   /** Share by which a figure may differ from what is believed before it replaces it; keeps plans from flapping. */
   drift: number;
 }
@@ -31,6 +33,8 @@ interface Known {
   /** Ring of the latest execution times, ms. */
   times: number[];
   next: number;
+  /** Executions of all shapes when it was executed last. */
+  seenAt: number;
   /** What is believed; changed by drifts only. */
   latencyMs: number | undefined;
   meanMs: number | undefined;
@@ -52,6 +56,7 @@ const LAW = { batch: 0.7, threads: 0.7, workerBytes: 0.3, batchBytes: 0.02 };
 export class OnlineProfile {
   readonly #options: OnlineProfileOptions;
   readonly #known: Known[] = [];
+  #executions = 0;
 
   constructor(options: OnlineProfileOptions, given: readonly ProfileRow[] = []) {
     this.#options = options;
@@ -71,6 +76,9 @@ export class OnlineProfile {
     const { samples, samplesMin } = this.#options;
     const known = this.#entry(shape);
     if (known === undefined || !(executionMs > 0)) return;
+    this.#executions += 1;
+    if (this.#isForgotten(known)) Object.assign(known, { times: [], next: 0, latencyMs: undefined, meanMs: undefined });
+    known.seenAt = this.#executions;
     known.times[known.next % samples] = executionMs;
     known.next += 1;
     // Looked at once in a while: a sort for each completion would cost more than it tells.
@@ -90,7 +98,10 @@ export class OnlineProfile {
   /** Every shape that may be planned. Empty while nothing is known at all. */
   rows(): LearnedRow[] {
     const correction = this.#correction();
-    const certain = this.#known.flatMap((known) => certainRow(known, correction) ?? []);
+    const certain = this.#known.flatMap((known) => {
+      const remembered = this.#isForgotten(known) ? { ...known, latencyMs: undefined } : known;
+      return certainRow(remembered, correction) ?? [];
+    });
     if (certain.length === 0) return [];
     const open = [...this.#options.shapes, ...this.#known.map(({ shape }) => shape)].filter(
       (shape, at, all) =>
@@ -108,12 +119,17 @@ export class OnlineProfile {
       given: undefined,
       times: [],
       next: 0,
+      seenAt: this.#executions,
       latencyMs: undefined,
       meanMs: undefined,
       privateBytes: undefined,
     };
     this.#known.push(known);
     return known;
+  }
+
+  #isForgotten({ seenAt }: Known): boolean {
+    return this.#executions - seenAt > this.#options.forgetAfter;
   }
 
   #drifted(believed: number | undefined, seen: number): number {

@@ -64,8 +64,8 @@ const WINDOW_BUCKETS = 3;
 /** Waves that a forecast continues; more would continue noise. */
 const HARMONICS = 4;
 
-/** Execution times kept of a shape, how many are believed, and how far they may drift. */
-const LEARNING = { shapesMax: 256, samples: 64, samplesMin: 20, drift: 0.2 };
+/** Execution times kept of a shape, how many are believed, how far they may drift, and how long they hold. */
+const LEARNING = { shapesMax: 256, samples: 64, samplesMin: 20, drift: 0.2, forgetAfter: 1_000 };
 
 /** Starting takes a core each. */
 export function groupStartsMaxOf({ groupStartsMax }: Pick<ScalingConfig, 'groupStartsMax'>): number {

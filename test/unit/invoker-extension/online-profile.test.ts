@@ -2,7 +2,14 @@ import { OnlineProfile, shapesUpTo } from '../../../invoker-extension/src/scalin
 import type { ProfileRow } from '../../../invoker-extension/src/scaling/profile';
 
 const MB = 1024 ** 2;
-const OPTIONS = { shapes: shapesUpTo(2, 2), shapesMax: 6, samples: 40, samplesMin: 10, drift: 0.2 };
+const OPTIONS = {
+  shapes: shapesUpTo(2, 2),
+  shapesMax: 6,
+  samples: 40,
+  samplesMin: 10,
+  drift: 0.2,
+  forgetAfter: 100_000,
+};
 const ONE = { cpu: 1, concurrency: 1, batch: 1 };
 const TWO = { cpu: 2, concurrency: 2, batch: 1 };
 
@@ -78,6 +85,18 @@ describe('OnlineProfile', () => {
       [60, 'given'],
       [120, 'given'],
     ]);
+  });
+
+  it('forgets what it has learned of a shape that others have long been executed in place of', () => {
+    const subject = new OnlineProfile({ ...OPTIONS, forgetAfter: 100 });
+    const two = { ...ONE, batch: 2 };
+    ran(subject, 40, 900, two);
+    ran(subject, 100, 20);
+    expect(rowOf(subject, two)).toMatchObject({ latencyMs: 900, source: 'learned' });
+    ran(subject, 1, 20);
+    expect(rowOf(subject, two)).toMatchObject({ latencyMs: 34, source: 'estimated' });
+    ran(subject, 10, 30, two);
+    expect(rowOf(subject, two)).toMatchObject({ latencyMs: 30, source: 'learned' });
   });
 
   it('smooths measured memory, which replaces the given figure', () => {

@@ -15,7 +15,7 @@ const OPTIONS: ScalerOptions = {
   scaleInPlans: 3,
   cores: 1_000,
   groupsMax: 3,
-  profile: { shapes: shapesUpTo(4, 8), shapesMax: 64, samples: 64, samplesMin: 20, drift: 0.2 },
+  profile: { shapes: shapesUpTo(4, 8), shapesMax: 64, samples: 64, samplesMin: 20, drift: 0.2, forgetAfter: 1_000 },
 };
 const SINGLE: InstanceSettings = { room: 1, workers: 1, threads: 1, batch: 1, batchWaitMs: 0 };
 const FIRST: InstanceSettings = { ...SINGLE, sloMs: SLO_MS };

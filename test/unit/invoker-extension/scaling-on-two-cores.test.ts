@@ -16,7 +16,7 @@ const OPTIONS: ScalerOptions = {
   scaleInPlans: 3,
   cores: CORES,
   groupsMax: 3,
-  profile: { shapes: shapesUpTo(4, 8), shapesMax: 64, samples: 64, samplesMin: 20, drift: 0.2 },
+  profile: { shapes: shapesUpTo(4, 8), shapesMax: 64, samples: 64, samplesMin: 20, drift: 0.2, forgetAfter: 1_000 },
 };
 
 interface Model {
