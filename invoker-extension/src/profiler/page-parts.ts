@@ -14,7 +14,7 @@ export const PAGE_STYLE = `
   #verdict { font-size: 1.1rem; }
   .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(28rem, 100%), 1fr)); gap: 2rem; margin: 1.5rem 0 1rem; }
   figure { margin: 0; min-width: 0; }
-  .chart { position: relative; height: 22rem; }
+  .chart { position: relative; height: var(--chart); }
   .wide { overflow-x: auto; margin-bottom: 2rem; }
   table { border-collapse: collapse; min-width: 100%; font-variant-numeric: tabular-nums; }
   th, td { padding: .3rem .6rem; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }

@@ -33,7 +33,7 @@ export function htmlPage(profile: ModelProfile, options: ReportOptions): string 
     `<h1>${title}</h1>`,
     ...subjectLines(profile).map((line) => `<p class="subject">${escape(line)}</p>`),
     `<p id="verdict"><strong>${escape(verdict(profile, options))}</strong></p>`,
-    entries.length === 0 ? '' : CHARTS,
+    entries.length === 0 ? '' : charts(data.series.length),
     variantTable(profile),
     int8Section(profile),
     entries.length === 0 ? '' : configurationTable(entries, chosen),
@@ -63,7 +63,8 @@ ${entries.length === 0 ? '' : PAGE_CHARTS}
 const chart = (id: string, title: string, text: string): string =>
   `<figure><h2>${title}</h2><div class="chart"><canvas id="${id}" role="img" aria-label="${title}"></canvas></div><figcaption>${text}</figcaption></figure>`;
 
-const CHARTS = `<div class="charts">
+/** Higher with each line: the legend takes its room from the plot. */
+const charts = (lines: number): string => `<div class="charts" style="--chart: ${20 + lines * 0.7}rem">
 ${chart('worth', 'Throughput per memory', 'Requests per second for each MB of an instance; more is better.')}
 ${chart('latency', 'Latency against batch', '95th percentile of a batch while every worker is busy.')}
 ${chart('throughput', 'Throughput against memory', 'Every configuration; up and to the left is better.')}

@@ -33,7 +33,7 @@ export interface Flags {
 export function command(): Command {
   return new Command('tetris-profile')
     .description(
-      'Measures an ONNX model in every configuration of an instance, and chooses one for a latency\nobjective. What is measured is kept: the same command goes on where it was stopped.',
+      'Measures an ONNX model in every configuration of an instance, and chooses one for a latency objective. What is measured is kept: the same command goes on where it was stopped.',
     )
     .argument('<model>', 'ONNX file')
     .option('--slo <ms>', 'latency objective; hopeless configurations are given up early')
@@ -46,7 +46,11 @@ export function command(): Command {
     .option('--workers <list>', 'inference workers of an instance', '1,2')
     .option('--threads <list>', 'threads of a worker', '1,2')
     .option('--cpus <list>', 'cores that an instance may use (default: 1 and all)')
-    .option('--dim <name=size...>', 'size of a symbolic dimension other than the batch (default: 1)')
+    .option(
+      '--dim <name=size>',
+      'size of a symbolic dimension other than the batch (default: 1); once for each',
+      (pair: string, earlier: string[] = []) => [...earlier, pair],
+    )
     .option('--inputs <file>', 'JSON of one request: {"name": {"dims": [1, 3], "data": [0, 1, 2]}}')
     .option('--rounds <count>', 'batches timed by each worker', '20')
     .option('--points <count>', 'measure at most so many configurations, estimate the rest', '64')
