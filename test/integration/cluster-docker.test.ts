@@ -27,6 +27,8 @@ exports.main = async ({ n }) => {
   const { logits } = await (await session).run({ features: new ort.Tensor('float32', input, [1, ${SHAPE.inputs}]) });
   return { n, logits: Array.from(logits.data) };
 };`;
+/** Memory limit of the action that stem cells wait for, and of no other. */
+const STEM_MB = 300;
 const BEGUN = 'begun';
 /** As `sleeper`, and says in its log when it begins to sleep. */
 const LOGGING_SLEEPER = `
@@ -57,7 +59,9 @@ inNamespace(__filename, () => {
     cluster = await Cluster.start({
       invokerEnv: (index) => ({
         ...nodes[index]?.invokerEnv(engine),
+        TETRIS_INVOKER_MEMORY: '3g',
         TETRIS_INVOKER_PAUSE_GRACE_MS: '500',
+        TETRIS_INVOKER_STEM_CELLS: `nodejs:tetris@${STEM_MB}m=1`,
       }),
     });
     const code = 'exports.main = ({ n }) => ({ n });';
@@ -177,6 +181,24 @@ inNamespace(__filename, () => {
     await cluster.level();
     expect(cluster.violations).toEqual([]);
     await until(async () => !(await containers()).includes(paused));
+  });
+
+  it('runs the first activation of an action in a container that waited for it, and starts another to wait', async () => {
+    const stems = async (): Promise<string[]> => (await containers()).filter((name) => /_stem-\d+$/.test(name));
+    await until(async () => (await stems()).length === nodes.length, 60_000, 'one waits on each node');
+    const waiting = await stems();
+    const adopted = await cluster.putAction({
+      name: 'adopted',
+      exec: { kind: 'nodejs:tetris', code: INFER, binary: false },
+      limits: { ...LIMITS, memory: STEM_MB },
+    });
+    const [first, other] = [await cluster.call(adopted, { n: 1 }), await cluster.call(infer, { n: 1 })];
+    expect(first).toMatchObject({ statusCode: 0, result: other.result });
+    expect((await containers()).filter((name) => name.includes('adopted'))).toEqual([]);
+    await until(async () => (await stems()).length === nodes.length + 1, 60_000, 'another waits');
+    expect(await stems()).toEqual(expect.arrayContaining(waiting));
+    await cluster.level();
+    expect(cluster.violations).toEqual([]);
   });
 
   it('leaves no container, no lease and no view when it is drained', async () => {
