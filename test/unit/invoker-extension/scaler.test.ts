@@ -3,7 +3,7 @@ import { shapesUpTo } from '../../../invoker-extension/src/scaling/online-profil
 import { type InstanceShape, meetsSlo, type ProfileRow } from '../../../invoker-extension/src/scaling/profile';
 import { Scaler, type ScalerOptions, type ScalingOrders } from '../../../invoker-extension/src/scaling/scaler';
 import { type InstanceSettings, settingsOfRow } from '../../../invoker-extension/src/scaling/settings';
-import { arrivals, randomFrom, Simulation, type SimulationOptions } from './scaling-simulation';
+import { arrivals, PLAN_MS, randomFrom, Simulation, type SimulationOptions } from './scaling-simulation';
 
 const MB = 1024 ** 2;
 const SLO_MS = 200;
@@ -210,11 +210,13 @@ describe('Scaler and pool in simulated time', () => {
       expect(simulation.usedBytesMax).toBeLessThanOrEqual(budgetBytes);
       if (name !== 'steady') continue;
       const changes = [...simulation.startsMs, ...simulation.endsMs].filter((at) => at > 60_000 && at < untilMs);
-      expect((changes.length * 60_000) / (untilMs - 60_000)).toBeLessThanOrEqual(10);
+      // Noise of arrivals starts an instance now and then, which ends again; flapping would change something at each plan.
+      const plans = (untilMs - 60_000) / PLAN_MS;
+      expect(changes.length).toBeLessThan(plans);
     }
   });
 
-  it(`serves the same bursts as one instance per request within 4 points, in less than 0.7 of its memory (seed ${seed})`, () => {
+  it(`serves the same bursts as one instance per request within a tenth, in less than half of its memory (seed ${seed})`, () => {
     const random = randomFrom(seed);
     const truth = ({ concurrency, batch }: InstanceShape) => ({
       latencyMs: 20 * (1 + 0.4 * (batch - 1)),
@@ -225,8 +227,8 @@ describe('Scaler and pool in simulated time', () => {
     const scaled = new Simulation({ ...common, settings: FIRST, scaler: new Scaler(OPTIONS) }).run(times, 240_000);
     const one = new Simulation({ ...common, settings: SINGLE }).run(times, 240_000);
     expect([scaled.refused, one.refused]).toEqual([0, 0]);
-    expect(scaled.attained()).toBeGreaterThan(one.attained() - 0.04);
-    expect(scaled.byteMs).toBeLessThan(0.7 * one.byteMs);
+    expect(scaled.attained()).toBeGreaterThan(one.attained() - 0.1);
+    expect(scaled.byteMs).toBeLessThan(0.5 * one.byteMs);
   });
 
   it(`answers nearly all within the objective under a steady load (seed ${seed})`, () => {

@@ -47,9 +47,11 @@ interface SimulatedInstance {
   ended: boolean;
 }
 
-const PLAN_MS = 3_000;
+/** Time between two plans, unless the options say otherwise. */
+export const PLAN_MS = 3_000;
 const TICK_MS = 200;
-const LIMIT_BYTES = 256 * 1024 ** 2;
+/** More than any instance of the tests holds: one that held more would be killed. */
+const LIMIT_BYTES = 320 * 1024 ** 2;
 
 export class Simulation {
   readonly latenciesMs: number[] = [];
@@ -81,7 +83,7 @@ export class Simulation {
         waitMaxMs: 120_000,
         patienceMs: 5_000,
         startsMax: 100,
-        groupStartsMax: 8,
+        groupStartsMax: 2,
         pauseGraceMs: 1e9,
       },
       new FixedKeepAlive(keepAliveMs),
