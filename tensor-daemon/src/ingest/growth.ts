@@ -30,16 +30,24 @@ export async function withRoom<T>(
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const full = new AbortController();
-  let looking = false;
+  let looking: Promise<void> | undefined;
   const look = async (): Promise<void> => {
-    if (looking || full.signal.aborted) return;
-    looking = true;
-    await room.resize(Math.max(bytesMin, bytesIn(folder))).catch((error: unknown) => full.abort(error));
-    looking = false;
+    try {
+      await room.resize(Math.max(bytesMin, bytesIn(folder)));
+    } catch (error) {
+      full.abort(error);
+    }
+    looking = undefined;
   };
-  const timer = setInterval(() => void look(), LOOK_INTERVAL_MS);
+  const timer = setInterval(() => {
+    if (!full.signal.aborted) looking ??= look();
+  }, LOOK_INTERVAL_MS);
   try {
-    return await work(full.signal);
+    const result = await work(full.signal);
+    // What a look has asked for is not set aside before it is granted.
+    await looking;
+    full.signal.throwIfAborted();
+    return result;
   } catch (error) {
     throw full.signal.aborted ? full.signal.reason : error;
   } finally {

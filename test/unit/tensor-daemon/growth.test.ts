@@ -43,6 +43,16 @@ describe('room for what an optimizer writes', () => {
     await expect(work).rejects.toMatchObject({ code: 'ERR_STORE_FULL' });
   });
 
+  it('expected failure: is not given where it is refused only after the work has ended', async () => {
+    let refuse: ((reason: Error) => void) | undefined;
+    const resize = (): Promise<void> => new Promise((_resolve, reject) => (refuse = reject));
+    const work = withRoom(folder, { resize, release: () => undefined }, 1, async () => {
+      await until(() => refuse !== undefined, 10_000, 'a first look');
+      setImmediate(() => refuse?.(new PluginError('ERR_STORE_FULL', 'the store is full')));
+    });
+    await expect(work).rejects.toMatchObject({ code: 'ERR_STORE_FULL' });
+  });
+
   it('expected failure: leaves the error of the work itself as it is', async () => {
     const work = withRoom(folder, roomOf(1e9), 0, () => Promise.reject(new Error('its own')));
     await expect(work).rejects.toThrow('its own');
