@@ -6,7 +6,7 @@ import { type Cleanups, temporaryFolder } from '../demo/cleanups';
 import type { BuiltModel } from '../models/built-model';
 import { DaemonProcess } from '../sharing/daemon-process';
 
-/** A folder for models and sockets, a store on the tmpfs, and daemons over it. */
+/** A folder for models and sockets, a store, and daemons over it. */
 export class StoreSite {
   readonly folder: string;
   readonly storePath: string;
@@ -18,10 +18,13 @@ export class StoreSite {
     this.#cleanups = cleanups;
   }
 
-  /** @param folder of the models, where they exist already */
-  static async open(cleanups: Cleanups, folder?: string): Promise<StoreSite> {
+  /**
+   * @param folder of the models, where they exist already
+   * @param medium a folder of the file system that the store is to be on
+   */
+  static async open(cleanups: Cleanups, folder?: string, medium = '/dev/shm'): Promise<StoreSite> {
     const own = folder ?? (await temporaryFolder(tmpdir(), cleanups));
-    return new StoreSite(own, await temporaryFolder('/dev/shm', cleanups), cleanups);
+    return new StoreSite(own, await temporaryFolder(medium, cleanups), cleanups);
   }
 
   /** Starts a daemon and waits until it is ready. */

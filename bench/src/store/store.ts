@@ -3,6 +3,7 @@ import { Cleanups } from '../demo/cleanups';
 import type { Suite, SuiteResult } from '../suites';
 import { measureIngest } from './ingest';
 import { measureLeases } from './leases';
+import { measureMedia } from './media';
 import { measurePeak } from './peak';
 import { measureReclaim } from './reclaim';
 import { measureRest } from './rest';
@@ -17,6 +18,7 @@ const PARTS: Readonly<Record<string, (cleanups: Cleanups) => Promise<SuiteResult
   reclaim: measureReclaim,
   disk: measureDisk,
   peer: measurePeer,
+  media: measureMedia,
 };
 
 async function run(): Promise<SuiteResult> {
