@@ -145,7 +145,9 @@ describe('fuzz', () => {
     async () => {
       const [plain = Buffer.alloc(0)] = corpus(/^plain\.onnx$/);
       const random = randomFrom(SEED);
-      const before = storeTree();
+      // Names: a folder that a view of before leaves meanwhile changes its size.
+      const names = (): string[] => namesUnder(daemon.store).filter((name) => /^(views|instances)\//.test(name));
+      const before = names();
       await repeat(MODEL_INPUTS, 0.1, async () => {
         // Some with one bit of a weight changed, which makes another model of it, and no bad one.
         const weight = Buffer.from(plain);
@@ -163,7 +165,7 @@ describe('fuzz', () => {
       await daemon.operator.collect();
       await until(() => daemon.files('scratch').length === 0, 10_000, 'no scratch is left');
       // Nobody holds anything now: at most what was there before, less what has been collected.
-      expect(storeTree().filter((line) => !before.includes(line) && /^(views|instances)\//.test(line))).toEqual([]);
+      expect(names().filter((name) => !before.includes(name))).toEqual([]);
       expect(daemon.files('models')).toEqual([]);
       expect(daemon.files('tensors')).toEqual([]);
     },
