@@ -16,36 +16,31 @@ const ACTION_PATH = join(__dirname, '../../actions/classify.js');
 const ROUNDS = 3;
 const WARM_LEASES = 10;
 
-/** Where a store is, and what was measured in it, ms. */
-interface Medium {
+/** What was measured, ms. */
+type Times = Record<'ingestMs' | 'leaseMs' | 'loadMs' | 'coldLoadMs', number[]>;
+
+/** A store somewhere, and what was measured in it. */
+interface Medium extends Times {
   site: StoreSite;
   daemon: DaemonProcess;
-  ingestMs: number[];
-  leaseMs: number[];
-  loadMs: number[];
-  coldLoadMs: number[];
 }
 
-const times = (): Pick<Medium, 'ingestMs' | 'leaseMs' | 'loadMs' | 'coldLoadMs'> => ({
-  ingestMs: [],
-  leaseMs: [],
-  loadMs: [],
-  coldLoadMs: [],
-});
+async function mediumOf(site: StoreSite): Promise<Medium> {
+  return { site, daemon: await site.start(), ingestMs: [], leaseMs: [], loadMs: [], coldLoadMs: [] };
+}
 
 /** A store on the tmpfs beside one wholly on disk, in turns: ingest, warm lease, and load in a new process. */
 export async function measureMedia(cleanups: Cleanups): Promise<SuiteResult> {
   const memorySite = await StoreSite.open(cleanups);
   const diskSite = await StoreSite.open(cleanups, memorySite.folder, tmpdir());
   const wanted = requestFor(await largeModel(memorySite));
-  const memory: Medium = { site: memorySite, daemon: await memorySite.start(), ...times() };
-  const disk: Medium = { site: diskSite, daemon: await diskSite.start(), ...times() };
+  const memory = await mediumOf(memorySite);
+  const disk = await mediumOf(diskSite);
   for (let round = 0; round <= ROUNDS; round += 1) {
     for (const medium of [memory, disk]) await measureRound(medium, wanted, round > 0);
   }
   await Promise.all([memory.daemon.stop(), disk.daemon.stop()]);
-  const ratio = (key: 'ingestMs' | 'leaseMs' | 'loadMs' | 'coldLoadMs'): number =>
-    rounded(median(disk[key]) / median(memory[key]), 2);
+  const ratio = (key: keyof Times): number => rounded(median(disk[key]) / median(memory[key]), 2);
   return {
     memoryStoreIngestMs: rounded(median(memory.ingestMs), 0),
     memoryStoreLeaseMs: rounded(median(memory.leaseMs), 1),

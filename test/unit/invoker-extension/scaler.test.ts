@@ -1,22 +1,18 @@
 import type { ScaledGroup } from '../../../invoker-extension/src/scaling/group-scaler';
-import { shapesUpTo } from '../../../invoker-extension/src/scaling/online-profile';
 import { type InstanceShape, meetsSlo, type ProfileRow } from '../../../invoker-extension/src/scaling/profile';
 import { Scaler, type ScalerOptions, type ScalingOrders } from '../../../invoker-extension/src/scaling/scaler';
 import { type InstanceSettings, settingsOfRow } from '../../../invoker-extension/src/scaling/settings';
-import { arrivals, PLAN_MS, randomFrom, Simulation, type SimulationOptions } from './scaling-simulation';
+import {
+  arrivals,
+  PLAN_MS,
+  randomFrom,
+  SCALER_OPTIONS as OPTIONS,
+  Simulation,
+  type SimulationOptions,
+} from './scaling-simulation';
 
 const MB = 1024 ** 2;
 const SLO_MS = 200;
-const OPTIONS: ScalerOptions = {
-  rate: { bucketMs: 1_000, windowBuckets: 3, halfLifeMs: 30_000 },
-  alpha: 64,
-  utilisation: 0.8,
-  instancesMax: 64,
-  scaleInPlans: 3,
-  cores: 1_000,
-  groupsMax: 3,
-  profile: { shapes: shapesUpTo(4, 8), shapesMax: 64, samples: 64, samplesMin: 20, drift: 0.2, forgetAfter: 1_000 },
-};
 const SINGLE: InstanceSettings = { room: 1, workers: 1, threads: 1, batch: 1, batchWaitMs: 0 };
 const FIRST: InstanceSettings = { ...SINGLE, sloMs: SLO_MS };
 const GROUP: ScaledGroup = { key: 'g', revision: 'r', sloMs: SLO_MS, first: FIRST, batchMax: 8, roomMax: 500 };

@@ -1,23 +1,13 @@
 /** A rate that single instances do not serve on a node of two cores, which executions and starts share; nothing is known before. */
-import { shapesUpTo } from '../../../invoker-extension/src/scaling/online-profile';
 import type { InstanceShape } from '../../../invoker-extension/src/scaling/profile';
-import { Scaler, type ScalerOptions } from '../../../invoker-extension/src/scaling/scaler';
-import { arrivals, randomFrom, Simulation } from './scaling-simulation';
+import { Scaler } from '../../../invoker-extension/src/scaling/scaler';
+import { arrivals, randomFrom, SCALER_OPTIONS, Simulation } from './scaling-simulation';
 
 const MB = 1024 ** 2;
 const SLO_MS = 300;
 const CORES = 2;
 const RAMP_MS = 14_000;
-const OPTIONS: ScalerOptions = {
-  rate: { bucketMs: 1_000, windowBuckets: 3, halfLifeMs: 30_000 },
-  alpha: 64,
-  utilisation: 0.8,
-  instancesMax: 64,
-  scaleInPlans: 3,
-  cores: CORES,
-  groupsMax: 3,
-  profile: { shapes: shapesUpTo(4, 8), shapesMax: 64, samples: 64, samplesMin: 20, drift: 0.2, forgetAfter: 1_000 },
-};
+const OPTIONS = { ...SCALER_OPTIONS, cores: CORES };
 
 interface Model {
   /** Execution of one request; share of it that each further request in a batch adds; load of the model. */

@@ -2,8 +2,9 @@
 import { FixedKeepAlive } from '../../../invoker-extension/src/containers/keep-alive';
 import { Pool, type PoolCommand } from '../../../invoker-extension/src/containers/pool';
 import type { LivingInstance, ScaledGroup } from '../../../invoker-extension/src/scaling/group-scaler';
+import { shapesUpTo } from '../../../invoker-extension/src/scaling/online-profile';
 import type { InstanceShape } from '../../../invoker-extension/src/scaling/profile';
-import type { Scaler, ScalingOrders } from '../../../invoker-extension/src/scaling/scaler';
+import type { Scaler, ScalerOptions, ScalingOrders } from '../../../invoker-extension/src/scaling/scaler';
 import { type InstanceSettings, shapeOf } from '../../../invoker-extension/src/scaling/settings';
 
 export interface SimulationOptions {
@@ -46,6 +47,18 @@ interface SimulatedInstance {
   sinceMs: number;
   ended: boolean;
 }
+
+/** A scaler on a node with cores for everybody. */
+export const SCALER_OPTIONS: ScalerOptions = {
+  rate: { bucketMs: 1_000, windowBuckets: 3, halfLifeMs: 30_000 },
+  alpha: 64,
+  utilisation: 0.8,
+  instancesMax: 64,
+  scaleInPlans: 3,
+  cores: 1_000,
+  groupsMax: 3,
+  profile: { shapes: shapesUpTo(4, 8), shapesMax: 64, samples: 64, samplesMin: 20, drift: 0.2, forgetAfter: 1_000 },
+};
 
 /** Time between two plans, unless the options say otherwise. */
 export const PLAN_MS = 3_000;
