@@ -37,6 +37,10 @@ export interface AnsweredRun {
   activation: Activation;
   /** What ran was an instance at work: not its first activation, whose duration has the loading of models in it. */
   settled: boolean;
+  /** Whose instance answered. */
+  group: string;
+  /** Since the activation came to this node, ms. */
+  tookMs: number;
   /** Activations the instance had when it got this one, itself included. */
   together: number;
   /** What the runtime says of its runs; undefined for one that says nothing, and where no model was run. */
@@ -222,7 +226,15 @@ export class InstanceManager {
     instance.answered += 1;
     this.apply(pool.finished(id, ticket, outcome.broken, nowMs()));
     this.#observe(outcome.inference);
-    onUsed?.(instance, { activation: outcome.activation, settled, together, inference: outcome.inference });
+    const { job, group } = ticket;
+    onUsed?.(instance, {
+      activation: outcome.activation,
+      settled,
+      group: group.key,
+      tookMs: nowMs() - job.arrivedMs,
+      together,
+      inference: outcome.inference,
+    });
     await this.#answer(ticket, instance, outcome.activation);
   }
 

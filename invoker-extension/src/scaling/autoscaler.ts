@@ -68,6 +68,7 @@ export class Autoscaler {
   /** An instance has answered. */
   ran({ revision, settings }: FunctionInstance, run: AnsweredRun): void {
     if (settings.sloMs === undefined || !run.settled) return;
+    this.#options.scaler.answered(run.group, run.tookMs);
     const batch = batchOf(run, settings);
     if (batch === 0 || run.activation.response.statusCode !== STATUS.success || this.#crowded()) return;
     const executionMs = (run.activation.duration ?? 0) - (run.inference?.waitedMs ?? 0);

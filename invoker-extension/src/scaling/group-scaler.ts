@@ -2,7 +2,9 @@
  * How many instances of which shapes one group needs. Pure, epoch ms passed in.
  *
  * Scale out: what the rate asks for beyond what living instances serve is planned at once. Where cores or memory do not
- * allow it, the whole rate is planned anew within them, and that mix replaces the living instances one by one.
+ * allow it and requests are late, the whole rate is planned anew within them, and that mix replaces the living instances
+ * one by one. Requests that are answered in time are reason enough to leave instances alone, whatever the figures say:
+ * those of unlike shapes were learned under unlike load, and a replacement takes cores from those that serve.
  * Scale in: what was too much in every one of the last plans is ended, the least efficient first; the last instance is
  * left to the keep-alive policy. Instances are started for what was asked for just now or is foreseen, never for the
  * memory of a rate, and the first one by demand or a forecast alone.
@@ -16,6 +18,7 @@ import { cost, efficiency, meetsSlo, sameShape, serviceRate } from './profile';
 import { RateEstimator, type RateOptions } from './rate';
 import { coresOf, covers, replace, type Replacement, type ServedInstance } from './replacement';
 import { type InstanceSettings, settingsOfRow, type ShapeBounds, shapeOf } from './settings';
+import { Tardiness } from './tardiness';
 
 /** What is planned for: activations of one action revision and one invoking namespace, with an objective. */
 export interface ScaledGroup extends ShapeBounds {
@@ -110,6 +113,7 @@ export class GroupScaler {
   readonly #forecast: ArrivalForecast | undefined;
   #foreseen = { sample: -1, rate: 0 };
   readonly #headroom: Headroom;
+  readonly #tardiness = new Tardiness();
   /** Rates of the last plans in which no instance was added. */
   #rates: number[] = [];
   #living = 0;
@@ -135,6 +139,11 @@ export class GroupScaler {
     this.#forecast?.arrived(nowMs);
   }
 
+  /** An activation was answered by an instance at work. @param tookMs since it came */
+  answered(tookMs: number): void {
+    this.#tardiness.answered(tookMs > this.group.sloMs);
+  }
+
   /** A start ahead of demand has failed. */
   failed(nowMs: number): void {
     this.#backoffUntilMs = nowMs + BACKOFF_MS;
@@ -150,6 +159,7 @@ export class GroupScaler {
     const served = living.map((instance) => ({ ...instance, row: rowIn(kept, instance.settings) }));
     const rate = capacity(served, free.cores);
     const foreseen = this.#foreseenRate(nowMs);
+    this.#tardiness.planned();
     const factor = this.#headroom.factor(this.#rate.estimate(nowMs), living.length);
     const lasting = Math.max(this.#rate.estimate(nowMs), foreseen) * factor;
     const wanted = Math.max(this.#rate.recent(nowMs), foreseen) * factor;
@@ -195,7 +205,7 @@ export class GroupScaler {
     this.#shortPlans = short && !added.covers ? this.#shortPlans + 1 : 0;
     // Where something is to start anyway it is to be the right thing.
     const lasts = this.#shortPlans >= SHORT_PLANS || (this.#shortPlans > 0 && added.starts.length > 0);
-    if (lasts) this.#takeAim(served, within, reachable, now);
+    if (lasts && (crowded || this.#tardiness.isLate)) this.#takeAim(served, within, reachable, now);
     else if (short && added.covers) this.#aim = [];
     if (this.#aim.length === 0) return { ...NOTHING, starts: added.starts };
     const replacement = replace(served, this.#aim, now);

@@ -103,11 +103,12 @@ export class OnlineProfile {
       return certainRow(remembered, correction) ?? [];
     });
     if (certain.length === 0) return [];
+    const believed = certain.map((row) => asUnderLoad(row, certain));
     const open = [...this.#options.shapes, ...this.#known.map(({ shape }) => shape)].filter(
       (shape, at, all) =>
-        !certain.some((row) => sameShape(row, shape)) && all.findIndex((other) => sameShape(other, shape)) === at,
+        !believed.some((row) => sameShape(row, shape)) && all.findIndex((other) => sameShape(other, shape)) === at,
     );
-    return [...certain, ...open.map((shape) => estimated(shape, certain))];
+    return [...believed, ...open.map((shape) => estimated(shape, believed))];
   }
 
   #entry({ cpu, concurrency, batch }: InstanceShape): Known | undefined {
@@ -158,6 +159,24 @@ function certainRow(
   }
   if (given === undefined) return undefined;
   return { ...shape, latencyMs: given.latencyMs * correction, privateBytes: bytes, source: 'given' };
+}
+
+/**
+ * A learned row as it would be under the load of larger batches: these form when much is asked for and all cores are busy,
+ * small ones when little is. A request in a batch takes no longer than one in a smaller batch, so where it seems to, the
+ * small ones were learned in better times.
+ */
+function asUnderLoad(row: LearnedRow, rows: readonly LearnedRow[]): LearnedRow {
+  if (row.source !== 'learned') return row;
+  const larger = rows.filter(
+    ({ source, cpu, concurrency, batch }) =>
+      source === 'learned' && cpu === row.cpu && concurrency === row.concurrency && batch > row.batch,
+  );
+  const atLeast = (own: number, figure: (other: LearnedRow) => number): number =>
+    Math.max(own, ...larger.map((other) => (figure(other) * row.batch) / other.batch));
+  const latencyMs = atLeast(row.latencyMs, (other) => other.latencyMs);
+  const meanMs = atLeast(row.meanMs ?? row.latencyMs, (other) => other.meanMs ?? other.latencyMs);
+  return { ...row, latencyMs, meanMs };
 }
 
 /** The nearest known shape's figures, carried over by the law. */

@@ -55,6 +55,11 @@ export class Scaler {
     this.#profile(revision).ran(shapeOf(settings), executionMs);
   }
 
+  /** An activation of this group was answered by an instance at work, so long after it came. */
+  answered(group: string, tookMs: number): void {
+    this.#groups.get(group)?.answered(tookMs);
+  }
+
   /** An instance at work was measured. */
   measured(revision: string, settings: InstanceSettings, privateBytes: number): void {
     this.#profile(revision).measured(shapeOf(settings), privateBytes);

@@ -74,7 +74,15 @@ function plansOf({ rows, cores, bytes, rate }: Node, initial: readonly LearnedRo
   const steps: Step[] = [];
   let arrivedMs = 0;
   for (let nowMs = PLAN_MS; nowMs <= PLANS * PLAN_MS; nowMs += PLAN_MS) {
-    for (; arrivedMs < nowMs; arrivedMs += 1000 / rate) scaler.arrived(arrivedMs);
+    const served = servedBy(
+      rows,
+      living.filter(({ ready }) => ready),
+    );
+    for (; arrivedMs < nowMs; arrivedMs += 1000 / rate) {
+      scaler.arrived(arrivedMs);
+      // What is not served queues up, and with it all that comes.
+      scaler.answered(served < rate ? 2 * SLO_MS : SLO_MS / 2);
+    }
     const plan = scaler.plan(living, rows, { cores, bytes: bytes - bytesOf(rows, living) }, nowMs);
     steps.push({ plan, living });
     const kept = living.filter((each) => !plan.ends.includes(each.id)).map((each) => ({ ...each, ready: true }));

@@ -53,6 +53,16 @@ describe('OnlineProfile', () => {
     expect(batch?.latencyMs).toBeLessThan(40);
   });
 
+  it('takes small batches to be no cheaper by request than larger ones, which are seen under load', () => {
+    const subject = new OnlineProfile(OPTIONS);
+    ran(subject, 10, 20);
+    ran(subject, 10, 60, { ...ONE, batch: 2 });
+    expect(rowOf(subject)).toMatchObject({ latencyMs: 30, meanMs: 30 });
+    // What larger batches save is believed.
+    ran(subject, 40, 30, { ...ONE, batch: 2 });
+    expect(rowOf(subject)).toMatchObject({ latencyMs: 20, meanMs: 20 });
+  });
+
   it('believes the tail, not the median', () => {
     const subject = new OnlineProfile(OPTIONS);
     for (let count = 0; count < 40; count += 1) subject.ran(ONE, count % 10 === 0 ? 90 : 20);

@@ -110,10 +110,21 @@ describe('Scaler', () => {
   it('lets a shape take over that does more with a core, although all cores are busy', () => {
     const batching = row(1, 8, 80, 60);
     const scaler = scalerWith([SMALL, batching], 150, 5_000, { cores: 2 });
+    scaler.answered('g', 2 * SLO_MS);
     expect(shapes(scaler.plan(living(SMALL, SMALL), 5_000))).toEqual([]);
     expect(shapes(scaler.plan(living(SMALL, SMALL), 5_000))).toEqual(['1x8']);
     // Nothing does more with a core than it.
     expect(scaler.plan(living(batching, batching), 5_000).starts).toEqual([]);
+  });
+
+  it('leaves instances alone whose requests are answered in time, although figures say that another shape does more', () => {
+    const scaler = scalerWith([SMALL, row(1, 8, 80, 60)], 150, 5_000, { cores: 2 });
+    for (let plan = 0; plan < 5; plan += 1) {
+      for (let answer = 0; answer < 100; answer += 1) scaler.answered('g', SLO_MS);
+      // One in a hundred may be late.
+      scaler.answered('g', 2 * SLO_MS);
+      expect(scaler.plan(living(SMALL, SMALL), 5_000)).toMatchObject({ starts: [], ends: [] });
+    }
   });
 
   it('does not try again soon after a start ahead of demand has failed', () => {

@@ -267,6 +267,7 @@ export class Simulation {
     instance.running -= 1;
     instance.answered += 1;
     this.latenciesMs.push(this.#nowMs - ticket.atMs);
+    if (settled) scaler?.answered('g', this.#nowMs - ticket.atMs);
     if (this.#options.reports !== true && settled && together % settings.batch === 0)
       scaler?.ran('r', settings, this.#nowMs - sinceMs);
     this.#apply(this.pool.finished(id, ticket, false, this.#nowMs));
