@@ -31,51 +31,78 @@ export function configSchema<S extends Shape>(component: string, shape: S): Conf
   return { component, schema: z.object(shape) };
 }
 
+/** What a key takes, in words: every refusal of a value says it. */
+const takes = (what: string): { error: string } => ({ error: `takes ${what}` });
+
+function rangeText(what: string, min: number, max: number, unbounded: number): string {
+  return max === unbounded ? `${what} from ${min}` : `${what} from ${min} to ${max}`;
+}
+
 /** Makers of keys: every key has a type, a default, a unit and a text. */
 export const key = {
   /** An integer within [min, max]. */
   integer(fallback: number, unit: string, text: string, range: { min?: number; max?: number } = {}) {
     const { min = 0, max = Number.MAX_SAFE_INTEGER } = range;
-    return z.coerce.number().int().min(min).max(max).default(fallback).meta({ unit, text });
+    const says = takes(rangeText('a whole number', min, max, Number.MAX_SAFE_INTEGER));
+    return z.coerce.number(says).int(says).min(min, says).max(max, says).default(fallback).meta({ unit, text });
   },
   /** A number within [min, max]. */
   number(fallback: number, unit: string, text: string, range: { min?: number; max?: number } = {}) {
     const { min = 0, max = Number.MAX_VALUE } = range;
-    return z.coerce.number().min(min).max(max).default(fallback).meta({ unit, text });
+    const says = takes(rangeText('a number', min, max, Number.MAX_VALUE));
+    return z.coerce.number(says).min(min, says).max(max, says).default(fallback).meta({ unit, text });
   },
-  /** A size such as `512m`, `4g`, `100 MB` or a plain number of bytes. Powers of 1024. */
-  bytes(fallback: string, text: string) {
+  /** A size such as `512m`, `4g`, `100 MB` or a plain number of bytes, at least `min`. Powers of 1024. */
+  bytes(fallback: string, text: string, { min = '0' }: { min?: string } = {}) {
+    const least = parseBytes(min) ?? 0;
+    const says = `takes a size such as 512m or 4g${least === 0 ? '' : `, at least ${min}`}`;
     return z
       .union([z.number(), z.string()])
       .transform((value, context) => {
         const bytes = parseBytes(value);
-        if (bytes === undefined) {
-          context.addIssue({ code: 'custom', message: `expected a size such as 512m or 4g, got '${value}'` });
-          return z.NEVER;
-        }
-        return bytes;
+        if (bytes !== undefined && bytes >= least) return bytes;
+        context.addIssue({ code: 'custom', message: says });
+        return z.NEVER;
       })
       .prefault(fallback)
       .meta({ unit: 'bytes', text });
   },
   /** true/false, yes/no, on/off, 1/0. */
   flag(fallback: boolean, text: string) {
-    return z.union([z.boolean(), z.stringbool()]).default(fallback).meta({ unit: 'true or false', text });
+    return z
+      .union([z.boolean(), z.stringbool()], takes('true or false'))
+      .default(fallback)
+      .meta({ unit: 'true or false', text });
   },
   text(fallback: string, unit: string, text: string) {
     return z.string().default(fallback).meta({ unit, text });
   },
-  /** A comma-separated list. */
-  list(fallback: readonly string[], unit: string, text: string) {
+  /**
+   * A comma-separated list.
+   * @param problemOf what is wrong with an item, in words that name it; undefined for a good one
+   */
+  list(
+    fallback: readonly string[],
+    unit: string,
+    text: string,
+    problemOf: (item: string) => string | undefined = () => undefined,
+  ) {
     return z
       .union([z.array(z.string()), z.string().transform((value) => value.split(',').map((item) => item.trim()))])
-      .transform((items) => items.filter((item) => item !== ''))
+      .transform((items, context) => {
+        const kept = items.filter((item) => item !== '');
+        for (const [index, item] of kept.entries()) {
+          const message = problemOf(item);
+          if (message !== undefined) context.addIssue({ code: 'custom', message, path: [index] });
+        }
+        return kept;
+      })
       .prefault([...fallback])
       .meta({ unit: `list of ${unit}`, text });
   },
   oneOf<const T extends readonly [string, ...string[]]>(values: T, fallback: T[number], text: string) {
     return z
-      .enum(values)
+      .enum(values, takes(values.join(', ')))
       .default(fallback as never)
       .meta({ unit: values.join(' or '), text });
   },
@@ -113,7 +140,9 @@ export function readConfig<S extends Shape>(
     for (const issue of parsed.error.issues) {
       const name = String(issue.path[0] ?? '');
       const flag = overrides[name] === undefined ? undefined : flags[name];
-      problems.push(`${flag ?? environmentName(component, name)}: ${withValue(issue.message, input[name])}`);
+      // An item of a list is named by its own problem: the whole list may hold secrets.
+      const told = issue.path.length > 1 ? issue.message : withValue(issue.message, input[name]);
+      problems.push(`${flag ?? environmentName(component, name)}: ${told}`);
     }
   }
   if (problems.length > 0 || !parsed.success) {
@@ -125,10 +154,9 @@ export function readConfig<S extends Shape>(
   return Object.freeze(parsed.data);
 }
 
-/** What was given, where the message does not show it. */
+/** What was given, where it can be shown in a line. */
 function withValue(message: string, value: unknown): string {
-  if (typeof value !== 'string' && typeof value !== 'number') return message;
-  return message.includes(`'${value}'`) ? message : `${message}; got '${value}'`;
+  return typeof value === 'string' || typeof value === 'number' ? `${message}; got '${value}'` : message;
 }
 
 /** One row of the generated reference. */

@@ -7,6 +7,8 @@ const SCHEMA = configSchema('sample', {
   share: key.number(0.5, 'ratio', 'Share.', { max: 1 }),
   verbose: key.flag(false, 'Say more.'),
   roots: key.list([], 'paths', 'Folders.'),
+  keys: key.list([], 'name=secret', 'Keys.', (item) => (item.includes('=') ? undefined : `'${item}' is no key`)),
+  cacheBytesMax: key.bytes('1g', 'Largest cache.', { min: '64m' }),
   level: key.oneOf(['low', 'high'], 'low', 'How much.'),
 });
 
@@ -29,6 +31,8 @@ describe('readConfig', () => {
     expect(config).toEqual({
       socketPath: '/run/x',
       poolBytesMax: 536870912,
+      cacheBytesMax: 1073741824,
+      keys: [],
       retries: 3,
       share: 0.5,
       verbose: false,
@@ -47,10 +51,14 @@ describe('readConfig', () => {
       TETRIS_SAMPLE_VERBOSE: 'yes',
       TETRIS_SAMPLE_ROOTS: ' /a, /b,,',
       TETRIS_SAMPLE_LEVEL: 'high',
+      TETRIS_SAMPLE_KEYS: 'a=1',
+      TETRIS_SAMPLE_CACHE_BYTES_MAX: '64m',
     };
     expect(readConfig(SCHEMA, env)).toEqual({
       socketPath: '/tmp/s',
       poolBytesMax: 4294967296,
+      cacheBytesMax: 67108864,
+      keys: ['a=1'],
       retries: 7,
       share: 0.25,
       verbose: true,
@@ -73,7 +81,22 @@ describe('readConfig', () => {
     expect(read).toThrow(/\n {2}--retries: .*; got 'x'(\n|$)/);
     // Not by its flag: the variable was set.
     expect(read).toThrow(/\n {2}TETRIS_SAMPLE_SHARE: .*; got 'half'(\n|$)/);
-    expect(read).toThrow(/\n {2}TETRIS_SAMPLE_POOL_BYTES_MAX: expected a size such as 512m or 4g, got 'lots'(\n|$)/);
+    expect(read).toThrow(/\n {2}TETRIS_SAMPLE_POOL_BYTES_MAX: takes a size such as 512m or 4g; got 'lots'(\n|$)/);
+  });
+
+  it.each([
+    ['RETRIES', '11', "takes a whole number from 1 to 10; got '11'"],
+    ['RETRIES', '1.5', "takes a whole number from 1 to 10; got '1.5'"],
+    ['RETRIES', 'x', "takes a whole number from 1 to 10; got 'x'"],
+    ['SHARE', '-1', "takes a number from 0 to 1; got '-1'"],
+    ['VERBOSE', 'perhaps', "takes true or false; got 'perhaps'"],
+    ['LEVEL', 'middle', "takes low, high; got 'middle'"],
+    ['CACHE_BYTES_MAX', '1k', "takes a size such as 512m or 4g, at least 64m; got '1k'"],
+    ['KEYS', 'a=secret,b', "'b' is no key"],
+  ])('bad call: says what %s takes when it is %s', (name, value, text) => {
+    expect(problemsOf({ [`TETRIS_SAMPLE_${name}`]: value })).toBe(
+      `configuration of sample is invalid:\n  TETRIS_SAMPLE_${name}: ${text}`,
+    );
   });
 
   it('lets overrides win', () => {
@@ -98,7 +121,7 @@ describe('readConfig', () => {
 
   it('describes every key for the reference', () => {
     const rows = describeConfig(SCHEMA);
-    expect(rows).toHaveLength(7);
+    expect(rows).toHaveLength(9);
     expect(rows.find(({ variable }) => variable === 'TETRIS_SAMPLE_RETRIES')).toEqual({
       variable: 'TETRIS_SAMPLE_RETRIES',
       unit: 'count',
