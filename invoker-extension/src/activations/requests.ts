@@ -1,6 +1,6 @@
 /** Bodies of `/init` and `/run`. Pure. Source: facts of OpenWhisk 6.1, 6.2; `C/core/entity/WhiskAction.scala` containerInitializer. */
 import { type Action, type ActivationMessage, transactionIdOf, valueOf } from '@tetris/common';
-import type { InstanceSettings } from '../scaling/settings';
+import { answerWithinMs, type InstanceSettings } from '../scaling/settings';
 import type { ActivationJob } from './job';
 
 /** Whether the identity's key is passed to user code: unless the annotation is there and falsy. */
@@ -45,7 +45,7 @@ function tetrisSettings(settings: InstanceSettings): Record<string, number | boo
     batch,
     batchWaitMs,
     ...(padding === true ? { padding } : {}),
-    ...(sloMs === undefined ? {} : { sloMs }),
+    ...(sloMs === undefined ? {} : { sloMs: Math.floor(answerWithinMs(sloMs)) }),
   };
 }
 

@@ -1,5 +1,5 @@
 import type { ActionManifest } from '@tetris/common';
-import type { InstanceSettings } from '../scaling/settings';
+import { answerWithinMs, type InstanceSettings } from '../scaling/settings';
 import type { Instance } from './instance-record';
 import type { MemoryNeed } from './node-memory';
 
@@ -132,5 +132,5 @@ function rank(instance: Instance<unknown>, waitedMs: number): number {
 function isTimely({ settings, running, latencyMs }: Instance<unknown>, waitedMs: number): boolean {
   if (settings.sloMs === undefined || latencyMs === undefined) return true;
   const executions = running.size < settings.workers ? 1 : 2;
-  return waitedMs + executions * latencyMs <= settings.sloMs;
+  return waitedMs + executions * latencyMs <= answerWithinMs(settings.sloMs);
 }

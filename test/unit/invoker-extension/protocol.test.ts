@@ -25,7 +25,8 @@ describe('initBody', () => {
       main: 'go',
       binary: true,
       code: 'UEs=',
-      tetris: { workers: 1, threads: 1, batch: 1, batchWaitMs: 0, sloMs: 300 },
+      // With a reserve for the way.
+      tetris: { workers: 1, threads: 1, batch: 1, batchWaitMs: 0, sloMs: 240 },
     });
     expect(read(initBody({ ...job, action: aStoredAction() }, settings, 5))).not.toHaveProperty('tetris');
   });
