@@ -17,7 +17,7 @@ export const LOAD_RULE = {
   /** Where joining pays more than that, this share of what joined requests achieve. */
   share: 0.65,
   /** Never more than this share: beyond it queues grow in any system. */
-  shareMax: 0.75,
+  shareMax: 0.85,
   /** The objective is so many times the duration of an activation alone, */
   sloTimes: 8,
   /** and at least INFless's for ResNet-50, ms. */
