@@ -35,6 +35,7 @@ import { Heartbeat } from './heartbeat';
 import { InventoryPublisher } from './inventory';
 import { PeerDirectory } from './peer-directory';
 import { type InvokerMetrics, invokerMetrics } from './metrics';
+import { nodeMetrics } from './node-metrics';
 import { ProfileArchive } from './profiler/archive';
 import { Autoscaler } from './scaling/autoscaler';
 import { keepAliveOf } from './scaling/keep-alive-policy';
@@ -270,6 +271,12 @@ export class InvokerExtension {
 
   status(): InvokerStatus {
     return this.#status.status();
+  }
+
+  /** The invoker's metrics and those of its node's daemon, in the text format of Prometheus. */
+  nodeMetrics(): Promise<string> {
+    const { daemon, log } = this.#parts;
+    return nodeMetrics({ invoker: this.metrics, daemon, log });
   }
 
   /** Drains: no more pings and activations, what runs is finished and answered, records are flushed, instances ended. */

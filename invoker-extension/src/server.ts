@@ -4,7 +4,7 @@ import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest }
 import type { InvokerExtension } from './invoker-extension';
 
 export interface ServerOptions {
-  invoker: Pick<InvokerExtension, 'enabled' | 'setEnabled' | 'metrics'>;
+  invoker: Pick<InvokerExtension, 'enabled' | 'setEnabled' | 'metrics' | 'nodeMetrics'>;
   /** Basic auth of what changes the invoker; without a user that is not served. */
   user: string;
   password: string;
@@ -16,7 +16,7 @@ export function invokerServer({ invoker, user, password }: ServerOptions): Fasti
   server.get('/ping', () => 'pong');
   server.get('/metrics', async (_request, reply) => {
     void reply.type(invoker.metrics.contentType);
-    return invoker.metrics.metrics();
+    return invoker.nodeMetrics();
   });
   if (user === '') return server;
   const expected = Buffer.from(`Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`);

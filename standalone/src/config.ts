@@ -1,6 +1,7 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { configSchema, key } from '@tetris/common';
+import { subjectProblem } from './controller/identities';
 import { SYSTEM_LIMITS } from './controller/limits';
 
 /** Component `standalone`: `TETRIS_STANDALONE_*`; the command's flags win over the environment. */
@@ -15,7 +16,9 @@ export const STANDALONE_CONFIG = configSchema('standalone', {
     min: 1,
     max: 64,
   }),
-  memory: key.bytes('4g', 'Memory of each invoker for instances and store together.'),
+  memory: key.bytes('4g', 'Memory of each invoker for instances and store together.', {
+    min: `${SYSTEM_LIMITS.memory.min}m`,
+  }),
   dataPath: key.text('', 'path', 'Folder that keeps actions and activations across restarts; unset: memory only.'),
   profilePath: key.text(
     '',
@@ -29,7 +32,17 @@ export const STANDALONE_CONFIG = configSchema('standalone', {
   ),
   models: key.list([], 'paths', 'Registered model folders: actions may load models below them by path.'),
   urlSources: key.list([], 'URL prefixes', 'URLs from which the daemons may fetch models.'),
-  auth: key.list([], 'name=uuid:secret', 'Subjects beside the guest, each with a namespace of its name.'),
+  auth: key.list(
+    [],
+    'name=uuid:secret',
+    'Subjects beside the guest, each with a namespace of its name.',
+    subjectProblem,
+  ),
+  metrics: key.oneOf(
+    ['loopback', 'anyone', 'off'],
+    'loopback',
+    'Who gets /metrics, on the port of the REST API: who asks from this machine, whoever reaches it, nobody.',
+  ),
   activationsMax: key.integer(10_000, 'records', 'Activation records kept; the oldest leave.', { min: 100 }),
   invocationsPerMinute: key.integer(
     SYSTEM_LIMITS.invocationsPerMinute,

@@ -1,7 +1,9 @@
-import { errorMessage, readConfig } from '@tetris/common';
+import { resolve } from 'node:path';
+import { errorMessage, PluginError, readConfig } from '@tetris/common';
 import { Command } from 'commander';
 import { defaultArchive, environmentWith, STANDALONE_CONFIG, type StandaloneConfig } from './config';
 import { KINDS } from './controller/manifest';
+import { outliveReaders } from './output';
 import { launch, type Platform } from './platform';
 
 interface Flags {
@@ -12,10 +14,21 @@ interface Flags {
   store?: string;
   models?: string[];
   auth?: string[];
+  metrics?: string;
   verbose?: boolean;
 }
 
-const FLAG_NAMES = { port: '--port', invokers: '--invokers', memory: '--memory', models: '--models', auth: '--auth' };
+/** What the keys are called that have a flag. */
+const FLAG_NAMES: Readonly<Record<string, string>> = {
+  port: '--port',
+  invokers: '--invokers',
+  memory: '--memory',
+  dataPath: '--data',
+  storePath: '--store',
+  models: '--models',
+  auth: '--auth',
+  metrics: '--metrics',
+};
 
 /** Where nothing is kept across restarts, `npm run profile` and `npm start` meet in the home folder. */
 function withProfiles(config: StandaloneConfig): StandaloneConfig {
@@ -33,12 +46,19 @@ function readFlags(): Flags {
     .option('--store <folder>', 'where tensors live (default: in memory)')
     .option('--models <folder...>', 'model folders that actions may load from by path')
     .option('--auth <name=uuid:secret...>', 'subjects beside the guest')
+    .option('--metrics <who>', 'who gets /metrics: loopback, anyone or off (default: loopback)')
     .option('--verbose', 'log what happens')
     .parse()
     .opts<Flags>();
 }
 
-function welcome({ url, auth }: Platform, { invokers, memory, dataPath }: StandaloneConfig): string {
+/** An empty value is a variable that was not set where the command was written: not what the default is for. */
+function refuseEmpty(flags: Flags): void {
+  const empty = Object.entries(flags).find(([, value]) => [value].flat().includes(''));
+  if (empty !== undefined) throw new PluginError('ERR_CONFIG_INVALID', `--${empty[0]}: takes a value; got ''`);
+}
+
+function welcome({ url, auth }: Platform, { invokers, memory, dataPath, metrics }: StandaloneConfig): string {
   const nodes = invokers === 1 ? 'one node' : `${invokers} nodes`;
   return `
 Tetris for OpenWhisk is ready on ${url}: ${nodes}, ${(memory / 1024 ** 3).toFixed(1)} GiB each.
@@ -47,7 +67,7 @@ Kinds: ${KINDS.join(', ')}. ${dataPath === '' ? 'Actions and activations are for
   export AUTH=${auth}
   wsk --apihost ${url} --auth $AUTH action create hello hello.js --kind nodejs:tetris
 
-Ctrl-C ends it.
+Ctrl-C ends it.${metrics === 'off' ? '' : ` Metrics for Prometheus: ${url}/metrics`}
 `;
 }
 
@@ -75,22 +95,26 @@ function stopOnSignals(starting: Promise<Platform>): void {
 }
 
 async function main(): Promise<void> {
+  outliveReaders();
   const flags = readFlags();
   const env = environmentWith();
   let config: StandaloneConfig | undefined;
   try {
-    const values = {
+    refuseEmpty(flags);
+    const values: Record<string, unknown> = {
       port: flags.port,
       invokers: flags.invokers,
       memory: flags.memory,
-      dataPath: flags.data,
-      storePath: flags.store,
-      models: flags.models,
+      dataPath: flags.data && resolve(flags.data),
+      storePath: flags.store && resolve(flags.store),
+      models: flags.models?.map((path) => resolve(path)),
       auth: flags.auth,
+      metrics: flags.metrics,
       logLevel: flags.verbose === true ? 'info' : undefined,
     };
     config = withProfiles(readConfig(STANDALONE_CONFIG, env, values, FLAG_NAMES));
-    const starting = launch(config, env);
+    const given = Object.entries(FLAG_NAMES).filter(([name]) => values[name] !== undefined);
+    const starting = launch(config, env, Object.fromEntries(given));
     stopOnSignals(starting);
     process.stdout.write(welcome(await starting, config));
   } catch (error) {

@@ -26,6 +26,8 @@ export interface PlatformNode {
   privatePath: string;
   /** The daemon's process; undefined while it is down. */
   readonly daemonPid: number | undefined;
+  /** Of its invoker extension and its daemon, in the text format of Prometheus. */
+  metrics(): Promise<string>;
   /** The function instances that live on the node now. */
   instances(): Promise<InstanceProcess[]>;
 }
@@ -91,6 +93,7 @@ export async function startNode(options: NodeOptions): Promise<PlatformNode> {
     get daemonPid() {
       return daemon.pid;
     },
+    metrics: () => invoker.nodeMetrics(),
     instances: () => instanceProcesses(workPath),
   };
 }

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import {
   createLogger,
   EmbeddedStore,
+  environmentName,
   type Logger,
   MemoryBus,
   MemoryRegistry,
@@ -14,6 +15,7 @@ import {
   Topics,
 } from '@tetris/common';
 import { balancerConfig, LoadBalancer } from '@tetris/load-balancer';
+import { Registry as MetricsRegistry } from 'prom-client';
 import { type Environment, environmentWith, STANDALONE_CONFIG, type StandaloneConfig } from './config';
 import { putHealthTestAction } from './controller/balancer/health-test';
 import { type Books, ShardingBalancer } from './controller/balancer/sharding-balancer';
@@ -24,6 +26,8 @@ import { SYSTEM_LIMITS, type SystemLimits } from './controller/limits';
 import { DEFAULT_NODE_KIND } from './controller/manifest';
 import { restServer } from './controller/rest/server';
 import { lockData } from './data-lock';
+import { checkFolders } from './folders';
+import { mergeExpositions, serveMetrics } from './metrics';
 import { type PlatformNode, startNode } from './node';
 import { Teardown } from './teardown';
 
@@ -71,7 +75,6 @@ const CONTROLLER = '0';
 const VIOLATIONS_KEPT = 1_000;
 const TMPFS = '/dev/shm';
 const READY_POLL_MS = 20;
-const MEMORY_BYTES_MIN = SYSTEM_LIMITS.memory.min * 1024 ** 2;
 
 /**
  * Starts a whole platform in this process, save the tensor daemons, which are child processes.
@@ -92,12 +95,16 @@ export function startPlatform(options: PlatformOptions = {}): Promise<Platform> 
   return launch(config, env);
 }
 
-/** As {@link startPlatform}, with a configuration that was read already. */
-export async function launch(config: StandaloneConfig, env: Environment): Promise<Platform> {
-  if (config.memory < MEMORY_BYTES_MIN) {
-    const text = `memory of ${config.memory} bytes is less than the ${MEMORY_BYTES_MIN} of the smallest action`;
-    throw new PluginError('ERR_CONFIG_INVALID', text);
-  }
+/**
+ * As {@link startPlatform}, with a configuration that was read already.
+ * @param flags what the settings are called that came from flags, by key
+ */
+export async function launch(
+  config: StandaloneConfig,
+  env: Environment,
+  flags: Readonly<Record<string, string>> = {},
+): Promise<Platform> {
+  await checkFolders(config, (name) => flags[name] ?? environmentName(STANDALONE_CONFIG.component, name));
   const log = createLogger('standalone', config.logLevel);
   const teardown = new Teardown(log);
   try {
@@ -154,13 +161,18 @@ async function assemble(
   });
   const identities = new Identities([GUEST, ...config.auth.map(parseSubject)]);
   const server = restServer({ controller, identities, log: controllerLog, now: Date.now });
+  const nodes: PlatformNode[] = [];
+  const cluster = new MetricsRegistry();
+  serveMetrics(server, config.metrics, async () => {
+    const ofNode = async (node: PlatformNode) => ({ labels: { node: node.name }, text: await node.metrics() });
+    return mergeExpositions([...(await Promise.all(nodes.map(ofNode))), { labels: {}, text: await cluster.metrics() }]);
+  });
   // Early, so that a port in use is told before anything else is started; until an invoker is healthy it answers 503.
   teardown.add('REST server', () => server.close());
   await server.listen({ host: config.host, port: config.port });
   const { port } = server.server.address() as AddressInfo;
   const url = `http://${config.host}:${port}`;
 
-  const nodes: PlatformNode[] = [];
   for (let index = 0; index < config.invokers; index += 1) {
     const parts = { index, config, env, bus, entities: store, registry, privatePath, storesPath, ownStore };
     nodes.push(await startNode({ ...parts, apiHost: url, teardown }));
@@ -175,6 +187,7 @@ async function assemble(
       { TETRIS_BALANCER_DRAIN_MS_MAX: String(config.stopTimeoutMs), ...env },
       { userMemory: config.memory * config.invokers, controllers: [CONTROLLER] },
     ),
+    metrics: cluster,
     log: createLogger('balancer', config.logLevel),
   });
   await loadBalancer.start();

@@ -21,6 +21,7 @@ import {
 } from '@tetris/invoker-extension';
 import { SingleBar } from 'cli-progress';
 import { environmentWith, PROFILE_CONFIG } from './config';
+import { outliveReaders } from './output';
 import { type Platform, startPlatform } from './platform';
 import { type OpenArchive, openArchive } from './profile/archive';
 import { alphaOf, command, type Flags, inputsOf, memoryOf, one, spaceOf } from './profile/flags';
@@ -190,6 +191,7 @@ function onnxruntimeVersion(): string {
   return (JSON.parse(text) as { version: string }).version;
 }
 
+outliveReaders();
 command()
   .action((model: string, flags: Flags) =>
     profile(model, flags).catch((error: unknown) => {

@@ -143,9 +143,70 @@ describe('npm start', () => {
     const bad = start('--invokers', 'many', '--memory', 'lots');
     expect(await bad.ended).toEqual([1, null]);
     expect(bad.errors).toMatch(/--invokers: .*got 'many'\n +--memory: .*got 'lots'/);
-    const unknown = start('--colour');
-    expect(await unknown.ended).toEqual([1, null]);
-    expect(unknown.errors).toMatch(/unknown option '--colour'/);
+  });
+
+  const secret = 's'.repeat(64);
+  it.each([
+    [['--port', '99999'], "--port: takes a whole number from 0 to 65535; got '99999'"],
+    [['--port', 'http'], "--port: takes a whole number from 0 to 65535; got 'http'"],
+    [['--invokers', '0'], "--invokers: takes a whole number from 1 to 64; got '0'"],
+    [['--memory', '1k'], "--memory: takes a size such as 512m or 4g, at least 128m; got '1k'"],
+    [['--memory', ''], "--memory: takes a value; got ''"],
+    [
+      ['--auth', 'foo'],
+      "--auth: takes name=uuid:secret, with a name of at least 5 characters, a UUID of 36 and a secret of 64; got 'foo'",
+    ],
+    [['--auth', `vision=abc:${secret}`], "a secret of 64; got 'vision...'"],
+    [['--models', '/nowhere/models'], "--models: takes folders that can be read; got '/nowhere/models': ENOENT"],
+    [['--models', '/dev/null'], "--models: takes folders that can be read; got '/dev/null': it is no folder"],
+    [['--store', '/dev/null/x'], "--store: takes a folder that can be written; got '/dev/null/x': ENOTDIR"],
+    [['--data', '/dev/null/x'], "--data: takes a folder that can be written; got '/dev/null/x': ENOTDIR"],
+    [['--data', ''], "--data: takes a value; got ''"],
+    [['--metrics', 'me'], "--metrics: takes loopback, anyone, off; got 'me'"],
+    [['--colour'], "unknown option '--colour'"],
+    [['now'], 'too many arguments'],
+  ])('bad call: %j names the flag, the value and what it takes', async (flags, text) => {
+    const bad = start(...flags);
+    expect(await bad.ended).toEqual([1, null]);
+    expect(bad.errors).toContain(text);
+    expect(bad.errors).not.toContain(secret);
+    expect(bad.left()).toEqual([]);
+  });
+
+  it('expected failure: ends in order when nobody reads its output any more', async () => {
+    const one = start();
+    await run(await one.ready());
+    one.child.stdout?.destroy();
+    one.child.stderr?.destroy();
+    expect(await one.end('SIGTERM')).toEqual([0, null]);
+    expect(await one.processes()).toEqual([]);
+    expect(one.left()).toEqual([]);
+  });
+
+  it('counts every component at /metrics, each node with its name', async () => {
+    const one = start('--invokers', '2');
+    await run(await one.ready());
+    const reply = await fetch(`${one.url}/metrics`);
+    expect(reply.headers.get('content-type')).toContain('version=0.0.4');
+    const text = await reply.text();
+    const value = (sample: string): number =>
+      text.split('\n').flatMap((line) => (line.startsWith(`${sample} `) ? Number(line.split(' ').at(-1)) : []))[0] ??
+      NaN;
+    const activations = ['node0', 'node1'].map((node) =>
+      value(`tetris_invoker_activations_total{node="${node}",status="0"}`),
+    );
+    expect(activations.filter((count) => count === 1)).toHaveLength(1);
+    for (const node of ['node0', 'node1']) expect(value(`tetris_daemon_store_bytes{node="${node}"}`)).toBe(0);
+    expect(value('tetris_balancer_invokers{flavour="tetris",usable="true"}')).toBe(2);
+    // As the format asks: each metric is described once, and what follows are its samples.
+    const described = [...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name);
+    expect(new Set(described).size).toBe(described.length);
+    await one.end('SIGTERM');
+
+    const silent = start('--metrics', 'off');
+    await silent.ready();
+    expect((await fetch(`${silent.url}/metrics`)).status).toBe(404);
+    await silent.end('SIGTERM');
   });
 
   describe('as wsk uses it', () => {

@@ -139,6 +139,11 @@ export class DaemonOperator {
   health(): Promise<DaemonHealth> {
     return call(this.#socketPath, { method: 'GET', path: '/v1/health' });
   }
+
+  /** The daemon's metrics in the text format of Prometheus. */
+  metrics(): Promise<string> {
+    return callText(this.#socketPath, { method: 'GET', path: '/metrics' });
+  }
 }
 
 interface Call {
@@ -179,11 +184,20 @@ function open(
 }
 
 async function call<T>(socketPath: string, options: Call): Promise<T> {
+  const text = await callText(socketPath, options);
+  try {
+    return (text === '' ? undefined : JSON.parse(text)) as T;
+  } catch (error) {
+    throw unavailable(error, socketPath);
+  }
+}
+
+async function callText(socketPath: string, options: Call): Promise<string> {
   try {
     const reply = await open(socketPath, options);
     const text = await textOf(reply);
     if ((reply.statusCode ?? 500) >= 300) throw wireErrorOf(text);
-    return (text === '' ? undefined : JSON.parse(text)) as T;
+    return text;
   } catch (error) {
     throw unavailable(error, socketPath);
   }

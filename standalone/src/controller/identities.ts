@@ -13,18 +13,24 @@ export const GUEST: Subject = {
   key: '23bc46b1-71f6-4ed5-8c54-816aa4f8c502:123zO3xZCLrMN6v2BKK1dXYFpXlPkccOFqm12CdAsMgRU4VrNZ9lyGVCGuMDGIwP',
 };
 
+const SUBJECT = /^([\w][\w@.-]{4,254})=([0-9a-fA-F-]{36}):([^\s:]{64})$/;
+
+/** What is wrong with `name=uuid:secret`, without the secret; undefined for a good one. */
+export function subjectProblem(text: string): string | undefined {
+  if (SUBJECT.test(text)) return undefined;
+  const form = 'name=uuid:secret, with a name of at least 5 characters, a UUID of 36 and a secret of 64';
+  const [shown = ''] = text.split(/[=:]/);
+  return `takes ${form}; got '${shown}${shown === text ? '' : '...'}'`;
+}
+
 /**
  * Reads `name=uuid:secret`.
  * @throws PluginError `ERR_CONFIG_INVALID`; the text does not repeat the secret
  */
 export function parseSubject(text: string): Subject {
-  const match = /^([\w][\w@.-]{4,254})=([0-9a-fA-F-]{36}):(\S{64})$/.exec(text);
-  if (match === null) {
-    const name = text.split('=')[0] ?? '';
-    const form = 'name=uuid:secret, with a name of at least 5 characters and a secret of 64';
-    throw new PluginError('ERR_CONFIG_INVALID', `subject '${name}' is not of the form ${form}`);
-  }
-  return { name: match[1] ?? '', key: `${match[2]}:${match[3]}` };
+  const [, name = '', uuid = '', secret = ''] = SUBJECT.exec(text) ?? [];
+  if (name === '') throw new PluginError('ERR_CONFIG_INVALID', `a subject ${subjectProblem(text)}`);
+  return { name, key: `${uuid}:${secret}` };
 }
 
 /** Basic authentication: user = namespace uuid, password = secret. */

@@ -1,4 +1,6 @@
-import { Registry } from 'prom-client';
+import { Gauge, Registry } from 'prom-client';
+import { createLogger, PluginError } from '@tetris/common';
+import { nodeMetrics } from '../../../invoker-extension/src/node-metrics';
 import { invokerServer } from '../../../invoker-extension/src/server';
 
 const closing: (() => Promise<void>)[] = [];
@@ -7,6 +9,7 @@ async function served(user = 'operator') {
   const invoker = {
     enabled: true,
     metrics: new Registry(),
+    nodeMetrics: async () => 'node_up 1',
     setEnabled: async (enabled: boolean) => void (invoker.enabled = enabled),
   };
   const http = invokerServer({ invoker, user, password: 'secret' });
@@ -27,7 +30,9 @@ describe('invokerServer', () => {
   it('answers ping and metrics to everybody', async () => {
     const { ask } = await served();
     expect(await (await ask('GET', '/ping')).text()).toBe('pong');
-    expect((await ask('GET', '/metrics')).status).toBe(200);
+    const metrics = await ask('GET', '/metrics');
+    expect(metrics.headers.get('content-type')).toContain('version=0.0.4');
+    expect(await metrics.text()).toBe('node_up 1');
   });
 
   it('takes the invoker out of service and back for the operator', async () => {
@@ -45,5 +50,22 @@ describe('invokerServer', () => {
     expect((await ask('POST', '/disable', 'operator:wrong!')).status).toBe(401);
     expect(invoker.enabled).toBe(true);
     expect((await (await served('')).ask('POST', '/disable', ':')).status).toBe(404);
+  });
+});
+
+describe('nodeMetrics', () => {
+  const invoker = new Registry();
+  new Gauge({ name: 'invoker_up', help: 'Up', registers: [invoker] }).set(1);
+  const log = createLogger('test', 'silent');
+  const daemon = { metrics: async () => '# TYPE daemon_up gauge\ndaemon_up 1\n' };
+
+  it('tells of the invoker and of its daemon', async () => {
+    expect(await nodeMetrics({ invoker, daemon, log })).toMatch(/^invoker_up 1$[^]*^daemon_up 1$/m);
+    expect(await nodeMetrics({ invoker, daemon: undefined, log })).toBe(await invoker.metrics());
+  });
+
+  it('expected failure: tells of the invoker while the daemon is away', async () => {
+    const away = { metrics: () => Promise.reject(new PluginError('ERR_DAEMON_UNAVAILABLE', 'away')) };
+    expect(await nodeMetrics({ invoker, daemon: away, log })).toBe(await invoker.metrics());
   });
 });
