@@ -16,7 +16,6 @@ export interface PoolModel {
    * another worker. Undefined for a model that is loaded once and for all.
    */
   quickOptions?: InferenceSession.SessionOptions | undefined;
-  logLevel: string | undefined;
   /** True where one worker must serve it alone: a private copy is not paid once per worker. */
   single: boolean;
 }
@@ -137,9 +136,9 @@ export class PoolSession {
   }
 
   async #load(worker: InferenceWorker): Promise<void> {
-    const { name, logLevel, locate, quickOptions } = this.#model;
+    const { name, locate, quickOptions } = this.#model;
     const options = this.isQuickIn(worker) ? (quickOptions ?? this.#model.options) : this.#model.options;
-    const reply = await worker.call({ kind: 'load', sessionId: this.id, file: await locate(), options, logLevel });
+    const reply = await worker.call({ kind: 'load', sessionId: this.id, file: await locate(), options });
     const { info } = reply as { info: SessionInfo };
     const onOff = (reason: string): void => this.#owner.notice(`runs of ${name} are not batched: ${reason}`);
     this.#loaded ??= { info, joint: new JointRuns(info, onOff, this.#owner.pads) };

@@ -46,19 +46,6 @@ export interface RunReport {
   executionMs: number;
 }
 
-/** What a pool has done since it was made. */
-export interface PoolStatistics {
-  /** Requests that were answered or failed; more than `executions` where some were joined. */
-  requests: number;
-  executions: number;
-  /** Sum over requests, ms. */
-  queuedMs: number;
-  /** Sum over executions, ms. */
-  executionMs: number;
-  /** Requests whose deadline passed while they waited. */
-  expired: number;
-}
-
 interface Job {
   session: PoolSession;
   input: RunInput;
@@ -81,7 +68,6 @@ export class WorkerPool implements SessionOwner {
   readonly #retired = new Set<InferenceWorker>();
   readonly #sessions = new Map<number, PoolSession>();
   readonly #queue: Batcher<Job>;
-  readonly #statistics: PoolStatistics = { requests: 0, executions: 0, queuedMs: 0, executionMs: 0, expired: 0 };
   /** Of runs that have not ended. */
   #inputBytes = 0;
   #lastSession = 0;
@@ -91,15 +77,6 @@ export class WorkerPool implements SessionOwner {
   constructor(options: PoolOptions) {
     this.#options = options;
     this.#queue = new Batcher(options);
-  }
-
-  get statistics(): Readonly<PoolStatistics> {
-    return { ...this.#statistics };
-  }
-
-  /** Starts the first worker, so that the first model does not wait for it; resolves when it can load one. */
-  async warm(): Promise<void> {
-    await this.#first().call({ kind: 'greet' });
   }
 
   /** Loads a model into one worker; the others load it when a run first comes to them. */
@@ -181,7 +158,6 @@ export class WorkerPool implements SessionOwner {
     clearTimeout(this.#alarm);
     const nowMs = Date.now();
     for (const { reject } of this.#queue.takeExpired(nowMs)) {
-      this.#statistics.expired += 1;
       reject(new PluginError('ERR_DEADLINE', "the activation's time was up before its inference began"));
     }
     for (;;) {
@@ -206,7 +182,12 @@ export class WorkerPool implements SessionOwner {
       const checksBefore = session.joint.checks;
       const outcomes = await session.joint.run(key, inputs, rows, (input) => session.runIn(worker, input));
       const executionMs = Date.now() - startMs;
-      this.#count(batch, startMs, executionMs);
+      if (key !== undefined)
+        this.#queue.finished(
+          key,
+          rows.reduce((total, count) => total + count, 0),
+          executionMs,
+        );
       const telling = session.joint.checks === checksBefore;
       batch.forEach(({ arrivedMs, value }, index) => {
         const requests = telling && index === 0 ? batch.length : 0;
@@ -221,17 +202,17 @@ export class WorkerPool implements SessionOwner {
     } finally {
       this.#busy.delete(worker);
       if (this.#retired.has(worker)) void this.#end(worker);
-      else if (session.isQuickIn(worker)) void this.#replace(worker);
+      else if (session.isQuickIn(worker)) setImmediate(() => void this.#replace(worker));
       this.#dispatch();
     }
   }
 
   /**
-   * Makes the final sessions of a worker in a new one, which takes its place. It begins with the first answer, so that it
-   * does not delay it. Where it fails the old worker stays, and answers.
+   * Makes the final sessions of a worker in a new one, which takes its place. It begins when user code has had the first
+   * answer, so that it does not delay it. Where it fails the old worker stays, and answers.
    */
   async #replace(worker: InferenceWorker): Promise<void> {
-    if (this.#successors.has(worker)) return;
+    if (this.#successors.has(worker) || !this.#workers.has(worker)) return;
     const successor = new InferenceWorker(this.#options.heapMax, () => this.#ended(successor));
     this.#successors.set(worker, successor);
     const sessions = [...worker.sessions.keys()].flatMap((id) => this.#sessions.get(id) ?? []);
@@ -253,24 +234,13 @@ export class WorkerPool implements SessionOwner {
   /** Frees what a worker holds before its thread ends, so that the allocator gives it back. */
   async #end(worker: InferenceWorker): Promise<void> {
     this.#retired.delete(worker);
-    const freed = [...worker.sessions.keys()].map((sessionId) => worker.call({ kind: 'release', sessionId }));
-    await Promise.allSettled(freed);
+    await worker.call({ kind: 'end' }).catch(() => undefined);
     await worker.terminate();
   }
 
   #ended(worker: InferenceWorker): void {
     this.#workers.delete(worker);
     this.#dispatch();
-  }
-
-  #count(batch: readonly Waiting<Job>[], startMs: number, executionMs: number): void {
-    const [first] = batch;
-    const rows = batch.reduce((total, request) => total + request.rows, 0);
-    if (first?.key !== undefined) this.#queue.finished(first.key, rows, executionMs);
-    this.#statistics.requests += batch.length;
-    this.#statistics.executions += 1;
-    this.#statistics.executionMs += executionMs;
-    for (const { arrivedMs } of batch) this.#statistics.queuedMs += startMs - arrivedMs;
   }
 
   /** An idle worker: one that has the session, else any, else a new one while there may be more. */

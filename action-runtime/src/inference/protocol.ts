@@ -22,8 +22,6 @@ export interface LoadRequest {
   sessionId: number;
   file: ModelFile;
   options: InferenceSession.SessionOptions;
-  /** `ort.env.logLevel` of the main thread; takes effect at the first load of a worker, as in stock. */
-  logLevel: string | undefined;
 }
 
 export interface RunRequest {
@@ -41,9 +39,9 @@ export type RunInput = Pick<RunRequest, 'feeds' | 'fetches' | 'options'>;
 export type WorkerRequest =
   | LoadRequest
   | RunRequest
-  /** Answered as soon as the worker has started and the native library is loaded. */
-  | { kind: 'greet' }
   | { kind: 'release'; sessionId: number }
+  /** Frees every session and gives their memory back; the thread is ended upon the answer. */
+  | { kind: 'end' }
   | { kind: 'endProfiling'; sessionId: number };
 
 /** What a loaded session says of itself. */

@@ -2,7 +2,7 @@
 import { TRIM_BYTES } from '@tetris/common/environment';
 import { readFileSync } from 'node:fs';
 import { parentPort } from 'node:worker_threads';
-import { env, InferenceSession, type Tensor } from 'onnxruntime-node';
+import { InferenceSession, type Tensor } from 'onnxruntime-node';
 import type {
   LoadRequest,
   Outputs,
@@ -18,20 +18,23 @@ if (parentPort === null) throw new Error('this file runs as a worker thread');
 const port = parentPort;
 const sessions = new Map<number, InferenceSession>();
 
+/** A model is loaded to be run at once: its first run is not to wait for the heap, nor is the load after a release. */
+const TRIM_AFTER_MS = 50;
+let trimming: NodeJS.Timeout | undefined;
+
 let last: Promise<void> = Promise.resolve();
 port.on('message', ({ id, request }: { id: number; request: WorkerRequest }) => {
   // One after the other: `run` after `load` of the same session must find it.
   last = last.then(async () => {
+    if (request.kind !== 'run') clearTimeout(trimming);
     post(await handle(id, request));
-    if (request.kind === 'load') trimHeap();
+    if (request.kind !== 'run') trimming = setTimeout(trimHeap, TRIM_AFTER_MS);
   });
 });
 
 async function handle(id: number, request: WorkerRequest): Promise<WorkerReply> {
   try {
     switch (request.kind) {
-      case 'greet':
-        return { id, ok: true };
       case 'load':
         return { id, ok: true, info: await load(request) };
       case 'run':
@@ -39,7 +42,10 @@ async function handle(id: number, request: WorkerRequest): Promise<WorkerReply> 
       case 'release':
         await session(request.sessionId).release();
         sessions.delete(request.sessionId);
-        // Before the answer: this thread may be ended upon it.
+        return { id, ok: true };
+      case 'end':
+        for (const open of sessions.values()) await open.release();
+        sessions.clear();
         trimHeap();
         return { id, ok: true };
       case 'endProfiling':
@@ -51,8 +57,7 @@ async function handle(id: number, request: WorkerRequest): Promise<WorkerReply> 
   }
 }
 
-async function load({ sessionId, file, options, logLevel }: LoadRequest): Promise<SessionInfo> {
-  if (logLevel !== undefined) env.logLevel = logLevel as NonNullable<typeof env.logLevel>;
+async function load({ sessionId, file, options }: LoadRequest): Promise<SessionInfo> {
   const loaded =
     file.kind === 'path'
       ? await InferenceSession.create(file.path, options)

@@ -8,8 +8,8 @@ import type { ActivationTimes, InstanceSettings } from './settings';
 import { type LeaseSettings, SharedModels } from './shared-models';
 
 /**
- * Makes the instance's backend for onnxruntime's registry, and starts its first worker: plain onnxruntime, too, loads its
- * native library when it is required.
+ * Makes the instance's backend for onnxruntime's registry, and warms it up: plain onnxruntime, too, loads its native library
+ * when it is required.
  */
 export function inferenceBackend(settings: InstanceSettings): Backend {
   const { config, folders, folder, inference, activation, startup } = settings;
@@ -25,7 +25,6 @@ export function inferenceBackend(settings: InstanceSettings): Backend {
     times: () => runTimes(activation(), inference.sloMs),
     notice,
   });
-  startup(pool.warm());
   const client = config.daemonSocket === '' ? undefined : new DaemonClient(config.daemonSocket);
   // Node loads and compiles its HTTP client with the first request: 5 ms that the first model should not pay.
   client?.health().catch(() => undefined);
@@ -34,6 +33,7 @@ export function inferenceBackend(settings: InstanceSettings): Backend {
     threads: inference.threads,
     quickBytesMin: config.quickBytesMin,
   });
+  startup(sessions.warmUp());
   return {
     init: async () => undefined,
     createInferenceSessionHandler: async (model, options = {}) =>

@@ -3,11 +3,19 @@ import type { GraphOptions } from '@tetris/common';
 import type { InferenceSession } from 'onnxruntime-common';
 
 type SessionOptions = InferenceSession.SessionOptions;
+type Severity = NonNullable<SessionOptions['logSeverityLevel']>;
 
-/** Threads of a session where the user does not say. */
-export interface ThreadDefaults {
+/** What the user says for all sessions, or leaves to the instance. */
+export interface SessionDefaults {
+  /** Intra-op threads. */
   threads: number;
+  /** `ort.env.logLevel`. */
+  logLevel: InferenceLogLevel;
 }
+
+/** In the order of onnxruntime's severities. */
+const LOG_LEVELS = ['verbose', 'info', 'warning', 'error', 'fatal'] as const;
+type InferenceLogLevel = (typeof LOG_LEVELS)[number];
 
 /** What becomes of one `InferenceSession.create`. */
 export interface SessionPlan {
@@ -46,13 +54,18 @@ const RUN_TIME_ENTRIES = new Set([
  * Decides for one `InferenceSession.create`.
  *
  * Memory patterns are off unless the user asks for them: they plan one block per input shape and keep it, which cost
- * 3 MB an instance and gained no time (measured with a transformer and a convolution net).
+ * 3 MB an instance and gained no time (measured with a transformer and a convolution net). The log level is given to each
+ * session: the library takes one for all with its first session, which is made before user code could say.
  */
-export function planSession(given: SessionOptions, { threads }: ThreadDefaults): SessionPlan {
+export function planSession(given: SessionOptions, { threads, logLevel }: SessionDefaults): SessionPlan {
   // The user's options object may be a proxy, which cannot be sent to a worker.
   const options = { ...given };
-  const threadCounts = { intraOpNumThreads: threads, interOpNumThreads: 1 };
-  const privately = { ...threadCounts, ...options };
+  const defaults: SessionOptions = {
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    logSeverityLevel: LOG_LEVELS.indexOf(logLevel) as Severity,
+  };
+  const privately = { ...defaults, ...options };
   const reason = privateReason(options);
   if (reason !== undefined) return { privately, shared: { reason } };
   const { graphOptimizationLevel = 'all', freeDimensionOverrides = {}, ...rest } = options;
@@ -61,7 +74,7 @@ export function planSession(given: SessionOptions, { threads }: ThreadDefaults):
     privately,
     shared: {
       graph: { graphOptimizationLevel, freeDimensionOverrides },
-      options: { ...threadCounts, enableMemPattern: false, ...rest, graphOptimizationLevel: 'disabled' },
+      options: { ...defaults, enableMemPattern: false, ...rest, graphOptimizationLevel: 'disabled' },
     },
   };
 }

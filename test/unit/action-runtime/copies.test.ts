@@ -18,7 +18,6 @@ const MODEL = {
   name: 'm',
   locate: async () => ({ kind: 'path', path: '' }) as const,
   options: {},
-  logLevel: undefined,
   single: false,
 };
 

@@ -1,20 +1,33 @@
 import { planSession } from '../../../action-runtime/src/onnx/session-options';
 
-const plan = (options: object) => planSession(options, { threads: 3 });
+const plan = (options: object) => planSession(options, { threads: 3, logLevel: 'warning' });
 
 describe('planSession', () => {
   it('opens the saved graph as it is, with one thread setting for all who do not say', () => {
     expect(plan({})).toEqual({
-      privately: { intraOpNumThreads: 3, interOpNumThreads: 1 },
+      privately: { intraOpNumThreads: 3, interOpNumThreads: 1, logSeverityLevel: 2 },
       shared: {
         graph: { graphOptimizationLevel: 'all', freeDimensionOverrides: {} },
         options: {
           intraOpNumThreads: 3,
           interOpNumThreads: 1,
+          logSeverityLevel: 2,
           enableMemPattern: false,
           graphOptimizationLevel: 'disabled',
         },
       },
+    });
+  });
+
+  it('gives a session the log level that is set for all when it is made, unless its own options say', () => {
+    const quiet = { threads: 1, logLevel: 'fatal' } as const;
+    expect(planSession({}, quiet)).toMatchObject({
+      privately: { logSeverityLevel: 4 },
+      shared: { options: { logSeverityLevel: 4 } },
+    });
+    expect(planSession({ logSeverityLevel: 0 }, quiet)).toMatchObject({
+      privately: { logSeverityLevel: 0 },
+      shared: { options: { logSeverityLevel: 0 } },
     });
   });
 
