@@ -18,7 +18,12 @@ export const DAEMON_CONFIG = configSchema('daemon', {
     '0',
     'Byte budget of the store, everything included; 0 takes storeMemoryRatio of the memory.',
   ),
-  storeMemoryRatio: key.number(0.5, 'ratio', 'Budget as a share of the memory, where storeBytesMax is 0.', { max: 1 }),
+  storeMemoryRatio: key.number(
+    0.5,
+    'ratio',
+    "Budget as a share of the machine's memory, or of what the daemon's control group may have, where storeBytesMax is 0.",
+    { max: 1 },
+  ),
   storeSync: key.oneOf(
     ['auto', 'always', 'never'],
     'auto',
@@ -50,7 +55,16 @@ export const DAEMON_CONFIG = configSchema('daemon', {
   ingestsMax: key.integer(1, 'count', 'Models ingested at the same time.', { min: 1 }),
   ingestQueueMax: key.integer(64, 'count', 'Models waiting for their ingest.'),
   ingestTimeoutMs: key.integer(600_000, 'ms', 'Longest optimization of a model.', { min: 1 }),
-  ingestMemoryBytesMax: key.bytes('16g', 'Private memory that the optimizer process may have.'),
+  ingestMemoryBytesMax: key.bytes(
+    '0',
+    'Private memory that the optimizer process may have; 0 takes ingestMemoryRatio of the memory, 1 GiB at least.',
+  ),
+  ingestMemoryRatio: key.number(
+    0.5,
+    'ratio',
+    "That memory as a share of the machine's, or of what the daemon's control group may have.",
+    { max: 1 },
+  ),
   ingestsPerNamespaceMax: key.integer(16, 'count', 'Models of one namespace that are being ingested or wait for it.', {
     min: 1,
   }),
@@ -107,8 +121,17 @@ export const DAEMON_CONFIG = configSchema('daemon', {
     'path',
     "File that tells the memory pressure, in the kernel's PSI format.",
   ),
+  cpuInfoPath: key.text(
+    '/proc/cpuinfo',
+    'path',
+    "File that tells the CPU's features, in the kernel's format; models are optimized for them and shared among their like.",
+  ),
   diskPath: key.text('', 'path', 'Folder of the disk tier, to which models go that leave the store; none by default.'),
   diskBytesMax: key.bytes('20g', 'Byte budget of the disk tier.'),
+  diskOriginalBytesMax: key.bytes(
+    '0',
+    'Byte budget of models kept beside the disk tier as their URLs held them, for peers of another platform; 0: none.',
+  ),
   diskVerify: key.oneOf(
     ['size', 'sha256'],
     'size',

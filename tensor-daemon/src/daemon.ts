@@ -1,32 +1,39 @@
-import { totalmem } from 'node:os';
+import { join } from 'node:path';
 import type { DaemonHealth, Logger } from '@tetris/common';
 import { Registry } from 'prom-client';
 import type { DaemonConfig } from './config';
 import { armFault, faultPoint, parseFault } from './fault';
 import { Ingest, type IngestParts } from './ingest/ingest';
-import { detectPlatform, modelKeyOf } from './ingest/model-key';
+import { modelKeyOf, readPlatform } from './ingest/model-key';
 import { OPTIMIZER_PROGRAM } from './ingest/optimize';
 import { detectSandbox } from './ingest/sandbox';
 import { LeaseService } from './leases/lease-service';
 import { LeaseTable } from './leases/lease-table';
 import { recoverInstances } from './leases/recover';
+import { machineMemory, memoryShares } from './memory';
 import { createMetrics } from './metrics';
 import { Reclaimer } from './reclaim/reclaimer';
 import { createServer, listenOn } from './server/http';
 import { addHealth, addInstanceApi } from './server/instance-api';
 import { addOperatorApi, totals } from './server/operator-api';
 import { PendingConnections } from './server/pending-connections';
+import { BoundedMap } from './sources/bounded-map';
 import { FileSource } from './sources/file-source';
 import { ModelRoots, parseRoot } from './sources/roots';
 import { Sources } from './sources/sources';
 import { Uploads } from './sources/uploads';
+import { UrlOrigin } from './sources/url-origin';
 import { UrlSource } from './sources/url-source';
+import { parseWord, type Seen } from './sources/url-word';
+import { Slots } from './slots';
 import { claimStore } from './store/lock';
 import { Registrations } from './store/registrations';
 import { Store } from './store/store';
 import { Views } from './store/views';
 import { startSweeper } from './sweeper';
-import { openDiskTier } from './tiers/disk-tier';
+import { type Disk, openDisk } from './tiers/disk';
+import { Originals } from './tiers/originals';
+import type { ServedSources } from './tiers/peer-server';
 import { openPeers } from './tiers/peers';
 import { Restorer } from './tiers/restorer';
 
@@ -65,7 +72,7 @@ export async function startDaemon(config: DaemonConfig, log: Logger): Promise<Ru
   faultPoint('recover:orphans');
   await store.trash.emptied();
 
-  const bytesMax = config.storeBytesMax || Math.floor(totalmem() * config.storeMemoryRatio);
+  const { storeBytes: bytesMax, ingestBytes } = memoryShares(config, machineMemory());
   const uploads: Uploads = new Uploads(store.layout.uploads, config, (bytes) => reclaimer.fit(bytes), now);
   const registry = new Registry();
   const metrics = createMetrics(registry, {
@@ -74,9 +81,11 @@ export async function startDaemon(config: DaemonConfig, log: Logger): Promise<Ru
     leases: () => table.leaseCount,
     instances: () => table.instanceCount,
     mappedBytes: () => store.trash.mappedBytes,
-    diskBytes: () => disk?.bytes ?? 0,
+    diskBytes: () => disk.tier?.bytes ?? 0,
+    originalBytes: () => disk.originals?.bytes ?? 0,
   });
-  const { disk, release: releaseDisk } = await openDiskTier(config, metrics, log);
+  const disk: Disk = await openDisk(config, metrics, log);
+  const { tier: diskTier, originals: kept } = disk;
   const reclaimer: Reclaimer = new Reclaimer(
     store,
     { bytesMax, modelTtlMs: config.modelTtlMs },
@@ -84,28 +93,36 @@ export async function startDaemon(config: DaemonConfig, log: Logger): Promise<Ru
       usesOf: (modelKey) => table.modelUses(modelKey),
       otherBytes: () => uploads.bytes,
       reclaimed: (bytes) => metrics.reclaimedBytes.inc(bytes),
-      ...(disk !== undefined && { demote: (model) => disk.demote(model, store.layout) }),
+      ...(diskTier !== undefined && { demote: (model) => diskTier.demote(model, store.layout) }),
     },
   );
   const sandbox = detectSandbox({
-    memoryBytesMax: config.ingestMemoryBytesMax,
+    memoryBytesMax: ingestBytes,
     fileBytesMax: bytesMax,
     user: config.ingestUser,
     program: OPTIMIZER_PROGRAM,
   });
-  const peers = await openPeers(config, { store, disk, metrics, log });
-  const tiers = [disk, peers.tier].filter((tier) => tier !== undefined);
-  const restorer = new Restorer({ store, reclaimer, tiers, metrics, log }, config);
+  const seen = new BoundedMap<string, Seen>(config.digestCacheMax);
+  const served: ServedSources = {
+    word: (id) => parseWord(seen.get(id)),
+    paths: (name) => [join(store.layout.uploads, name), kept?.use(name)].filter((path) => path !== undefined),
+  };
+  const peers = await openPeers(config, { store, disk: diskTier, sources: served, metrics, log });
+  const tiers = [diskTier, peers.tier].filter((tier) => tier !== undefined);
+  const slots = new Slots(config.restoresMax, config.ingestQueueMax);
+  const restorer = new Restorer({ store, reclaimer, tiers, slots, metrics, log });
   const restore: IngestParts['restore'] = (...wanted) => restorer.restore(...wanted);
   const ingest = new Ingest({ store, reclaimer, sandbox, metrics, log, restore }, config);
+  const elsewhere = new Originals({ store, uploads, kept, peers: peers.tier, slots, metrics, log });
+  const urls = new UrlSource(config, { origin: new UrlOrigin(config), uploads, seen, elsewhere, now });
   const roots = new ModelRoots(config.modelRoots.map(parseRoot));
-  const platform = detectPlatform();
+  const platform = readPlatform(config.cpuInfoPath);
   const leases = new LeaseService({
     table,
     store,
     views,
     registrations,
-    sources: new Sources(new FileSource(roots, config), new UrlSource(config, uploads, now), uploads),
+    sources: new Sources(new FileSource(roots, config), urls, uploads),
     ingest,
     reclaimer,
     metrics,
@@ -123,7 +140,7 @@ export async function startDaemon(config: DaemonConfig, log: Logger): Promise<Ru
   });
   addInstanceApi(instanceServer, { leases, uploads, pending }, config);
   const operatorServer = createServer(config.connectionsMax, log);
-  addOperatorApi(operatorServer, { leases, table, store, reclaimer, registry, peers: peers.tier });
+  addOperatorApi(operatorServer, { leases, table, store, reclaimer, registry, peers: peers.circle });
   const servers = [operatorServer, instanceServer];
   for (const server of servers) addHealth(server, () => ({ version: VERSION, state }));
   await listenOn(operatorServer, config.operatorSocketPath, OPERATOR_SOCKET_MODE);
@@ -138,7 +155,7 @@ export async function startDaemon(config: DaemonConfig, log: Logger): Promise<Ru
       leases.stop();
       await Promise.all([...servers.map((server) => server.close()), peers.close(), ingest.stop()]);
       await store.trash.emptied();
-      releaseDisk();
+      await disk.close();
       unclaim();
       log.info('stopped');
     },

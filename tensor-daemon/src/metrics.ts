@@ -9,6 +9,7 @@ export interface DaemonMetrics {
   demotions: Counter<'outcome'>;
   restores: Counter<'tier' | 'outcome'>;
   restoredBytes: Counter<'tier'>;
+  originals: Counter<'tier' | 'outcome'>;
   peerFailures: Counter<'reason'>;
 }
 
@@ -19,6 +20,7 @@ export interface DaemonGauges {
   instances: () => number;
   mappedBytes: () => number;
   diskBytes: () => number;
+  originalBytes: () => number;
 }
 
 export function createMetrics(registry: Registry, gauges: DaemonGauges): DaemonMetrics {
@@ -43,6 +45,7 @@ export function createMetrics(registry: Registry, gauges: DaemonGauges): DaemonM
     gauges.mappedBytes,
   );
   gauge('tetris_daemon_disk_bytes', 'Bytes of models in the disk tier', gauges.diskBytes);
+  gauge('tetris_daemon_original_bytes', 'Bytes of models kept beside the disk tier as they came', gauges.originalBytes);
   return {
     leaseSeconds: new Histogram({
       name: 'tetris_daemon_lease_seconds',
@@ -77,6 +80,12 @@ export function createMetrics(registry: Registry, gauges: DaemonGauges): DaemonM
     restores: new Counter({
       name: 'tetris_daemon_restores_total',
       help: 'Attempts to bring a model back from a tier, by outcome',
+      labelNames: ['tier', 'outcome'],
+      registers,
+    }),
+    originals: new Counter({
+      name: 'tetris_daemon_originals_total',
+      help: 'Attempts to have a file of a model as it came from a tier in place of its source, by outcome',
       labelNames: ['tier', 'outcome'],
       registers,
     }),

@@ -2,10 +2,11 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { join } from 'node:path';
 import { type BuiltModel, buildModel, freePort, transformer } from '@tetris/bench';
 import { FAULT_POINTS, type FaultPoint } from '@tetris/tensor-daemon';
-import { fileSource, TestDaemon, tmpfsFolder } from '../support/daemon';
+import { fileSource, otherCpu, TestDaemon, tmpfsFolder } from '../support/daemon';
 import { Holder } from '../support/holder';
-import { storeFaults } from '../support/store-state';
+import { originalFaults, storeFaults } from '../support/store-state';
 import { until } from '../support/until';
+import { UrlOrigin } from '../support/url-origin';
 
 const SOURCES = join(__dirname, '../../tensor-daemon/src');
 const SMALL = { layers: 2, hidden: 128, heads: 4, sequence: 16 };
@@ -23,6 +24,8 @@ type Scenario =
   | 'demote'
   | 'restore'
   | 'restore from a peer'
+  | 'keep an original'
+  | 'original from a peer'
   | 'start';
 
 /** Every fault point of the code: a new one fails to compile, and fails below, until it is here. */
@@ -70,6 +73,9 @@ const SCENARIOS: Record<FaultPoint, Scenario> = {
   'fetch:written': 'restore',
   'restore:placed': 'restore',
   'restore:complete': 'restore',
+  'original:written': 'keep an original',
+  'original:kept': 'keep an original',
+  'original:brought': 'original from a peer',
   'recover:swept': 'start',
   'recover:catalog': 'start',
   'recover:views': 'start',
@@ -87,6 +93,10 @@ const OTHER_WAYS: [string, Scenario][] = [
   ...(['restore:pinned', 'fetch:opened', 'fetch:written', 'restore:placed', 'restore:complete'] as const).map(
     (point): [string, Scenario] => [point, 'restore from a peer'],
   ),
+  ...(['fetch:opened', 'fetch:written', 'upload:written', 'upload:kept'] as const).map((point): [string, Scenario] => [
+    point,
+    'original from a peer',
+  ]),
   ['demote:tensor@2', 'demote'],
   ['restore:placed@2', 'restore'],
 ];
@@ -95,6 +105,10 @@ describe('tensor daemon: killed at every fault point', () => {
   const daemon = new TestDaemon();
   const models = tmpfsFolder('tetris-models-test-');
   const peer = new TestDaemon();
+  /** A peer of another platform: nothing of it is of use but what its models were made of. */
+  const unlike = new TestDaemon();
+  const origin = new UrlOrigin();
+  let url: string;
   const disk = mkdtempSync('/var/tmp/tetris-disk-test-');
   const secretPath = join(models, 'secret');
   let config: Record<string, string> = { modelRoots: models };
@@ -121,7 +135,25 @@ describe('tensor daemon: killed at every fault point', () => {
     await peer.start({ modelRoots: models, peerListen: `127.0.0.1:${peerPort}`, peerSecretPath: secretPath });
     const held = await peer.client.lease({ source: fileSource(other.path) });
     held.release();
+    const base = await origin.open();
+    url = `${base}/other.onnx`;
+    origin.contents.set('/other.onnx', { file: other.path, etag: '"one"' });
+    const unlikePort = await freePort();
+    await unlike.start({
+      urlSources: base,
+      peerListen: `127.0.0.1:${unlikePort}`,
+      peerSecretPath: secretPath,
+      uploadTtlMs: 3_600_000,
+      cpuInfoPath: otherCpu(models),
+    });
+    (await unlike.client.lease({ source: { kind: 'url', url } })).release();
     configs = {
+      'keep an original': { urlSources: base, diskPath: disk, diskOriginalBytesMax: '1g' },
+      'original from a peer': {
+        urlSources: base,
+        peers: `http://127.0.0.1:${unlikePort}`,
+        peerSecretPath: secretPath,
+      },
       demote: { diskPath: disk },
       restore: { diskPath: disk, diskVerify: 'sha256' },
       'restore from a peer': { peers: `http://127.0.0.1:${peerPort}`, peerSecretPath: secretPath },
@@ -130,11 +162,13 @@ describe('tensor daemon: killed at every fault point', () => {
   afterEach(() => rmSync(disk, { recursive: true, force: true }));
   afterAll(async () => {
     await living.end();
-    await Promise.all([daemon.dispose(), peer.dispose()]);
+    await Promise.all([daemon.dispose(), peer.dispose(), unlike.dispose(), origin.close()]);
     for (const folder of [models, disk]) rmSync(folder, { recursive: true, force: true });
   });
 
   const lease = () => daemon.client.lease({ source: fileSource(other.path), instance: VICTIM });
+
+  const leaseUrl = () => daemon.client.lease({ source: { kind: 'url', url }, instance: VICTIM });
 
   const collect = async (): Promise<void> => {
     (await lease()).release();
@@ -157,6 +191,8 @@ describe('tensor daemon: killed at every fault point', () => {
     demote: collect,
     restore: lease,
     'restore from a peer': lease,
+    'keep an original': leaseUrl,
+    'original from a peer': leaseUrl,
   };
 
   it('has a scenario for each fault point of the code, and no other', () => {
@@ -191,7 +227,7 @@ describe('tensor daemon: killed at every fault point', () => {
 
       await daemon.start(config);
       expect(storeFaults(daemon.store)).toEqual([]);
-      if (existsSync(disk)) expect(storeFaults(disk)).toEqual([]);
+      if (existsSync(disk)) expect([...storeFaults(disk), ...originalFaults(disk)]).toEqual([]);
       expect(daemon.files('tensors')).toEqual(expect.arrayContaining(baseline));
       expect(daemon.files('views')).toContain(LIVING);
       expect(await living.run()).toEqual(answers);

@@ -142,8 +142,11 @@ describe('tensor daemon: isolation', () => {
         const looking = setInterval(() => {
           for (const child of processTree(daemon.pid).slice(1)) {
             try {
+              // Before it becomes what is started, a process looks like the daemon that starts it.
+              const [program, script = ''] = readFileSync(`/proc/${child}/cmdline`, 'latin1').split('\0');
+              if (program !== process.execPath || !script.endsWith('optimize-child.js')) continue;
               const [, user = ''] = /^Uid:\s+(\d+)/m.exec(readFileSync(`/proc/${child}/status`, 'utf8')) ?? [];
-              if (readFileSync(`/proc/${child}/cmdline`, 'latin1').startsWith(process.execPath)) users.add(user);
+              users.add(user);
             } catch {
               // It has ended meanwhile.
             }

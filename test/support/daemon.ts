@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DaemonClient, DaemonOperator, environmentName, type LeaseRequest } from '@tetris/common';
@@ -122,4 +122,11 @@ export class TestDaemon {
 export function fileSource(path: string): Extract<LeaseRequest['source'], { kind: 'file' }> {
   const { size, mtimeMs } = statSync(path);
   return { kind: 'file', path, bytes: size, mtimeMs };
+}
+
+/** A file in which the kernel of another machine describes a CPU that has less than this one. @returns its path */
+export function otherCpu(folder: string): string {
+  const path = join(folder, 'cpuinfo');
+  writeFileSync(path, 'processor\t: 0\nflags\t\t: fpu sse sse2\n');
+  return path;
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 interface StoredManifest {
@@ -54,4 +54,14 @@ export function storeFaults(store: string): string[] {
     for (const left of list(folder)) faults.push(`${folder}/${left} is left`);
   for (const name of list('instances')) if (!name.endsWith('.json')) faults.push(`instances/${name} is left`);
   return faults;
+}
+
+/** The same of the models that a disk tier keeps as they came. */
+export function originalFaults(disk: string): string[] {
+  const folder = join(disk, 'originals');
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder).filter((name) => {
+    const content = createHash('sha256').update(readFileSync(join(folder, name)));
+    return !name.endsWith(content.digest('hex'));
+  });
 }

@@ -126,7 +126,9 @@ export class Ingest {
       tell,
       signal,
     );
-    return restored ?? this.#slots.run(() => this.#run(request, tell, signal));
+    if (restored !== undefined) return restored;
+    await request.files.gather?.(signal);
+    return this.#slots.run(() => this.#run(request, tell, signal));
   }
 
   /** @throws PluginError `ERR_QUEUE_FULL`: one namespace must not fill the queue of all */
@@ -157,7 +159,7 @@ export class Ingest {
     try {
       const input = join(scratch.path, 'input');
       mkdirSync(input);
-      const modelPath = await files.stage(input);
+      const modelPath = await files.stage(input, signal);
       faultPoint('ingest:staged');
       tell('optimize', 0, files.bytes);
       await withRoom(scratch.path, room, files.bytes, (full) =>

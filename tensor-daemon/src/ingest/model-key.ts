@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { GraphOptions } from '@tetris/common';
+import { errorMessage, type GraphOptions, PluginError } from '@tetris/common';
 import stableStringify from 'fast-json-stable-stringify';
 import { STORE_FORMAT } from '../store/manifest';
 
@@ -15,8 +15,17 @@ export interface Platform {
   cpuFlags: string[];
 }
 
-/** The platform of this machine. */
-export function detectPlatform(cpuInfo = readFileSync('/proc/cpuinfo', 'utf8')): Platform {
+/** The platform of this machine. @throws PluginError `ERR_CONFIG_INVALID` where nothing tells it */
+export function readPlatform(cpuInfoPath: string): Platform {
+  try {
+    return detectPlatform(readFileSync(cpuInfoPath, 'utf8'));
+  } catch (error) {
+    throw new PluginError('ERR_CONFIG_INVALID', `cpuInfoPath ${cpuInfoPath}: ${errorMessage(error)}`, { cause: error });
+  }
+}
+
+/** A platform as the kernel describes its CPU. */
+export function detectPlatform(cpuInfo: string): Platform {
   const line = /^(?:flags|Features)\s*:\s*(.*)$/m.exec(cpuInfo)?.[1] ?? '';
   const cpuFlags = line.split(/\s+/).filter((flag) => KERNEL_FLAGS.test(flag));
   const { version } = JSON.parse(readFileSync(require.resolve('onnxruntime-node/package.json'), 'utf8')) as {

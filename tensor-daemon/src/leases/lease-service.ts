@@ -9,7 +9,7 @@ import {
 } from '@tetris/common';
 import { faultPoint } from '../fault';
 import type { Ingest, IngestListener, IngestRequest } from '../ingest/ingest';
-import type { ModelFiles } from '../sources/model-files';
+import { ChangedError, type ModelFiles } from '../sources/model-files';
 import type { Sources } from '../sources/sources';
 import type { DaemonMetrics } from '../metrics';
 import type { Reclaimer } from '../reclaim/reclaimer';
@@ -42,6 +42,9 @@ export interface LeaseHolder {
 /** Attempts at a view of a model that is reclaimed in the same moment. */
 const VIEW_ATTEMPTS_MAX = 3;
 
+/** Attempts at a source that turns out to hold something else than it was thought to. */
+const SOURCE_ATTEMPTS_MAX = 2;
+
 /** Carries leases out: sources, ingest and views around the pure table. */
 export class LeaseService {
   readonly #parts: LeaseServiceParts;
@@ -59,8 +62,24 @@ export class LeaseService {
    * @throws PluginError with the reason; nothing is held then
    */
   async lease(wish: LeaseWish, holder: LeaseHolder): Promise<LeaseGrant> {
-    const { table, metrics, now } = this.#parts;
+    const { metrics } = this.#parts;
     const startMs = performance.now();
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const grant = await this.#attempt(wish, holder);
+        metrics.leaseSeconds.observe({ warm: String(grant.warm) }, (performance.now() - startMs) / 1000);
+        return grant;
+      } catch (error) {
+        if (error instanceof ChangedError && attempt < SOURCE_ATTEMPTS_MAX) continue;
+        const named = naming(error, wish);
+        metrics.leaseFailures.inc({ code: named.code });
+        throw named;
+      }
+    }
+  }
+
+  async #attempt(wish: LeaseWish, holder: LeaseHolder): Promise<LeaseGrant> {
+    const { table, now } = this.#parts;
     const instance = wish.instance ?? randomBytes(24).toString('base64url');
     const leaseId = randomBytes(12).toString('base64url');
     const caller = this.tenant(wish.instance);
@@ -69,14 +88,11 @@ export class LeaseService {
     holder.signal.addEventListener('abort', () => this.#stopping || void this.end(leaseId), { once: true });
     try {
       if (holder.signal.aborted) throw ended();
-      const grant = await this.#grant(leaseId, instance, caller, wish, holder);
-      metrics.leaseSeconds.observe({ warm: String(grant.warm) }, (performance.now() - startMs) / 1000);
-      return grant;
+      return await this.#grant(leaseId, instance, caller, wish, holder);
     } catch (error) {
+      const isOver = table.lease(leaseId) === undefined;
       await this.end(leaseId);
-      const named = naming(error, wish);
-      metrics.leaseFailures.inc({ code: named.code });
-      throw named;
+      throw isOver && error instanceof ChangedError ? ended() : error;
     }
   }
 

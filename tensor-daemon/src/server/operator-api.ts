@@ -17,7 +17,7 @@ import type { LeaseTable } from '../leases/lease-table';
 import type { Reclaimer } from '../reclaim/reclaimer';
 import type { Model } from '../store/catalog';
 import type { Store } from '../store/store';
-import type { PeerTier } from '../tiers/peer-tier';
+import type { PeerCircle } from '../tiers/peer-circle';
 import { parseBody } from './http';
 
 export interface OperatorParts {
@@ -27,7 +27,7 @@ export interface OperatorParts {
   reclaimer: Reclaimer;
   registry: Registry;
   /** Undefined where there is nothing by which peers could know each other. */
-  peers: PeerTier | undefined;
+  peers: Pick<PeerCircle, 'setPeers'> | undefined;
 }
 
 const TokenParams = z.object({ token: InstanceTokenSchema });

@@ -1,3 +1,5 @@
+import { PluginError } from '@tetris/common';
+
 /** A model whose content is known: what the sources hand to the ingest. */
 export interface ModelFiles {
   /** SHA-256 of the model itself. */
@@ -7,11 +9,23 @@ export interface ModelFiles {
   /** Of all files together. */
   readonly bytes: number;
   /**
+   * Has the files at hand, before the ingest takes its turn: they may come from far away. Absent where they are near.
+   * Errors as {@link stage}.
+   */
+  gather?(signal: AbortSignal): Promise<void>;
+  /**
    * Makes the files readable at a path until the ingest ends.
    * @param folder of the ingest's own, for links
-   * @throws PluginError `ERR_MODEL_UNKNOWN` where they are gone
+   * @throws PluginError `ERR_MODEL_UNKNOWN` where they are gone, {@link ChangedError} where the source holds others
    */
-  stage(folder: string): Promise<string>;
+  stage(folder: string, signal: AbortSignal): Promise<string>;
   /** After they have been read: were they what they were? @throws PluginError `ERR_MODEL_INVALID` */
   verify(): Promise<void>;
+}
+
+/** The source holds other bytes than it was thought to: whoever asks again is told which. */
+export class ChangedError extends PluginError {
+  constructor(reason: string) {
+    super('ERR_MODEL_FETCH_FAILED', reason, { retriable: true });
+  }
 }

@@ -26,6 +26,9 @@ interface Upload {
   expiresMs: number;
 }
 
+/** An upload that is not whole yet. */
+type Arriving = Pick<Upload, 'bytes' | 'namespace'>;
+
 type ExternalFile = Extract<ModelSource, { kind: 'digest' }>['externalData'][number];
 
 /** Models on their way in: kept for a while under the digest of what arrived, for a lease to find. */
@@ -35,7 +38,7 @@ export class Uploads {
   readonly #room: (bytes: number) => Promise<void>;
   readonly #now: () => number;
   readonly #uploads = new Map<string, Upload>();
-  readonly #underway = new Set<Pick<Upload, 'bytes' | 'namespace'>>();
+  readonly #underway = new Set<Arriving>();
 
   /** @param room makes room for so many more bytes, or throws `ERR_STORE_FULL` */
   constructor(folder: string, limits: UploadLimits, room: (bytes: number) => Promise<void>, now: () => number) {
@@ -49,7 +52,7 @@ export class Uploads {
     return sumOf(this.#all());
   }
 
-  #all(): Pick<Upload, 'bytes' | 'namespace'>[] {
+  #all(): Arriving[] {
     return [...this.#uploads.values(), ...this.#underway];
   }
 
@@ -68,24 +71,53 @@ export class Uploads {
     onBytes: (bytes: number) => void = () => undefined,
     bytesMax = this.#limits.uploadBytesMax,
   ): Promise<UploadReply> {
+    return this.#arrive(tenant, async (path, arriving) => {
+      const file = await open(path, 'wx', 0o444);
+      faultPoint('upload:begun');
+      try {
+        const hash = createHash('sha256');
+        for await (const chunk of body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+          await this.#admit(arriving, chunk.length, bytesMax);
+          hash.update(chunk);
+          await file.writeFile(chunk);
+          onBytes(arriving.bytes);
+        }
+        return hash.digest('hex');
+      } finally {
+        await file.close();
+      }
+    });
+  }
+
+  /**
+   * Takes in bytes that somebody else brings and checks.
+   *
+   * @param bring puts them at a path
+   * @throws PluginError `ERR_UPLOAD_LIMIT`, `ERR_STORE_FULL`, or what `bring` throws; nothing is kept then
+   */
+  async place(
+    { sha256, bytes }: UploadReply,
+    tenant: Tenant,
+    bring: (path: string) => Promise<void>,
+  ): Promise<UploadReply> {
+    return this.#arrive(tenant, async (path, arriving) => {
+      await this.#admit(arriving, bytes, bytes);
+      await bring(path);
+      return sha256;
+    });
+  }
+
+  /** @param write puts bytes at a path, has them admitted, and tells their digest */
+  async #arrive(tenant: Tenant, write: (path: string, arriving: Arriving) => Promise<string>): Promise<UploadReply> {
     this.expire(this.#now());
     this.#checkCounts(tenant);
     const arriving = { bytes: 0, namespace: tenant.namespace };
     this.#underway.add(arriving);
     const path = join(this.#folder, `.${randomBytes(8).toString('hex')}`);
-    const file = await open(path, 'wx', 0o444);
-    faultPoint('upload:begun');
     try {
-      const hash = createHash('sha256');
-      for await (const chunk of body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-        await this.#admit(arriving, chunk.length, bytesMax);
-        hash.update(chunk);
-        await file.writeFile(chunk);
-        onBytes(arriving.bytes);
-      }
-      const sha256 = hash.digest('hex');
+      const sha256 = await write(path, arriving);
       faultPoint('upload:written');
-      renameSync(path, this.#path(sha256, tenant));
+      renameSync(path, this.path(sha256, tenant));
       faultPoint('upload:kept');
       const expiresMs = this.#now() + this.#limits.uploadTtlMs;
       this.#uploads.set(nameOf(sha256, tenant), { ...arriving, expiresMs });
@@ -96,7 +128,6 @@ export class Uploads {
       throw error;
     } finally {
       this.#underway.delete(arriving);
-      await file.close();
     }
   }
 
@@ -109,7 +140,7 @@ export class Uploads {
     }
   }
 
-  async #admit(arriving: Pick<Upload, 'bytes' | 'namespace'>, bytes: number, bytesMax: number): Promise<void> {
+  async #admit(arriving: Arriving, bytes: number, bytesMax: number): Promise<void> {
     const { uploadBytesMax, uploadBytesPerNamespaceMax } = this.#limits;
     const { namespace } = arriving;
     if (arriving.bytes + bytes > bytesMax) {
@@ -140,7 +171,7 @@ export class Uploads {
     const path = join(target, location);
     try {
       mkdirSync(dirname(path), { recursive: true });
-      linkSync(this.#path(sha256, tenant), path);
+      linkSync(this.path(sha256, tenant), path);
     } catch (error) {
       if (hasCode(error, 'ENOENT') && !this.has(sha256, tenant)) throw unknown(sha256);
       // Two files of one name, a file where another has a folder, a name that is too long.
@@ -165,7 +196,7 @@ export class Uploads {
 
   /** External data that an uploaded model names, sorted. @throws PluginError `ERR_MODEL_INVALID`, `ERR_MODEL_UNKNOWN` */
   async locations(sha256: string, tenant: Tenant): Promise<string[]> {
-    const file = await open(this.#path(sha256, tenant), 'r').catch(() => {
+    const file = await open(this.path(sha256, tenant), 'r').catch(() => {
       throw unknown(sha256);
     });
     try {
@@ -175,7 +206,8 @@ export class Uploads {
     }
   }
 
-  #path(sha256: string, tenant: Tenant): string {
+  /** Where one lies, where there is one. */
+  path(sha256: string, tenant: Tenant): string {
     return join(this.#folder, nameOf(sha256, tenant));
   }
 
@@ -198,8 +230,11 @@ export class Uploads {
   }
 }
 
+/** What the names of uploads look like. */
+export const UPLOAD_NAME = /^(?:[0-9a-f]{64}-)?[0-9a-f]{64}$/;
+
 /** Name of an upload's file: in another scope, another. */
-function nameOf(sha256: string, { scope }: Tenant): string {
+export function nameOf(sha256: string, { scope }: Tenant): string {
   if (scope === '') return sha256;
   return `${createHash('sha256').update(scope).digest('hex')}-${sha256}`;
 }

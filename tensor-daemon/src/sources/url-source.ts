@@ -1,34 +1,53 @@
 import type { IncomingMessage } from 'node:http';
-import { get as httpGet } from 'node:http';
-import { get as httpsGet } from 'node:https';
-import { type ModelSource, type IngestPhase, errorMessage, isPluginError, PluginError } from '@tetris/common';
-import { BoundedMap } from './bounded-map';
-import type { ModelFiles } from './model-files';
+import { type ModelSource, type IngestPhase, PluginError } from '@tetris/common';
+import { forEachOf } from '../tiers/for-each';
+import type { BoundedMap } from './bounded-map';
+import { ChangedError, type ModelFiles } from './model-files';
 import type { Tenant } from '../tenant';
-import { guardedLookup } from './private-addresses';
 import { checkedLocation, type Uploads } from './uploads';
+import type { UrlOrigin } from './url-origin';
+import { agreed, conditionOf, type Found, idOf, isAbout, meant, type Seen, type Told } from './url-word';
 
-const REDIRECTS_MAX = 3;
+/** Files of one model that are had at a time. */
+const GATHERED_AT_ONCE = 2;
 
-/** What a URL held when it was last asked. */
-interface Content {
-  sha256: string;
-  /** For asking whether it still does. */
-  etag?: string | undefined;
-  lastModified?: string | undefined;
-  checkedMs: number;
-  /** External data, for models. */
-  locations: string[];
+/** A file of a model as it came. */
+export type Original = Pick<Found, 'sha256' | 'bytes'>;
+
+/** Where models, and word of what URLs held, may be had beside the URLs themselves. */
+export interface Elsewhere {
+  /** What is said that a URL held. To be confirmed by the URL's origin. @param id see idOf */
+  words(id: string, tenant: Tenant, signal: AbortSignal): Promise<Told[]>;
+  /** What was told was not so. */
+  refute(teller: string, detail: string): void;
+  /** Puts a file among the uploads, checked. @returns false where it is nowhere */
+  bring(original: Original, tenant: Tenant, listener: FetchListener, signal: AbortSignal): Promise<boolean>;
+  /** Keeps an upload for later. */
+  keep(original: Original, tenant: Tenant): void;
+}
+
+/** A file that a URL holds, on behalf of somebody. */
+interface Wanted {
+  url: URL;
+  /** Whether it is the model, and not its external data. */
+  isModel: boolean;
+  listener: FetchListener;
+  tenant: Tenant;
 }
 
 export interface UrlSourceOptions {
-  urlSources: readonly string[];
-  urlPrivateAllowed: boolean;
-  urlTimeoutMs: number;
   urlFetchMs: number;
   urlMaxAgeMs: number;
   modelBytesMax: number;
-  digestCacheMax: number;
+}
+
+export interface UrlSourceParts {
+  origin: UrlOrigin;
+  uploads: Uploads;
+  /** What URLs held, by idOf. */
+  seen: BoundedMap<string, Seen>;
+  elsewhere: Elsewhere;
+  now: () => number;
 }
 
 /** Whoever waits for a fetch. It goes on when they leave: others may have joined, and what came is remembered. */
@@ -37,24 +56,17 @@ export interface FetchListener {
 }
 
 /**
- * Models at URLs. Only configured prefixes are asked, redirects only followed to such, and addresses only connected to
- * after they were resolved and checked, so that nobody can send the daemon into the provider's network.
+ * Models at URLs. What a URL holds is its origin's to say; what it held before, and what others say that it held, spares
+ * the download where the origin confirms it.
  */
 export class UrlSource {
   readonly #options: UrlSourceOptions;
-  readonly #prefixes: readonly URL[];
-  readonly #uploads: Uploads;
-  readonly #now: () => number;
-  readonly #known: BoundedMap<string, Content>;
-  readonly #underway = new Map<string, Promise<Content>>();
+  readonly #parts: UrlSourceParts;
+  readonly #underway = new Map<string, Promise<Seen>>();
 
-  /** @throws TypeError where a prefix is no URL */
-  constructor(options: UrlSourceOptions, uploads: Uploads, now: () => number) {
+  constructor(options: UrlSourceOptions, parts: UrlSourceParts) {
     this.#options = options;
-    this.#prefixes = options.urlSources.map((prefix) => new URL(prefix));
-    this.#uploads = uploads;
-    this.#now = now;
-    this.#known = new BoundedMap(options.digestCacheMax);
+    this.#parts = parts;
   }
 
   /** @throws PluginError `ERR_MODEL_SOURCE_UNKNOWN`, `ERR_MODEL_NOT_FOUND`, `ERR_MODEL_FETCH_FAILED`, `ERR_MODEL_TOO_LARGE` */
@@ -63,143 +75,111 @@ export class UrlSource {
     listener: FetchListener,
     tenant: Tenant,
   ): Promise<ModelFiles> {
-    const base = this.#allowed(url);
-    const model = await this.#content(base, true, listener, tenant);
-    const external: { location: string; sha256: string; url: URL }[] = [];
+    const { uploads, origin } = this.#parts;
+    const wanted = { url: origin.allowed(url), isModel: true, listener, tenant };
+    const model = await this.#content(wanted);
+    const external: { location: string; wanted: Wanted; seen: Seen }[] = [];
     for (const location of model.locations) {
-      const beside = this.#allowed(new URL(encodeURI(checkedLocation(location)), base).href);
-      external.push({ location, url: beside, sha256: (await this.#content(beside, false, listener, tenant)).sha256 });
+      const beside = origin.allowed(new URL(encodeURI(checkedLocation(location)), wanted.url).href);
+      const data = { ...wanted, url: beside, isModel: false };
+      external.push({ location, wanted: data, seen: await this.#content(data) });
     }
-    const uploaded = this.#uploads.files({ kind: 'digest', sha256: model.sha256, externalData: external }, tenant);
+    const all = [{ wanted, seen: model }, ...external];
+    const externalData = external.map(({ location, seen }) => ({ location, sha256: seen.sha256 }));
+    const uploaded = uploads.files({ kind: 'digest', sha256: model.sha256, externalData }, tenant);
+    const gather = async (signal: AbortSignal): Promise<void> => {
+      await forEachOf(all, GATHERED_AT_ONCE, (file) => this.#have(file.wanted, file.seen, signal));
+      await this.#checkLocations(wanted, model);
+    };
     return {
       ...uploaded,
-      get bytes() {
-        return uploaded.bytes;
-      },
-      stage: async (folder) => {
-        // Remembered digests may outlive the bytes.
-        const wanted = [
-          { url: base, sha256: model.sha256, isModel: true },
-          ...external.map((file) => ({ ...file, isModel: false })),
-        ];
-        for (const { url: from, sha256, isModel } of wanted) {
-          if (this.#uploads.has(sha256, tenant)) continue;
-          const again = await this.#fetch(from, isModel, undefined, listener, tenant);
-          if (again.sha256 !== sha256) throw failed(`${from.href} changed while it was fetched`);
-        }
-        return uploaded.stage(folder);
+      bytes: all.reduce((sum, { seen }) => sum + seen.bytes, 0),
+      gather,
+      stage: async (folder, signal) => {
+        // They may have waited for their turn longer than uploads are kept.
+        await gather(signal);
+        return uploaded.stage(folder, signal);
       },
     };
   }
 
-  /** @throws PluginError `ERR_MODEL_SOURCE_UNKNOWN` */
-  #allowed(text: string): URL {
-    const url = URL.canParse(text) ? new URL(text) : undefined;
-    const allowed = this.#prefixes.some(
-      (prefix) =>
-        url?.origin === prefix.origin &&
-        (url.pathname === prefix.pathname || url.pathname.startsWith(prefix.pathname.replace(/\/*$/, '/'))),
-    );
-    if (url === undefined || !allowed || url.username !== '' || url.password !== '') {
-      throw new PluginError('ERR_MODEL_SOURCE_UNKNOWN', `no configured source allows '${text}'`);
-    }
-    url.hash = '';
-    return url;
-  }
-
-  async #content(url: URL, isModel: boolean, listener: FetchListener, tenant: Tenant): Promise<Content> {
-    const key = keyOf(url, tenant);
-    const known = this.#known.get(key);
-    if (known !== undefined && this.#now() - known.checkedMs < this.#options.urlMaxAgeMs) return known;
-    const underway = this.#underway.get(key);
+  async #content(wanted: Wanted): Promise<Seen> {
+    const { seen, now } = this.#parts;
+    const id = idOf(wanted.url, wanted.isModel, wanted.tenant);
+    const known = seen.get(id);
+    if (known !== undefined && now() - known.checkedMs < this.#options.urlMaxAgeMs) return known;
+    const underway = this.#underway.get(id);
     if (underway !== undefined) return underway;
-    const fetching = this.#fetch(url, isModel, known, listener, tenant).finally(() => this.#underway.delete(key));
-    this.#underway.set(key, fetching);
-    return fetching;
+    const looking = this.#look(wanted, id, known).finally(() => this.#underway.delete(id));
+    this.#underway.set(id, looking);
+    return looking;
   }
 
-  /** Fetches, or finds that what is known still holds. */
-  async #fetch(
-    url: URL,
-    isModel: boolean,
-    known: Content | undefined,
-    listener: FetchListener,
-    tenant: Tenant,
-  ): Promise<Content> {
-    let reply: IncomingMessage | undefined;
-    try {
-      reply = await this.#get(url, known);
-      if (reply.statusCode === 304 && known !== undefined) {
-        known.checkedMs = this.#now();
-        return known;
+  /** What a URL holds now, as cheaply as its origin can be brought to say. */
+  async #look(wanted: Wanted, id: string, known: Seen | undefined): Promise<Seen> {
+    const { elsewhere, origin } = this.#parts;
+    const signal = AbortSignal.timeout(this.#options.urlFetchMs);
+    const told = async (): Promise<Told[]> => agreed(await elsewhere.words(id, wanted.tenant, signal));
+    const words: Found[] = known === undefined ? await told() : [known];
+    const found = await origin.ask(wanted.url, conditionOf(words), async (reply) => {
+      if (reply.statusCode === 304) return meant(words, reply.headers);
+      // It has changed, and somebody else may have what it holds now.
+      const changed = known === undefined ? [] : await told();
+      return changed.find((word) => isAbout(word, reply.headers)) ?? this.#receive(reply, wanted);
+    });
+    return found === undefined ? this.#download(wanted) : this.#saw(id, found);
+  }
+
+  /** Fetches what a URL holds, whatever is known of it. */
+  async #download(wanted: Wanted, signal?: AbortSignal): Promise<Seen> {
+    const found = await this.#parts.origin.ask(wanted.url, {}, (reply) => this.#receive(reply, wanted), signal);
+    return this.#saw(idOf(wanted.url, wanted.isModel, wanted.tenant), found);
+  }
+
+  #saw(id: string, found: Found): Seen {
+    const { seen, now } = this.#parts;
+    const saw = { ...found, checkedMs: now() };
+    seen.set(id, saw);
+    return saw;
+  }
+
+  /** Has a file of a model among the uploads. @throws ChangedError where its URL holds another */
+  async #have(wanted: Wanted, seen: Seen, signal: AbortSignal): Promise<void> {
+    const { uploads, elsewhere } = this.#parts;
+    const { url, tenant, listener } = wanted;
+    if (!uploads.has(seen.sha256, tenant) && !(await elsewhere.bring(seen, tenant, listener, signal))) {
+      const again = await this.#download(wanted, signal);
+      if (again.sha256 !== seen.sha256) {
+        if (seen.teller !== undefined && isAbout(seen, { etag: again.etag, 'last-modified': again.lastModified })) {
+          elsewhere.refute(seen.teller, `${url.href} does not hold ${seen.sha256}`);
+        }
+        throw new ChangedError(`${url.href} holds other bytes than it was thought to`);
       }
-      const content = await this.#receive(reply, isModel, listener, tenant);
-      this.#known.set(keyOf(url, tenant), content);
-      return content;
-    } catch (error) {
-      if (isPluginError(error)) throw error;
-      throw failed(`${url.href} could not be fetched: ${errorMessage(error)}`, error);
-    } finally {
-      reply?.destroy();
     }
+    elsewhere.keep(seen, tenant);
   }
 
-  async #receive(reply: IncomingMessage, isModel: boolean, listener: FetchListener, tenant: Tenant): Promise<Content> {
+  /** A teller may be wrong about a model's external data too. @throws ChangedError */
+  async #checkLocations({ url, isModel, tenant }: Wanted, { sha256, locations, teller }: Seen): Promise<void> {
+    if (teller === undefined) return;
+    const named = await this.#parts.uploads.locations(sha256, tenant).catch(() => undefined);
+    if (named?.join('\0') === locations.join('\0')) return;
+    this.#parts.elsewhere.refute(teller, `${sha256} does not name the external data that it was said to`);
+    this.#parts.seen.delete(idOf(url, isModel, tenant));
+    throw new ChangedError(`${url.href} is not what it was said to be`);
+  }
+
+  async #receive(reply: IncomingMessage, { isModel, listener, tenant }: Wanted): Promise<Found> {
     const { modelBytesMax } = this.#options;
+    const { uploads } = this.#parts;
     const total = Number(reply.headers['content-length'] ?? 0);
     if (total > modelBytesMax) throw tooLarge(total, modelBytesMax);
     const onBytes = (done: number): void => listener.progress('fetch', done, total);
-    const { sha256 } = await this.#uploads.receive(reply, tenant, onBytes, modelBytesMax);
+    const { sha256, bytes } = await uploads.receive(reply, tenant, onBytes, modelBytesMax);
     const { etag, 'last-modified': lastModified } = reply.headers;
-    const locations = isModel ? await this.#uploads.locations(sha256, tenant) : [];
-    return { sha256, etag, lastModified, checkedMs: this.#now(), locations };
+    const locations = isModel ? await uploads.locations(sha256, tenant) : [];
+    return { sha256, bytes, etag, lastModified, locations };
   }
-
-  async #get(from: URL, known: Content | undefined): Promise<IncomingMessage> {
-    let url = from;
-    for (let redirects = 0; redirects <= REDIRECTS_MAX; redirects++) {
-      const reply = await this.#request(url, known);
-      const { statusCode = 0, headers } = reply;
-      if (statusCode === 200 || statusCode === 304) return reply;
-      reply.destroy();
-      if (statusCode === 404 || statusCode === 410)
-        throw new PluginError('ERR_MODEL_NOT_FOUND', `${url.href} is not there`);
-      if (statusCode < 300 || statusCode > 399 || headers.location === undefined) {
-        throw failed(`${url.href} answers with status ${statusCode}`);
-      }
-      url = this.#allowed(new URL(headers.location, url).href);
-    }
-    throw failed(`${from.href} redirects more than ${REDIRECTS_MAX} times`);
-  }
-
-  #request(url: URL, known: Content | undefined): Promise<IncomingMessage> {
-    const { urlPrivateAllowed, urlTimeoutMs, urlFetchMs } = this.#options;
-    const signal = AbortSignal.timeout(urlFetchMs);
-    const headers = {
-      ...(known?.etag !== undefined && { 'if-none-match': known.etag }),
-      ...(known?.lastModified !== undefined && { 'if-modified-since': known.lastModified }),
-    };
-    const lookup = urlPrivateAllowed || url.hostname === 'localhost' ? undefined : guardedLookup;
-    const get = url.protocol === 'https:' ? httpsGet : httpGet;
-    return new Promise((resolve, reject) => {
-      const request = get(
-        url,
-        { headers, agent: false, signal, timeout: urlTimeoutMs, ...(lookup && { lookup }) },
-        resolve,
-      );
-      request.once('timeout', () => request.destroy(new Error(`nothing came for ${urlTimeoutMs} ms`)));
-      request.on('error', reject);
-    });
-  }
-}
-
-/** What one tenant's fetch has shown is not told to those it does not share with. */
-function keyOf(url: URL, { scope }: Tenant): string {
-  return `${scope} ${url.href}`;
-}
-
-function failed(reason: string, cause?: unknown): PluginError {
-  return new PluginError('ERR_MODEL_FETCH_FAILED', reason, { retriable: true, cause });
 }
 
 function tooLarge(bytes: number, bytesMax: number): PluginError {

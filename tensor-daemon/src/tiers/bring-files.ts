@@ -3,7 +3,7 @@ import { unlinkIfPresent } from '../store/files';
 import { FetchThread } from './fetch-thread';
 import { forEachOf } from './for-each';
 import { RefutedError } from './receive';
-import type { ModelCopy, Tier, WantedFile } from './tier';
+import type { Carrier, Offer, WantedFile } from './tier';
 
 /** Bytes for which a thread is worth its start, some 30 ms. */
 const BYTES_PER_THREAD = 16 * 1024 * 1024;
@@ -20,24 +20,24 @@ export interface BringOptions {
   onBytes: (bytes: number) => void;
 }
 
-/** Brings files of a copy, several at a time. @throws RefutedError where a file is not what it was said to be, or the signal's reason */
+/** Brings files that somebody offers, several at a time. @throws RefutedError where a file is not what it was said to be, or the signal's reason */
 export async function bringFiles(
-  copy: ModelCopy,
-  { parallelism, access }: Pick<Tier, 'parallelism' | 'access'>,
+  offer: Offer,
+  { parallelism, access }: Pick<Carrier, 'parallelism' | 'access'>,
   files: readonly WantedFile[],
   { folder, scope, sync, signal, onFile, onBytes }: BringOptions,
 ): Promise<void> {
   // The largest first, so that no lane is left alone with it.
   const ordered = [...files].sort((one, other) => other.bytes - one.bytes);
   const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
-  const lanes =
-    copy.clone === undefined ? Math.min(parallelism, 1 + Math.floor(total / BYTES_PER_THREAD)) : parallelism;
-  const threads = copy.clone === undefined ? Array.from({ length: lanes }, () => new FetchThread(access)) : [];
+  const most = Math.min(parallelism, files.length);
+  const lanes = offer.clone === undefined ? Math.min(most, 1 + Math.floor(total / BYTES_PER_THREAD)) : most;
+  const threads = offer.clone === undefined ? Array.from({ length: lanes }, () => new FetchThread(access)) : [];
   const bring = async (file: WantedFile, to: string, lane: number): Promise<void> => {
     signal.throwIfAborted();
-    if (copy.clone !== undefined) return copy.clone(file, to, sync).then(() => onBytes(file.bytes));
+    if (offer.clone !== undefined) return offer.clone(file, to, sync).then(() => onBytes(file.bytes));
     const { sha256, bytes, kind } = file;
-    const job = { origin: copy.origin(file), to, bytes, sha256, scope: kind === 'tensor' ? scope : '', sync };
+    const job = { origin: offer.origin(file), to, bytes, sha256, scope: kind === 'tensor' ? scope : '', sync };
     await threads[lane]?.fetch(job, onBytes);
   };
   const close = (): Promise<void[]> => Promise.all(threads.map((thread) => thread.close()));
@@ -51,7 +51,7 @@ export async function bringFiles(
         onFile(file, path);
       } catch (error) {
         unlinkIfPresent(path);
-        if (error instanceof RefutedError) copy.refuted(file);
+        if (error instanceof RefutedError) offer.refuted(file);
         throw error;
       }
     });

@@ -5,12 +5,11 @@ import { isPluginError, type Logger } from '@tetris/common';
 import { faultPoint } from '../fault';
 import type { DaemonMetrics } from '../metrics';
 import { Reclaimer } from '../reclaim/reclaimer';
-import { hashFile } from '../sources/hash-file';
 import type { Model } from '../store/catalog';
 import { GRAPH_FILE, MANIFEST_FILE, type StoreLayout } from '../store/layout';
-import { claimStore } from '../store/lock';
 import { readManifest } from '../store/manifest';
 import { Store } from '../store/store';
+import { copySynced } from './copy-file';
 import { pinPresent } from './pins';
 import { RefutedError } from './receive';
 import { openCopy } from './stored-copy';
@@ -157,30 +156,6 @@ export class DiskTier implements Tier {
   }
 }
 
-export interface DiskTierConfig {
-  diskPath: string;
-  diskBytesMax: number;
-  diskVerify: DiskTierOptions['verify'];
-}
-
-/** The disk tier as configured, and how to give its folder free. @throws PluginError `ERR_CONFIG_INVALID` where another daemon has it */
-export async function openDiskTier(
-  { diskPath, diskBytesMax, diskVerify }: DiskTierConfig,
-  metrics: Pick<DaemonMetrics, 'demotions'>,
-  log: Logger,
-): Promise<{ disk: DiskTier | undefined; release: () => void }> {
-  if (diskPath === '') return { disk: undefined, release: () => undefined };
-  const disk = new DiskTier(
-    { path: diskPath, bytesMax: diskBytesMax, verify: diskVerify, nowMs: Date.now() },
-    metrics,
-    log,
-  );
-  const release = await claimStore(diskPath);
-  disk.recover();
-  await disk.emptied();
-  return { disk, release };
-}
-
 /** @throws RefutedError where the file has another size */
 async function cloneFile(from: string, bytes: number, to: string, sync: boolean): Promise<void> {
   await copyFile(from, to, constants.COPYFILE_FICLONE);
@@ -189,18 +164,6 @@ async function cloneFile(from: string, bytes: number, to: string, sync: boolean)
     const { size } = await file.stat();
     if (size !== bytes) throw new RefutedError(`${from} has ${size} bytes instead of ${bytes}`);
     if (sync) await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
-/** Copies a file, by reference where the file system can, and makes it durable. @returns its SHA-256 where it is wanted */
-async function copySynced(from: string, to: string, hashed = false): Promise<string> {
-  await copyFile(from, to, constants.COPYFILE_FICLONE);
-  const file = await open(to, 'r');
-  try {
-    await file.sync();
-    return hashed ? await hashFile(file) : '';
   } finally {
     await file.close();
   }

@@ -1,26 +1,24 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { createServer as createHttp, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createHttps } from 'node:https';
 import { type AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { errorMessage, type Logger, PluginError } from '@tetris/common';
 import { hashFile } from '../sources/hash-file';
+import type { UrlWord } from '../sources/url-word';
 import { hasCode } from '../store/files';
 import { GRAPH_FILE, MANIFEST_FILE, type StoreLayout } from '../store/layout';
 import { readManifest } from '../store/manifest';
 import { checkRequest, SIGNATURE_HEADER, signAnswer } from './peer-auth';
 import { parseListen, type PeerConfig, type PeerCredentials } from './peer-config';
-import { type Bandwidth, monotonicMs } from './rate-limit';
+import type { Bandwidth } from './rate-limit';
+import { sendFirst } from './send-file';
 import type { CopyManifest } from './tier';
 
 /** Time for a request's headers to arrive. */
 const HEADERS_TIMEOUT_MS = 10_000;
 
-/** Bytes read and sent at a time, at most. */
-const CHUNK_BYTES = 1024 * 1024;
-
-const ROUTE = /^\/v1\/(models|tensors|graphs)\/([0-9a-f]{64})$/;
+const ROUTE = /^\/v1\/(?:(models|tensors|graphs|urls)\/([0-9a-f]{64})|(originals)\/((?:[0-9a-f]{64}-)?[0-9a-f]{64}))$/;
 const RANGE = /^bytes=(\d+)-$/;
 
 export interface PeerServer {
@@ -29,9 +27,18 @@ export interface PeerServer {
   close(): Promise<void>;
 }
 
+/** What is served of models as they came. */
+export interface ServedSources {
+  /** What a URL held, where that can be confirmed. @param id see idOf */
+  word(id: string): UrlWord | undefined;
+  /** Where a file may lie. @param name see nameOf */
+  paths(name: string): string[];
+}
+
 export interface PeerServerParts {
   /** Where models lie, best first: the store and the disk tier. */
   layouts: readonly StoreLayout[];
+  sources: ServedSources;
   credentials: PeerCredentials;
   bandwidth: Bandwidth;
   log: Logger;
@@ -39,12 +46,13 @@ export interface PeerServerParts {
 
 /**
  * Serves models to other daemons: `GET /v1/models/<key>` a signed manifest, `/v1/graphs/<key>` and `/v1/tensors/<sha256>`
- * bytes, from an offset on where a range asks for it. Whoever cannot show a certificate or sign a request gets 401 and
+ * bytes, from an offset on where a range asks for it. Of what models were made of, `/v1/urls/<id>` a signed word on what a
+ * URL held, and `/v1/originals/<name>` bytes, or with `HEAD` only their number. Whoever cannot show a certificate or sign a request gets 401 and
  * learns nothing.
  */
 export async function startPeerServer(
   { peerListen, peerConnectionsMax, peerTimeoutMs }: PeerConfig,
-  { layouts, credentials, bandwidth, log }: PeerServerParts,
+  { layouts, sources, credentials, bandwidth, log }: PeerServerParts,
 ): Promise<PeerServer> {
   const { secret, tls } = credentials;
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
@@ -61,11 +69,14 @@ export async function startPeerServer(
     const header = String(headers[SIGNATURE_HEADER] ?? '');
     const nonce = secret === undefined ? '' : checkRequest(secret, { method, path, range }, header, Date.now());
     if (nonce === undefined) return void response.writeHead(401).end();
-    const [, kind, digest] = ROUTE.exec(path) ?? [];
-    if (method !== 'GET' || kind === undefined || digest === undefined) return void response.writeHead(404).end();
-    if (kind === 'models') return sendManifest(response, digest, nonce);
-    const offset = Number(RANGE.exec(range)?.[1] ?? 0);
-    await sendFile(response, kind === 'tensors' ? (at) => at.tensor(digest) : (at) => graphPath(at, digest), offset);
+    const match = ROUTE.exec(path) ?? [];
+    const [kind = '', name = ''] = match.slice(1).filter((part) => part !== undefined);
+    const headOnly = method === 'HEAD' && kind === 'originals';
+    if (kind === '' || (method !== 'GET' && !headOnly)) return void response.writeHead(404).end();
+    if (kind === 'models') return sendManifest(response, name, nonce);
+    if (kind === 'urls') return sendText(response, sources.word(name), nonce);
+    const paths = kind === 'originals' ? sources.paths(name) : layouts.map((layout) => pathIn(layout, kind, name));
+    await sendFirst(response, paths, { offset: Number(RANGE.exec(range)?.[1] ?? 0), headOnly }, bandwidth);
   }
 
   async function sendManifest(response: ServerResponse, modelKey: string, nonce: string): Promise<void> {
@@ -73,29 +84,16 @@ export async function startPeerServer(
       const manifest = readManifest(join(layout.model(modelKey), MANIFEST_FILE));
       if (manifest === undefined) continue;
       const copy: CopyManifest = { ...manifest, graphSha256: await digestOf(graphPath(layout, modelKey)) };
-      const text = JSON.stringify(copy);
-      if (secret !== undefined) response.setHeader(SIGNATURE_HEADER, signAnswer(secret, nonce, text));
-      return void response.writeHead(200, { 'content-type': 'application/json' }).end(text);
+      return sendText(response, copy, nonce);
     }
     response.writeHead(404).end();
   }
 
-  async function sendFile(
-    response: ServerResponse,
-    pathIn: (layout: StoreLayout) => string,
-    offset: number,
-  ): Promise<void> {
-    // Once open, the file can be read to its end even if it leaves the store.
-    const file = await openFirst(layouts.map(pathIn));
-    try {
-      const { size } = await file.stat();
-      if (offset > size) return void response.writeHead(416).end();
-      response.writeHead(offset > 0 ? 206 : 200, { 'content-length': size - offset });
-      await sendFrom(file, offset, response, bandwidth);
-      response.end();
-    } finally {
-      await file.close();
-    }
+  function sendText(response: ServerResponse, value: CopyManifest | UrlWord | undefined, nonce: string): void {
+    if (value === undefined) return void response.writeHead(404).end();
+    const text = JSON.stringify(value);
+    if (secret !== undefined) response.setHeader(SIGNATURE_HEADER, signAnswer(secret, nonce, text));
+    response.writeHead(200, { 'content-type': 'application/json' }).end(text);
   }
 
   const server =
@@ -116,53 +114,12 @@ export async function startPeerServer(
   };
 }
 
-/** Sends a file from an offset on, through one buffer: a fresh one for each read costs as much as the read. */
-async function sendFrom(
-  file: FileHandle,
-  offset: number,
-  response: ServerResponse,
-  bandwidth: Bandwidth,
-): Promise<void> {
-  const buffer = Buffer.allocUnsafeSlow(bandwidth.pieceBytes(CHUNK_BYTES));
-  for (let at = offset; ;) {
-    const { bytesRead } = await file.read(buffer, 0, buffer.length, at);
-    if (bytesRead === 0) return;
-    const waitMs = bandwidth.book(bytesRead, monotonicMs());
-    if (waitMs > 0) await delay(waitMs);
-    await written(response, buffer.subarray(0, bytesRead));
-    at += bytesRead;
-  }
-}
-
-/** Resolves when the system has taken the bytes. */
-function written(response: ServerResponse, bytes: Uint8Array): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const closed = (): void => reject(new Error('the peer has gone'));
-    if (response.destroyed) return closed();
-    response.once('close', closed);
-    response.write(bytes, (error) => {
-      response.removeListener('close', closed);
-      if (error) reject(error);
-      else resolve();
-    });
-  });
+function pathIn(layout: StoreLayout, kind: string, digest: string): string {
+  return kind === 'tensors' ? layout.tensor(digest) : graphPath(layout, digest);
 }
 
 function graphPath(layout: StoreLayout, modelKey: string): string {
   return join(layout.model(modelKey), GRAPH_FILE);
-}
-
-async function openFirst(paths: readonly string[]): ReturnType<typeof open> {
-  let missing: unknown;
-  for (const path of paths) {
-    try {
-      return await open(path, 'r');
-    } catch (error) {
-      if (!hasCode(error, 'ENOENT')) throw error;
-      missing = error;
-    }
-  }
-  throw missing;
 }
 
 async function digestOf(path: string): Promise<string> {

@@ -3,13 +3,15 @@ import type { DaemonMetrics } from '../metrics';
 import type { Store } from '../store/store';
 import type { DiskTier } from './disk-tier';
 import { type PeerConfig, readPeerCredentials } from './peer-config';
-import { startPeerServer } from './peer-server';
+import { PeerCircle } from './peer-circle';
+import { type ServedSources, startPeerServer } from './peer-server';
 import { type PeerLimits, PeerTier } from './peer-tier';
 import { Bandwidth } from './rate-limit';
 
 export interface PeersParts {
   store: Store;
   disk: DiskTier | undefined;
+  sources: ServedSources;
   metrics: Pick<DaemonMetrics, 'peerFailures'>;
   log: Logger;
 }
@@ -18,23 +20,25 @@ export interface PeersParts {
 export interface Peers {
   /** Undefined where there is nothing by which peers could know each other. */
   readonly tier: PeerTier | undefined;
+  readonly circle: PeerCircle | undefined;
   close(): Promise<void>;
 }
 
 /** Both directions as configured, each with the bandwidth to itself. @throws PluginError `ERR_CONFIG_INVALID` */
 export async function openPeers(
   config: PeerConfig & PeerLimits,
-  { store, disk, metrics, log }: PeersParts,
+  { store, disk, sources, metrics, log }: PeersParts,
 ): Promise<Peers> {
   const credentials = readPeerCredentials(config);
-  if (credentials === undefined) return { tier: undefined, close: async () => undefined };
+  if (credentials === undefined) return { tier: undefined, circle: undefined, close: async () => undefined };
   const bandwidth = (): Bandwidth => new Bandwidth(config.peerBytesPerSecondMax);
   const layouts = [store.layout, ...(disk === undefined ? [] : [disk.layout])];
   const server =
     config.peerListen === ''
       ? undefined
-      : await startPeerServer(config, { layouts, credentials, bandwidth: bandwidth(), log });
-  const tier = new PeerTier(config, { credentials, bandwidth: bandwidth(), metrics, log, now: Date.now });
+      : await startPeerServer(config, { layouts, sources, credentials, bandwidth: bandwidth(), log });
+  const circle = new PeerCircle(config, { credentials, metrics, log, now: Date.now });
+  const tier = new PeerTier(config, { circle, credentials, bandwidth: bandwidth() });
   if (server !== undefined) log.info({ port: server.port, tls: credentials.tls !== undefined }, 'serving peers');
-  return { tier, close: async () => server?.close() };
+  return { tier, circle, close: async () => server?.close() };
 }

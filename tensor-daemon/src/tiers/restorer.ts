@@ -1,17 +1,17 @@
 import { mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { errorMessage, isPluginError, type Logger } from '@tetris/common';
+import type { Logger } from '@tetris/common';
 import { faultPoint } from '../fault';
 import type { IngestListener } from '../ingest/ingest';
 import type { DaemonMetrics } from '../metrics';
 import type { Reclaimer } from '../reclaim/reclaimer';
-import { Slots } from '../slots';
+import type { Slots } from '../slots';
 import type { Model } from '../store/catalog';
 import { GRAPH_FILE } from '../store/layout';
 import type { Scratch, Store } from '../store/store';
 import { bringFiles } from './bring-files';
 import { pinPresent } from './pins';
-import { RefutedError } from './receive';
+import { takeFirst } from './take-first';
 import type { ModelCopy, Tier, WantedFile, WantedModel } from './tier';
 
 /** What a restore leaves in its scratch folder. */
@@ -23,15 +23,10 @@ export interface RestorerParts {
   reclaimer: Reclaimer;
   /** Nearest first. */
   tiers: readonly Tier[];
+  /** Turns of those who bring something. */
+  slots: Slots;
   metrics: Pick<DaemonMetrics, 'restores' | 'restoredBytes'>;
   log: Logger;
-}
-
-export interface RestorerOptions {
-  /** At a time. */
-  restoresMax: number;
-  /** Waiting for a turn. */
-  ingestQueueMax: number;
 }
 
 /** One restore: what is wanted, where work is done, who is told, and what ends it. */
@@ -45,11 +40,9 @@ interface Restore {
 /** Brings models back into the store from the tiers below it. */
 export class Restorer {
   readonly #parts: RestorerParts;
-  readonly #slots: Slots;
 
-  constructor(parts: RestorerParts, { restoresMax, ingestQueueMax }: RestorerOptions) {
+  constructor(parts: RestorerParts) {
     this.#parts = parts;
-    this.#slots = new Slots(restoresMax, ingestQueueMax);
   }
 
   /**
@@ -58,7 +51,7 @@ export class Restorer {
    */
   async restore(wanted: WantedModel, onProgress: IngestListener, signal: AbortSignal): Promise<Model | undefined> {
     if (this.#parts.tiers.length === 0) return undefined;
-    return this.#slots.run(async () => {
+    return this.#parts.slots.run(async () => {
       const scratch = this.#parts.store.newScratch();
       faultPoint('restore:begun');
       try {
@@ -73,24 +66,18 @@ export class Restorer {
     const { tiers, metrics, log } = this.#parts;
     const { wanted, signal } = restore;
     for (const tier of tiers) {
-      for await (const copy of tier.copies(wanted, signal)) {
-        const startMs = performance.now();
-        const about = { modelKey: wanted.modelKey, name: copy.manifest.name, from: copy.from };
-        try {
-          const model = await this.#take(copy, tier, restore);
-          metrics.restores.inc({ tier: tier.name, outcome: 'restored' });
-          log.info({ ...about, ms: Math.round(performance.now() - startMs) }, 'model restored');
-          return model;
-        } catch (error) {
-          signal.throwIfAborted();
-          if (isPluginError(error, 'ERR_STORE_FULL')) throw error;
-          const outcome = error instanceof RefutedError ? 'refuted' : 'failed';
+      const model = await takeFirst(
+        tier.copies(wanted, signal),
+        (copy) => this.#take(copy, tier, restore),
+        signal,
+        ({ offer: { from, manifest }, outcome, ms, reason }) => {
           metrics.restores.inc({ tier: tier.name, outcome });
-          log.warn({ ...about, outcome, reason: errorMessage(error) }, 'model not restored');
-        } finally {
-          copy.close();
-        }
-      }
+          const about = { modelKey: wanted.modelKey, name: manifest.name, from };
+          if (outcome === 'restored') log.info({ ...about, ms }, 'model restored');
+          else log.warn({ ...about, outcome, reason }, 'model not restored');
+        },
+      );
+      if (model !== undefined) return model;
     }
     return undefined;
   }

@@ -21,7 +21,7 @@ const COMPONENTS: [string, (registry: Registry) => unknown][] = [
     (registry) => {
       const none = (): number => 0;
       const gauges = { uniqueBytes: none, unsharedBytes: none, leases: none, instances: none };
-      return createMetrics(registry, { ...gauges, mappedBytes: none, diskBytes: none });
+      return createMetrics(registry, { ...gauges, mappedBytes: none, diskBytes: none, originalBytes: none });
     },
   ],
 ];

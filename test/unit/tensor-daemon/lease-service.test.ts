@@ -82,6 +82,7 @@ class World {
       instances: () => 0,
       mappedBytes: () => 0,
       diskBytes: () => 0,
+      originalBytes: () => 0,
     });
     this.store = store;
     this.table = table;
