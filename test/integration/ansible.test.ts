@@ -4,7 +4,16 @@ import { invokerConfig } from '@tetris/invoker-extension';
 import { balancerConfig } from '@tetris/load-balancer';
 import { DAEMON_CONFIG } from '@tetris/tensor-daemon';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
@@ -19,6 +28,9 @@ node1 tetris_invoker_instance=3
 other ansible_connection=local
 node1
 `;
+
+/** The files are root's; nobody else can give them to it. */
+const itAsRoot = process.getuid?.() === 0 ? it : it.skip;
 
 const lacking = spawnSync('ansible-playbook', ['--version']).error !== undefined;
 if (lacking && process.env['CI'] !== 'true') {
@@ -72,6 +84,119 @@ function definePlaybookTests(): void {
     it('take the ids of an invoker and of a load balancer from the inventory', () => {
       expect(readConfig(invokerConfig, settings('invoker')).instance).toBe(3);
       expect(readConfig(balancerConfig, settings('balancer')).firstVirtualInvoker).toBe(1);
+    });
+
+    describe('about peers', () => {
+      const SECRET = 'a secret of some length';
+      const nodes = (...tetrisInvokers: string[]): void => {
+        const rows = ['node1', 'node2', 'node3'].map(
+          (node, index) => `${node} ansible_host=10.0.0.${index + 1} ansible_connection=local`,
+        );
+        const groups = ['[invokers]', ...rows, '[tetris_invokers]', ...tetrisInvokers, '[balancers]', 'node1'];
+        writeFileSync(inventory, `${groups.join('\n')}\n`);
+      };
+      afterEach(() => writeFileSync(inventory, INVENTORY));
+
+      it('say nothing by default', () => {
+        expect(readConfig(DAEMON_CONFIG, settings('daemon'))).toMatchObject({
+          peerListen: '',
+          peers: [],
+          peerSecretPath: '',
+          diskPath: '',
+          diskOriginalBytesMax: 0,
+        });
+        expect(readConfig(invokerConfig, settings('invoker')).daemonPeerUrl).toBe('');
+      });
+
+      it('name the other nodes where no registry does', () => {
+        nodes();
+        const shared = { tetris_deploy_peer_port: 8875, tetris_deploy_peer_secret: SECRET };
+        const written = settings('daemon', shared);
+        expect(readConfig(DAEMON_CONFIG, written)).toMatchObject({
+          peerListen: '0.0.0.0:8875',
+          peers: ['http://10.0.0.2:8875', 'http://10.0.0.3:8875'],
+          peerSecretPath: '/etc/tetris/peer/secret',
+          peersAskedMax: 16,
+        });
+        expect(JSON.stringify(written)).not.toContain(SECRET);
+      });
+
+      it('leave that to the registry under the invoker extension, which makes its own node known', () => {
+        nodes('node1', 'node2');
+        const tls = {
+          tetris_deploy_peer_tls_cert: 'c',
+          tetris_deploy_peer_tls_key: 'k',
+          tetris_deploy_peer_tls_ca: 'a',
+        };
+        const shared = {
+          tetris_deploy_peer_port: 8875,
+          ...tls,
+          tetris_invoker_peers_ms: 1_000,
+          tetris_invoker_instance: 0,
+        };
+        expect(readConfig(DAEMON_CONFIG, settings('daemon', shared))).toMatchObject({
+          peers: [],
+          peerSecretPath: '',
+          peerTlsCertPath: '/etc/tetris/peer/cert.pem',
+          peerTlsKeyPath: '/etc/tetris/peer/key.pem',
+          peerTlsCaPath: '/etc/tetris/peer/ca.pem',
+        });
+        expect(readConfig(invokerConfig, settings('invoker', shared))).toMatchObject({
+          daemonPeerUrl: 'https://10.0.0.1:8875',
+          peersMs: 1_000,
+        });
+      });
+
+      /** Carries out what the role does about peers. @returns what Ansible says of it, at its most talkative */
+      const peers = (extra: Record<string, unknown>): string => {
+        const own = { tetris_deploy_settings_folder: join(folder, 'settings'), tetris_deploy_user: 'root' };
+        const playbook = join(folder, 'peers.yml');
+        const task = { 'ansible.builtin.include_role': { name: 'tensor_daemon', tasks_from: 'peers.yml' } };
+        writeFileSync(playbook, JSON.stringify([{ hosts: 'node1', gather_facts: false, tasks: [task] }]));
+        const variables = JSON.stringify({ ...own, ...extra });
+        const options = ['-e', `@${join(ANSIBLE, 'group_vars/all.yml')}`, '-e', variables, '-vvv', '--diff'];
+        return run('ansible-playbook', '-i', inventory, ...options, playbook);
+      };
+      const written = join('settings', 'peer');
+
+      itAsRoot(
+        'write the secret so that only root and the service read it, say it to nobody, and change nothing twice',
+        () => {
+          const said = peers({ tetris_deploy_peer_port: 8875, tetris_deploy_peer_secret: SECRET });
+          const path = join(folder, written, 'secret');
+          expect(readFileSync(path, 'utf8')).toBe(`${SECRET}\n`);
+          expect([statSync(path).mode & 0o777, statSync(join(folder, written)).mode & 0o777]).toEqual([0o640, 0o750]);
+          expect(said).not.toContain(SECRET);
+          expect(peers({ tetris_deploy_peer_port: 8875, tetris_deploy_peer_secret: SECRET })).toMatch(/changed=0 /);
+        },
+      );
+
+      itAsRoot('write certificates in place of a secret, and remove all where there are no peers any more', () => {
+        const tls = Object.fromEntries(
+          ['cert', 'key', 'ca'].map((name) => {
+            writeFileSync(join(folder, name), `-----BEGIN ${name}-----\n`);
+            return [`tetris_deploy_peer_tls_${name}`, join(folder, name)];
+          }),
+        );
+        const said = peers({ tetris_deploy_peer_port: 8875, ...tls });
+        expect(readdirSync(join(folder, written)).sort()).toEqual(['ca.pem', 'cert.pem', 'key.pem']);
+        expect(readFileSync(join(folder, written, 'key.pem'), 'utf8')).toBe('-----BEGIN key-----\n');
+        expect(said).not.toContain('BEGIN key');
+        peers({});
+        expect(existsSync(join(folder, written))).toBe(false);
+      });
+
+      it('bad call: a port without a secret or certificates is refused, and half of the certificates', () => {
+        for (const extra of [{ tetris_deploy_peer_port: 8875 }, { tetris_deploy_peer_tls_ca: 'a' }]) {
+          let said = '';
+          try {
+            peers(extra);
+          } catch (error) {
+            said = String((error as { stdout?: string }).stdout);
+          }
+          expect(said).toContain('needs tetris_deploy_peer_secret');
+        }
+      });
     });
 
     it('write lists, flags and JSON so that they are read as they were meant', () => {
