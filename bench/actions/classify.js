@@ -1,15 +1,19 @@
 'use strict';
 
 // An ordinary action: loads a model with onnxruntime-node on its first activation, keeps the session, and classifies.
-// Besides the answer it reports how long loading and each run took, as seen from here. Nothing in it knows of sharing.
+// Besides the answer, and the last number of each further output, it reports how long loading and each run took, as seen
+// from here. Nothing in it knows of sharing.
 
 const http = require('node:http');
 const ort = require('onnxruntime-node');
 
-const options = { intraOpNumThreads: 1, interOpNumThreads: 1 };
+/** Numbers of the first output that are reported: all of what a classifier says. */
+const LOGITS_MAX = 1000;
+
 let loading;
 
-async function load(model) {
+async function load(model, threads) {
+  const options = { intraOpNumThreads: threads, interOpNumThreads: 1 };
   const start = performance.now();
   const session = await ort.InferenceSession.create(model, options);
   return { session, loadMs: performance.now() - start };
@@ -35,6 +39,15 @@ function tokens(seed, dims, vocabulary) {
   return new ort.Tensor('int64', data, dims);
 }
 
+/** `[batch, ...shape]` for the one input; without a shape, what the model declares for each. */
+function feedsOf({ inputMetadata }, { shape, vocabulary, batch, seed }) {
+  const feeds = inputMetadata.map(({ name, shape: declared }, index) => {
+    const dims = [batch, ...(shape ?? declared.slice(1))];
+    return [name, vocabulary ? tokens(seed, dims, vocabulary) : example(seed + 1000 * index, dims)];
+  });
+  return Object.fromEntries(feeds);
+}
+
 /** Resolves when the other side answers: several instances are held alive at once this way. */
 function waitFor(url, report) {
   return new Promise((resolve, reject) => {
@@ -43,23 +56,21 @@ function waitFor(url, report) {
   });
 }
 
-async function main({ model, shape, vocabulary, batch = 1, seed = 1, runs = 1, gate }) {
-  loading ??= load(model);
+async function main({ model, shape, vocabulary, threads = 1, batch = 1, seed = 1, runs = 1, gate }) {
+  loading ??= load(model, threads);
   const { session, loadMs } = await loading;
-  const input = session.inputNames[0];
-  const output = session.outputNames[0];
-  const dims = [batch, ...shape];
-  const feeds = { [input]: vocabulary ? tokens(seed, dims, vocabulary) : example(seed, dims) };
+  const feeds = feedsOf(session, { shape, vocabulary, batch, seed });
 
   const runMs = [];
-  let logits;
+  let results;
   for (let run = 0; run < runs; run += 1) {
     const start = performance.now();
-    const results = await session.run(feeds);
+    results = await session.run(feeds);
     runMs.push(performance.now() - start);
-    logits = Array.from(results[output].data);
   }
-  const report = { pid: process.pid, loadMs, runMs, logits };
+  const [first, ...others] = session.outputNames.map((name) => results[name].data);
+  const logits = Array.from(first.subarray(0, LOGITS_MAX));
+  const report = { pid: process.pid, loadMs, runMs, logits, lasts: others.map((data) => data.at(-1)) };
   if (gate) await waitFor(gate, report);
   return report;
 }

@@ -1,4 +1,5 @@
 import { type Dimension, GraphBuilder, type ModelDefinition } from './graph-builder';
+import { attended, declareShapes, headsOf, type LayerSizes, normalized, widened } from './transformer-parts';
 
 export interface TransformerOptions {
   /** @default 12 */
@@ -28,65 +29,31 @@ export interface TransformerOptions {
  */
 export function transformer(name: string, options: TransformerOptions = {}): ModelDefinition {
   const { layers = 12, hidden = 768, heads = 12, sequence = 64, labels = 8, seed = 1, headSeed = 1 } = options;
-  const feedForward = options.feedForward ?? 4 * hidden;
-  if (hidden % heads !== 0) throw new RangeError(`heads ${heads} does not divide hidden ${hidden}`);
-
+  const sizes: LayerSizes = { hidden, heads, feedForward: options.feedForward ?? 4 * hidden };
   const builder = new GraphBuilder(name, seed);
-  builder.constant('shape.heads', [0, 0, heads, hidden / heads]);
-  builder.constant('shape.hidden', [0, 0, hidden]);
+  declareShapes(builder, sizes);
   let stream = builder.input({ name: 'embeddings', type: 'float32', dims: ['batch', sequence, hidden], bound: 1.7 });
   for (let layer = 0; layer < layers; layer += 1) {
     const prefix = `layer${layer}`;
-    stream = normalized(
-      builder,
-      `${prefix}.attention.norm`,
-      hidden,
-      stream,
-      attention(builder, prefix, stream, hidden, heads),
-    );
-    const widened = gelu(builder, `${prefix}.gelu`, builder.linear(`${prefix}.up`, stream, hidden, feedForward));
-    const narrowed = builder.linear(`${prefix}.down`, widened, feedForward, hidden);
-    stream = normalized(builder, `${prefix}.output.norm`, hidden, stream, narrowed);
+    const mixed = attention(builder, prefix, stream, sizes);
+    stream = added(builder, `${prefix}.attention.norm`, hidden, stream, mixed);
+    stream = added(builder, `${prefix}.output.norm`, hidden, stream, widened(builder, prefix, stream, sizes));
   }
   classifier(builder, stream, hidden, labels, headSeed);
   return builder.finish();
 }
 
-/** Multi-head self-attention without a mask: softmax(Q K^T / sqrt(d)) V, projected. */
-function attention(builder: GraphBuilder, prefix: string, input: string, hidden: number, heads: number): string {
-  const split = (part: string, perm: readonly number[]): string => {
-    const projected = builder.linear(`${prefix}.${part}`, input, hidden, hidden);
-    const shaped = builder.node(`${prefix}.${part}.split`, 'Reshape', [projected, 'shape.heads']);
-    return builder.node(`${prefix}.${part}.heads`, 'Transpose', [shaped], { perm });
-  };
-  const query = split('query', [0, 2, 1, 3]);
-  const key = split('key', [0, 2, 3, 1]);
-  const value = split('value', [0, 2, 1, 3]);
-  const scores = builder.node(`${prefix}.scores`, 'MatMul', [query, key]);
-  const divisor = builder.scalar('attention.divisor', Math.sqrt(hidden / heads));
-  const scaled = builder.node(`${prefix}.scaled`, 'Div', [scores, divisor]);
-  const weights = builder.node(`${prefix}.softmax`, 'Softmax', [scaled], { axis: -1 });
-  const mixed = builder.node(`${prefix}.mixed`, 'MatMul', [weights, value]);
-  const ordered = builder.node(`${prefix}.ordered`, 'Transpose', [mixed], { perm: [0, 2, 1, 3] });
-  const joined = builder.node(`${prefix}.joined`, 'Reshape', [ordered, 'shape.hidden']);
-  return builder.linear(`${prefix}.project`, joined, hidden, hidden);
+/** Multi-head self-attention without a mask. */
+function attention(builder: GraphBuilder, prefix: string, input: string, sizes: LayerSizes): string {
+  const part = (name: string, perm: readonly number[]): string =>
+    headsOf(builder, `${prefix}.${name}`, input, sizes.hidden, perm);
+  const [query, key, value] = [part('query', [0, 2, 1, 3]), part('key', [0, 2, 3, 1]), part('value', [0, 2, 1, 3])];
+  return attended(builder, prefix, { query, key, value }, sizes);
 }
 
 /** LayerNormalization(residual + update). */
-function normalized(builder: GraphBuilder, name: string, hidden: number, residual: string, update: string): string {
-  const sum = builder.node(`${name}.sum`, 'Add', [residual, update]);
-  const scale = builder.weight(`${name}.scale`, [hidden], { center: 1, limit: 0.1 });
-  const shift = builder.bias(`${name}.shift`, hidden);
-  return builder.node(name, 'LayerNormalization', [sum, scale, shift], { axis: -1, epsilon: { float: 1e-12 } });
-}
-
-/** x/2 (1 + erf(x / sqrt 2)), in the five nodes that exporters write and onnxruntime fuses. */
-function gelu(builder: GraphBuilder, name: string, input: string): string {
-  const scaled = builder.node(`${name}.scaled`, 'Div', [input, builder.scalar('gelu.root', Math.SQRT2)]);
-  const erf = builder.node(`${name}.erf`, 'Erf', [scaled]);
-  const shifted = builder.node(`${name}.shifted`, 'Add', [erf, builder.scalar('gelu.one', 1)]);
-  const product = builder.node(`${name}.product`, 'Mul', [input, shifted]);
-  return builder.node(name, 'Mul', [product, builder.scalar('gelu.half', 0.5)]);
+function added(builder: GraphBuilder, name: string, hidden: number, residual: string, update: string): string {
+  return normalized(builder, name, builder.node(`${name}.sum`, 'Add', [residual, update]), hidden);
 }
 
 function classifier(builder: GraphBuilder, input: string, hidden: number, labels: number, seed: number): void {

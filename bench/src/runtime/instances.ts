@@ -10,6 +10,8 @@ export interface RunReport {
   loadMs: number;
   runMs: number[];
   logits: number[];
+  /** The last number of every output but the first. */
+  lasts: number[];
 }
 
 /** What `/init` tells the runtime beside the action. */

@@ -1,6 +1,8 @@
 import {
   buildModel,
   convnet,
+  decoderStep,
+  type Feed,
   lstm,
   type ModelDefinition,
   perceptron,
@@ -13,7 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { relativeError } from '../../../../bench/src/measure/statistics';
 import { infer } from '../../../support/infer';
-import { attention, gelu, linear, normalized, relu, type Row, rowsOf, weightsOf } from './reference';
+import { attended, attention, gelu, linear, normalized, relu, type Row, rowsOf, weightsOf } from './reference';
 
 let folder: string;
 beforeAll(async () => (folder = await mkdtemp(join(tmpdir(), 'tetris-models-'))));
@@ -54,6 +56,31 @@ describe('answers of built models', () => {
     TIMEOUT_MS,
   );
 
+  it(
+    'equals a decoder step computed by hand, keys and values included',
+    async () => {
+      const [hidden, heads, past, vocabulary, batch] = [32, 4, 5, 11, 2];
+      const definition = decoderStep('step', { layers: 2, hidden, heads, past, vocabulary });
+      const model = await buildModel(definition, folder);
+      const feeds = model.inputs(batch, 3);
+      const outputs = await infer(model.path, feeds);
+      const steps = [0, 1].map((example) => decode(feeds, example, definition, { hidden, heads }));
+      expect(outputs['logits']?.dims).toEqual([batch, vocabulary]);
+      expectClose(
+        outputs['logits']?.data,
+        steps.flatMap(({ logits }) => logits),
+      );
+      for (const name of ['present.0.key', 'present.0.value', 'present.1.key', 'present.1.value']) {
+        expect(outputs[name]?.dims).toEqual([batch, heads, past + 1, hidden / heads]);
+        expectClose(
+          outputs[name]?.data,
+          steps.flatMap(({ present }) => present[name] ?? []),
+        );
+      }
+    },
+    TIMEOUT_MS,
+  );
+
   const others: [ModelDefinition, number][] = [
     [convnet('convnet'), 10],
     [resnet('resnet', { stages: [1, 1], width: 16, imageSize: 32, labels: 7 }), 7],
@@ -75,6 +102,47 @@ describe('answers of built models', () => {
     TIMEOUT_MS,
   );
 });
+
+function expectClose(actual: readonly number[] | undefined, expected: readonly number[]): void {
+  expect(relativeError(actual ?? [], expected)).toBeLessThan(1e-4);
+}
+
+/** One example through a decoder of this project's layout. */
+function decode(
+  feeds: readonly Feed[],
+  example: number,
+  definition: ModelDefinition,
+  { hidden, heads }: { hidden: number; heads: number },
+): { logits: Row; present: Record<string, Row> } {
+  const weights = weightsOf(definition);
+  const width = hidden / heads;
+  const fed = (name: string): Row => {
+    const data = Array.from(feeds.find((feed) => feed.name === name)?.data ?? [], Number);
+    return data.slice((example * data.length) / 2, ((example + 1) * data.length) / 2);
+  };
+  const present: Record<string, Row> = {};
+  /** Earlier rows and this one, which are kept head by head. */
+  const joined = (name: string, own: Row): Row[] => {
+    const byHead = rowsOf(fed(`past.${name}`), fed(`past.${name}`).length / heads).map((one) => rowsOf(one, width));
+    const all = byHead.map((rows, head) => [...rows, own.slice(head * width, (head + 1) * width)]);
+    present[`present.${name}`] = all.flat(2);
+    return (all[0] ?? []).map((_, token) => all.flatMap((rows) => rows[token] ?? []));
+  };
+  const norm = (row: Row, name: string): Row => normalized([row], [row.map(() => 0)], weights, name)[0] ?? [];
+  const through = (row: Row, name: string): Row => linear([row], weights, name)[0] ?? [];
+  const plus = (one: Row, other: Row): Row => one.map((value, column) => value + (other[column] ?? NaN));
+  let stream = fed('embedding');
+  for (const layer of [0, 1]) {
+    const before = norm(stream, `layer${layer}.attention.norm`);
+    const [query, key, value] = ['query', 'key', 'value'].map((part) => through(before, `layer${layer}.${part}`));
+    const [keys, values] = [joined(`${layer}.key`, key ?? []), joined(`${layer}.value`, value ?? [])];
+    const mixed = attended([query ?? []], keys, values, heads)[0] ?? [];
+    stream = plus(stream, through(mixed, `layer${layer}.project`));
+    const inner = gelu([through(norm(stream, `layer${layer}.output.norm`), `layer${layer}.up`)])[0] ?? [];
+    stream = plus(stream, through(inner, `layer${layer}.down`));
+  }
+  return { logits: through(norm(stream, 'head.norm'), 'logits'), present };
+}
 
 /** One example through a transformer of this project's layout. */
 function encode(embedded: Row[], definition: ModelDefinition, heads: number): Row {

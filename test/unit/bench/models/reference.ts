@@ -64,23 +64,23 @@ export function normalized(residual: readonly Row[], update: readonly Row[], wei
   });
 }
 
-/** Multi-head attention of one example, tokens as rows. */
+/** Multi-head self-attention of one example, tokens as rows. */
 export function attention(tokens: readonly Row[], weights: Weights, layer: string, heads: number): Row[] {
-  const [query, key, value] = ['query', 'key', 'value'].map((part) => linear(tokens, weights, `${layer}.${part}`));
-  const width = (tokens[0]?.length ?? 0) / heads;
-  const mixed = tokens.map((_, token) =>
+  const part = (name: string): Row[] => linear(tokens, weights, `${layer}.${name}`);
+  return linear(attended(part('query'), part('key'), part('value'), heads), weights, `${layer}.project`);
+}
+
+/** What each query's token takes of the values; heads lie beside each other in a row. */
+export function attended(query: readonly Row[], key: readonly Row[], value: readonly Row[], heads: number): Row[] {
+  const width = (query[0]?.length ?? 0) / heads;
+  return query.map((asked) =>
     Array.from({ length: heads }, (_head, head) => {
       const columns = Array.from({ length: width }, (_column, column) => head * width + column);
-      const scores = tokens.map((_other, other) =>
-        columns.reduce((total, c) => total + at(query?.[token] ?? [], c) * at(key?.[other] ?? [], c), 0),
-      );
-      const weightsOfOthers = softmax(scores.map((score) => score / Math.sqrt(width)));
-      return columns.map((c) =>
-        weightsOfOthers.reduce((total, weight, other) => total + weight * at(value?.[other] ?? [], c), 0),
-      );
+      const scores = key.map((row) => columns.reduce((total, c) => total + at(asked, c) * at(row, c), 0));
+      const shares = softmax(scores.map((score) => score / Math.sqrt(width)));
+      return columns.map((c) => shares.reduce((total, share, other) => total + share * at(value[other] ?? [], c), 0));
     }).flat(),
   );
-  return linear(mixed, weights, `${layer}.project`);
 }
 
 function softmax(scores: readonly number[]): number[] {
