@@ -235,14 +235,23 @@ describe('tensor daemon: peers of another platform, and URLs', () => {
       expect(origin.bodies).toBe(1);
     }, 60_000);
 
-    it('expected failure: about external data: the same', async () => {
-      const sha256 = createHash('sha256').update(readFileSync(model.path)).digest('hex');
-      word = { sha256, bytes: model.bytes, etag: ETAG, locations: ['model.onnx'] };
-      await startTwo({ peers: liar });
-      const held = await lease(two);
-      await expectSaid(two, { 'peer dropped': 1, 'model ingested': 1 });
-      await expectAnswers(two, held, model);
-    }, 60_000);
+    it.each([
+      ['that it does not name', 'model.onnx'],
+      ['that is not there', 'nowhere.data'],
+      ['outside', '../model.onnx'],
+    ])(
+      'expected failure: about external data %s: the same',
+      async (_what, location) => {
+        const sha256 = createHash('sha256').update(readFileSync(model.path)).digest('hex');
+        word = { sha256, bytes: model.bytes, etag: ETAG, locations: [location] };
+        await startTwo({ peers: liar });
+        const held = await lease(two);
+        await expectSaid(two, { 'peer dropped': 1, 'model ingested': 1 });
+        expect(two.said).toContain('does not name the external data');
+        await expectAnswers(two, held, model);
+      },
+      60_000,
+    );
 
     it('bad call: with a header in its tag: it is no word', async () => {
       word = { sha256: 'a'.repeat(64), bytes: 1_000, etag: '"x"\r\nhost: elsewhere', locations: [] };
@@ -288,6 +297,10 @@ describe('tensor daemon: peers of another platform, and URLs', () => {
       const reply = await fetch(`http://127.0.0.1:${onePort}${path}`, { method });
       expect([reply.status, await reply.text()]).toEqual([401, '']);
     }
+  }, 60_000);
+
+  it('bad call: a CPU of which nothing tells is refused at start', async () => {
+    await expect(startOne({ cpuInfoPath: join(folder, 'nowhere') })).rejects.toThrow(/cpuInfoPath/);
   }, 60_000);
 
   describe('kept beside the disk tier', () => {

@@ -78,12 +78,14 @@ export class UrlSource {
     const { uploads, origin } = this.#parts;
     const wanted = { url: origin.allowed(url), isModel: true, listener, tenant };
     const model = await this.#content(wanted);
-    const external: { location: string; wanted: Wanted; seen: Seen }[] = [];
-    for (const location of model.locations) {
-      const beside = origin.allowed(new URL(encodeURI(checkedLocation(location)), wanted.url).href);
-      const data = { ...wanted, url: beside, isModel: false };
-      external.push({ location, wanted: data, seen: await this.#content(data) });
-    }
+    const external = await this.#external(wanted, model).catch(async (error: unknown) => {
+      // Before the model is blamed: is it as it was told?
+      if (model.teller !== undefined) {
+        await this.#have(wanted, model, AbortSignal.timeout(this.#options.urlFetchMs));
+        await this.#checkLocations(wanted, model);
+      }
+      throw error;
+    });
     const all = [{ wanted, seen: model }, ...external];
     const externalData = external.map(({ location, seen }) => ({ location, sha256: seen.sha256 }));
     const uploaded = uploads.files({ kind: 'digest', sha256: model.sha256, externalData }, tenant);
@@ -93,7 +95,10 @@ export class UrlSource {
     };
     return {
       ...uploaded,
-      bytes: all.reduce((sum, { seen }) => sum + seen.bytes, 0),
+      // Of what is at hand, and not of what was told.
+      get bytes() {
+        return uploaded.bytes;
+      },
       gather,
       stage: async (folder, signal) => {
         // They may have waited for their turn longer than uploads are kept.
@@ -101,6 +106,17 @@ export class UrlSource {
         return uploaded.stage(folder, signal);
       },
     };
+  }
+
+  /** What the URLs beside a model hold of it. */
+  async #external(wanted: Wanted, { locations }: Seen): Promise<{ location: string; wanted: Wanted; seen: Seen }[]> {
+    const external: { location: string; wanted: Wanted; seen: Seen }[] = [];
+    for (const location of locations) {
+      const url = this.#parts.origin.allowed(new URL(encodeURI(checkedLocation(location)), wanted.url).href);
+      const data = { ...wanted, url, isModel: false };
+      external.push({ location, wanted: data, seen: await this.#content(data) });
+    }
+    return external;
   }
 
   async #content(wanted: Wanted): Promise<Seen> {

@@ -1,3 +1,5 @@
+import { validateHeaderValue } from 'node:http';
+import * as fc from 'fast-check';
 import {
   agreed,
   conditionOf,
@@ -41,6 +43,28 @@ describe('what a URL held', () => {
     ['fewer bytes than none', { etag: '"x"', bytes: -1 }],
   ])('bad call: a word with %s is none', (_what, change) => {
     expect(parseWord({ sha256: ONE, bytes: 10, locations: [], ...change })).toBeUndefined();
+  });
+});
+
+describe('what a peer says', () => {
+  it('is no word, or one whose headers can be sent, whatever it is', () => {
+    const texts = fc.oneof(
+      fc.string({ unit: 'binary' }),
+      fc.string().map((text) => `"${text}"`),
+      fc.string().map((text) => `W/"${text}"`),
+    );
+    const word = fc.record(
+      { sha256: fc.constant(ONE), bytes: fc.nat(), etag: texts, lastModified: texts, locations: fc.array(fc.string()) },
+      { requiredKeys: ['sha256', 'bytes', 'locations'] },
+    );
+    fc.assert(
+      fc.property(fc.array(fc.oneof(word, fc.anything())), (said) => {
+        const words = said.map(parseWord).flatMap((known) => (known ? [{ ...known, teller: 'http://peer' }] : []));
+        const asked = agreed(words);
+        expect(words).toEqual(expect.arrayContaining(asked));
+        for (const [name, value] of Object.entries(conditionOf(asked))) validateHeaderValue(name, value);
+      }),
+    );
   });
 });
 
