@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { buildExternalModel, buildModel, type BuiltModel, freePort, perceptron } from '@tetris/bench';
 import type { Lease } from '@tetris/common';
+import { nodeCertificate } from '../support/certificates';
 import { otherCpu, TestDaemon, tmpfsFolder } from '../support/daemon';
 import { infer } from '../support/infer';
 import { TamperingProxy } from '../support/tampering-proxy';
@@ -283,6 +284,17 @@ describe('tensor daemon: peers of another platform, and URLs', () => {
     await startTwo({ sharing: 'off', ...unlike });
     await lease(two, '/model.onnx', { instance: stranger });
     expect([proxy.paths, origin.bodies]).toEqual([[], 3]);
+  }, 60_000);
+
+  it('does all this by certificates too', async () => {
+    const tls = { peerSecretPath: '', ...nodeCertificate(folder) };
+    await startOne({ ...tls, peers: '' });
+    await startTwo({ ...tls, ...unlike, peers: `https://127.0.0.1:${onePort}` });
+    await lease(one);
+    const held = await lease(two);
+    expect([origin.bodies, origin.confirmations]).toEqual([1, 1]);
+    await expectSaid(two, { 'original brought': 1, 'model ingested': 1 });
+    await expectAnswers(two, held, model);
   }, 60_000);
 
   it('bad call: whoever knows another secret learns of no URL and has no original', async () => {

@@ -7,6 +7,7 @@ import { startRedis } from '@tetris/bench/servers';
 import { createLogger, type Lease } from '@tetris/common';
 import { RedisRegistry } from '@tetris/common/redis';
 import { PeerDirectory } from '@tetris/invoker-extension';
+import { nodeCertificate } from '../support/certificates';
 import { fileSource, TestDaemon, tmpfsFolder } from '../support/daemon';
 import { infer } from '../support/infer';
 import { invokerStatus } from '../support/registry-contract';
@@ -178,65 +179,7 @@ describe('tensor daemon: peers', () => {
   }, 60_000);
 
   it('speaks mutual TLS, and not to strangers', async () => {
-    const openssl = (...args: string[]): void => void execFileSync('openssl', args, { cwd: folder, stdio: 'ignore' });
-    const make = (name: string): void => {
-      openssl(
-        'req',
-        '-newkey',
-        'ec',
-        '-pkeyopt',
-        'ec_paramgen_curve:P-256',
-        '-nodes',
-        '-keyout',
-        `${name}.key`,
-        '-out',
-        `${name}.csr`,
-        '-subj',
-        `/CN=${name}`,
-      );
-      writeFileSync(join(folder, 'san'), 'subjectAltName=IP:127.0.0.1');
-      openssl(
-        'x509',
-        '-req',
-        '-in',
-        `${name}.csr`,
-        '-CA',
-        'ca.pem',
-        '-CAkey',
-        'ca.key',
-        '-CAcreateserial',
-        '-days',
-        '2',
-        '-extfile',
-        'san',
-        '-out',
-        `${name}.pem`,
-      );
-    };
-    openssl(
-      'req',
-      '-x509',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:P-256',
-      '-nodes',
-      '-keyout',
-      'ca.key',
-      '-out',
-      'ca.pem',
-      '-days',
-      '2',
-      '-subj',
-      '/CN=authority',
-    );
-    make('node');
-    const tls = {
-      peerSecretPath: '',
-      peerTlsCertPath: join(folder, 'node.pem'),
-      peerTlsKeyPath: join(folder, 'node.key'),
-      peerTlsCaPath: join(folder, 'ca.pem'),
-    };
+    const tls = { peerSecretPath: '', ...nodeCertificate(folder) };
     const securePort = await freePort();
     const server = new TestDaemon();
     try {
