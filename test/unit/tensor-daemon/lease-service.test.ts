@@ -7,7 +7,7 @@ import { LeaseTable } from '../../../tensor-daemon/src/leases/lease-table';
 import { recoverInstances } from '../../../tensor-daemon/src/leases/recover';
 import { createMetrics } from '../../../tensor-daemon/src/metrics';
 import { Reclaimer } from '../../../tensor-daemon/src/reclaim/reclaimer';
-import type { ModelFiles } from '../../../tensor-daemon/src/sources/model-files';
+import { ChangedError, type ModelFiles } from '../../../tensor-daemon/src/sources/model-files';
 import { STORE_FORMAT } from '../../../tensor-daemon/src/store/manifest';
 import { Registrations } from '../../../tensor-daemon/src/store/registrations';
 import { Store } from '../../../tensor-daemon/src/store/store';
@@ -93,7 +93,12 @@ class World {
       views,
       registrations,
       sources: { files: async () => ({ sha256: KEYS[0] }) as ModelFiles },
-      ingest: { ingest: async ({ modelKey }) => this.publish(store, KEYS.indexOf(modelKey)) },
+      ingest: {
+        ingest: async ({ modelKey }) => {
+          if (this.changes-- > 0) throw new ChangedError('it holds something else');
+          return this.publish(store, KEYS.indexOf(modelKey));
+        },
+      },
       reclaimer,
       metrics,
       keyOf: () => this.wantedKey,
@@ -104,6 +109,8 @@ class World {
   }
 
   wantedKey = KEYS[0] ?? '';
+  /** How often the source turns out to hold something else than it was thought to. */
+  changes = 0;
 
   private publish(store: Store, index: number) {
     this.ingests++;
@@ -223,4 +230,32 @@ describe('LeaseService over a real store', () => {
     }
     expect(world.ingests).toBeGreaterThan(10);
   }, 120_000);
+
+  describe('where a source turns out to hold something else', () => {
+    const changing = new World();
+    afterAll(async () => {
+      await changing.store.trash.emptied();
+      rmSync(changing.folder, { recursive: true, force: true });
+    });
+
+    it('expected failure: a lease is refused when that happens twice, and leaves nothing', async () => {
+      changing.changes = 2;
+      await expect(changing.lease('instance-number-0', 0)).rejects.toMatchObject({
+        code: 'ERR_MODEL_FETCH_FAILED',
+        retriable: true,
+      });
+      expect([
+        changing.table.leaseCount,
+        changing.table.instanceCount,
+        changing.table.modelUses(KEYS[0] ?? ''),
+      ]).toEqual([0, 0, 0]);
+    });
+
+    it('asks once more, and holds one lease in the end', async () => {
+      changing.changes = 1;
+      await changing.lease('instance-number-0', 0);
+      expect([changing.table.leaseCount, changing.table.modelUses(KEYS[0] ?? '')]).toEqual([1, 1]);
+      changing.check(new Set());
+    });
+  });
 });
