@@ -30,6 +30,7 @@ export class KeptOriginals implements OriginalTier {
   readonly #log: Logger;
   /** Bytes by name, the least recently used first. */
   readonly #kept = new Map<string, number>();
+  #bytes = 0;
   readonly #writing = new Slots(1, QUEUE_MAX);
   readonly #pending = new Set<Promise<void>>();
 
@@ -42,18 +43,20 @@ export class KeptOriginals implements OriginalTier {
   /** Finds what an earlier daemon has kept, and removes what it has not finished. */
   recover(): void {
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
-    const found: { name: string; size: number; mtimeMs: number }[] = [];
+    const found: { name: string; bytes: number; usedMs: number }[] = [];
     for (const name of readdirSync(this.#folder)) {
-      if (UPLOAD_NAME.test(name)) found.push({ name, ...pick(statSync(join(this.#folder, name))) });
-      else rmSync(join(this.#folder, name), { recursive: true, force: true });
+      const path = join(this.#folder, name);
+      const { size: bytes, mtimeMs: usedMs } = statSync(path);
+      if (UPLOAD_NAME.test(name)) found.push({ name, bytes, usedMs });
+      else rmSync(path, { recursive: true, force: true });
     }
-    found.sort((one, other) => one.mtimeMs - other.mtimeMs);
-    for (const { name, size } of found) this.#kept.set(name, size);
+    found.sort((one, other) => one.usedMs - other.usedMs);
+    for (const { name, bytes } of found) this.#add(name, bytes);
     this.#makeRoom(0);
   }
 
   get bytes(): number {
-    return [...this.#kept.values()].reduce((sum, bytes) => sum + bytes, 0);
+    return this.#bytes;
   }
 
   /** Where a file lies that is now being used. */
@@ -107,23 +110,25 @@ export class KeptOriginals implements OriginalTier {
       unlinkIfPresent(unfinished);
       throw error;
     }
-    this.#kept.set(name, size);
+    this.#add(name, size);
+  }
+
+  #add(name: string, bytes: number): void {
+    this.#kept.set(name, bytes);
+    this.#bytes += bytes;
   }
 
   #makeRoom(bytes: number): void {
-    for (const name of [...this.#kept.keys()]) {
-      if (this.bytes + bytes <= this.#bytesMax) return;
+    for (const name of this.#kept.keys()) {
+      if (this.#bytes + bytes <= this.#bytesMax) return;
       this.#forget(name);
     }
   }
 
   /** Whoever reads it reads on. */
   #forget(name: string): void {
+    this.#bytes -= this.#kept.get(name) ?? 0;
     this.#kept.delete(name);
     unlinkIfPresent(join(this.#folder, name));
   }
-}
-
-function pick({ size, mtimeMs }: { size: number; mtimeMs: number }): { size: number; mtimeMs: number } {
-  return { size, mtimeMs };
 }
