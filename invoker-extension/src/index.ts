@@ -15,6 +15,7 @@ export { DockerFactory, type DockerFactoryOptions } from './containers/docker-fa
 export { type ModelRoot, parseModelRoot } from './containers/docker-request';
 export { type StemCellKind, type StemCellPlan, StemCells } from './containers/stem-cells';
 export { ProfileArchive } from './profiler/archive';
+export { plannedRows } from './profiler/choose';
 export { htmlPage } from './profiler/page';
 export { type GivenInput, type InputOptions } from './profiler/profile-action';
 export type { ProfileSite } from './profiler/instance';

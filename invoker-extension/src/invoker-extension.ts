@@ -162,6 +162,7 @@ export class InvokerExtension {
       batchMax: config.shapeBatchMax,
       prewarms: config.prewarm !== 'off',
       cores: scaling.cores,
+      metrics: this.#counts,
       log,
       nowMs,
     });

@@ -20,6 +20,8 @@ export interface InvokerMetrics {
   instances: Gauge<'state'>;
   /** Living instances with an objective, by shape. */
   shapes: Gauge<'shape'>;
+  /** Profiles looked for: found, absent, failed. */
+  profiles: Counter<'outcome'>;
   /** Containers that wait for an action. */
   stemCells: Gauge;
   waiting: Gauge;
@@ -54,6 +56,7 @@ export function invokerMetrics(registry: Registry): InvokerMetrics {
     shapes: gauge('shaped_instances', 'Living instances of actions with an objective, by workers, threads and batch', [
       'shape',
     ]),
+    profiles: counter('profiles_total', 'Profiles looked for, of actions with an objective, by outcome', ['outcome']),
     stemCells: gauge('stem_cells', 'Containers that run and wait for the first action of their kind and memory'),
     waiting: gauge('waiting_activations', 'Activations that wait for an instance'),
     memoryUsedBytes: gauge('memory_used_bytes', 'Leased store bytes and private bytes of instances'),

@@ -4,7 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { copyFile, mkdtemp, realpath, rm, stat, writeFile } from 'node:fs/promises';
+import { access, constants, copyFile, mkdtemp, realpath, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { START_ARGUMENTS } from '@tetris/action-runtime';
@@ -23,12 +23,15 @@ import { SingleBar } from 'cli-progress';
 import { environmentWith, PROFILE_CONFIG } from './config';
 import { outliveReaders } from './output';
 import { type Platform, startPlatform } from './platform';
-import { type OpenArchive, openArchive } from './profile/archive';
-import { alphaOf, command, type Flags, inputsOf, memoryOf, one, spaceOf } from './profile/flags';
-import { prepareModel } from './profile/prepare';
+import { checkReadable, type OpenArchive, openArchive } from './profile/archive';
+import { alphaOf, command, type Flags, inputsOf, one, spaceOf } from './profile/flags';
+import { checkNames, prepareModel } from './profile/prepare';
 
 /** Shells report a program that Ctrl-C ended so. */
 const EXIT_INTERRUPTED = 130;
+
+/** Often, because what an instance has between two looks is not held to its limit. */
+const MEMORY_WATCH_MS = 25;
 
 /** Limits processes to that many cores with `taskset`, where the system has it. */
 function pinned(count: number): string[] {
@@ -59,6 +62,7 @@ class Site {
         daemonSocketPath: node.socketPath,
         modelRoots: [...this.#modelRoots],
         path: environmentWith()['PATH'] ?? '',
+        memoryWatchMs: MEMORY_WATCH_MS,
       });
       this.#factories.set(cpu, factory);
       return factory;
@@ -75,6 +79,7 @@ class Site {
 /** Everything that is wrong with the call is said before anything is started. */
 async function settingsOf(model: string, flags: Flags) {
   const path = await modelPath(model);
+  await checkOutputs(flags);
   const { dims, given, name: inputsName } = await inputsOf(flags);
   const config = readConfig(PROFILE_CONFIG, environmentWith(), {
     archivePath: flags.archive,
@@ -90,10 +95,24 @@ async function settingsOf(model: string, flags: Flags) {
     space: spaceOf(flags),
     rounds: one('rounds', flags.rounds),
     pointsMax: one('points', flags.points),
-    memoryBytes: memoryOf(flags),
     timeoutMs: one('timeout', flags.timeout),
     alpha: alphaOf(flags),
   };
+}
+
+/** Minutes later would be too late. */
+async function checkOutputs({ json, html, int8 }: Flags): Promise<void> {
+  for (const [flag, path] of Object.entries({ json, html, int8 })) {
+    if (path === undefined) continue;
+    const fail = (reason: string): never => {
+      throw new PluginError(
+        'ERR_CONFIG_INVALID',
+        `--${flag} takes a file that can be written; got '${path}': ${reason}`,
+      );
+    };
+    if ((await stat(path).catch(() => undefined))?.isDirectory() === true) fail('it is a folder');
+    await access(dirname(resolve(path)), constants.W_OK).catch((error: unknown) => fail(errorMessage(error)));
+  }
 }
 
 async function modelPath(model: string): Promise<string> {
@@ -107,10 +126,12 @@ async function modelPath(model: string): Promise<string> {
 
 async function profile(model: string, flags: Flags): Promise<void> {
   const settings = await settingsOf(model, flags);
+  await checkNames(settings.path, settings.inputs);
   const archive = openArchive(settings.config);
   const folder = await realpath(await mkdtemp(join(tmpdir(), 'tetris-profile-')));
   const site = new Site([dirname(settings.path), folder]);
   try {
+    await checkReadable(archive);
     await sweep(settings, flags, { archive, folder, site });
   } finally {
     await site.stop();
@@ -124,7 +145,7 @@ async function sweep(
   flags: Flags,
   { archive, folder, site }: { archive: OpenArchive; folder: string; site: Site },
 ): Promise<void> {
-  const { path, space, alpha, inputs, inputsName, rounds, pointsMax, memoryBytes, timeoutMs } = settings;
+  const { path, space, alpha, inputs, inputsName, rounds, pointsMax, timeoutMs } = settings;
   const wantsInt8 = space.variants.includes('int8') || flags.int8 !== undefined;
   let prepared: ReturnType<typeof prepareModel> | undefined;
   const prepare = (): ReturnType<typeof prepareModel> =>
@@ -138,7 +159,7 @@ async function sweep(
   const interrupted = new AbortController();
   onInterrupt(() => interrupted.abort());
   const result = await profileModel({
-    ...{ inputs, inputsName, rounds, pointsMax, memoryBytes, timeoutMs },
+    ...{ inputs, inputsName, rounds, pointsMax, timeoutMs },
     ...{ path, space, prepare, signal: interrupted.signal, site: () => site.start() },
     archive: new ProfileArchive(archive.documents),
     onnxruntime: onnxruntimeVersion(),

@@ -139,6 +139,10 @@ describe('npm run profile', () => {
     const { stdout, stderr } = await profile(...small);
     expect(stdout).toMatch(/inputs: file [0-9a-f]{12}/);
     expect(stderr).toContain('1 configurations measured now, 0 known');
+    await writeFile(path, JSON.stringify({ embedings: { dims: [1, 16, 128], data } }));
+    await expect(profile(...small)).rejects.toMatchObject({
+      stderr: "tetris-profile: --inputs takes the inputs of the model (embeddings); got 'embedings'\n",
+    });
     await writeFile(path, JSON.stringify({ embeddings: { dims: [1, 15, 128], data } }));
     expect((await profile(...small)).stdout.replace(/\s+/g, ' ')).toContain(
       'not possible: input embeddings is given with 2048 numbers for dims [1,15,128]',
@@ -155,6 +159,30 @@ describe('npm run profile', () => {
     const { entries, int8 } = await rows(json);
     expect(entries.map(({ point }) => point.variant).sort()).toEqual(['optimized', 'plain']);
     expect(int8).toMatchObject({ operators: 0, deviations: [] });
+  });
+
+  it('measures in the least memory limit in which an instance runs, and again where more is allowed', async () => {
+    const json = join(folder, 'memory.json');
+    const args = ['--batches', '1,2048', '--variants', 'optimized', '--rounds', '2', '--json', json];
+    const measure = (memory: string): ReturnType<typeof profile> =>
+      run(process.execPath, [
+        ...[MAIN, model, '--workers', '1', '--threads', '1', '--cpus', '1', ...args, '--memory', memory],
+        ...['--archive', join(folder, 'memory')],
+      ]);
+    const large = async (): Promise<object | undefined> =>
+      (await rows(json)).entries.find(({ point }) => point.batch === 2048);
+    const small = 128 * 1024 ** 2;
+    await measure('128m');
+    expect(await large()).toMatchObject({
+      source: 'failed',
+      reason: 'it exceeded its memory limit of 128 MB',
+      limitBytes: small,
+    });
+    const { stdout } = await measure('128m,3g');
+    expect(await large()).toMatchObject({ source: 'measured', measurement: { limitBytes: 3 * 1024 ** 3 } });
+    expect((await rows(json)).entries.find(({ point }) => point.batch === 1)?.measurement.limitBytes).toBe(small);
+    expect(stdout).toMatch(/ 3072 /);
+    expect(stdout).not.toContain('not possible');
   });
 
   it('draws its page in a browser without a network or an error', async () => {
@@ -187,11 +215,33 @@ describe('npm run profile', () => {
       "--variants takes plain, optimized, int8, with commas; got 'int4'",
     ],
     ['a bad dimension', ['MODEL', '--dim', 'sequence'], "--dim takes name=size; got 'sequence'"],
-    ['a bad size', ['MODEL', '--memory', 'lots'], "--memory takes a size such as 2g; got 'lots'"],
+    [
+      'a bad size',
+      ['MODEL', '--memory', '1g,lots'],
+      "--memory takes sizes such as 256m or 2g, at least 64m, with commas; got '1g,lots'",
+    ],
+    ['too little memory', ['MODEL', '--memory', '1k'], "at least 64m, with commas; got '1k'"],
     ['a bad price', ['MODEL', '--alpha', 'x'], "--alpha takes a number of MB; got 'x'"],
     ['more workers than cores', ['MODEL', '--workers', '4', '--cpus', '1'], 'needs more than the 1 cores of --cpus'],
     ['absent inputs', ['MODEL', '--inputs', '/nowhere.json'], '--inputs /nowhere.json: ENOENT'],
     ['a bad URL', ['MODEL', '--store-url', 'couch'], "--store-url takes http://user:password@host:port; got 'couch'"],
+    ['a strange dimension', ['MODEL', '--dim', 'foo=3'], "--dim takes the dimensions of the model (batch); got 'foo'"],
+    [
+      'a page in no folder',
+      ['MODEL', '--html', '/nowhere/x'],
+      "--html takes a file that can be written; got '/nowhere/x'",
+    ],
+    ['a table that is a folder', ['MODEL', '--json', '/tmp'], "got '/tmp': it is a folder"],
+    [
+      'a folder that is none',
+      ['MODEL', '--archive', '/dev/null/x'],
+      '--archive takes a store that can be read; got /dev/null/x',
+    ],
+    [
+      'no database',
+      ['MODEL', '--store-url', 'http://user:pw@127.0.0.1:9'],
+      '--store-url takes a store that can be read; got 127.0.0.1:9',
+    ],
     ['two stores', ['MODEL', '--data', 'a', '--archive', 'b'], 'profiles are kept in one place'],
     ['a bad list', ['MODEL', '--batches', '1,x'], "--batches takes whole numbers from 1, with commas; got '1,x'"],
     ['more cores than there are', ['MODEL', '--cpus', '4096'], '--cpus asks for 4096 cores'],

@@ -18,6 +18,21 @@ export function rowOf({ point, measurement }: UsableEntry): ProfileRow {
 }
 
 /**
+ * What the scaler plans with: the graph that the runtime runs, each shape once. An instance keeps no more cores busy than its
+ * workers have threads; where it was measured on several counts of cores, the fewest tell most of a busy node.
+ */
+export function plannedRows(entries: readonly ProfileEntry[]): ProfileRow[] {
+  const fewest = new Map<string, UsableEntry>();
+  for (const entry of entries.filter(isUsable)) {
+    const { variant, cpu, concurrency, threads, batch } = entry.point;
+    if (variant !== 'optimized' || cpu < concurrency * threads) continue;
+    const shape = `${concurrency} ${threads} ${batch}`;
+    if (cpu < (fewest.get(shape)?.point.cpu ?? Infinity)) fewest.set(shape, entry);
+  }
+  return [...fewest.values()].map((entry) => ({ ...rowOf(entry), cpu: entry.point.concurrency * entry.point.threads }));
+}
+
+/**
  * The entry that serves most per memory and core within the objective; undefined where none meets it. Rows of the int8
  * variant are none to choose: its answers are others.
  */

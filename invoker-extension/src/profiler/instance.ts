@@ -22,6 +22,13 @@ export interface InstanceOptions {
   signal: AbortSignal;
 }
 
+/** The instance was killed because its memory limit did not hold it. */
+export class MemoryExceeded extends PluginError {
+  constructor() {
+    super('ERR_CONTAINER_GONE', 'it exceeded its memory limit');
+  }
+}
+
 /** What is done with an instance; its `token` names it at the daemon. */
 export type InstanceWork<T> = (container: Container, token: string, site: ProfileSite) => Promise<T>;
 
@@ -61,7 +68,7 @@ export interface ActionShape {
 
 /**
  * Initializes the instance with an action and runs it once.
- * @throws PluginError with the reason why that does not work
+ * @throws MemoryExceeded, PluginError with the reason why that does not work
  */
 export async function runAction(
   container: Container,
@@ -85,7 +92,7 @@ async function post(
 ): Promise<Record<string, unknown>> {
   const reply = await container.post(path, JSON.stringify({ value }), { timeoutMs, replyBytesMax: REPLY_BYTES_MAX });
   if (reply.outcome === 'timeout') throw new PluginError('ERR_DEADLINE', `it took longer than ${timeoutMs} ms`);
-  if (reply.outcome === 'out-of-memory') throw new PluginError('ERR_CONTAINER_GONE', 'it exceeded its memory limit');
+  if (reply.outcome === 'out-of-memory') throw new MemoryExceeded();
   if (reply.outcome !== 'answered') throw new PluginError('ERR_CONTAINER_GONE', 'the instance ended by itself');
   const json = JSON.parse(reply.body) as Record<string, unknown>;
   if (reply.status === 200 && !('error' in json)) return json;

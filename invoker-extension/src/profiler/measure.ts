@@ -15,7 +15,7 @@ export interface MeasureOptions extends InstanceOptions {
 /**
  * @param model path as an instance sees it
  * @returns the measurement and the bytes of the model's tensors in the store
- * @throws PluginError with the reason why this configuration cannot run
+ * @throws MemoryExceeded where the instance's limit does not hold it, PluginError with the reason why it cannot run
  */
 export function measure(
   point: ProfilePoint,
@@ -39,7 +39,8 @@ export function measure(
       const steadyBytes = (await container.privateBytes()) ?? memory.peakBytes;
       const tensors = (await daemon?.instance(token))?.models.flatMap((loaded) => loaded.tensors) ?? [];
       const tensorBytes = tensors.reduce((sum, { bytes }) => sum + bytes, 0);
-      return { measurement: summarize(reply, point, steadyBytes, memory.peakBytes), tensorBytes };
+      const measurement = summarize(reply, point, steadyBytes, memory.peakBytes);
+      return { measurement: { ...measurement, limitBytes: options.memoryBytes }, tensorBytes };
     } finally {
       memory.stop();
     }

@@ -8,6 +8,7 @@ import {
   chosenOf,
   failures,
   int8Lines,
+  limitText,
   megabytes,
   type ReportOptions,
   size,
@@ -70,10 +71,24 @@ ${chart('latency', 'Latency against batch', '95th percentile of a batch while ev
 ${chart('throughput', 'Throughput against memory', 'Every configuration; up and to the left is better.')}
 ${chart('cost', 'Cost of a request', 'Memory x time per request, against the smallest configuration; less is better.')}
 </div>
-<p class="legend">Hollow marks are estimates; the ring marks the chosen configuration. p workers, t threads of each, b requests in a batch.</p>`;
+<p class="legend">Hollow marks are estimates; the ring marks the chosen configuration. p workers, t threads of each, b requests in a batch. Limit: the least memory limit tried in which a configuration runs.</p>`;
 
 function configurationTable(entries: readonly UsableEntry[], chosen: UsableEntry | undefined): string {
-  const heads = ['graph', 'cpu', 'p', 't', 'b', 'p50 ms', 'p95 ms', 'p99 ms', 'requests/s', 'load ms', 'MB', 'peak MB'];
+  const heads = [
+    'graph',
+    'cpu',
+    'p',
+    't',
+    'b',
+    'p50 ms',
+    'p95 ms',
+    'p99 ms',
+    'requests/s',
+    'load ms',
+    'MB',
+    'peak MB',
+    'limit MB',
+  ];
   const row = (entry: UsableEntry): string => {
     const { point, measurement: m, source } = entry;
     const figures = [m.p50Ms, m.p95Ms, m.p99Ms, m.throughput, m.loadMs];
@@ -81,6 +96,7 @@ function configurationTable(entries: readonly UsableEntry[], chosen: UsableEntry
     const cells = [
       ...[point.variant, point.cpu, point.concurrency, point.threads, point.batch].map(String),
       ...[...figures, ...sizes].map((value) => value.toFixed(1)),
+      limitText(m),
       worth(entry).toFixed(2),
       source,
     ];

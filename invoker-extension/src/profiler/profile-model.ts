@@ -4,20 +4,24 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { cpus, totalmem } from 'node:os';
 import { errorMessage } from '@tetris/common';
+import { BYTES_PER_MB } from '../scaling/profile';
 import { isSameSubject, type ProfileArchive } from './archive';
 import { compareModels } from './compare';
 import { estimate } from './estimate';
+import { MemoryExceeded } from './instance';
+import { int8Profile } from './int8-profile';
 import { measure, type MeasureOptions } from './measure';
 import type { InputOptions } from './profile-action';
 import {
   type GraphVariant,
+  type Measurement,
   type ModelProfile,
   pointName,
   type ProfileEntry,
   type ProfilePoint,
   type Quantization,
 } from './result';
-import { pointsOf, remaining, type SweepSpace } from './sweep';
+import { limitsFor, pointsOf, remaining, type SweepSpace } from './sweep';
 
 /** What a look into the model has found. */
 export interface PreparedModel {
@@ -28,7 +32,7 @@ export interface PreparedModel {
   quantized?: Pick<Quantization, 'operators' | 'bytesBefore' | 'bytesAfter' | 'skipped'>;
 }
 
-export interface ProfileModelOptions extends Omit<MeasureOptions, 'inputs'> {
+export interface ProfileModelOptions extends Omit<MeasureOptions, 'inputs' | 'memoryBytes'> {
   /** Path of the model, here and in instances. */
   path: string;
   inputs: Omit<InputOptions, 'vocabularies'>;
@@ -68,7 +72,8 @@ export async function profileModel(
     options.onProgress({ done: measured, total: Math.min(pointsMax, measured + left.length), point });
     const entry = await tryPoint(point, profile, loaded, options);
     if (signal.aborted && entry.source === 'failed') break;
-    profile.entries = [...withoutEstimates(profile.entries), entry];
+    const others = profile.entries.filter((other) => pointName(other.point) !== pointName(point));
+    profile.entries = [...withoutEstimates(others), entry];
     measured += 1;
     await keep(profile);
   }
@@ -77,6 +82,8 @@ export async function profileModel(
   const left = remaining(space, entries);
   const finished = { ...profile, ...int8, entries: [...entries, ...estimate(entries, left)] };
   await keep(finished);
+  const quantized = int8Profile(finished);
+  if (quantized !== undefined) await keep(quantized);
   // Rows of an earlier, wider sweep stay in the archive; this report is about what was asked.
   const asked = new Set(pointsOf(space).map(pointName));
   const report = { ...finished, entries: finished.entries.filter(({ point }) => asked.has(pointName(point))) };
@@ -104,35 +111,65 @@ async function tryPoint(
 ): Promise<ProfileEntry> {
   const { vocabularies, int8Path } = await options.prepare();
   try {
-    const inputs = { ...options.inputs, vocabularies };
+    const common = { ...options, inputs: { ...options.inputs, vocabularies }, memoryBytes: mostMemory(options) };
     const { variant } = point;
     const path = variant === 'int8' ? (int8Path ?? '') : options.path;
     if (!loaded.has(variant)) {
       const smallest = { ...point, concurrency: 1, threads: 1, batch: 1 };
-      const { measurement, tensorBytes } = await measure(smallest, path, { ...options, inputs, rounds: 1 });
+      const { measurement, tensorBytes } = await measure(smallest, path, { ...common, rounds: 1 });
       loaded.add(variant);
       profile.tensorBytes = { ...profile.tensorBytes, [variant]: tensorBytes };
       profile.firstLoadMs = { ...profile.firstLoadMs, [variant]: measurement.loadMs };
     }
-    const { measurement } = await measure(point, path, { ...options, inputs });
+    const measurement = await measureInLeast(limitsFor(point, options.space, profile.entries), (memoryBytes) =>
+      measure(point, path, { ...common, memoryBytes }),
+    );
     return { source: 'measured', point, measurement };
   } catch (error) {
-    return { source: 'failed', point, reason: errorMessage(error) };
+    if (!(error instanceof MemoryExceeded)) return { source: 'failed', point, reason: errorMessage(error) };
+    const limitBytes = mostMemory(options);
+    const reason = `${errorMessage(error)} of ${Math.floor(limitBytes / BYTES_PER_MB)} MB`;
+    return { source: 'failed', point, reason, limitBytes };
+  }
+}
+
+const mostMemory = ({ space: { memoryLimits } }: Pick<ProfileModelOptions, 'space'>): number =>
+  Math.max(...memoryLimits);
+
+/** In the first limit that holds the instance. @throws what the last one throws, or what is not for want of memory */
+async function measureInLeast(
+  [least = 0, ...more]: readonly number[],
+  attempt: (memoryBytes: number) => ReturnType<typeof measure>,
+): Promise<Measurement> {
+  try {
+    return (await attempt(least)).measurement;
+  } catch (error) {
+    if (!(error instanceof MemoryExceeded) || more.length === 0) throw error;
+    return measureInLeast(more, attempt);
   }
 }
 
 /** What is known of the int8 variant. Compared once; a comparison that failed is tried again. */
 async function quantization(profile: ModelProfile, options: ProfileModelOptions): Promise<Pick<ModelProfile, 'int8'>> {
   const { int8 } = profile;
-  const isDone = int8 !== undefined && (int8.operators === 0 || int8.deviations.length > 0);
+  const isCompared = int8?.file !== undefined && int8.deviations.length > 0;
+  const isDone = int8?.operators === 0 || isCompared;
   if (isDone || !options.space.variants.includes('int8')) return int8 === undefined ? {} : { int8 };
   const { quantized, int8Path, vocabularies } = await options.prepare();
   if (quantized === undefined) return {};
-  const fresh: Quantization = { ...quantized, deviations: [], samples: 0 };
+  const file = int8Path === undefined ? {} : { file: await identify(int8Path) };
+  const fresh: Quantization = { ...quantized, ...file, deviations: [], samples: 0 };
   if (int8Path === undefined || options.signal.aborted) return { int8: fresh };
   try {
     const models = { model: options.path, other: int8Path, samples: COMPARED };
-    const deviations = await compareModels(models, { ...options.inputs, vocabularies }, options);
+    const deviations = await compareModels(
+      models,
+      { ...options.inputs, vocabularies },
+      {
+        ...options,
+        memoryBytes: mostMemory(options),
+      },
+    );
     return { int8: { ...fresh, deviations, samples: COMPARED } };
   } catch (error) {
     return { int8: { ...fresh, ...(options.signal.aborted ? {} : { reason: errorMessage(error) }) } };
@@ -154,10 +191,7 @@ function keeper({ archive, onUnkept }: ProfileModelOptions): (profile: ModelProf
 
 /** The archived profile, if it was made of such inputs on a machine like this one. */
 async function startingPoint({ path, archive, onnxruntime, inputsName }: ProfileModelOptions): Promise<ModelProfile> {
-  const { size } = await stat(path);
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
-  const sha256 = hash.digest('hex');
+  const { sha256, bytes } = await identify(path);
   const [first] = cpus();
   const machine = {
     cpu: first?.model ?? 'unknown',
@@ -168,7 +202,7 @@ async function startingPoint({ path, archive, onnxruntime, inputsName }: Profile
   };
   const fresh = {
     sha256,
-    bytes: size,
+    bytes,
     name: path,
     machine,
     inputs: inputsName,
@@ -176,8 +210,16 @@ async function startingPoint({ path, archive, onnxruntime, inputsName }: Profile
     firstLoadMs: {},
     entries: [],
   };
-  const known = (await archive.load(sha256, size)).find((profile) => isSameSubject(profile, fresh));
+  const known = (await archive.load(sha256, bytes)).find((profile) => isSameSubject(profile, fresh));
   return known === undefined ? fresh : { ...known, name: path };
+}
+
+/** What a model's file is known by. */
+async function identify(path: string): Promise<{ sha256: string; bytes: number }> {
+  const { size: bytes } = await stat(path);
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+  return { sha256: hash.digest('hex'), bytes };
 }
 
 const withoutEstimates = (entries: readonly ProfileEntry[]): ProfileEntry[] =>

@@ -5,6 +5,7 @@ import type { ModelProfile } from './result';
 import {
   chosenOf,
   failures,
+  limitText,
   int8Lines,
   megabytes,
   type ReportOptions,
@@ -46,7 +47,7 @@ export function terminalReport(profile: ModelProfile, options: ReportOptions): s
 function configurations(rows: readonly UsableEntry[], chosen: UsableEntry | undefined): string {
   const estimated = rows.some(({ source }) => source === 'estimated');
   const lines = table(
-    ['', 'graph', 'cpu', 'p', 't', 'b', 'p50 ms', 'p95 ms', 'p99 ms', 'req/s', 'load ms', 'MB', 'req/s/MB'],
+    ['', 'graph', 'cpu', 'p', 't', 'b', 'p50 ms', 'p95 ms', 'p99 ms', 'req/s', 'load ms', 'MB', 'limit', 'req/s/MB'],
     rows.map((entry) => {
       const { point, measurement: m, source } = entry;
       const figures = [m.p50Ms, m.p95Ms, m.p99Ms, m.throughput].map((value) => figure(value));
@@ -55,11 +56,13 @@ function configurations(rows: readonly UsableEntry[], chosen: UsableEntry | unde
         ...[point.variant, point.cpu, point.concurrency, point.threads, point.batch],
         ...figures,
         ...[m.loadMs, megabytes(m.steadyBytes)].map((value) => value.toFixed(0)),
+        limitText(m),
         figure(worth(entry)),
       ];
     }),
   );
-  const legend = 'p workers, t threads of each, b requests in a batch; MB of the instance alone';
+  const legend =
+    'p workers, t threads of each, b requests in a batch; MB of the instance alone\nlimit: MB of the least memory limit tried in which it runs';
   const marks = [...(chosen === undefined ? [] : ['* chosen']), ...(estimated ? ['~ estimated, not measured'] : [])];
   return [lines, legend, ...(marks.length === 0 ? [] : [marks.join('; ')])].join('\n');
 }

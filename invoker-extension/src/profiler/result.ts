@@ -31,6 +31,8 @@ export const MeasurementSchema = z.object({
   peakBytes: z.number(),
   /** Private bytes of the instance once it is at work. */
   steadyBytes: z.number(),
+  /** Memory limit of the instance that it was measured in: the least of those tried in which it runs. Absent in an estimate. */
+  limitBytes: z.number().optional(),
   /** Batches timed. */
   samples: z.number().int(),
 });
@@ -40,7 +42,13 @@ export type Measurement = z.infer<typeof MeasurementSchema>;
 export const ProfileEntrySchema = z.discriminatedUnion('source', [
   z.object({ source: z.literal('measured'), point: ProfilePointSchema, measurement: MeasurementSchema }),
   z.object({ source: z.literal('estimated'), point: ProfilePointSchema, measurement: MeasurementSchema }),
-  z.object({ source: z.literal('failed'), point: ProfilePointSchema, reason: z.string() }),
+  z.object({
+    source: z.literal('failed'),
+    point: ProfilePointSchema,
+    reason: z.string(),
+    /** The memory limit that it exceeded; absent where more memory would not help. */
+    limitBytes: z.number().optional(),
+  }),
 ]);
 export type ProfileEntry = z.infer<typeof ProfileEntrySchema>;
 
@@ -77,6 +85,8 @@ export const QuantizationSchema = z.object({
   /** Of the weights of those operators. */
   bytesBefore: z.number(),
   bytesAfter: z.number(),
+  /** The file with int8 weights, under whose digest its profile is kept too; absent where nothing was quantized. */
+  file: z.object({ sha256: z.string(), bytes: z.number() }).optional(),
   /** What has weights and was left alone, and why. */
   skipped: z.array(z.object({ what: z.string(), count: z.number().int(), reason: z.string() })),
   /** What the accuracy costs; empty until it was compared. */

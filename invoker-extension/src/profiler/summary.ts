@@ -1,7 +1,14 @@
 /** What the table and the page say of a profile. Pure. */
 import { basename } from 'node:path';
 import { choose, isUsable, type UsableEntry } from './choose';
-import { GRAPH_VARIANTS, type GraphVariant, type ModelProfile, pointName, type Quantization } from './result';
+import {
+  GRAPH_VARIANTS,
+  type GraphVariant,
+  type Measurement,
+  type ModelProfile,
+  pointName,
+  type Quantization,
+} from './result';
 
 export interface ReportOptions {
   /** Latency objective, ms; without one nothing is chosen. */
@@ -16,6 +23,10 @@ export const megabytes = (bytes: number): number => bytes / BYTES_PER_MB;
 /** Requests per second per MB of private memory. */
 export const worth = ({ measurement }: UsableEntry): number =>
   measurement.throughput / megabytes(measurement.steadyBytes);
+
+/** The memory limit in MB, as `wsk -m` takes it. */
+export const limitText = ({ limitBytes }: Measurement): string =>
+  limitBytes === undefined ? '-' : Math.ceil(megabytes(limitBytes)).toFixed(0);
 
 /** Best first. */
 export function usable({ entries }: ModelProfile): UsableEntry[] {
@@ -42,9 +53,10 @@ export function verdict(profile: ModelProfile, options: ReportOptions): string {
   if (sloMs === undefined) return 'No latency objective given (--slo): nothing is chosen.';
   if (chosen === undefined) return `No configuration answers within ${sloMs} ms on this machine.${nearest(profile)}`;
   const note = chosen.source === 'estimated' ? ' (estimated, not measured)' : '';
-  const { throughput, steadyBytes } = chosen.measurement;
+  const { throughput, steadyBytes, limitBytes } = chosen.measurement;
+  const limit = limitBytes === undefined ? '' : `, runs with a memory limit of ${limitText(chosen.measurement)} MB`;
   const rate = `${throughput.toFixed(1)} requests/s in ${megabytes(steadyBytes).toFixed(0)} MB per instance`;
-  return `Within ${sloMs} ms: ${pointName(chosen.point)}${note}, ${rate}.`;
+  return `Within ${sloMs} ms: ${pointName(chosen.point)}${note}, ${rate}${limit}.`;
 }
 
 function nearest(profile: ModelProfile): string {

@@ -7,6 +7,8 @@ export interface SweepSpace {
   concurrencies: readonly number[];
   threads: readonly number[];
   batches: readonly number[];
+  /** Memory limits of an instance, bytes, ascending: each configuration is measured in the least in which it runs. */
+  memoryLimits: readonly number[];
   /** Latency objective; undefined: nothing is hopeless. */
   sloMs?: number;
 }
@@ -35,12 +37,42 @@ export function pointsOf(space: SweepSpace): ProfilePoint[] {
  * up early. Resuming is asking again with the entries made so far.
  */
 export function remaining(space: SweepSpace, entries: readonly ProfileEntry[]): ProfilePoint[] {
-  const done = new Set(entries.filter(({ source }) => source !== 'estimated').map(({ point }) => pointName(point)));
-  const hopeless = entries.filter((entry) => isHopeless(entry, space.sloMs));
+  const known = entries.filter((entry) => entry.source !== 'estimated' && !isWorthMoreMemory(entry, space));
+  const done = new Set(known.map(({ point }) => pointName(point)));
+  const hopeless = known.filter((entry) => isHopeless(entry, space.sloMs));
   return pointsOf(space)
     .filter((point) => !done.has(pointName(point)) && !hopeless.some((entry) => dominates(entry.point, point)))
     .sort((one, other) => one.batch - other.batch);
 }
+
+/** It failed for want of memory, and more is allowed now. */
+function isWorthMoreMemory(entry: ProfileEntry, { memoryLimits }: SweepSpace): boolean {
+  if (entry.source !== 'failed' || entry.limitBytes === undefined) return false;
+  return entry.limitBytes < Math.max(...memoryLimits);
+}
+
+/**
+ * The limits to try a configuration in, one after the other: none that did not hold less of the same. Never empty.
+ * Instances are killed by their limit as in production, so that a limit is never a guess.
+ */
+export function limitsFor(
+  point: ProfilePoint,
+  { memoryLimits }: Pick<SweepSpace, 'memoryLimits'>,
+  entries: readonly ProfileEntry[],
+): number[] {
+  const least = entries
+    .filter((entry) => entry.source === 'measured' && needsNoLess(point, entry.point))
+    .map((entry) => (entry.source === 'measured' ? (entry.measurement.limitBytes ?? 0) : 0));
+  const enough = memoryLimits.filter((bytes) => bytes >= Math.max(0, ...least));
+  return enough.length > 0 ? enough : memoryLimits.slice(-1);
+}
+
+/** Is `point` like `other`, but for more of what takes memory? */
+const needsNoLess = (point: ProfilePoint, other: ProfilePoint): boolean =>
+  point.variant === other.variant &&
+  point.concurrency >= other.concurrency &&
+  point.threads >= other.threads &&
+  point.batch >= other.batch;
 
 function isHopeless(entry: ProfileEntry, sloMs: number | undefined): boolean {
   if (entry.source === 'failed') return true;

@@ -5,10 +5,10 @@ import { type ActivationJob, groupKey, logFields, revisionKey } from '../activat
 import type { FunctionInstance } from '../containers/function-instance';
 import type { AnsweredRun, InstanceManager, Ticket } from '../containers/instance-manager';
 import type { Pool } from '../containers/pool';
-import { isUsable, rowOf } from '../profiler/choose';
+import type { InvokerMetrics } from '../metrics';
+import { plannedRows } from '../profiler/choose';
 import type { ProfileArchive } from '../profiler/archive';
-import type { ModelProfile, ProfileEntry } from '../profiler/result';
-import type { ProfileRow } from './profile';
+import type { ModelProfile } from '../profiler/result';
 import type { Scaler } from './scaler';
 import { type InstanceSettings, settingsOf, type SettingsDefaults, shapeBoundsOf } from './settings';
 
@@ -27,6 +27,7 @@ export interface AutoscalerOptions {
   prewarms: boolean;
   /** Cores that instances with an objective may keep busy together. */
   cores: number;
+  metrics: Pick<InvokerMetrics, 'profiles'>;
   log: Logger;
   nowMs: () => number;
 }
@@ -134,7 +135,7 @@ export class Autoscaler {
 
   /** By the name that the action's author gave, else by the digest of the one model that it loads. */
   async #findProfile(job: ActivationJob, revision: string, manifest: ActionManifest | undefined): Promise<void> {
-    const { archive, scaler, log } = this.#options;
+    const { archive, scaler, metrics, log } = this.#options;
     const name = valueOf(job.action.annotations, 'tetris-profile');
     const named = typeof name === 'string' ? PROFILE_NAME.exec(name) : null;
     const [model, ...others] = manifest?.models ?? [];
@@ -143,10 +144,18 @@ export class Autoscaler {
     this.#remember(revision);
     try {
       const profiles = await archive.load(sha256, named === null ? undefined : Number(named[2]));
-      const profile = profiles.find(isOfThisMachine) ?? profiles[0];
-      if (profile !== undefined) return scaler.given(revision, rowsOf(profile.entries));
+      const usable = profiles.filter(({ entries }) => plannedRows(entries).length > 0);
+      const profile = usable.find(isOfThisMachine) ?? usable[0];
+      metrics.profiles.inc({ outcome: profile === undefined ? 'absent' : 'found' });
+      if (profile !== undefined) {
+        const rows = plannedRows(profile.entries);
+        const sameMachine = isOfThisMachine(profile);
+        log.info({ ...logFields(job.message), model: sha256, rows: rows.length, sameMachine }, 'profile found');
+        return scaler.given(revision, rows);
+      }
       if (name !== undefined) log.warn({ ...logFields(job.message), profile: name }, 'no such profile: it is learned');
     } catch (error) {
+      metrics.profiles.inc({ outcome: 'failed' });
       log.warn({ ...logFields(job.message), reason: errorMessage(error) }, 'profile not read: it is learned');
     }
     this.#profiled.delete(revision);
@@ -171,14 +180,6 @@ function isOfThisMachine({ machine }: ModelProfile): boolean {
 function batchOf({ inference, together }: AnsweredRun, { batch }: InstanceSettings): number {
   if (inference !== undefined) return Number.isInteger(Math.log2(inference.requests)) ? inference.requests : 0;
   return together % batch === 0 ? batch : 0;
-}
-
-/** Rows of the graph that the runtime runs, under as many cores as they have threads. */
-function rowsOf(entries: readonly ProfileEntry[]): ProfileRow[] {
-  return entries
-    .filter(isUsable)
-    .filter(({ point }) => point.variant === 'optimized' && point.cpu === point.concurrency * point.threads)
-    .map(rowOf);
 }
 
 /** What `/init` needs of a job: its arguments, which may be large, only where they become environment. */

@@ -1,5 +1,12 @@
 /** Which store `tetris-profile` keeps its profiles in. */
-import { createLogger, type DocumentStore, FolderDocuments, ownDocuments, PluginError } from '@tetris/common';
+import {
+  createLogger,
+  type DocumentStore,
+  errorMessage,
+  FolderDocuments,
+  ownDocuments,
+  PluginError,
+} from '@tetris/common';
 import { CouchStore } from '@tetris/common/couch';
 import { defaultArchive, type ProfileConfig } from '../config';
 
@@ -7,6 +14,8 @@ export interface OpenArchive {
   documents: DocumentStore;
   /** For people; without a password. */
   where: string;
+  /** The flag that names such a store. */
+  flag: string;
   close: () => Promise<void>;
 }
 
@@ -17,10 +26,10 @@ export function openArchive({ storeUrl, storePrefix, dataPath, archivePath }: Pr
     throw new PluginError('ERR_CONFIG_INVALID', 'profiles are kept in one place: --archive, --data or --store-url');
   }
   const close = async (): Promise<void> => undefined;
-  if (dataPath !== '') return { documents: ownDocuments(dataPath), where: dataPath, close };
+  if (dataPath !== '') return { documents: ownDocuments(dataPath), where: dataPath, flag: '--data', close };
   if (storeUrl === '') {
     const folder = archivePath === '' ? defaultArchive() : archivePath;
-    return { documents: new FolderDocuments(folder), where: folder, close };
+    return { documents: new FolderDocuments(folder), where: folder, flag: '--archive', close };
   }
   const url = URL.canParse(storeUrl) ? new URL(storeUrl) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol)) {
@@ -28,5 +37,14 @@ export function openArchive({ storeUrl, storePrefix, dataPath, archivePath }: Pr
   }
   const databases = { whisks: `${storePrefix}whisks` };
   const store = new CouchStore({ url: storeUrl, databases }, createLogger('profile', 'silent'));
-  return { documents: store, where: `${url.host}/${databases.whisks}`, close: () => store.close() };
+  const where = `${url.host}/${databases.whisks}`;
+  return { documents: store, where, flag: '--store-url', close: () => store.close() };
+}
+
+/** @throws PluginError `ERR_CONFIG_INVALID` that names the flag where the store cannot be read; nothing is measured for it then */
+export async function checkReadable({ documents, where, flag }: OpenArchive): Promise<void> {
+  await documents.getDocument('profile/none').catch((error: unknown) => {
+    const text = `${flag} takes a store that can be read; got ${where}: ${errorMessage(error)}`;
+    throw new PluginError('ERR_CONFIG_INVALID', text, { cause: error });
+  });
 }

@@ -54,7 +54,7 @@ export function command(): Command {
     .option('--inputs <file>', 'JSON of one request: {"name": {"dims": [1, 3], "data": [0, 1, 2]}}')
     .option('--rounds <count>', 'batches timed by each worker', '20')
     .option('--points <count>', 'measure at most so many configurations, estimate the rest', '64')
-    .option('--memory <size>', 'memory limit of an instance', '2g')
+    .option('--memory <list>', 'memory limits of an instance, tried from the least on', '128m,256m,512m,1g,2g')
     .option('--timeout <ms>', 'longest time for one configuration', '120000')
     .option('--alpha <MB>', 'memory that one core is worth, for the choice', '64')
     .optionsGroup('Where profiles are kept (default: .cache/tetris-profiles in the home folder):')
@@ -94,6 +94,7 @@ export function spaceOf(flags: Flags): SweepSpace {
     concurrencies: numbers('workers', flags.workers),
     threads: numbers('threads', flags.threads),
     batches: numbers('batches', flags.batches),
+    memoryLimits: memoryLimits(flags),
     ...(flags.slo === undefined ? {} : { sloMs: one('slo', flags.slo) }),
   };
   const [workers = 1, threads = 1] = [space.concurrencies[0], space.threads[0]];
@@ -113,10 +114,15 @@ function variants(text: string): GraphVariant[] {
   throw invalid(`--variants takes ${GRAPH_VARIANTS.join(', ')}, with commas; got '${text}'`);
 }
 
-export function memoryOf({ memory }: Flags): number {
-  const bytes = parseBytes(memory);
-  if (bytes === undefined) throw invalid(`--memory takes a size such as 2g; got '${memory}'`);
-  return bytes;
+/** Below it no instance starts. */
+const MEMORY_BYTES_MIN = 64 * 1024 ** 2;
+
+function memoryLimits({ memory }: Flags): number[] {
+  const sizes = memory.split(',').map(parseBytes);
+  if (sizes.every((bytes) => bytes !== undefined && bytes >= MEMORY_BYTES_MIN)) {
+    return [...new Set(sizes as number[])].sort((one, other) => one - other);
+  }
+  throw invalid(`--memory takes sizes such as 256m or 2g, at least 64m, with commas; got '${memory}'`);
 }
 
 export function alphaOf({ alpha }: Flags): number {

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
-import { errorMessage } from '@tetris/common';
+import { errorMessage, PluginError } from '@tetris/common';
 import type { PreparedModel } from '@tetris/invoker-extension';
+import type { ValueInfoProto } from '@tetris/tensor-daemon';
 import { inlineTensors, readModel, writeModel } from '../quantize/model-file';
 import { quantizeModel } from '../quantize/quantize-model';
 import { vocabulariesOf } from '../quantize/vocabularies';
@@ -26,4 +27,41 @@ export async function prepareModel(path: string, int8: { folder: string } | unde
     const skipped = [{ what: 'the model', count: 1, reason: errorMessage(error) }];
     return { vocabularies, quantized: { operators: 0, bytesBefore: 0, bytesAfter: 0, skipped } };
   }
+}
+
+/** Sizes and inputs that somebody named. */
+interface NamedInputs {
+  dims: Readonly<Record<string, number>>;
+  given: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * A misspelt name must not be measured as if it had not been given.
+ * @throws PluginError `ERR_CONFIG_INVALID` that says what the model has, `ERR_MODEL_INVALID` where the file is no model
+ */
+export async function checkNames(path: string, { dims, given }: NamedInputs): Promise<void> {
+  if (Object.keys({ ...dims, ...given }).length === 0) return;
+  const { graph } = await readModel(path);
+  const constants = new Set(graph?.initializer.map(({ name }) => name));
+  const inputs = graph?.input.filter(({ name }) => !constants.has(name)) ?? [];
+  refuseOthers('--dim', 'the dimensions', Object.keys(dims), inputs.flatMap(symbolsOf));
+  refuseOthers(
+    '--inputs',
+    'the inputs',
+    Object.keys(given),
+    inputs.map(({ name }) => name),
+  );
+}
+
+function symbolsOf({ type }: ValueInfoProto): string[] {
+  const dims = type?.value.case === 'tensorType' ? (type.value.value.shape?.dim ?? []) : [];
+  return dims.flatMap(({ value }) => (value.case === 'dimParam' ? value.value : []));
+}
+
+function refuseOthers(flag: string, what: string, named: readonly string[], present: readonly string[]): void {
+  const strange = named.find((name) => !present.includes(name));
+  if (strange === undefined) return;
+  const known = [...new Set(present)].join(', ');
+  const text = `${flag} takes ${what} of the model (${known === '' ? 'it has none' : known}); got '${strange}'`;
+  throw new PluginError('ERR_CONFIG_INVALID', text);
 }

@@ -1,7 +1,7 @@
-import { choose, costPerformance, isUsable } from '../../../invoker-extension/src/profiler/choose';
+import { choose, costPerformance, isUsable, plannedRows } from '../../../invoker-extension/src/profiler/choose';
 import { estimate } from '../../../invoker-extension/src/profiler/estimate';
 import { type ProfileEntry, type ProfilePoint, pointName } from '../../../invoker-extension/src/profiler/result';
-import { pointsOf, remaining, type SweepSpace } from '../../../invoker-extension/src/profiler/sweep';
+import { limitsFor, pointsOf, remaining, type SweepSpace } from '../../../invoker-extension/src/profiler/sweep';
 
 const space: SweepSpace = {
   variants: ['optimized'],
@@ -9,6 +9,7 @@ const space: SweepSpace = {
   concurrencies: [1, 2],
   threads: [1, 2],
   batches: [1, 2, 4, 8],
+  memoryLimits: [128, 256, 512],
   sloMs: 100,
 };
 
@@ -55,6 +56,32 @@ describe('sweep', () => {
   });
 });
 
+describe('limitsFor', () => {
+  const point = { variant: 'optimized', cpu: 2, concurrency: 2, threads: 1, batch: 4 } as const;
+  const needing = (limitBytes: number, other: Partial<ProfilePoint>): ProfileEntry => {
+    const entry = measured({ ...point, ...other });
+    return entry.source === 'measured' ? { ...entry, measurement: { ...entry.measurement, limitBytes } } : entry;
+  };
+
+  it('goes up from the least, or from what less of the same has needed', () => {
+    expect(limitsFor(point, space, [])).toEqual([128, 256, 512]);
+    const entries = [needing(256, { batch: 2 }), needing(512, { batch: 8 }), needing(512, { variant: 'plain' })];
+    expect(limitsFor(point, space, entries)).toEqual([256, 512]);
+    expect(limitsFor(point, space, [needing(1024, { concurrency: 1 })])).toEqual([512]);
+  });
+
+  it('what failed for want of memory is tried again with more, and nothing else that failed', () => {
+    const failed = (limitBytes?: number): ProfileEntry[] => [
+      { source: 'failed', point, reason: 'no', ...(limitBytes === undefined ? {} : { limitBytes }) },
+    ];
+    const asks = (entries: ProfileEntry[]): boolean =>
+      remaining(space, entries).some((left) => pointName(left) === pointName(point));
+    expect(asks(failed(256))).toBe(true);
+    expect(asks(failed(512))).toBe(false);
+    expect(asks(failed())).toBe(false);
+  });
+});
+
 describe('estimate', () => {
   const points = pointsOf(space);
 
@@ -80,6 +107,29 @@ describe('estimate', () => {
         points.slice(0, 2).map((point) => measured(point)),
         points,
       ),
+    ).toEqual([]);
+  });
+});
+
+describe('plannedRows', () => {
+  const point = { variant: 'optimized', cpu: 1, concurrency: 1, threads: 1, batch: 1 } as const;
+
+  it('has each shape once, with the cores that it keeps busy, whatever machine it was measured on', () => {
+    const rows = plannedRows([
+      measured({ ...point, cpu: 8 }, 30),
+      measured({ ...point, cpu: 1 }, 20),
+      measured({ ...point, cpu: 8, concurrency: 2, threads: 2, batch: 4 }, 40),
+    ]);
+    expect(rows).toEqual([
+      { cpu: 1, concurrency: 1, batch: 1, latencyMs: 22, privateBytes: 4e7 },
+      { cpu: 4, concurrency: 2, batch: 4, latencyMs: 44, privateBytes: 5e7 },
+    ]);
+  });
+
+  it('leaves out other graphs, what is impossible, and workers that shared a core', () => {
+    const failed: ProfileEntry = { source: 'failed', point, reason: 'no' };
+    expect(
+      plannedRows([failed, measured({ ...point, variant: 'int8' }), measured({ ...point, concurrency: 2, batch: 2 })]),
     ).toEqual([]);
   });
 });
