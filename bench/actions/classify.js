@@ -39,11 +39,23 @@ function tokens(seed, dims, vocabulary) {
   return new ort.Tensor('int64', data, dims);
 }
 
+const KEPT = 2 ** 20;
+let kept;
+
+/** What an action has from its earlier steps, such as a decoder's keys and values: there already, not made for this one. */
+function earlier(seed, dims) {
+  kept ??= example(1, [KEPT]).data;
+  const count = dims.reduce((product, size) => product * size, 1);
+  const start = (seed * 10_007) % Math.max(1, KEPT - count);
+  return new ort.Tensor('float32', kept.slice(start, start + count), dims);
+}
+
 /** `[batch, ...shape]` for the one input; without a shape, what the model declares for each. */
 function feedsOf({ inputMetadata }, { shape, vocabulary, batch, seed }) {
   const feeds = inputMetadata.map(({ name, shape: declared }, index) => {
     const dims = [batch, ...(shape ?? declared.slice(1))];
-    return [name, vocabulary ? tokens(seed, dims, vocabulary) : example(seed + 1000 * index, dims)];
+    if (vocabulary) return [name, tokens(seed, dims, vocabulary)];
+    return [name, index === 0 ? example(seed, dims) : earlier(seed + 1000 * index, dims)];
   });
   return Object.fromEntries(feeds);
 }

@@ -26,6 +26,9 @@ export interface BatcherOptions {
   waitMs: number;
 }
 
+/** Whether a request can be run: by an idle worker, after the run that is under way in one, or not yet. */
+export type Room = 'idle' | 'ahead' | 'none';
+
 /** Keys whose pace is remembered; the least recently new one is forgotten first. */
 const KEYS_MAX = 256;
 
@@ -35,7 +38,8 @@ const KEYS_MAX = 256;
  * While every worker is busy, requests gather by themselves. With an idle worker a request is held back only where that
  * can pay: its batch is not full, a mate is likely to come (at the pace at which they came lately) within `waitMs`, and
  * the oldest of the batch is still answered by its due time after it has waited. Whoever comes first is run first; a
- * batch that is held back does not hold back requests of other keys.
+ * batch that is held back does not hold back requests of other keys. A batch that is full is given to a busy worker ahead
+ * of time, so that it is joined, and the one before it cut apart, while the worker computes.
  */
 export class Batcher<T> {
   readonly #options: BatcherOptions;
@@ -73,24 +77,33 @@ export class Batcher<T> {
   /**
    * Takes out the next request to be run now, with those to be joined to it; empty where there is none.
    *
-   * @param canRun is a worker idle for this request?
+   * @param roomFor looked at anew for each request
    */
-  take(nowMs: number, canRun: (value: T) => boolean): Waiting<T>[] {
+  take(nowMs: number, roomFor: (value: T) => Room): Waiting<T>[] {
     this.#wakeAtMs = Infinity;
     const seen = new Set<string>();
+    // Nothing overtakes the first that waits for a busy worker.
+    let aheadOfAll = true;
     for (const head of this.#waiting) {
       const { key } = head;
       if (key !== undefined && seen.has(key)) continue;
       if (key !== undefined) seen.add(key);
-      if (!canRun(head.value)) continue;
+      const room = roomFor(head.value);
+      if (room === 'ahead' && aheadOfAll && key !== undefined) {
+        const batch = this.#mates(head, key, nowMs + this.#pace(key).estimateMs(this.#options.rowsMax));
+        if (this.#isFull(batch)) return this.#taken(batch);
+      }
+      if (room !== 'idle') {
+        aheadOfAll = false;
+        continue;
+      }
       const batch = key === undefined ? [head] : this.#mates(head, key, nowMs);
       const untilMs = key === undefined ? nowMs : this.#holdUntil(batch, key, nowMs);
       if (untilMs > nowMs) {
         this.#wakeAtMs = Math.min(this.#wakeAtMs, untilMs);
         continue;
       }
-      this.#remove(batch);
-      return batch;
+      return this.#taken(batch);
     }
     return [];
   }
@@ -100,17 +113,17 @@ export class Batcher<T> {
     this.#pace(key).ran(rows, executionMs);
   }
 
-  /** The oldest request and those after it that fit beside it without making it late. */
-  #mates(head: Waiting<T>, key: string, nowMs: number): Waiting<T>[] {
+  /** The oldest request and those after it that fit beside it without making it late, when they begin at this time. */
+  #mates(head: Waiting<T>, key: string, startMs: number): Waiting<T>[] {
     const batch = [head];
     let { rows, bytes } = head;
     for (const next of this.#waiting) {
       if (next === head || next.key !== key) continue;
       rows += next.rows;
       bytes += next.bytes;
-      const late = nowMs + this.#pace(key).estimateMs(rows) > head.dueMs;
+      const late = startMs + this.#pace(key).estimateMs(rows) > head.dueMs;
       // Where the oldest is late anyway, the others are served best by the largest batch.
-      const lost = nowMs + this.#pace(key).estimateMs(head.rows) > head.dueMs;
+      const lost = startMs + this.#pace(key).estimateMs(head.rows) > head.dueMs;
       if (rows > this.#options.rowsMax || bytes > this.#options.bytesMax || (late && !lost)) break;
       batch.push(next);
     }
@@ -119,15 +132,21 @@ export class Batcher<T> {
 
   /** How long to hold a batch back; `nowMs` for not at all. */
   #holdUntil(batch: readonly Waiting<T>[], key: string, nowMs: number): number {
-    const { rowsMax, bytesMax, waitMs } = this.#options;
-    const bytes = batch.reduce((total, request) => total + request.bytes, 0);
+    const { waitMs } = this.#options;
     const rows = batch.reduce((total, request) => total + request.rows, 0);
     const oldestMs = Math.min(...batch.map(({ arrivedMs }) => arrivedMs));
     const dueMs = Math.min(...batch.map((request) => Math.min(request.dueMs, request.deadlineMs)));
     const pace = this.#pace(key);
     const untilMs = Math.min(oldestMs + waitMs, dueMs - pace.estimateMs(rows + 1));
-    const full = rows >= rowsMax || bytes + bytes / batch.length > bytesMax;
-    return full || untilMs <= nowMs ? nowMs : pace.worthUntil(nowMs, untilMs);
+    return this.#isFull(batch) || untilMs <= nowMs ? nowMs : pace.worthUntil(nowMs, untilMs);
+  }
+
+  /** One more like these would not fit. */
+  #isFull(batch: readonly Waiting<T>[]): boolean {
+    const { rowsMax, bytesMax } = this.#options;
+    const bytes = batch.reduce((total, request) => total + request.bytes, 0);
+    const rows = batch.reduce((total, request) => total + request.rows, 0);
+    return rows >= rowsMax || bytes + bytes / batch.length > bytesMax;
   }
 
   #pace(key: string): Pace {
@@ -138,6 +157,11 @@ export class Batcher<T> {
     const [oldest] = this.#paces.keys();
     if (this.#paces.size > KEYS_MAX && oldest !== undefined) this.#paces.delete(oldest);
     return pace;
+  }
+
+  #taken(batch: Waiting<T>[]): Waiting<T>[] {
+    this.#remove(batch);
+    return batch;
   }
 
   #remove(gone: readonly Waiting<T>[]): void {

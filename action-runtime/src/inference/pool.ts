@@ -1,5 +1,5 @@
 import { PluginError } from '@tetris/common/errors';
-import { Batcher, type BatcherOptions, type Waiting } from '../batching/batcher';
+import { Batcher, type BatcherOptions, type Room, type Waiting } from '../batching/batcher';
 import { inputBytes } from '../batching/join';
 import { InferenceWorker } from './inference-worker';
 import { type PoolModel, PoolSession, type SessionOwner } from './pool-session';
@@ -61,7 +61,10 @@ interface Job {
 export class WorkerPool implements SessionOwner {
   readonly #options: PoolOptions;
   readonly #workers = new Set<InferenceWorker>();
-  readonly #busy = new Set<InferenceWorker>();
+  /** Batches that busy workers have. */
+  readonly #busy = new Map<InferenceWorker, number>();
+  /** When a worker's last batch ended. */
+  readonly #endedMs = new WeakMap<InferenceWorker, number>();
   /** Each makes the final sessions of a worker that has quick ones, and takes its place when it has them. */
   readonly #successors = new Map<InferenceWorker, InferenceWorker>();
   /** Replaced, and still busy with their last runs. */
@@ -161,9 +164,9 @@ export class WorkerPool implements SessionOwner {
       reject(new PluginError('ERR_DEADLINE', "the activation's time was up before its inference began"));
     }
     for (;;) {
-      const batch = this.#queue.take(nowMs, ({ session }) => this.#idleFor(session) !== undefined);
+      const batch = this.#queue.take(nowMs, ({ session }) => this.#roomFor(session));
       const session = batch[0]?.value.session;
-      const worker = session === undefined ? undefined : this.#idleFor(session);
+      const worker = session === undefined ? undefined : (this.#idleFor(session) ?? this.#aheadFor(session));
       if (session === undefined || worker === undefined) break;
       void this.#serve(worker, session, batch);
     }
@@ -172,16 +175,20 @@ export class WorkerPool implements SessionOwner {
   }
 
   async #serve(worker: InferenceWorker, session: PoolSession, batch: readonly Waiting<Job>[]): Promise<void> {
-    this.#busy.add(worker);
+    this.#busy.set(worker, (this.#busy.get(worker) ?? 0) + 1);
     const [key, jobs] = [batch[0]?.key, batch.map(({ value }) => value)];
     try {
       await session.loadedIn(worker);
-      const startMs = Date.now();
+      const sentMs = Date.now();
       const rows = batch.map((request) => request.rows);
       const inputs = jobs.map(({ input }) => input);
       const checksBefore = session.joint.checks;
       const outcomes = await session.joint.run(key, inputs, rows, (input) => session.runIn(worker, input));
-      const executionMs = Date.now() - startMs;
+      const endMs = Date.now();
+      // What was given ahead of time began when the one before it ended.
+      const startMs = Math.max(sentMs, this.#endedMs.get(worker) ?? 0);
+      const executionMs = endMs - startMs;
+      this.#endedMs.set(worker, endMs);
       if (key !== undefined)
         this.#queue.finished(
           key,
@@ -200,8 +207,8 @@ export class WorkerPool implements SessionOwner {
     } catch (error) {
       for (const { reject } of jobs) reject(error);
     } finally {
-      this.#busy.delete(worker);
-      if (this.#retired.has(worker)) void this.#end(worker);
+      this.#leave(worker);
+      if (this.#retired.has(worker) && !this.#busy.has(worker)) void this.#end(worker);
       else if (session.isQuickIn(worker)) setImmediate(() => void this.#replace(worker));
       this.#dispatch();
     }
@@ -241,6 +248,24 @@ export class WorkerPool implements SessionOwner {
   #ended(worker: InferenceWorker): void {
     this.#workers.delete(worker);
     this.#dispatch();
+  }
+
+  #leave(worker: InferenceWorker): void {
+    const others = (this.#busy.get(worker) ?? 1) - 1;
+    if (others > 0) this.#busy.set(worker, others);
+    else this.#busy.delete(worker);
+  }
+
+  #roomFor(session: PoolSession): Room {
+    if (this.#idleFor(session) !== undefined) return 'idle';
+    return this.#aheadFor(session) === undefined ? 'none' : 'ahead';
+  }
+
+  /** A worker that has the session for good, and one batch. */
+  #aheadFor(session: PoolSession): InferenceWorker | undefined {
+    const able = (worker: InferenceWorker): boolean =>
+      this.#workers.has(worker) && worker.sessions.has(session.id) && !session.isQuickIn(worker);
+    return [...this.#busy].find(([worker, batches]) => batches === 1 && able(worker))?.[0];
   }
 
   /** An idle worker: one that has the session, else any, else a new one while there may be more. */

@@ -1,5 +1,5 @@
 import { randomFrom } from '../../../support/random';
-import { Batcher, type Waiting } from '../../../../action-runtime/src/batching/batcher';
+import { Batcher, type Room, type Waiting } from '../../../../action-runtime/src/batching/batcher';
 
 const request = (value: number, given: Partial<Waiting<number>> = {}): Waiting<number> => ({
   key: 'a',
@@ -11,7 +11,8 @@ const request = (value: number, given: Partial<Waiting<number>> = {}): Waiting<n
   value,
   ...given,
 });
-const always = (): boolean => true;
+const always = (): Room => 'idle';
+const busy = (): Room => 'ahead';
 const values = (batch: readonly Waiting<number>[]): number[] => batch.map(({ value }) => value);
 
 /** A batcher that has seen requests of key `a` every `gapMs` up to time 0, and none waits. */
@@ -26,7 +27,7 @@ describe('a batcher', () => {
   it('joins what waits while every worker is busy, in order and up to the largest batch', () => {
     const batcher = new Batcher<number>({ rowsMax: 4, bytesMax: Infinity, waitMs: 0 });
     for (let value = 0; value < 6; value += 1) batcher.add(request(value));
-    expect(batcher.take(5, () => false)).toEqual([]);
+    expect(batcher.take(5, () => 'none')).toEqual([]);
     expect(values(batcher.take(5, always))).toEqual([0, 1, 2, 3]);
     expect(values(batcher.take(5, always))).toEqual([4, 5]);
     expect(batcher.length).toBe(0);
@@ -118,6 +119,34 @@ describe('a batcher', () => {
     expect(batcher.length).toBe(1);
   });
 
+  it('gives a full batch, and no other, to a worker that is busy', () => {
+    const batcher = new Batcher<number>({ rowsMax: 4, bytesMax: Infinity, waitMs: 0 });
+    for (let value = 0; value < 6; value += 1) batcher.add(request(value));
+    expect(values(batcher.take(0, busy))).toEqual([0, 1, 2, 3]);
+    expect(batcher.take(0, busy)).toEqual([]);
+    expect(values(batcher.take(0, always))).toEqual([4, 5]);
+    batcher.add(request(6, { key: undefined }));
+    expect(batcher.take(0, busy)).toEqual([]);
+  });
+
+  it('lets no full batch overtake an older request that waits for the same worker', () => {
+    const batcher = new Batcher<number>({ rowsMax: 2, bytesMax: Infinity, waitMs: 0 });
+    batcher.add(request(0));
+    for (const value of [1, 2]) batcher.add(request(value, { key: 'b' }));
+    expect(batcher.take(0, busy)).toEqual([]);
+    expect(values(batcher.take(0, always))).toEqual([0]);
+    expect(values(batcher.take(0, busy))).toEqual([1, 2]);
+  });
+
+  it('gives none ahead that would be too large for its oldest by the time it begins', () => {
+    const batcher = new Batcher<number>({ rowsMax: 2, bytesMax: Infinity, waitMs: 0 });
+    batcher.finished('a', 1, 8);
+    batcher.finished('a', 2, 16);
+    for (const value of [0, 1]) batcher.add(request(value, { dueMs: 30 }));
+    expect(batcher.take(0, busy)).toEqual([]);
+    expect(values(batcher.take(0, always))).toEqual([0, 1]);
+  });
+
   it('gives up requests whose activation has ended', () => {
     const batcher = new Batcher<number>({ rowsMax: 4, bytesMax: Infinity, waitMs: 0 });
     batcher.add(request(0, { deadlineMs: 10 }));
@@ -143,6 +172,12 @@ describe('a batcher', () => {
           const key = random(5) === 0 ? undefined : `k${random(3)}`;
           batcher.add(request(sent.length, { key, rows: 1 + random(3), arrivedMs: nowMs }));
           sent.push(sent.length);
+        }
+        if (random(3) === 0) {
+          const ahead = batcher.take(nowMs, busy);
+          if (ahead.length > 0)
+            expect(ahead.reduce((rows, next) => rows + next.rows, 0)).toBeGreaterThanOrEqual(options.rowsMax);
+          seen.push(...values(ahead));
         }
         for (let batch = batcher.take(nowMs, always); batch.length > 0; batch = batcher.take(nowMs, always)) {
           expect(new Set(batch.map(({ key }) => key)).size).toBe(1);
