@@ -109,7 +109,8 @@ describe('tensor daemon: killed at every fault point', () => {
   const unlike = new TestDaemon();
   const origin = new UrlOrigin();
   let url: string;
-  const disk = mkdtempSync('/var/tmp/tetris-disk-test-');
+  const diskFolder = mkdtempSync('/var/tmp/tetris-disk-test-');
+  const disk = join(diskFolder, 'disk');
   const secretPath = join(models, 'secret');
   let config: Record<string, string> = { modelRoots: models };
   let other: BuiltModel;
@@ -159,11 +160,14 @@ describe('tensor daemon: killed at every fault point', () => {
       'restore from a peer': { peers: `http://127.0.0.1:${peerPort}`, peerSecretPath: secretPath },
     };
   }, 60_000);
-  afterEach(() => rmSync(disk, { recursive: true, force: true }));
+  afterEach(async () => {
+    await daemon.end('SIGKILL');
+    rmSync(disk, { recursive: true, force: true });
+  });
   afterAll(async () => {
     await living.end();
     await Promise.all([daemon.dispose(), peer.dispose(), unlike.dispose(), origin.close()]);
-    for (const folder of [models, disk]) rmSync(folder, { recursive: true, force: true });
+    for (const folder of [models, diskFolder]) rmSync(folder, { recursive: true, force: true });
   });
 
   const lease = () => daemon.client.lease({ source: fileSource(other.path), instance: VICTIM });
