@@ -66,7 +66,7 @@ export const RUNTIME_KEYS = {
     '0',
     'bytes',
     'Shared models of at least this size answer first from a session that is ready sooner, while the one with packed ' +
-      'weights is made: many times quicker, for about 3 MB more an instance. 0: none.',
+      'weights is made: many times quicker, for about 2 MB more an instance. 0: none.',
   ),
   leaseRetryMs: key('integer', '1000', 'ms', 'Pause between attempts to renew a lease that the daemon ended.'),
   leaseRetriesMax: key('integer', '60', 'count', 'Attempts to renew a lease before the model is left as it is mapped.'),
