@@ -9,6 +9,7 @@ import type { InvokerMetrics } from '../metrics';
 import { plannedRows } from '../profiler/choose';
 import type { ProfileArchive } from '../profiler/archive';
 import type { ModelProfile } from '../profiler/result';
+import { BYTES_PER_MB } from './profile';
 import type { Scaler } from './scaler';
 import { type InstanceSettings, settingsOf, type SettingsDefaults, shapeBoundsOf } from './settings';
 
@@ -63,7 +64,8 @@ export class Autoscaler {
     const bounds = shapeBoundsOf(job.action, batchMax);
     // No more room than its workers execute at once: what waits inside an instance cannot go to another.
     const first = { ...settings, room: Math.min(bounds.roomMax, workers * batch) };
-    return scaler.arrived({ key, revision, sloMs, first, ...bounds }, nowMs());
+    const limitBytes = job.action.limits.memory * BYTES_PER_MB;
+    return scaler.arrived({ key, revision, sloMs, limitBytes, first, ...bounds }, nowMs());
   }
 
   /** An instance has answered. */

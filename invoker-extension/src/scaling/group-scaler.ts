@@ -26,6 +26,8 @@ export interface ScaledGroup extends ShapeBounds {
   /** Under which its profile is known. */
   revision: string;
   sloMs: number;
+  /** The action's memory limit: an instance that holds more is killed. */
+  limitBytes: number;
   /** What its instances start with while nothing is known. */
   first: InstanceSettings;
 }
@@ -151,8 +153,11 @@ export class GroupScaler {
 
   /** @param rows the revision's profile */
   plan(living: readonly LivingInstance[], rows: readonly LearnedRow[], free: FreeResources, nowMs: number): GroupPlan {
-    const { sloMs, batchMax, roomMax, first } = this.group;
-    const allowed = rows.filter(({ batch, concurrency }) => batch <= batchMax && batch * concurrency <= roomMax);
+    const { sloMs, batchMax, roomMax, limitBytes, first } = this.group;
+    const allowed = rows.filter(
+      ({ batch, concurrency, privateBytes }) =>
+        batch <= batchMax && batch * concurrency <= roomMax && privateBytes <= limitBytes,
+    );
     const within = allowed.filter((row) => meetsSlo(row, sloMs));
     const usable = within.length > 0 ? within : fastest(allowed);
     const kept = within.length > 0 ? allowed.filter((row) => meetsSlo(row, KEPT * sloMs)) : usable;

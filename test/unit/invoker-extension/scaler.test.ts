@@ -15,7 +15,15 @@ const MB = 1024 ** 2;
 const SLO_MS = 200;
 const SINGLE: InstanceSettings = { room: 1, workers: 1, threads: 1, batch: 1, batchWaitMs: 0 };
 const FIRST: InstanceSettings = { ...SINGLE, sloMs: SLO_MS };
-const GROUP: ScaledGroup = { key: 'g', revision: 'r', sloMs: SLO_MS, first: FIRST, batchMax: 8, roomMax: 500 };
+const GROUP: ScaledGroup = {
+  key: 'g',
+  revision: 'r',
+  sloMs: SLO_MS,
+  limitBytes: 256 * MB,
+  first: FIRST,
+  batchMax: 8,
+  roomMax: 500,
+};
 
 const row = (concurrency: number, batch: number, latencyMs: number, mb: number): ProfileRow => ({
   cpu: concurrency,
@@ -115,6 +123,12 @@ describe('Scaler', () => {
     expect(shapes(scaler.plan(living(SMALL, SMALL), 5_000))).toEqual(['1x8']);
     // Nothing does more with a core than it.
     expect(scaler.plan(living(batching, batching), 5_000).starts).toEqual([]);
+  });
+
+  it('plans no shape that needs more than the memory limit of the action', () => {
+    const scaler = scalerWith([SMALL, LARGE], 420, 0);
+    for (let nowMs = 0; nowMs < 5_000; nowMs += 1000 / 420) scaler.arrived({ ...GROUP, limitBytes: 149 * MB }, nowMs);
+    expect(new Set(shapes(scaler.plan(living(SMALL), 5_000)))).toEqual(new Set(['1x1']));
   });
 
   it('leaves instances alone whose requests are answered in time, although figures say that another shape does more', () => {

@@ -88,7 +88,15 @@ export class Simulation {
   constructor(options: SimulationOptions) {
     this.#options = options;
     const { settings, sloMs, budgetBytes = 8 * 1024 ** 3, keepAliveMs = 20_000 } = options;
-    this.#group = { key: 'g', revision: 'r', sloMs, first: settings, batchMax: 8, roomMax: 500 };
+    this.#group = {
+      key: 'g',
+      revision: 'r',
+      sloMs,
+      limitBytes: LIMIT_BYTES,
+      first: settings,
+      batchMax: 8,
+      roomMax: 500,
+    };
     this.pool = new Pool<Ticket>(
       {
         budgetBytes,
