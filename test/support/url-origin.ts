@@ -1,7 +1,6 @@
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { LoopbackServer } from './loopback-server';
 
 /** What lies at a path, and what its server says of it. */
 export interface UrlContent {
@@ -12,46 +11,35 @@ export interface UrlContent {
 }
 
 /** A server of model files that answers conditional requests, and counts what it sends. */
-export class UrlOrigin {
+export class UrlOrigin extends LoopbackServer {
   readonly contents = new Map<string, UrlContent>();
   /** Bodies begun. */
   bodies = 0;
   /** Answers that nothing has changed. */
   confirmations = 0;
-  readonly #server: Server;
 
   constructor() {
-    this.#server = createServer(({ url = '', headers }, answer) => {
-      const content = this.contents.get(url);
-      if (content === undefined) return void answer.writeHead(404).end();
-      const { file, etag, lastModified } = content;
-      const validators = {
-        ...(etag !== undefined && { etag }),
-        ...(lastModified !== undefined && { 'last-modified': lastModified }),
-      };
-      const tags = headers['if-none-match']?.split(', ');
-      const same =
-        tags === undefined
-          ? lastModified !== undefined && headers['if-modified-since'] === lastModified
-          : tags.includes(etag ?? '');
-      if (same) {
-        this.confirmations++;
-        return void answer.writeHead(304, validators).end();
-      }
-      this.bodies++;
-      answer.writeHead(200, validators).end(readFileSync(file));
-    });
+    super((request, answer) => this.#serve(request, answer));
   }
 
-  async open(): Promise<string> {
-    this.#server.listen(0, '127.0.0.1');
-    await once(this.#server, 'listening');
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
-  }
-
-  async close(): Promise<void> {
-    this.#server.closeAllConnections();
-    this.#server.close();
-    await once(this.#server, 'close');
+  #serve({ url = '', headers }: IncomingMessage, answer: ServerResponse): void {
+    const content = this.contents.get(url);
+    if (content === undefined) return void answer.writeHead(404).end();
+    const { file, etag, lastModified } = content;
+    const validators = {
+      ...(etag !== undefined && { etag }),
+      ...(lastModified !== undefined && { 'last-modified': lastModified }),
+    };
+    const tags = headers['if-none-match']?.split(', ');
+    const same =
+      tags === undefined
+        ? lastModified !== undefined && headers['if-modified-since'] === lastModified
+        : tags.includes(etag ?? '');
+    if (same) {
+      this.confirmations++;
+      return void answer.writeHead(304, validators).end();
+    }
+    this.bodies++;
+    answer.writeHead(200, validators).end(readFileSync(file));
   }
 }
