@@ -63,7 +63,7 @@ async function profile(model: string, ...flags: string[]): Promise<ModelProfile>
 function expected(entries: ModelProfile['entries']): ToldSettings {
   const [row] = plannedRows(entries);
   if (row === undefined) throw new Error('the profile has no row');
-  const { workers, threads, batch, batchWaitMs } = settingsOfRow(row, SLO_MS);
+  const { workers, threads, batch, batchWaitMs } = settingsOfRow(row, SLO_MS, Infinity);
   return { workers, threads, batch, batchWaitMs };
 }
 

@@ -1,5 +1,5 @@
 import type { ActionManifest } from '@tetris/common';
-import { answerWithinMs, type InstanceSettings } from '../scaling/settings';
+import { answerWithinMs, executedAtOnce, type InstanceSettings } from '../scaling/settings';
 import type { Instance } from './instance-record';
 import type { MemoryNeed } from './node-memory';
 
@@ -90,7 +90,7 @@ export class Group<Ticket> {
       if (!isStarting(state)) continue;
       const { sloMs } = settings;
       const rounds = sloMs === undefined || latencyMs === undefined ? 1 : Math.floor(sloMs / latencyMs / 2);
-      room += settings.room * Math.max(1, rounds) - running.size;
+      room += (sloMs === undefined ? settings.room : executedAtOnce(settings) * Math.max(1, rounds)) - running.size;
     }
     return room;
   }
@@ -101,11 +101,12 @@ export class Group<Ticket> {
    */
   timelyRoom(nowMs: number): number {
     let room = 0;
-    for (const { state, settings, latencyMs } of this.instances) {
+    for (const { state, settings, latencyMs, running } of this.instances) {
       if (settings.sloMs === undefined || latencyMs === undefined || !isAwake(state)) continue;
       const leftMs = settings.sloMs - (nowMs - this.oldestMs);
       // The present execution may have just begun.
-      room += settings.room * Math.max(0, Math.floor(leftMs / latencyMs) - 1);
+      const ahead = Math.max(1, Math.ceil(running.size / executedAtOnce(settings)));
+      room += executedAtOnce(settings) * Math.max(0, Math.floor(leftMs / latencyMs) - ahead);
     }
     return room;
   }

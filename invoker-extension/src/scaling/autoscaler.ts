@@ -11,7 +11,7 @@ import type { ProfileArchive } from '../profiler/archive';
 import type { ModelProfile } from '../profiler/result';
 import { BYTES_PER_MB } from './profile';
 import type { Scaler } from './scaler';
-import { type InstanceSettings, settingsOf, type SettingsDefaults, shapeBoundsOf } from './settings';
+import { type InstanceSettings, roomOf, settingsOf, type SettingsDefaults, shapeBoundsOf } from './settings';
 
 export interface AutoscalerOptions {
   scaler: Scaler;
@@ -62,8 +62,8 @@ export class Autoscaler {
     this.#jobs.set(key, template(job));
     if (isNew) void this.#findProfile(job, revision, manifestOf(revision));
     const bounds = shapeBoundsOf(job.action, batchMax);
-    // No more room than its workers execute at once: what waits inside an instance cannot go to another.
-    const first = { ...settings, room: Math.min(bounds.roomMax, workers * batch) };
+    // What waits inside an instance cannot go to another.
+    const first = { ...settings, room: roomOf(workers, batch, bounds.roomMax) };
     const limitBytes = job.action.limits.memory * BYTES_PER_MB;
     return scaler.arrived({ key, revision, sloMs, limitBytes, first, ...bounds }, nowMs());
   }

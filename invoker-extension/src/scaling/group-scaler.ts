@@ -177,7 +177,7 @@ export class GroupScaler {
     const cores = busyCores + starts.reduce((sum, row) => sum + row.cpu, 0);
     const startable = usable.filter(({ cpu }) => cpu <= free.cores - cores);
     const gap = Math.max(wanted - rate, RATE_MIN);
-    const replacing = missing[0] === undefined ? undefined : settingsOfRow(missing[0], sloMs, first.padding);
+    const replacing = missing[0] === undefined ? undefined : settingsOfRow(missing[0], sloMs, roomMax, first.padding);
     this.next = replacing ?? this.#nextOf(startable, gap) ?? this.#nextOf(usable, gap) ?? first;
     this.coresMax = free.cores;
     // What is new has not had its time, whoever started it.
@@ -276,10 +276,10 @@ export class GroupScaler {
   }
 
   #nextOf(usable: readonly LearnedRow[], rate: number): InstanceSettings | undefined {
-    const { sloMs, first } = this.group;
+    const { sloMs, roomMax, first } = this.group;
     const { alpha } = this.#options;
     const row = planInstances(usable, { rate, sloMs, alpha, instancesMax: 1 }).instances[0]?.row ?? usable[0];
-    return row === undefined ? undefined : settingsOfRow(this.#roomier(row, usable), sloMs, first.padding);
+    return row === undefined ? undefined : settingsOfRow(this.#roomier(row, usable), sloMs, roomMax, first.padding);
   }
 
   /** Instances without which the others serve the highest rate of the last plans. */

@@ -93,14 +93,14 @@ export class Scaler {
       .map((group) => ({ group, instances: living.filter(({ group: key }) => key === group.group.key) }))
       .sort((one, other) => one.instances.length - other.instances.length);
     for (const { group, instances } of members) {
-      const { key, revision, sloMs, first } = group.group;
+      const { key, revision, sloMs, roomMax, first } = group.group;
       const rows = this.#profiles.get(revision)?.rows() ?? [];
       const plan = group.plan(instances, rows, free, nowMs);
       free.cores -= plan.cores;
       free.bytes -= plan.starts.reduce((sum, { privateBytes }) => sum + privateBytes, 0);
       this.#replaces ||= plan.replaces;
       orders.starts.push(
-        ...plan.starts.map((row) => ({ group: key, settings: settingsOfRow(row, sloMs, first.padding), row })),
+        ...plan.starts.map((row) => ({ group: key, settings: settingsOfRow(row, sloMs, roomMax, first.padding), row })),
       );
       orders.ends.push(...plan.ends);
       orders.groups.set(key, { settings: plan.next, coresMax: plan.coresMax });

@@ -81,11 +81,25 @@ export function shapeBoundsOf({ annotations }: Action, batchMax: number): ShapeB
   };
 }
 
-/** The settings of an instance that a plan asks for: as much room as its workers can execute at once. */
-export function settingsOfRow(row: ProfileRow, sloMs: number, padding = false): InstanceSettings {
+/** Activations that an instance answers with one execution of each worker. */
+export const executedAtOnce = ({
+  room,
+  workers,
+  batch,
+}: Pick<InstanceSettings, 'room' | 'workers' | 'batch'>): number => Math.min(room, workers * batch);
+
+/**
+ * Room for what the workers execute at once, and where they batch for as much again: the next batch gathers while one is
+ * executed. A request still waits for one execution at most before its own.
+ */
+export const roomOf = (workers: number, batch: number, roomMax: number): number =>
+  Math.min(roomMax, workers * batch * (batch > 1 ? 2 : 1));
+
+/** The settings of an instance that a plan asks for. @param roomMax see {@link ShapeBounds} */
+export function settingsOfRow(row: ProfileRow, sloMs: number, roomMax: number, padding = false): InstanceSettings {
   const { cpu, concurrency, batch, latencyMs } = row;
   return {
-    room: concurrency * batch,
+    room: roomOf(concurrency, batch, roomMax),
     workers: concurrency,
     threads: Math.max(1, Math.floor(cpu / concurrency)),
     batch,

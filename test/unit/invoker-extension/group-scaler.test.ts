@@ -60,14 +60,14 @@ interface Step {
 
 /** Plans every three seconds; an instance needs as long to become ready, and one that ends is gone by the next plan. */
 function plansOf({ rows, cores, bytes, rate }: Node, initial: readonly LearnedRow[]): Step[] {
-  const first = settingsOfRow(initial[0] ?? SINGLE, SLO_MS);
+  const first = settingsOfRow(initial[0] ?? SINGLE, SLO_MS, 500);
   const group = { key: 'g', revision: 'r', sloMs: SLO_MS, limitBytes: 320 * MB, first, batchMax: 8, roomMax: 500 };
   const scaler = new GroupScaler(group, OPTIONS, cores, 0);
   let id = 0;
   const instance = (each: LearnedRow, ready: boolean): LivingInstance => ({
     id: (id += 1),
     group: 'g',
-    settings: settingsOfRow(each, SLO_MS),
+    settings: settingsOfRow(each, SLO_MS, 500),
     ready,
   });
   let living = initial.map((each) => instance(each, true));

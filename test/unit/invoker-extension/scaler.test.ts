@@ -49,7 +49,7 @@ function scalerWith(
 }
 
 const living = (...rows: ProfileRow[]) =>
-  rows.map((each, at) => ({ id: at + 1, group: 'g', settings: settingsOfRow(each, SLO_MS), ready: true }));
+  rows.map((each, at) => ({ id: at + 1, group: 'g', settings: settingsOfRow(each, SLO_MS, 500), ready: true }));
 
 const shapes = ({ starts }: ScalingOrders): string[] =>
   starts.map(({ settings: { workers, batch } }) => `${workers}x${batch}`);
@@ -69,10 +69,10 @@ describe('Scaler', () => {
     expect(orders.latencies).toEqual(new Map([[1, 50]]));
   });
 
-  it('gives an instance room for what its workers execute, and a wait up to the objective less the execution', () => {
+  it('gives an instance room for two rounds of what its workers execute, and a wait up to the objective less the execution', () => {
     const [start] = scalerWith([SMALL, LARGE], 420).plan(living(SMALL), 5_000).starts;
     expect(start?.settings).toEqual({
-      room: 32,
+      room: 64,
       workers: 4,
       threads: 1,
       batch: 8,
@@ -219,7 +219,8 @@ describe('Scaler and pool in simulated time', () => {
         onOrders: ({ starts }) => {
           for (const start of starts) {
             expect(meetsSlo(start.row, SLO_MS)).toBe(true);
-            expect(start.settings.room).toBe(start.row.concurrency * start.row.batch);
+            const { concurrency, batch } = start.row;
+            expect(start.settings.room).toBe(concurrency * batch * (batch > 1 ? 2 : 1));
             // The longest wait and the execution after it stay within the objective.
             expect(start.settings.batchWaitMs + start.row.latencyMs).toBeLessThanOrEqual(SLO_MS);
           }
