@@ -16,6 +16,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { itAsRoot } from '../support/as-root';
 
 const ANSIBLE = resolve(__dirname, '../../ansible');
 const COMMAND_TIMEOUT_MS = 60_000;
@@ -28,9 +29,6 @@ node1 tetris_invoker_instance=3
 other ansible_connection=local
 node1
 `;
-
-/** The files are root's; nobody else can give them to it. */
-const itAsRoot = process.getuid?.() === 0 ? it : it.skip;
 
 const lacking = spawnSync('ansible-playbook', ['--version']).error !== undefined;
 if (lacking && process.env['CI'] !== 'true') {

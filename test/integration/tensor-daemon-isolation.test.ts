@@ -11,12 +11,10 @@ import { fileSource, TestDaemon, tmpfsFolder } from '../support/daemon';
 import { infer } from '../support/infer';
 import { leaseText, rawConnection } from '../support/raw-socket';
 import { until } from '../support/until';
+import { itAsRoot } from '../support/as-root';
 
 /** Any user but the daemon's. */
 const OTHER_USER = 65534;
-
-/** Changing the user takes root; without it there is nobody to confine. */
-const itAsRoot = process.getuid?.() === 0 ? it : it.skip;
 
 /** The command that runs `command` as another user. */
 const asOtherUser = (...command: string[]): string[] => [

@@ -104,9 +104,10 @@ export class Group<Ticket> {
     for (const { state, settings, latencyMs, running } of this.instances) {
       if (settings.sloMs === undefined || latencyMs === undefined || !isAwake(state)) continue;
       const leftMs = settings.sloMs - (nowMs - this.oldestMs);
+      const atOnce = executedAtOnce(settings);
       // The present execution may have just begun.
-      const ahead = Math.max(1, Math.ceil(running.size / executedAtOnce(settings)));
-      room += executedAtOnce(settings) * Math.max(0, Math.floor(leftMs / latencyMs) - ahead);
+      const ahead = Math.max(1, Math.ceil(running.size / atOnce));
+      room += atOnce * Math.max(0, Math.floor(leftMs / latencyMs) - ahead);
     }
     return room;
   }

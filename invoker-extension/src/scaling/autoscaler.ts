@@ -62,7 +62,6 @@ export class Autoscaler {
     this.#jobs.set(key, template(job));
     if (isNew) void this.#findProfile(job, revision, manifestOf(revision));
     const bounds = shapeBoundsOf(job.action, batchMax);
-    // What waits inside an instance cannot go to another.
     const first = { ...settings, room: roomOf(workers, batch, bounds.roomMax) };
     const limitBytes = job.action.limits.memory * BYTES_PER_MB;
     return scaler.arrived({ key, revision, sloMs, limitBytes, first, ...bounds }, nowMs());
@@ -146,12 +145,13 @@ export class Autoscaler {
     this.#remember(revision);
     try {
       const profiles = await archive.load(sha256, named === null ? undefined : Number(named[2]));
-      const usable = profiles.filter(({ entries }) => plannedRows(entries).length > 0);
-      const profile = usable.find(isOfThisMachine) ?? usable[0];
-      metrics.profiles.inc({ outcome: profile === undefined ? 'absent' : 'found' });
-      if (profile !== undefined) {
-        const rows = plannedRows(profile.entries);
-        const sameMachine = isOfThisMachine(profile);
+      const usable = profiles
+        .map((profile) => ({ rows: plannedRows(profile.entries), sameMachine: isOfThisMachine(profile) }))
+        .filter(({ rows }) => rows.length > 0);
+      const found = usable.find(({ sameMachine }) => sameMachine) ?? usable[0];
+      metrics.profiles.inc({ outcome: found === undefined ? 'absent' : 'found' });
+      if (found !== undefined) {
+        const { rows, sameMachine } = found;
         log.info({ ...logFields(job.message), model: sha256, rows: rows.length, sameMachine }, 'profile found');
         return scaler.given(revision, rows);
       }

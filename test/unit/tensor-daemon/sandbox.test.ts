@@ -6,12 +6,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { detectSandbox } from '../../../tensor-daemon/src/ingest/sandbox';
 import { until } from '../../support/until';
+import { itAsRoot } from '../../support/as-root';
 
 const OTHER_USER = 65534;
 const LIMITS = { memoryBytesMax: 1e9, fileBytesMax: 1e9 };
-
-/** Changing the user takes root. */
-const itAsRoot = process.getuid?.() === 0 ? it : it.skip;
 
 describe('the sandbox of the optimizer', () => {
   it('runs under the own user where none is named', () => {
