@@ -13,12 +13,18 @@ import {
 } from '@tetris/common';
 import { KafkaBus, type KafkaOptions } from '@tetris/common/kafka';
 import { busContract } from '../support/bus-contract';
-import { CuttingProxy } from '../support/cutting-proxy';
+import { CuttingProxy, type Forge } from '../support/cutting-proxy';
 import { until } from '../support/until';
 
 jest.setTimeout(60_000);
-/** Key of the Kafka protocol. */
+/** Key and error code of the Kafka protocol. */
 const OFFSET_COMMIT = 8;
+const NOT_COORDINATOR = 16;
+/** An answer to a commit in one partition ends with the partition's error code. */
+const asNotCoordinator: Forge = (answer) => {
+  answer.writeInt16BE(NOT_COORDINATOR, answer.length - 2);
+  return answer;
+};
 const log = createLogger('test', 'silent');
 
 let kafka: KafkaServer;
@@ -93,7 +99,10 @@ describe('KafkaBus', () => {
     await receiver.close();
   });
 
-  it('hands out exactly once what it committed when the answer to the commit is lost', async () => {
+  it.each<[string, Forge | undefined]>([
+    ['the answer to the commit is lost', undefined],
+    ['a broker that shuts down answers that it is not the coordinator any more', asNotCoordinator],
+  ])('hands out exactly once what it committed when %s', async (_, forge) => {
     const proxy = new CuttingProxy(Number(kafka.broker.split(':')[1]));
     const port = await proxy.open();
     // A broker tells its own address, so the detour is laid where the client makes its connections.
@@ -104,19 +113,20 @@ describe('KafkaBus', () => {
     });
     const bus = connect();
     try {
-      await bus.ensureTopic('unsure', TOPIC_SETTINGS.invoker);
+      const topic = forge === undefined ? 'cut' : 'forged';
+      await bus.ensureTopic(topic, TOPIC_SETTINGS.invoker);
       const got: string[] = [];
       const handler = ({ value }: { value: Buffer }): void => void got.push(value.toString());
-      await bus.subscribe({ topic: 'unsure', group: 'unsure', capacity: 4, handler });
-      await bus.send('unsure', 'before');
+      await bus.subscribe({ topic, group: topic, capacity: 4, handler });
+      await bus.send(topic, 'before');
       await until(() => got.length === 1);
-      proxy.arm(OFFSET_COMMIT);
-      await bus.send('unsure', 'cut');
+      proxy.arm(OFFSET_COMMIT, forge);
+      await bus.send(topic, 'cut');
       await until(() => got.length === 2);
-      await bus.send('unsure', 'after');
+      await bus.send(topic, 'after');
       await until(() => got.length === 3);
       expect({ got, cuts: proxy.cuts }).toEqual({ got: ['before', 'cut', 'after'], cuts: 1 });
-      expect(await kafka.committed('unsure', 'unsure')).toBe(3);
+      expect(await kafka.committed(topic, topic)).toBe(3);
     } finally {
       detour.mockRestore();
       await bus.close();

@@ -5,14 +5,17 @@ import type { AddressInfo } from 'node:net';
 /** Of a Kafka request: length, then key. */
 const API_KEY_AT = 4;
 
+/** What becomes of an answer: undefined cuts the connection instead of passing it on. */
+export type Forge = (answer: Buffer) => Buffer | undefined;
+
 /**
- * Stands between a client and its broker. Armed, it lets the next request of one kind reach the broker and cuts the
- * connection instead of passing the answer on: the client cannot know what became of its request.
+ * Stands between a client and its broker. Armed, it lets the next request of one kind reach the broker and falsifies the
+ * answer or cuts the connection instead of passing it on: the client cannot know what became of its request.
  */
 export class CuttingProxy {
-  /** Connections cut. */
+  /** Answers forged or cut off. */
   cuts = 0;
-  #armed: number | undefined;
+  #armed: { readonly apiKey: number; readonly forge: Forge } | undefined;
   readonly #server: Server;
   readonly #open = new Set<Socket>();
 
@@ -27,8 +30,8 @@ export class CuttingProxy {
   }
 
   /** @param apiKey of the Kafka protocol */
-  arm(apiKey: number): void {
-    this.#armed = apiKey;
+  arm(apiKey: number, forge: Forge = () => undefined): void {
+    this.#armed = { apiKey, forge };
   }
 
   async close(): Promise<void> {
@@ -38,7 +41,7 @@ export class CuttingProxy {
   }
 
   #serve(client: Socket, broker: Socket): void {
-    let isCut = false;
+    let forge: Forge | undefined;
     for (const socket of [client, broker]) {
       this.#open.add(socket);
       socket.on('error', () => undefined);
@@ -49,16 +52,19 @@ export class CuttingProxy {
       });
     }
     client.on('data', (request) => {
-      if (request.length > API_KEY_AT + 1 && request.readInt16BE(API_KEY_AT) === this.#armed) {
+      if (request.length > API_KEY_AT + 1 && request.readInt16BE(API_KEY_AT) === this.#armed?.apiKey) {
+        forge = this.#armed.forge;
         this.#armed = undefined;
-        isCut = true;
       }
       broker.write(request);
     });
     broker.on('data', (answer) => {
-      if (!isCut) return void client.write(answer);
+      if (forge === undefined) return void client.write(answer);
       this.cuts += 1;
-      client.destroy();
+      const forged = forge(answer);
+      forge = undefined;
+      if (forged === undefined) client.destroy();
+      else client.write(forged);
     });
   }
 }

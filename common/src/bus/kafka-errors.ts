@@ -44,6 +44,9 @@ const NEVER_SENT: ReadonlySet<string> = new Set([
   'KafkaJSLockTimeout',
 ]);
 
+/** The group was joined anew without this member: told before anything is written. */
+const NOT_A_MEMBER: ReadonlySet<string> = new Set(['REBALANCE_IN_PROGRESS', 'ILLEGAL_GENERATION', 'UNKNOWN_MEMBER_ID']);
+
 /** The error that kafkajs wrapped in its retry errors. */
 export function kafkaCause(error: unknown): KafkaErrorLike {
   const like = (error ?? {}) as KafkaErrorLike;
@@ -64,6 +67,14 @@ export function classifySendError(error: unknown): SendFailure {
   }
   if (name === 'KafkaJSConnectionClosedError' || name === 'KafkaJSRequestTimeoutError') return 'unknown';
   return 'refused';
+}
+
+/**
+ * Whether a failed commit of offsets was certainly not made. Any other failure says nothing of it, an answer of the broker
+ * neither: a broker that shuts down answers `NOT_COORDINATOR_FOR_GROUP` for commits that it has already appended to its log.
+ */
+export function commitWasRefused(error: unknown): boolean {
+  return NOT_A_MEMBER.has(kafkaCause(error).type ?? '');
 }
 
 /** `fields.written` is `no` or `unknown`: whether a caller may try again without the risk of a duplicate. */

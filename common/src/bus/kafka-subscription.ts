@@ -5,7 +5,7 @@ import type { Logger } from '../log';
 import type { SubscribeOptions, Subscription } from './bus';
 import { HandledPositions } from './handled-positions';
 import { Intake } from './intake';
-import { busUnavailable, classifySendError } from './kafka-errors';
+import { busUnavailable, commitWasRefused } from './kafka-errors';
 import { retryFor } from './retry';
 
 /** Times of a consumer, all ms. */
@@ -24,7 +24,7 @@ const RESTART_MAX_MS = 2_000;
 /**
  * One consumer of one topic. At most once: commit, then hand out. At least once: hand out, and commit what has been handled.
  *
- * A connection may be lost between a commit and its answer. So each commit bears this subscription's id, and the next
+ * A connection may be lost between a commit and its answer, or the answer be an error of a commit that lasts. So each commit bears this subscription's id, and the next
  * consumer asks what has been committed and by whom: what was committed here and not handed out yet is handed out then,
  * and only then.
  *
@@ -177,7 +177,7 @@ export class KafkaSubscription implements Subscription {
     try {
       await this.#commit(fetched, BigInt(last) + 1n);
     } catch (error) {
-      if (classifySendError(error) !== 'unknown') throw error;
+      if (commitWasRefused(error)) throw error;
       this.#unsure.set(partition, piece);
       // Ends this consumer: one that went on would not ask what has been committed.
       throw new KafkaJSNonRetriableError(error as Error);
