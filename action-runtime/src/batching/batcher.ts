@@ -32,12 +32,16 @@ export type Room = 'idle' | 'ahead' | 'none';
 /** Keys whose pace is remembered; the least recently new one is forgotten first. */
 const KEYS_MAX = 256;
 
+/** Of all of them together. */
+export const rowsOf = (batch: readonly Waiting<unknown>[]): number =>
+  batch.reduce((total, { rows }) => total + rows, 0);
+
 /**
  * The queue in front of the workers, in order of arrival.
  *
  * While every worker is busy, requests gather by themselves. With an idle worker a request is held back only where that
- * can pay: its batch is not full, a mate is likely to come (at the pace at which they came lately) within `waitMs`, and
- * the oldest of the batch is still answered by its due time after it has waited. Whoever comes first is run first; a
+ * can pay: its batch is not full, a mate is likely to come (at the pace at which they came lately) within `waitMs` and before the
+ * worker has idled away what joining it saves, and the oldest of the batch is still answered by its due time after it has waited. Whoever comes first is run first; a
  * batch that is held back does not hold back requests of other keys. A batch that is full is given to a busy worker ahead
  * of time, so that it is joined, and the one before it cut apart, while the worker computes.
  */
@@ -90,20 +94,18 @@ export class Batcher<T> {
       if (key !== undefined) seen.add(key);
       const room = roomFor(head.value);
       if (room === 'ahead' && aheadOfAll && key !== undefined) {
-        const batch = this.#mates(head, key, nowMs + this.#pace(key).estimateMs(this.#options.rowsMax));
-        if (this.#isFull(batch)) return this.#taken(batch);
+        const ahead = this.#batchOf(head, key, nowMs + this.#pace(key).estimateMs(this.#options.rowsMax));
+        if (ahead.full && ahead.batch.length > 1) return this.#taken(ahead.batch);
       }
       if (room !== 'idle') {
         aheadOfAll = false;
         continue;
       }
-      const batch = key === undefined ? [head] : this.#mates(head, key, nowMs);
-      const untilMs = key === undefined ? nowMs : this.#holdUntil(batch, key, nowMs);
-      if (untilMs > nowMs) {
-        this.#wakeAtMs = Math.min(this.#wakeAtMs, untilMs);
-        continue;
-      }
-      return this.#taken(batch);
+      if (key === undefined) return this.#taken([head]);
+      const { batch, full } = this.#batchOf(head, key, nowMs);
+      const untilMs = full ? nowMs : this.#holdUntil(batch, key, nowMs);
+      if (untilMs <= nowMs) return this.#taken(batch);
+      this.#wakeAtMs = Math.min(this.#wakeAtMs, untilMs);
     }
     return [];
   }
@@ -113,8 +115,25 @@ export class Batcher<T> {
     this.#pace(key).ran(rows, executionMs);
   }
 
-  /** The oldest request and those after it that fit beside it without making it late, when they begin at this time. */
-  #mates(head: Waiting<T>, key: string, startMs: number): Waiting<T>[] {
+  /**
+   * The oldest request and those after it that are worth joining to it; full where one more would not fit, or is not worth it.
+   * @param startMs when they begin
+   */
+  #batchOf(head: Waiting<T>, key: string, startMs: number): { batch: Waiting<T>[]; full: boolean } {
+    const { rowsMax, bytesMax } = this.#options;
+    const pace = this.#pace(key);
+    const fitting = this.#fitting(head, key, startMs);
+    let left = pace.rowsWorth(rowsOf(fitting));
+    const worth = fitting.findIndex(({ rows }) => (left -= rows) < 0);
+    if (worth >= 0) return { batch: fitting.slice(0, Math.max(1, worth)), full: true };
+    const rows = rowsOf(fitting);
+    const bytes = fitting.reduce((total, request) => total + request.bytes, 0);
+    const noRoom = rows >= rowsMax || bytes + bytes / fitting.length > bytesMax;
+    return { batch: fitting, full: noRoom || pace.rowsWorth(rows + 1) <= rows };
+  }
+
+  /** The oldest request and those after it that fit beside it without making it late. */
+  #fitting(head: Waiting<T>, key: string, startMs: number): Waiting<T>[] {
     const batch = [head];
     let { rows, bytes } = head;
     for (const next of this.#waiting) {
@@ -133,20 +152,13 @@ export class Batcher<T> {
   /** How long to hold a batch back; `nowMs` for not at all. */
   #holdUntil(batch: readonly Waiting<T>[], key: string, nowMs: number): number {
     const { waitMs } = this.#options;
-    const rows = batch.reduce((total, request) => total + request.rows, 0);
+    const rows = rowsOf(batch);
     const oldestMs = Math.min(...batch.map(({ arrivedMs }) => arrivedMs));
     const dueMs = Math.min(...batch.map((request) => Math.min(request.dueMs, request.deadlineMs)));
     const pace = this.#pace(key);
-    const untilMs = Math.min(oldestMs + waitMs, dueMs - pace.estimateMs(rows + 1));
-    return this.#isFull(batch) || untilMs <= nowMs ? nowMs : pace.worthUntil(nowMs, untilMs);
-  }
-
-  /** One more like these would not fit. */
-  #isFull(batch: readonly Waiting<T>[]): boolean {
-    const { rowsMax, bytesMax } = this.#options;
-    const bytes = batch.reduce((total, request) => total + request.bytes, 0);
-    const rows = batch.reduce((total, request) => total + request.rows, 0);
-    return rows >= rowsMax || bytes + bytes / batch.length > bytesMax;
+    const payingMs = Math.min(waitMs, pace.savedMs(rows));
+    const untilMs = Math.min(oldestMs + payingMs, dueMs - pace.estimateMs(rows + 1));
+    return untilMs <= nowMs ? nowMs : pace.worthUntil(nowMs, untilMs);
   }
 
   #pace(key: string): Pace {

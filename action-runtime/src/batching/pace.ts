@@ -7,9 +7,17 @@ const LULL_WAITS = 4;
 /** A mate that is overdue by so many gaps is not expected any more. */
 const OVERDUE_GAPS = 2;
 
+/** A size whose time per row is above the least by less than this factor is as good. */
+const AS_GOOD = 1.05;
+
+/** A size that was not run for so many runs per row is tried again: it may have been measured in bad times. */
+const FRESH_RUNS = 64;
+
 /** How often requests of one key come, and how long their runs take. */
 export class Pace {
-  readonly #executionMs = new Map<number, number>();
+  /** By rows: the running mean of their times, and the run that was the last of them. */
+  readonly #runs = new Map<number, { executionMs: number; lastRun: number }>();
+  #ran = 0;
   #gapMs: number | undefined;
   #lastMs: number | undefined;
 
@@ -21,7 +29,23 @@ export class Pace {
   }
 
   ran(rows: number, executionMs: number): void {
-    this.#executionMs.set(rows, mean(this.#executionMs.get(rows), executionMs));
+    this.#ran += 1;
+    const before = this.#runs.get(rows)?.executionMs;
+    this.#runs.set(rows, { executionMs: mean(before, executionMs), lastRun: this.#ran });
+  }
+
+  /**
+   * How many of so many rows to run together: the fewest whose time per row is nearly the least. More would take as long as
+   * two runs, and all of them would wait for it. All of them where that was not tried lately.
+   */
+  rowsWorth(rows: number): number {
+    const perRow = [...this.#runs]
+      .filter(([size, { lastRun }]) => size <= rows && this.#ran - lastRun < FRESH_RUNS * size)
+      .map(([size, { executionMs }]) => ({ size, ms: executionMs / size }))
+      .sort((one, other) => one.size - other.size);
+    if (perRow.at(-1)?.size !== rows) return rows;
+    const least = Math.min(...perRow.map(({ ms }) => ms));
+    return perRow.find(({ ms }) => ms <= AS_GOOD * least)?.size ?? rows;
   }
 
   /** Until when waiting for one more request is worth it, `untilMs` at most; `nowMs` where it is not. */
@@ -30,15 +54,20 @@ export class Pace {
     return Math.max(nowMs, Math.min(untilMs, this.#lastMs + OVERDUE_GAPS * this.#gapMs));
   }
 
+  /** What it saves to join one more row to so many, ms: the time of a run of its own, less what the joint run takes longer. */
+  savedMs(rows: number): number {
+    return this.estimateMs(1) + this.estimateMs(rows) - this.estimateMs(rows + 1);
+  }
+
   /**
    * Time of a run of so many rows: measured, or in proportion to the next smaller size that was, which is too much rather
    * than too little. 0 where nothing is known.
    */
   estimateMs(rows: number): number {
-    const measured = [...this.#executionMs].sort(([one], [other]) => one - other);
+    const measured = [...this.#runs].sort(([one], [other]) => one - other);
     const below = measured.findLast(([size]) => size <= rows);
-    if (below !== undefined) return (below[1] * rows) / below[0];
-    return measured[0]?.[1] ?? 0;
+    if (below !== undefined) return (below[1].executionMs * rows) / below[0];
+    return measured[0]?.[1].executionMs ?? 0;
   }
 }
 

@@ -1,5 +1,5 @@
 import { PluginError } from '@tetris/common/errors';
-import { Batcher, type BatcherOptions, type Room, type Waiting } from '../batching/batcher';
+import { Batcher, type BatcherOptions, type Room, rowsOf, type Waiting } from '../batching/batcher';
 import { inputBytes } from '../batching/join';
 import { InferenceWorker } from './inference-worker';
 import { type PoolModel, PoolSession, type SessionOwner } from './pool-session';
@@ -179,26 +179,22 @@ export class WorkerPool implements SessionOwner {
     const [key, jobs] = [batch[0]?.key, batch.map(({ value }) => value)];
     try {
       await session.loadedIn(worker);
-      const sentMs = Date.now();
+      const [sentMs, sentAtMs] = [performance.now(), Date.now()];
       const rows = batch.map((request) => request.rows);
       const inputs = jobs.map(({ input }) => input);
       const checksBefore = session.joint.checks;
       const outcomes = await session.joint.run(key, inputs, rows, (input) => session.runIn(worker, input));
-      const endMs = Date.now();
+      const endMs = performance.now();
       // What was given ahead of time began when the one before it ended.
       const startMs = Math.max(sentMs, this.#endedMs.get(worker) ?? 0);
       const executionMs = endMs - startMs;
       this.#endedMs.set(worker, endMs);
-      if (key !== undefined)
-        this.#queue.finished(
-          key,
-          rows.reduce((total, count) => total + count, 0),
-          executionMs,
-        );
+      // A batch that was also run one by one tells nothing.
       const telling = session.joint.checks === checksBefore;
+      if (key !== undefined && telling) this.#queue.finished(key, rowsOf(batch), executionMs);
       batch.forEach(({ arrivedMs, value }, index) => {
         const requests = telling && index === 0 ? batch.length : 0;
-        value.onRun?.({ waitedMs: startMs - arrivedMs, requests, executionMs });
+        value.onRun?.({ waitedMs: sentAtMs - arrivedMs + (startMs - sentMs), requests, executionMs });
       });
       outcomes.forEach((outcome, index) => {
         if (outcome.status === 'fulfilled') jobs[index]?.resolve(outcome.value);

@@ -83,7 +83,7 @@ function send(response: ServerResponse, reply: Reply): void {
 }
 
 const inferenceText = ({ waitedMs, requests, executionMs }: InferenceTotals): string =>
-  [waitedMs, requests, executionMs].join(',');
+  [waitedMs, requests, executionMs].map(Math.round).join(',');
 
 /** What JSON cannot carry (a BigInt, a cycle, a `toJSON` that gives nothing) is the action's error, not ours. */
 function encode({ status, body }: Reply): { status: number; text: string } {
