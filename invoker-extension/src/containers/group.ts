@@ -1,7 +1,8 @@
 import type { ActionManifest } from '@tetris/common';
-import { answerWithinMs, executedAtOnce, type InstanceSettings } from '../scaling/settings';
+import { executedAtOnce, type InstanceSettings } from '../scaling/settings';
 import type { Instance } from './instance-record';
 import type { MemoryNeed } from './node-memory';
+import { WaitingLine } from './waiting-line';
 
 /** What activations of one action revision and one invoking namespace have in common. */
 export interface GroupDescription {
@@ -23,8 +24,7 @@ export interface GroupDescription {
 /** Activations that may share instances, and those instances. */
 export class Group<Ticket> {
   description: GroupDescription;
-  /** In order of arrival. */
-  readonly waiting: { ticket: Ticket; sinceMs: number }[] = [];
+  readonly waiting = new WaitingLine<Ticket>();
   readonly instances = new Set<Instance<Ticket>>();
   /** Until then no instance starts beside others, epoch ms. */
   barredUntilMs = 0;
@@ -63,18 +63,28 @@ export class Group<Ticket> {
 
   /** Arrival of the oldest waiting ticket, epoch ms; infinite where none waits. */
   get oldestMs(): number {
-    return this.waiting[0]?.sinceMs ?? Number.POSITIVE_INFINITY;
+    return this.waiting.oldestMs;
   }
 
   /**
-   * The instance that takes the next ticket. Tickets of a group have the same objective, so their order of arrival is
-   * that of their deadlines; what is chosen is the fullest instance that still answers the first of them in time.
+   * Puts those behind the others whom no instance at work answers within the objective any more. What is known of an execution
+   * is the time of slow ones; half of it may do.
    */
-  withRoom(nowMs: number): Instance<Ticket> | undefined {
-    const waitedMs = this.waiting.length === 0 ? 0 : nowMs - this.oldestMs;
+  postponeLate(nowMs: number): void {
+    const { sloMs } = this.description.settings;
+    if (sloMs === undefined || this.waiting.length === 0) return;
+    const expected = [...this.instances].flatMap(({ state, latencyMs }) =>
+      isAwake(state) && latencyMs !== undefined ? [latencyMs] : [],
+    );
+    const executionMs = expected.length === 0 ? 0 : Math.min(...expected) / 2;
+    this.waiting.lateBefore(nowMs - sloMs + executionMs);
+  }
+
+  /** The instance that takes the next ticket. */
+  withRoom(): Instance<Ticket> | undefined {
     let best: Instance<Ticket> | undefined;
     for (const instance of this.instances) {
-      if (rank(instance, waitedMs) > (best === undefined ? 0 : rank(best, waitedMs))) best = instance;
+      if (hasRoom(instance) && (best === undefined || precedes(instance, best))) best = instance;
     }
     return best;
   }
@@ -117,22 +127,21 @@ const isStarting = (state: Instance<unknown>['state']): boolean => state === 'st
 
 const isAwake = (state: Instance<unknown>['state']): boolean => state === 'warm' || state === 'busy';
 
-/**
- * 0 cannot take one; paused ranks below awake. Among the awake those that answer in time come before those that do not:
- * the former fuller first, so that others fall idle, the latter emptier first.
- */
-function rank(instance: Instance<unknown>, waitedMs: number): number {
-  const { state, settings, running } = instance;
-  if (running.size >= settings.room) return 0;
-  if (state === 'paused') return 0.5;
-  if (!isAwake(state)) return 0;
-  const fullness = running.size / settings.room;
-  return isTimely(instance, waitedMs) ? 2 + fullness : 2 - fullness;
+const hasRoom = ({ state, settings, running }: Instance<unknown>): boolean =>
+  (isAwake(state) || state === 'paused') && running.size < settings.room;
+
+/** Whether a ticket goes to the one rather than to the other: among equals to the larger, then to the older. */
+function precedes(one: Instance<unknown>, other: Instance<unknown>): boolean {
+  const [ofOne, ofOther] = [reluctance(one), reluctance(other)];
+  return ofOne === ofOther ? one.settings.room > other.settings.room : ofOne < ofOther;
 }
 
-/** A free worker starts at once; else an execution has to end first. */
-function isTimely({ settings, running, latencyMs }: Instance<unknown>, waitedMs: number): boolean {
-  if (settings.sloMs === undefined || latencyMs === undefined) return true;
-  const executions = running.size < settings.workers ? 1 : 2;
-  return waitedMs + executions * latencyMs <= answerWithinMs(settings.sloMs);
+/**
+ * With an objective: how much an instance has to do for its cores, as what waits there cannot move to one that falls idle, and
+ * the scaler ends what is too much. Without one: how empty it is, so that others fall idle. Paused ones come last.
+ */
+function reluctance({ state, settings, running }: Instance<unknown>): number {
+  const { room, workers, threads, sloMs } = settings;
+  if (state === 'paused') return Number.POSITIVE_INFINITY;
+  return sloMs === undefined ? -running.size / room : running.size / (workers * threads);
 }

@@ -173,9 +173,8 @@ export class Pool<Ticket> {
     if (instance !== undefined) {
       const { waiting } = instance.group;
       const count = mates ? instance.settings.room - 1 : 0;
-      for (const { ticket } of waiting.splice(0, count)) {
-        this.#waiting -= 1;
-        this.#commands.push({ do: 'abort', instance: id, ticket });
+      for (let mate = 0; mate < count && waiting.length > 0; mate += 1) {
+        this.#commands.push({ do: 'abort', instance: id, ticket: this.#take(instance.group) });
       }
       // Nobody is told of the failure; the same again at once would help nobody.
       if (instance.running.size === 0) instance.group.barredUntilMs = nowMs + BARRED_MS;
@@ -204,7 +203,7 @@ export class Pool<Ticket> {
     sinceMs: number,
     nowMs: number,
   ): PoolCommand<Ticket>[] {
-    this.#group(description).waiting.unshift({ ticket, sinceMs });
+    this.#group(description).waiting.putBack({ ticket, sinceMs });
     this.#waiting += 1;
     return this.finished(id, ticket, true, nowMs);
   }
@@ -291,10 +290,11 @@ export class Pool<Ticket> {
     return commands;
   }
 
-  /** Gives waiting tickets to instances with room: awake before paused, fuller before emptier, so that some fall idle. */
+  /** Gives waiting tickets to instances with room. */
   #assign(group: Group<Ticket>, nowMs: number): void {
+    group.postponeLate(nowMs);
     for (;;) {
-      const instance = group.waiting.length === 0 ? undefined : group.withRoom(nowMs);
+      const instance = group.waiting.length === 0 ? undefined : group.withRoom();
       if (instance === undefined) return;
       const ticket = this.#take(group);
       const resume = instance.state === 'paused';
@@ -323,11 +323,11 @@ export class Pool<Ticket> {
         return false;
       }
       const { settings } = group.description;
-      const [oldest] = group.waiting;
-      if (oldest !== undefined && settings.sloMs !== undefined && group.works) {
+      const { next } = group.waiting;
+      if (next !== undefined && settings.sloMs !== undefined && group.works) {
         if (nowMs < group.barredUntilMs) return true;
         const { id } = this.#create(group, settings, nowMs);
-        this.#commands.push({ do: 'start-beside', instance: id, like: oldest.ticket, settings });
+        this.#commands.push({ do: 'start-beside', instance: id, like: next.ticket, settings });
         continue;
       }
       const ticket = this.#take(group);
@@ -425,7 +425,7 @@ export class Pool<Ticket> {
 
   #refuseLate(group: Group<Ticket>, nowMs: number): void {
     while (group.waiting.length > 0 && nowMs - group.oldestMs >= this.#options.waitMaxMs) {
-      this.#commands.push({ do: 'refuse', ticket: this.#take(group), refusal: 'waited-too-long' });
+      this.#commands.push({ do: 'refuse', ticket: this.#take(group, 'oldest'), refusal: 'waited-too-long' });
     }
     this.#forget(group);
   }
@@ -462,9 +462,9 @@ export class Pool<Ticket> {
     return instance;
   }
 
-  #take(group: Group<Ticket>): Ticket {
-    const entry = group.waiting.shift();
-    if (entry === undefined) throw new RangeError(`nothing waits in group '${group.description.key}'`);
+  #take({ waiting, description }: Group<Ticket>, which: 'next' | 'oldest' = 'next'): Ticket {
+    const entry = which === 'next' ? waiting.take() : waiting.takeOldest();
+    if (entry === undefined) throw new RangeError(`nothing waits in group '${description.key}'`);
     this.#waiting -= 1;
     return entry.ticket;
   }

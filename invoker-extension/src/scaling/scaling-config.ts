@@ -14,7 +14,7 @@ export const SCALING_KEYS = {
     min: 0.05,
     max: 1,
   }),
-  scaleInPlans: key.integer(3, 'plans', 'Plans in a row in which an instance has to be too much before it ends.', {
+  scaleInPlans: key.integer(20, 'plans', 'Plans in a row in which an instance has to be too much before it ends.', {
     min: 1,
     max: 1000,
   }),

@@ -277,24 +277,64 @@ describe('Pool with an objective', () => {
     expect([starts({ ...slo(1), key: 'with' }), starts(group('without', 1, 10))]).toEqual([2, 4]);
   });
 
-  it('fills instances one after the other while they answer in time, else takes the emptiest', () => {
-    const run = (latencyMs: number): number[] => {
+  it('gives each ticket to the instance with the fewest for its cores', () => {
+    const subject = pool();
+    const small = warm(subject, slo(8));
+    const [added] = of(subject.add({ ...slo(8), settings: { ...settings(8, 100), workers: 2 } }, 0), 'warm-up');
+    const large = added?.instance ?? NaN;
+    subject.created(large, 0);
+    subject.initialised(large, 0);
+    const tickets = Array.from({ length: 9 }, (_, at) => `t${at}`);
+    const given = tickets.flatMap((ticket) => of(subject.arrived(ticket, slo(8), 0), 'run'));
+    const count = (id: number): number => given.filter(({ instance }) => instance === id).length;
+    expect([count(small), count(large)]).toEqual([3, 6]);
+  });
+
+  describe('when more comes than can be served', () => {
+    /** An instance of one ticket at a time, 30 ms each, that is busy until 90 with an objective of 100 ms. */
+    const busy = (): { subject: Pool<string>; id: number } => {
       const subject = pool();
-      const ids = [warm(subject, slo(4))];
-      for (const { instance } of of(subject.add(slo(4), 0), 'warm-up')) {
-        subject.created(instance, 0);
-        subject.initialised(instance, 0);
-        ids.push(instance);
+      const id = warm(subject, slo(1));
+      subject.planned({ ...NONE, latencies: new Map([[id, 30]]) }, 0);
+      for (const [ticket, atMs] of [
+        ['at work', 0],
+        ['lost', 0],
+        ['lost too', 2],
+        ['timely', 40],
+        ['last', 50],
+      ] as const) {
+        subject.arrived(ticket, slo(1), atMs);
       }
-      subject.planned({ ...NONE, latencies: new Map(ids.map((id) => [id, latencyMs])) }, 0);
-      return ['a', 'b', 'c', 'd'].flatMap((ticket) =>
-        of(subject.arrived(ticket, slo(4), 0), 'run').map(({ instance }) => instance),
-      );
+      return { subject, id };
     };
-    const [quick, slow] = [run(40), run(60)];
-    expect(new Set(quick).size).toBe(1);
-    expect(new Set(slow.slice(0, 2)).size).toBe(2);
-    expect(new Set(slow).size).toBe(2);
+    /** Tickets in the order in which the instance gets them, one every 10 ms. */
+    const order = (subject: Pool<string>, id: number, fromMs: number): string[] => {
+      const served = ['at work'];
+      for (let nowMs = fromMs; ; nowMs += 10) {
+        const [next] = of(subject.finished(id, served.at(-1) ?? '', false, nowMs), 'run');
+        if (next === undefined) return served.slice(1);
+        served.push(next.ticket);
+      }
+    };
+
+    it('serves those first that can still be in time, and the late ones after them in the order they came', () => {
+      const { subject, id } = busy();
+      expect(order(subject, id, 90)).toEqual(['timely', 'last', 'lost', 'lost too']);
+    });
+
+    it('serves in the order of arrival while nobody is late', () => {
+      const { subject, id } = busy();
+      expect(order(subject, id, 20)).toEqual(['lost', 'lost too', 'timely', 'last']);
+    });
+
+    it('refuses the one first that has waited longest, however late it is', () => {
+      const { subject } = busy();
+      subject.tick(90);
+      expect(of(subject.tick(10_001), 'refuse')).toEqual([
+        { do: 'refuse', ticket: 'lost', refusal: 'waited-too-long' },
+      ]);
+      expect(subject.waiting).toBe(3);
+    });
   });
 
   it('starts what the scaler asks for in the shape it names, and only where memory is free', () => {
