@@ -6,6 +6,8 @@ import type { SuiteResult } from '../suites';
 import { type Bench, startStock } from './bench';
 import type { Instance, RunReport } from './instances';
 
+/** Tokens of the transformer's input; the figures of the first bear no suffix. What is not arithmetic does not depend on it. */
+const LENGTHS = [32, 64] as const;
 const ROUNDS = 5;
 const STEADY_RUNS = 15;
 /** The packed session has taken over well before. */
@@ -25,12 +27,22 @@ interface Times {
 }
 
 /**
- * First answer of a new instance, with a warm store, over a plain process's; then steady runs. The three sides are
- * started one after the other and are never busy together.
+ * First answer of a new instance of BERT base's size, with a warm store, over a plain process's; then steady runs. By length of
+ * the input. The three sides are started one after the other and are never busy together.
  */
 export async function twoPhase(bench: Bench): Promise<SuiteResult> {
-  const { path } = await buildModel(transformer('bert'), bench.folder);
-  const work = { model: path, shape: [64, 768] };
+  const { path } = await buildModel(transformer('bert', { sequence: 'sequence' }), bench.folder);
+  const results: Record<string, unknown> = {};
+  for (const length of LENGTHS) {
+    process.stderr.write(`  ${length} tokens\n`);
+    const figures = await twoPhaseAt(bench, { model: path, shape: [length, 768] });
+    const suffix = length === LENGTHS[0] ? '' : String(length);
+    for (const [name, figure] of Object.entries(figures)) results[`${name}${suffix}`] = figure;
+  }
+  return results;
+}
+
+async function twoPhaseAt(bench: Bench, work: object): Promise<SuiteResult> {
   const starts = {
     stock: () => Promise.resolve(stockSide(bench)),
     onePhase: () => bench.instances.start({}, { TETRIS_RUNTIME_QUICK_BYTES_MIN: '0' }),
