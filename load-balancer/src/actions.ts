@@ -1,5 +1,13 @@
 /** What placement needs of an action's document, read once per revision. */
-import { type Action, type EntityStore, type Logger, asPluginError, valueOf } from '@tetris/common';
+import {
+  type Action,
+  asPluginError,
+  type EntityStore,
+  integerOf,
+  type Logger,
+  positiveOf,
+  valueOf,
+} from '@tetris/common';
 
 export interface ActionFacts {
   kind: string;
@@ -77,20 +85,16 @@ export class ActionCatalog {
   }
 
   #factsOf({ exec, limits, annotations }: Action): ActionFacts {
-    const annotated = Number(valueOf(annotations, 'tetris-concurrency'));
-    const priority = valueOf(annotations, 'tetris-priority');
     const fallback = this.#options.tetrisKinds.includes(exec.kind) ? this.#options.concurrencyDefault : 1;
     const limited = limits.concurrency > 1 ? limits.concurrency : fallback;
     return {
       kind: exec.kind,
       memoryBytes: limits.memory * 1024 ** 2,
       timeoutMs: limits.timeout,
-      concurrency: Number.isInteger(annotated) && annotated > 0 ? annotated : limited,
-      priority: Number.isInteger(priority) ? Number(priority) : 0,
-      deadlineMs: positive(valueOf(annotations, 'tetris-deadline')),
-      sloMs: positive(valueOf(annotations, 'tetris-slo')),
+      concurrency: positiveOf(valueOf(annotations, 'tetris-concurrency')) ?? limited,
+      priority: integerOf(valueOf(annotations, 'tetris-priority')) ?? 0,
+      deadlineMs: positiveOf(valueOf(annotations, 'tetris-deadline')),
+      sloMs: positiveOf(valueOf(annotations, 'tetris-slo')),
     };
   }
 }
-
-const positive = (value: unknown): number | undefined => (typeof value === 'number' && value > 0 ? value : undefined);

@@ -9,3 +9,4 @@ export * from './acks';
 export * from './event';
 export * from './action-document';
 export * from './topics';
+export * from './tetris-annotations';

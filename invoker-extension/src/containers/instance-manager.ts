@@ -6,6 +6,7 @@ import {
   errorMessage,
   type Logger,
   STATUS,
+  wrongAnnotations,
 } from '@tetris/common';
 import type { Answerer } from '../activations/answer';
 import { type ActivationJob, groupKey, logFields, revisionKey } from '../activations/job';
@@ -297,6 +298,10 @@ export class InstanceManager {
 
   #instance(id: number, job: ActivationJob, settings: InstanceSettings): FunctionInstance {
     const { factory, registrar, stemCells, logWaits, env, log } = this.#options;
+    // A stock controller stores any value; here a wrong one is taken for none.
+    for (const wrong of wrongAnnotations(job.action.annotations)) {
+      log.warn({ ...logFields(job.message), reason: wrong }, 'annotation is ignored');
+    }
     const instance = new FunctionInstance({
       id,
       action: job.action,

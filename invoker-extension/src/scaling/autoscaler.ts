@@ -1,6 +1,6 @@
 /** Brings the scaler's orders to the pool, and to the scaler what became of them. */
 import { cpus } from 'node:os';
-import { type ActionManifest, errorMessage, type Logger, STATUS, valueOf } from '@tetris/common';
+import { type ActionManifest, errorMessage, type Logger, PROFILE_NAME, STATUS, valueOf } from '@tetris/common';
 import { type ActivationJob, groupKey, logFields, revisionKey } from '../activations/job';
 import type { FunctionInstance } from '../containers/function-instance';
 import type { AnsweredRun, InstanceManager, Ticket } from '../containers/instance-manager';
@@ -32,9 +32,6 @@ export interface AutoscalerOptions {
   log: Logger;
   nowMs: () => number;
 }
-
-/** `tetris-profile`: a model's SHA-256 and size, as the profiler's archive names it. */
-const PROFILE_NAME = /^([0-9a-f]{64})-([0-9]{1,15})$/;
 
 /** Revisions remembered whose profile was found. */
 const PROFILED_MAX = 1_000;

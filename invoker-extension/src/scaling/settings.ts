@@ -1,4 +1,4 @@
-import { type Action, valueOf } from '@tetris/common';
+import { type Action, positiveOf, valueOf } from '@tetris/common';
 import { batchWaitMs, type InstanceShape, type ProfileRow } from './profile';
 
 /** How one instance is run; unlike instances of one action may stand side by side. */
@@ -50,14 +50,14 @@ export function settingsOf(action: Action, defaults: SettingsDefaults): Instance
   if (action.exec.kind !== TETRIS_KIND) {
     return { room: Math.max(1, concurrency), workers: 1, threads: 1, batch: 1, batchWaitMs: 0 };
   }
-  const annotated = positive(valueOf(action.annotations, 'tetris-concurrency'));
+  const annotated = positiveOf(valueOf(action.annotations, 'tetris-concurrency'));
   const batching = valueOf(action.annotations, 'tetris-batching');
-  const sloMs = positive(valueOf(action.annotations, 'tetris-slo')) ?? defaults.sloMs;
+  const sloMs = positiveOf(valueOf(action.annotations, 'tetris-slo')) ?? defaults.sloMs;
   return {
     room: Math.min(annotated ?? (concurrency > 1 ? concurrency : defaults.concurrency), CONCURRENCY_MAX),
     workers: defaults.workers,
     threads: defaults.threads,
-    batch: batching === false ? 1 : (positive(batching) ?? defaults.batch),
+    batch: batching === false ? 1 : (positiveOf(batching) ?? defaults.batch),
     batchWaitMs: defaults.batchWaitMs,
     ...(isTrue(valueOf(action.annotations, 'tetris-padding')) ? { padding: true } : {}),
     ...(sloMs > 0 ? { sloMs } : {}),
@@ -76,8 +76,8 @@ export interface ShapeBounds {
 export function shapeBoundsOf({ annotations }: Action, batchMax: number): ShapeBounds {
   const batching = valueOf(annotations, 'tetris-batching');
   return {
-    batchMax: batching === false ? 1 : (positive(batching) ?? batchMax),
-    roomMax: positive(valueOf(annotations, 'tetris-concurrency')) ?? CONCURRENCY_MAX,
+    batchMax: batching === false ? 1 : (positiveOf(batching) ?? batchMax),
+    roomMax: positiveOf(valueOf(annotations, 'tetris-concurrency')) ?? CONCURRENCY_MAX,
   };
 }
 
@@ -115,9 +115,3 @@ export const shapeOf = ({ workers, threads, batch }: InstanceSettings): Instance
   concurrency: workers,
   batch,
 });
-
-/** An annotation as a positive integer; `wsk -a` may send it as text. */
-function positive(value: unknown): number | undefined {
-  const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
-  return typeof number === 'number' && Number.isInteger(number) && number > 0 ? number : undefined;
-}

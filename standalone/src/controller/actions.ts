@@ -1,7 +1,6 @@
 /** What a PUT makes of an action. Pure. Source: `K/controller/Actions.scala`, `C/core/entity/WhiskAction.scala`. */
-import { type Action, isBinaryCode, type KeyValue, type UserLimits } from '@tetris/common';
+import { type Action, isBinaryCode, type KeyValue, type UserLimits, wrongAnnotations } from '@tetris/common';
 import { z } from 'zod';
-import { checkAnnotations } from './annotations';
 import { checkedLimits, type SystemLimits } from './limits';
 import { KINDS, resolveKind } from './manifest';
 import { RestError } from './rest-error';
@@ -59,7 +58,8 @@ export function actionOf(body: unknown, context: PutContext): Omit<Action, 'revi
   }
   const put = parsed.data;
   const { present, limits, user } = context;
-  checkAnnotations(put.annotations ?? []);
+  const [wrong] = wrongAnnotations(put.annotations ?? []);
+  if (wrong !== undefined) throw new RestError(400, `The request content was malformed: ${wrong}.`);
   const exec = put.exec == null ? present?.exec : execOf(put.exec, limits, user);
   if (exec === undefined) throw new RestError(400, 'exec undefined: a new action needs a kind and code.');
   const parameters = put.parameters ?? present?.parameters ?? [];

@@ -1,4 +1,5 @@
 import { mkdtempSync, rmSync } from 'node:fs';
+import { pino } from 'pino';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -528,6 +529,21 @@ describe('actions with an objective', () => {
     await subject.freed(2);
     expect(inits[0]).toEqual({ workers: 1, threads: 1, batch: 1, batchWaitMs: 0, sloMs: 320 });
     expect(factory.containers).toHaveLength(2);
+  });
+
+  it('bad call: a value that an annotation does not take is ignored, and logged with what it takes', async () => {
+    const lines: string[] = [];
+    const log = pino({ level: 'warn' }, { write: (line: string) => void lines.push(line) });
+    const { factory, inits } = slow(1);
+    const actions = [slo([{ key: 'tetris-batching', value: 'big' }])];
+    const subject = await bench({ factory, actions, parts: { log } });
+    await subject.send(aMessage());
+    await subject.freed(1);
+    expect(inits[0]).toMatchObject({ batch: 1, sloMs: 320 });
+    const [line] = lines.filter((each) => each.includes('annotation is ignored'));
+    expect(JSON.parse(line ?? '{}')).toMatchObject({
+      reason: `annotation 'tetris-batching' takes a batch size from 1, true or false; got "big"`,
+    });
   });
 
   /** A profile in a folder: one worker is too slow for the objective. */

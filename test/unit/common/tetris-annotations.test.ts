@@ -1,8 +1,8 @@
-import { checkAnnotations } from '../../../standalone/src/controller/annotations';
+import { wrongAnnotations } from '../../../common/src/openwhisk/tetris-annotations';
 
 const digest = 'a'.repeat(64);
 
-describe('checkAnnotations', () => {
+describe('wrongAnnotations', () => {
   it.each([
     ['tetris-slo', 300],
     ['tetris-slo', '300'],
@@ -11,10 +11,12 @@ describe('checkAnnotations', () => {
     ['tetris-batching', false],
     ['tetris-batching', 'true'],
     ['tetris-padding', true],
+    ['tetris-priority', -3],
+    ['tetris-deadline', '2000'],
     ['tetris-profile', `${digest}-12`],
     ['raw-http', { any: 'thing' }],
   ])('takes %s %p', (key, value) => {
-    expect(() => checkAnnotations([{ key, value }])).not.toThrow();
+    expect(wrongAnnotations([{ key, value }])).toEqual([]);
   });
 
   it.each([
@@ -25,10 +27,12 @@ describe('checkAnnotations', () => {
     ['tetris-concurrency', 1.5, 'takes a whole number from 1; got 1.5'],
     ['tetris-batching', 'big', 'takes a batch size from 1, true or false; got "big"'],
     ['tetris-padding', 1, 'takes true or false; got 1'],
+    ['tetris-priority', 'high', 'takes a whole number; got "high"'],
+    ['tetris-deadline', 0, 'takes whole ms from 1 after the start; got 0'],
+    ['tetris-batching', '8 or so', 'got "8 or so"'],
     ['tetris-profile', digest, 'joined by a dash'],
-  ])('bad call: refuses %s %p and says what it takes', (key, value, text) => {
-    const check = (): void => checkAnnotations([{ key, value }]);
-    expect(check).toThrow(text);
-    expect(check).toThrow(`annotation '${key}'`);
+  ])('bad call: names %s %p and says what it takes', (key, value, text) => {
+    expect(wrongAnnotations([{ key, value }])).toEqual([expect.stringContaining(text)]);
+    expect(wrongAnnotations([{ key, value }])).toEqual([expect.stringContaining(`annotation '${key}'`)]);
   });
 });

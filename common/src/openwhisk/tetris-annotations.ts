@@ -1,0 +1,49 @@
+/** Annotations of an action that say how it is to be run. Pure. */
+import type { KeyValue } from './activation';
+
+/** `tetris-profile`: a model's SHA-256 and size, as the profiler's archive names it. */
+export const PROFILE_NAME = /^([0-9a-f]{64})-([0-9]{1,15})$/;
+
+const POSITIVE = /^[1-9]\d{0,8}$/;
+const FLAG = /^(?:true|false)$/;
+
+interface Taken {
+  what: string;
+  pattern: RegExp;
+}
+
+/** What each takes, in words and as text: `wsk -a` sends numbers as either. */
+const TAKEN: ReadonlyMap<string, Taken> = new Map([
+  ['tetris-slo', { what: 'a latency objective in whole ms from 1', pattern: POSITIVE }],
+  ['tetris-concurrency', { what: 'a whole number from 1', pattern: POSITIVE }],
+  [
+    'tetris-batching',
+    { what: 'a batch size from 1, true or false', pattern: new RegExp(`${POSITIVE.source}|${FLAG.source}`) },
+  ],
+  ['tetris-padding', { what: 'true or false', pattern: FLAG }],
+  ['tetris-profile', { what: "a model's SHA-256 and bytes, joined by a dash", pattern: PROFILE_NAME }],
+  ['tetris-priority', { what: 'a whole number', pattern: /^-?\d{1,9}$/ }],
+  ['tetris-deadline', { what: 'whole ms from 1 after the start', pattern: POSITIVE }],
+]);
+
+/** One line for each annotation of ours with a value that it does not take: which, what it takes and what it got. */
+export function wrongAnnotations(annotations: readonly KeyValue[]): string[] {
+  return annotations.flatMap(({ key, value }) => {
+    const taken = TAKEN.get(key);
+    const text = typeof value === 'string' ? value.trim() : JSON.stringify(value);
+    if (taken === undefined || taken.pattern.test(text ?? '')) return [];
+    return [`annotation '${key}' takes ${taken.what}; got ${JSON.stringify(value)}`];
+  });
+}
+
+/** An annotation as an integer, which `wsk -a` may send as text; undefined for anything else. */
+export function integerOf(value: unknown): number | undefined {
+  const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
+  return Number.isInteger(number) ? Number(number) : undefined;
+}
+
+/** The same above 0. */
+export function positiveOf(value: unknown): number | undefined {
+  const integer = integerOf(value);
+  return integer !== undefined && integer > 0 ? integer : undefined;
+}
