@@ -18,6 +18,8 @@ export interface ConsumerTimes {
 }
 
 const FETCH_BYTES_MAX = 4 * 1_048_576;
+/** How long members have to come back when the group forms anew, in session timeouts. */
+const REBALANCE_SESSIONS = 2;
 const RESTART_FIRST_MS = 100;
 const RESTART_MAX_MS = 2_000;
 
@@ -104,7 +106,7 @@ export class KafkaSubscription implements Subscription {
     return this.#kafka.consumer({
       groupId: this.#options.group,
       sessionTimeout: sessionTimeoutMs,
-      rebalanceTimeout: 2 * sessionTimeoutMs,
+      rebalanceTimeout: REBALANCE_SESSIONS * sessionTimeoutMs,
       heartbeatInterval: heartbeatMs,
       maxWaitTimeInMs: fetchWaitMs,
       minBytes: 1,
@@ -119,8 +121,11 @@ export class KafkaSubscription implements Subscription {
    * without a committed offset looks up the topic's end with its first fetch, and would miss what is sent in between.
    */
   #placed(consumer: Consumer): Promise<void> {
+    const { startTimeoutMs, sessionTimeoutMs } = this.#times;
+    // A little longer than the group waits for a member that is gone; then another consumer may do better than one that is stuck.
+    const attemptMs = Math.min(startTimeoutMs, (REBALANCE_SESSIONS + 0.5) * sessionTimeoutMs);
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error('the group did not form in time')), this.#times.startTimeoutMs);
+      const timer = setTimeout(() => reject(new Error('the group did not form in time')), attemptMs);
       const settle = (error?: Error): void => {
         clearTimeout(timer);
         removers.forEach((remove) => remove());
