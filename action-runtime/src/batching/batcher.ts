@@ -110,9 +110,9 @@ export class Batcher<T> {
     return [];
   }
 
-  /** Learns how long a run took. */
+  /** Learns how long a run took. One of more rows than are ever joined tells nothing of joining. */
   finished(key: string, rows: number, executionMs: number): void {
-    this.#pace(key).ran(rows, executionMs);
+    if (rows <= this.#options.rowsMax) this.#pace(key).ran(rows, executionMs);
   }
 
   /**
