@@ -40,10 +40,11 @@ export const rowsOf = (batch: readonly Waiting<unknown>[]): number =>
  * The queue in front of the workers, in order of arrival.
  *
  * While every worker is busy, requests gather by themselves. With an idle worker a request is held back only where that
- * can pay: its batch is not full, a mate is likely to come (at the pace at which they came lately) within `waitMs` and before the
- * worker has idled away what joining it saves, and the oldest of the batch is still answered by its due time after it has waited. Whoever comes first is run first; a
- * batch that is held back does not hold back requests of other keys. A batch that is full is given to a busy worker ahead
- * of time, so that it is joined, and the one before it cut apart, while the worker computes.
+ * can pay: its batch is not full, a mate is likely to come (at the pace at which they came lately) within `waitMs` and
+ * before the worker has idled away what joining it saves, and the oldest of the batch is still answered by its due time
+ * after it has waited. Whoever comes first is run first; a batch that is held back does not hold back requests of other
+ * keys. A batch of several that is full is given to a busy worker ahead of time, so that it is joined, and the one before
+ * it cut apart, while the worker computes.
  */
 export class Batcher<T> {
   readonly #options: BatcherOptions;
@@ -123,10 +124,10 @@ export class Batcher<T> {
     const { rowsMax, bytesMax } = this.#options;
     const pace = this.#pace(key);
     const fitting = this.#fitting(head, key, startMs);
-    let left = pace.rowsWorth(rowsOf(fitting));
-    const worth = fitting.findIndex(({ rows }) => (left -= rows) < 0);
-    if (worth >= 0) return { batch: fitting.slice(0, Math.max(1, worth)), full: true };
     const rows = rowsOf(fitting);
+    let left = pace.rowsWorth(rows);
+    const beyond = fitting.findIndex((request) => (left -= request.rows) < 0);
+    if (beyond >= 0) return { batch: fitting.slice(0, Math.max(1, beyond)), full: true };
     const bytes = fitting.reduce((total, request) => total + request.bytes, 0);
     const noRoom = rows >= rowsMax || bytes + bytes / fitting.length > bytesMax;
     return { batch: fitting, full: noRoom || pace.rowsWorth(rows + 1) <= rows };
