@@ -12,8 +12,13 @@ import { until } from '../support/until';
 
 const MIB = 1024 ** 2;
 const TEST_TIMEOUT_MS = 120_000;
-/** Three layers: some 60 MiB of weights. */
-const SHAPE = { inputs: 2048, hidden: 3000 };
+/** Three layers: some 120 MB of weights. */
+const SHAPE = { inputs: 2048, hidden: 4500 };
+/**
+ * The least private memory that sharing has to save, of the model's bytes. Not all of them: an instance may keep up to
+ * 24 MB of freed heap (`MALLOC_TRIM_THRESHOLD_`), a fifth of this model, and by chance only the sharing one does.
+ */
+const SAVED_MIN = 0.7;
 
 /** Runs the model once, and tells what its container lets it see and change. */
 const ACTION = `
@@ -116,7 +121,7 @@ inNamespace(__filename, () => {
         seen.logits.forEach((logit, index) => expect(logit).toBeCloseTo(logits[index] ?? Number.NaN, 4));
       }
       const [loneBytes, secondBytes] = await Promise.all([lone.privateBytes(), two.container.privateBytes()]);
-      expect(Number(loneBytes) - Number(secondBytes)).toBeGreaterThan(0.8 * model.bytes);
+      expect(Number(loneBytes) - Number(secondBytes)).toBeGreaterThan(SAVED_MIN * model.bytes);
 
       const { leases, uniqueBytes, unsharedBytes } = await operator.totals();
       expect(leases).toBe(2);
