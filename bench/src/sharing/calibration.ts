@@ -1,9 +1,11 @@
 import { availableParallelism } from 'node:os';
 import { Cleanups } from '../demo/cleanups';
+import type { MachineSpeed } from '../measure/machine-speed';
 import { median, rounded } from '../measure/statistics';
 import { CONFIGURATIONS, SATURATED } from './configurations';
 import { LoadedPlatform } from './loaded-platform';
 import { LOAD_RULE, type LoadedFunction, type SharingSettings } from './settings';
+import { onSteadyMachine } from './steady-machine';
 
 /** The load of a function, and what it was derived from. */
 export interface Calibration {
@@ -20,6 +22,8 @@ export interface Calibration {
   /** It over {@link singlePerSecond}. */
   overload: number;
   sloMs: number;
+  /** Speed of the machine meanwhile, see {@link MachineSpeed}. */
+  productsPerSecond: number;
   /** What single runs answer. */
   references: number[][];
 }
@@ -31,42 +35,67 @@ export interface Site {
   loaded: LoadedFunction;
   modelRoot: string;
   storePath: string;
+  /** Measured all the while. */
+  speed: MachineSpeed;
 }
 
 /** Measures what the machine can do, one request an instance and with requests joined, and chooses load and objective by it. */
-export async function calibrate(site: Site, { calibrationMs }: SharingSettings): Promise<Calibration> {
-  const single = CONFIGURATIONS.find(({ name }) => name === 'single') ?? SATURATED;
-  const alone = await onPlatform(site, single, async (platform) => {
-    const references = await platform.references();
-    const times: number[] = [];
-    for (let call = 0; call < CALLS; call += 1) times.push(await platform.durationMs(call));
-    const ask = (index: number): Promise<unknown> => platform.durationMs(index);
-    return {
-      references,
-      singleMs: median(times),
-      instancePerSecond: await closedLoop(1, calibrationMs, ask),
-      // The first loop starts the instances, which none of its answers may pay for.
-      singlePerSecond: await closedLoop(cores, calibrationMs, ask).then(() => closedLoop(cores, calibrationMs, ask)),
-    };
+export async function calibrate(site: Site, { calibrationMs, triesMax }: SharingSettings): Promise<Calibration> {
+  const { alone, shared } = await onSteadyMachine(triesMax, async () => {
+    const alone = await calibrateAlone(site, calibrationMs);
+    const shared = await calibrateShared(site, calibrationMs);
+    const [slow = NaN, fast = NaN] = [alone.speed, shared.speed].sort((one, other) => one - other);
+    return { alone, shared, machineSpeed: slow / fast };
   });
-  const sharedPerSecond = await onPlatform(site, SATURATED, async (platform) => {
-    const ask = (index: number): Promise<unknown> => platform.durationMs(index);
-    const callers = 16 * cores;
-    await closedLoop(callers, calibrationMs, ask);
-    return closedLoop(callers, calibrationMs, ask);
-  });
-  const { references, singleMs, instancePerSecond, singlePerSecond } = alone;
-  const rate = offeredRate(singlePerSecond, sharedPerSecond);
+  const { references, singleMs, instancePerSecond, perSecond: singlePerSecond } = alone;
+  const rate = offeredRate(singlePerSecond, shared.perSecond);
   return {
     singleMs: rounded(singleMs, 1),
     instancePerSecond: rounded(instancePerSecond, 1),
     singlePerSecond: rounded(singlePerSecond, 1),
-    sharedPerSecond: rounded(sharedPerSecond, 1),
+    sharedPerSecond: rounded(shared.perSecond, 1),
     rate: rounded(rate, 1),
     overload: rounded(rate / singlePerSecond),
     sloMs: Math.max(LOAD_RULE.sloMsMin, Math.ceil(LOAD_RULE.sloTimes * singleMs)),
+    productsPerSecond: rounded(Math.max(alone.speed, shared.speed), 1),
     references,
   };
+}
+
+/** Answers per second, and the speed of the machine meanwhile. */
+interface Rate {
+  perSecond: number;
+  speed: number;
+}
+
+type Alone = Rate & Pick<Calibration, 'references' | 'singleMs' | 'instancePerSecond'>;
+
+/** One request an instance. */
+async function calibrateAlone(site: Site, forMs: number): Promise<Alone> {
+  const single = CONFIGURATIONS.find(({ name }) => name === 'single') ?? SATURATED;
+  return onPlatform(site, single, async (platform) => {
+    const references = await platform.references();
+    const times: number[] = [];
+    for (let call = 0; call < CALLS; call += 1) times.push(await platform.durationMs(call));
+    return {
+      references,
+      singleMs: median(times),
+      instancePerSecond: await closedLoop(platform, 1, forMs),
+      ...(await saturated(site, platform, cores, forMs)),
+    };
+  });
+}
+
+/** With requests joined. */
+function calibrateShared(site: Site, forMs: number): Promise<Rate> {
+  return onPlatform(site, SATURATED, (platform) => saturated(site, platform, 16 * cores, forMs));
+}
+
+/** The first loop starts the instances, which none of its answers may pay for. */
+async function saturated({ speed }: Site, platform: LoadedPlatform, callers: number, forMs: number): Promise<Rate> {
+  await closedLoop(platform, callers, forMs);
+  const counted = await speed.during(() => closedLoop(platform, callers, forMs));
+  return { perSecond: counted.result, speed: counted.speed };
 }
 
 /** {@link LOAD_RULE}; rates per second. */
@@ -90,14 +119,14 @@ async function onPlatform<T>(
 }
 
 /** Answers per second where each of the callers asks again as soon as it was answered. */
-async function closedLoop(callers: number, forMs: number, ask: (index: number) => Promise<unknown>): Promise<number> {
+async function closedLoop(platform: LoadedPlatform, callers: number, forMs: number): Promise<number> {
   const startMs = performance.now();
   let asked = 0;
   let answered = 0;
   const callsOf = async (): Promise<void> => {
     while (performance.now() - startMs < forMs) {
       // Unlike inputs, as in life: equal ones in a batch tell the runtime nothing about joining them.
-      await ask(asked++);
+      await platform.durationMs(asked++);
       answered += 1;
     }
   };

@@ -8,6 +8,7 @@ import { LoadedPlatform } from './loaded-platform';
 import { type MemorySample, MemorySampler } from './memory-sampler';
 import { openLoop } from './open-loop';
 import type { SharingSettings } from './settings';
+import { onSteadyMachine, type OnMachine } from './steady-machine';
 
 /** Instances and store over the time that counts. */
 export interface MemoryFigures {
@@ -20,20 +21,31 @@ export interface MemoryFigures {
   instancesPeak: number;
 }
 
-export type ConfigurationFigures = Service & MemoryFigures;
+/** Its `machineSpeed` is compared with the calibration's; `tries` until it was fast enough. */
+export type ConfigurationFigures = Service & MemoryFigures & OnMachine & { tries: number };
 
 const IN_FLIGHT_MAX = 1_000;
 const SEED = 20_221;
 const RAMP_STEPS = 10;
 
 /** One configuration under the function's load: the same arrivals in all of them. @param phases of the time that counts */
-export async function measureConfiguration(
+export function measureConfiguration(
   site: Site,
   configuration: Configuration,
-  { rate, sloMs, references }: Calibration,
+  calibration: Calibration,
+  phases: readonly Phase[],
+  settings: SharingSettings,
+): Promise<ConfigurationFigures> {
+  return onSteadyMachine(settings.triesMax, () => measureOnce(site, configuration, calibration, phases, settings));
+}
+
+async function measureOnce(
+  site: Site,
+  configuration: Configuration,
+  { rate, sloMs, productsPerSecond, references }: Calibration,
   phases: readonly Phase[],
   { warmUpMs: shortest, learningMs, sampleMs }: SharingSettings,
-): Promise<ConfigurationFigures> {
+): Promise<Omit<ConfigurationFigures, 'tries'>> {
   const cleanups = new Cleanups();
   try {
     const { settings, annotations, learns } = configuration;
@@ -46,7 +58,7 @@ export async function measureConfiguration(
     // The load meets a function in use, not a node that has never seen it.
     await loaded.isRight(references, 0);
     const sampler = new MemorySampler(node, site.loaded.definition.name, sampleMs);
-    const startMs = performance.now();
+    const [startMs, startedAt] = [performance.now(), Date.now()];
     const outcomes = await openLoop({
       times,
       send: (index, signal) => loaded.isRight(references, index, signal),
@@ -55,7 +67,11 @@ export async function measureConfiguration(
     });
     const samples = await sampler.stop();
     const counted = samples.filter(({ atMs }) => atMs >= startMs + warmUpMs);
-    return { ...serviceOf(outcomes, { fromMs: warmUpMs, toMs: endMs }, sloMs), ...memoryOf(counted) };
+    return {
+      ...serviceOf(outcomes, { fromMs: warmUpMs, toMs: endMs }, sloMs),
+      ...memoryOf(counted),
+      machineSpeed: rounded(site.speed.between(startedAt + warmUpMs, startedAt + endMs) / productsPerSecond),
+    };
   } finally {
     await cleanups.run();
   }

@@ -26,6 +26,8 @@ export interface SharingFigures {
   sloAttainmentSingle: number;
   sloAttainmentBatching: number;
   sloAttainmentConcurrency: number;
+  /** Of all configurations of all functions, over the calibration's; below 0.9 the load was larger than it says. */
+  machineSpeedMin: number;
   /** Load over what one request an instance achieves at most, of the function for which it is least. */
   overload: number;
 }
@@ -45,6 +47,11 @@ export function figuresOf(functions: readonly FunctionFigures[]): SharingFigures
     sloAttainmentSingle: attainment('single'),
     sloAttainmentBatching: attainment('batching'),
     sloAttainmentConcurrency: attainment('concurrency'),
+    machineSpeedMin: Math.min(
+      ...functions.flatMap(({ configurations }) =>
+        Object.values(configurations).map(({ machineSpeed }) => machineSpeed),
+      ),
+    ),
     overload: Math.min(...functions.map(({ load }) => load.overload)),
   };
 }
@@ -58,18 +65,28 @@ const LABELS: Readonly<Record<ConfigurationName, string>> = {
 
 export function functionTable(functions: readonly FunctionFigures[]): string {
   const table = new Table({
-    head: ['function', 'configuration', 'in SLO', 'p99 ms', 'answers/s', 'instances', 'MB mean', 'MB peak'],
-    colAligns: ['left', 'left', 'right', 'right', 'right', 'right', 'right', 'right'],
+    head: ['function', 'configuration', 'in SLO', 'p99 ms', 'answers/s', 'instances', 'MB mean', 'MB peak', 'machine'],
+    colAligns: ['left', 'left', 'right', 'right', 'right', 'right', 'right', 'right', 'right'],
     style: { head: [], border: [] },
   });
   for (const { name, load, configurations } of functions) {
     for (const [at, { name: key }] of CONFIGURATIONS.entries()) {
-      const { sloAttainment, latencyMs, throughput, instancesMean, meanMb, peakMb } = configurations[key];
+      const { sloAttainment, latencyMs, throughput, instancesMean, meanMb, peakMb, machineSpeed } = configurations[key];
       const label = ['', '', `SLO ${load.sloMs} ms`, `${load.rate}/s`, name].at(
         at === 0 ? 4 : at === 1 ? 3 : at === 2 ? 2 : 0,
       );
       const share = `${(100 * sloAttainment).toFixed(1)} %`;
-      table.push([label ?? '', LABELS[key], share, latencyMs.p99, throughput, instancesMean, meanMb, peakMb]);
+      table.push([
+        label ?? '',
+        LABELS[key],
+        share,
+        latencyMs.p99,
+        throughput,
+        instancesMean,
+        meanMb,
+        peakMb,
+        machineSpeed,
+      ]);
     }
   }
   return table.toString();

@@ -13,7 +13,7 @@ export interface LoadedFunction {
 /** How load and objective follow from what the machine was measured to do; nothing else decides them. */
 export const LOAD_RULE = {
   /** Load over the most that one request an instance achieves (an instance a core, all busy): above 1 it cannot. */
-  overload: 1.1,
+  overload: 1.05,
   /** Where joining pays more than that, this share of what joined requests achieve. */
   share: 0.65,
   /** Never more than this share: beyond it queues grow in any system. */
@@ -35,6 +35,8 @@ export interface SharingSettings {
   /** Load that counts, ms. */
   measuredMs: number;
   sampleMs: number;
+  /** How often something is measured at most while the machine is too slow for it to count. */
+  triesMax: number;
 }
 
 export function fullSettings(): SharingSettings {
@@ -55,6 +57,7 @@ export function fullSettings(): SharingSettings {
     learningMs: 14_000,
     measuredMs: 8_000,
     sampleMs: 750,
+    triesMax: 3,
   };
 }
 
@@ -67,5 +70,6 @@ export function quickSettings(): SharingSettings {
     learningMs: 2_500,
     measuredMs: 1_500,
     sampleMs: 250,
+    triesMax: 1,
   };
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Cleanups, temporaryFolder } from '../demo/cleanups';
 import { createProgress, type Progress } from '../demo/progress';
 import { buildModel } from '../models/built-model';
+import { MachineSpeed } from '../measure/machine-speed';
 import type { Suite, SuiteOptions, SuiteResult } from '../suites';
 import type { Phase } from './arrivals';
 import { type Calibration, calibrate } from './calibration';
@@ -28,7 +29,9 @@ async function measureFunction(
     const modelRoot = await temporaryFolder(tmpdir(), cleanups);
     // One store for all of the function's platforms, so that each finds the tensors there and none pays for making them.
     const storePath = await temporaryFolder('/dev/shm', cleanups);
-    const site = { loaded, modelRoot, storePath: join(storePath, 's') };
+    const speed = await MachineSpeed.start();
+    cleanups.add(() => speed.stop());
+    const site = { loaded, modelRoot, storePath: join(storePath, 's'), speed };
     progress.step(`${name}: calibration`);
     await buildModel(loaded.definition, modelRoot);
     const calibration = await calibrate(site, settings);
@@ -60,8 +63,9 @@ function loadOf({
   rate,
   overload,
   sloMs,
+  productsPerSecond,
 }: Calibration): FunctionFigures['load'] {
-  return { singleMs, instancePerSecond, singlePerSecond, sharedPerSecond, rate, overload, sloMs };
+  return { singleMs, instancePerSecond, singlePerSecond, sharedPerSecond, rate, overload, sloMs, productsPerSecond };
 }
 
 async function run({ quick = false, trace }: SuiteOptions): Promise<SuiteResult> {

@@ -111,7 +111,7 @@ describe('serviceOf', () => {
 
 describe('offeredRate', () => {
   it('is more than one request an instance achieves, and grows with what joining gains', () => {
-    expect(offeredRate(100, 150)).toBeCloseTo(110);
+    expect(offeredRate(100, 150)).toBeCloseTo(105);
     expect(offeredRate(100, 300)).toBeCloseTo(195);
   });
 

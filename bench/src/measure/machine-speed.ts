@@ -1,0 +1,64 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { sum } from './statistics';
+
+/** Processor time of one product, and when it ended by the wall clock. */
+interface Product {
+  atMs: number;
+  cpuMs: number;
+}
+
+/** Many times what the longest suite takes. */
+const PRODUCTS_MAX = 100_000;
+
+/**
+ * How fast the machine is, beside whatever else is measured on it: a process of its own multiplies the same small
+ * matrices ten times a second and tells the processor time. What else runs in this machine does not slow that, except
+ * through caches; neighbours on the same hardware do, by up to a half for minutes on a shared host.
+ */
+export class MachineSpeed {
+  readonly #child: ChildProcess;
+  readonly #products: Product[] = [];
+
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+    child.on('message', (product) => {
+      if (this.#products.length < PRODUCTS_MAX) this.#products.push(product as Product);
+    });
+  }
+
+  /** Resolves when the first product is told. @throws Error where the process cannot be started */
+  static async start(): Promise<MachineSpeed> {
+    const speed = new MachineSpeed(fork(join(__dirname, 'machine-speed-main.js'), { execArgv: [] }));
+    await once(speed.#child, 'message');
+    return speed;
+  }
+
+  /** Runs something, and tells the products per second of processor time meanwhile. @throws RangeError where none ended */
+  async during<T>(run: () => Promise<T>): Promise<{ result: T; speed: number }> {
+    const fromMs = Date.now();
+    const result = await run();
+    return { result, speed: this.between(fromMs, Date.now()) };
+  }
+
+  /**
+   * Products per second of processor time.
+   *
+   * @param fromMs wall clock, as `toMs`
+   * @throws RangeError where none ended in that time
+   */
+  between(fromMs: number, toMs: number): number {
+    const times = this.#products.filter(({ atMs }) => atMs >= fromMs && atMs <= toMs).map(({ cpuMs }) => cpuMs);
+    if (times.length === 0) throw new RangeError('the speed of the machine was not sampled in that time');
+    return (1000 * times.length) / sum(times);
+  }
+
+  /** Ends the process; idempotent. */
+  async stop(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const ended = once(this.#child, 'exit');
+    this.#child.kill('SIGKILL');
+    await ended;
+  }
+}

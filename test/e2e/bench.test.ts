@@ -1,0 +1,48 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { FunctionFigures, SharingFigures } from '../../bench/src/sharing/report';
+
+const BENCH = join(__dirname, '../../bench/dist/main.js');
+const TIMEOUT_MS = 180_000;
+const run = promisify(execFile);
+
+describe('npm run bench', () => {
+  it(
+    'measures sharing in every configuration beside the speed of the machine, on a small model',
+    async () => {
+      const folder = await mkdtemp(join(tmpdir(), 'bench-'));
+      const file = join(folder, 'sharing.json');
+      try {
+        await run(process.execPath, [BENCH, 'sharing', '--quick', '--json', file], { timeout: TIMEOUT_MS });
+        const text = await readFile(file, 'utf8');
+        const result = JSON.parse(text) as SharingFigures & { quick: boolean; functions: FunctionFigures[] };
+        expect(result).toMatchObject({ suite: 'sharing', quick: true });
+        const [{ load, configurations } = { load: {}, configurations: {} }] = result.functions;
+        expect(load).toMatchObject({ productsPerSecond: expect.any(Number) as number });
+        expect(Object.keys(configurations)).toEqual(['single', 'batching', 'concurrency', 'sharing']);
+        for (const figures of Object.values(configurations)) {
+          expect(figures.requests).toBeGreaterThan(0);
+          expect(figures.throughput).toBeGreaterThan(0);
+          expect(figures.machineSpeed).toBeGreaterThan(0);
+          // Told once, though the machine was slow.
+          expect(figures.tries).toBe(1);
+        }
+        const speeds = Object.values(configurations).map(({ machineSpeed }) => machineSpeed);
+        expect(result.machineSpeedMin).toBe(Math.min(...speeds));
+      } finally {
+        await rm(folder, { recursive: true, force: true });
+      }
+    },
+    TIMEOUT_MS,
+  );
+
+  it('bad option: names what it does not know, and what there is', async () => {
+    await expect(run(process.execPath, [BENCH, 'speed'])).rejects.toMatchObject({ code: 1 });
+    const { stderr } = await run(process.execPath, [BENCH, 'speed']).catch((error: { stderr: string }) => error);
+    expect(stderr).toContain('speed');
+    expect(stderr).toContain('sharing');
+  });
+});
