@@ -1,5 +1,6 @@
 import type { ActionManifest } from '@tetris/common';
-import { executedAtOnce, type InstanceSettings } from '../scaling/settings';
+import { AnswerTimes } from './answer-times';
+import { executedAtOnce, type InstanceSettings, roomForOne } from '../scaling/settings';
 import type { Instance } from './instance-record';
 import type { MemoryNeed } from './node-memory';
 import { WaitingLine } from './waiting-line';
@@ -26,6 +27,7 @@ export class Group<Ticket> {
   description: GroupDescription;
   readonly waiting = new WaitingLine<Ticket>();
   readonly instances = new Set<Instance<Ticket>>();
+  readonly answerTimes = new AnswerTimes();
   /** Until then no instance starts beside others, epoch ms. */
   barredUntilMs = 0;
 
@@ -67,23 +69,24 @@ export class Group<Ticket> {
   }
 
   /**
-   * Puts those behind the others whom no instance at work answers within the objective any more. What is known of an execution
-   * is the time of slow ones; half of it may do.
+   * Gives up the objective of those whom no instance answers within it any more, by the time that slow answers take. Half of
+   * the objective is left to whoever waits, however slow they are: where instances alone take longer, order is no help.
    */
   postponeLate(nowMs: number): void {
     const { sloMs } = this.description.settings;
     if (sloMs === undefined || this.waiting.length === 0) return;
-    const expected = [...this.instances].flatMap(({ state, latencyMs }) =>
-      isAwake(state) && latencyMs !== undefined ? [latencyMs] : [],
-    );
-    const executionMs = expected.length === 0 ? 0 : Math.min(...expected) / 2;
-    this.waiting.lateBefore(nowMs - sloMs + executionMs);
+    this.waiting.lateBefore(nowMs - sloMs + Math.min(this.answerTimes.slowMs, sloMs / 2));
   }
 
-  /** The instance that takes the next ticket. */
+  /**
+   * The instance that takes the next ticket. Who is late keeps instances at work and no more: the room in which the next batch
+   * gathers is for those who can be in time.
+   */
   withRoom(): Instance<Ticket> | undefined {
+    const { nextIsLate } = this.waiting;
     let best: Instance<Ticket> | undefined;
     for (const instance of this.instances) {
+      if (nextIsLate && instance.running.size >= roomForOne(instance.settings)) continue;
       if (hasRoom(instance) && (best === undefined || precedes(instance, best))) best = instance;
     }
     return best;

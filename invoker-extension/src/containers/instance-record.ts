@@ -14,8 +14,8 @@ export interface Instance<Ticket> {
   readonly settings: InstanceSettings;
   /** Expected time of an execution, ms; undefined while nothing is known. */
   latencyMs: number | undefined;
-  /** Activations it has. */
-  readonly running: Set<Ticket>;
+  /** Activations it has, and since when while at work, epoch ms; undefined for the one that it was started for. */
+  readonly running: Map<Ticket, number | undefined>;
   /** Epoch ms of its creation. */
   readonly sinceMs: number;
   /** How long it took to become ready, ms. */

@@ -187,7 +187,9 @@ export class Pool<Ticket> {
   /** An activation was answered. `broken`: the instance takes no more and ends when the others are answered. */
   finished(id: number, ticket: Ticket, broken: boolean, nowMs: number): PoolCommand<Ticket>[] {
     const instance = this.#instances.get(id);
+    const givenMs = instance?.running.get(ticket);
     if (instance?.running.delete(ticket) === true) {
+      if (givenMs !== undefined && !broken) instance.group.answerTimes.answered(nowMs - givenMs);
       instance.lastUsedMs = nowMs;
       if (broken) this.#drain(instance, 'failed');
       if (instance.running.size === 0) this.#idle(instance);
@@ -299,7 +301,7 @@ export class Pool<Ticket> {
       const ticket = this.#take(group);
       const resume = instance.state === 'paused';
       transit(instance, 'assigned');
-      instance.running.add(ticket);
+      instance.running.set(ticket, nowMs);
       instance.lastUsedMs = nowMs;
       this.#commands.push({ do: 'run', instance: instance.id, ticket, resume });
     }
@@ -332,7 +334,7 @@ export class Pool<Ticket> {
       }
       const ticket = this.#take(group);
       const { id, running } = this.#create(group, settings, nowMs);
-      running.add(ticket);
+      running.set(ticket, undefined);
       this.#commands.push({ do: 'start', instance: id, ticket, settings });
     }
     return true;
@@ -346,7 +348,7 @@ export class Pool<Ticket> {
       state: 'starting',
       settings,
       latencyMs: settings.latencyMs,
-      running: new Set(),
+      running: new Map(),
       sinceMs: nowMs,
       startMs: 0,
       lastUsedMs: nowMs,

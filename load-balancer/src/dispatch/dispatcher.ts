@@ -49,6 +49,9 @@ export interface DispatcherParts {
 type Placed = Extract<Placement, { invoker: unknown }>;
 type Unplaced = { outcome: 'saturated' | 'absent' | 'unserved' | Exclude<WaitOutcome, 'placed'> };
 
+/** Whoever has waited here for this share of its objective will not be in time: an invoker needs the rest. */
+const LOST_SHARE = 0.5;
+
 export class Dispatcher {
   readonly #parts: DispatcherParts;
   readonly #rules: DispatchRules;
@@ -108,7 +111,8 @@ export class Dispatcher {
     const untilMs = Math.min(nowMs + this.#rules.waitMsMax, deadlineMs, after(facts?.deadlineMs));
     // An objective decides who goes first. It turns nobody away: a late answer is better than an error.
     const dueMs = Math.min(untilMs, after(facts?.sloMs));
-    const request = { room: facts?.kind ?? '', priority: facts?.priority ?? 0, dueMs, untilMs, attempt };
+    const lostMs = after(facts?.sloMs === undefined ? undefined : LOST_SHARE * facts.sloMs);
+    const request = { room: facts?.kind ?? '', priority: facts?.priority ?? 0, dueMs, lostMs, untilMs, attempt };
     const waited = await this.#waiting.wait(request, nowMs);
     return waited === 'hopeless' || waited === 'full' ? { outcome: waited } : placement;
   }

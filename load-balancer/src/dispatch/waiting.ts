@@ -2,6 +2,9 @@
  * Activations for which every invoker is taken wait here: the higher priority first, then what is due first, then in order.
  * The number of those that wait is bounded, and whoever would wait past its deadline, at the pace at which others get on,
  * is told at once. Whoever has no objective is due when its wait ends, so no stream of urgent ones holds it back for longer.
+ *
+ * Where more comes than gets on, that order would bring each to its invoker when its time is just over. So an objective that
+ * is lost is none any more, and while there are such, the newest goes first of those that can still be in time.
  */
 import { Pace } from './pace';
 
@@ -15,6 +18,8 @@ export interface WaitRequest {
   priority: number;
   /** Epoch ms at which its answer is due. Among equals the earlier goes first; nothing else follows from it. */
   dueMs: number;
+  /** Epoch ms at which its objective is lost, if it still waits. Infinity where it has none. */
+  lostMs: number;
   /** Epoch ms until which it may wait. */
   untilMs: number;
   /** Tries again; true when the wait is over. */
@@ -64,9 +69,11 @@ export class WaitingRoom {
   retry(nowMs: number): void {
     for (const [name, room] of this.#rooms) {
       let placed = 0;
-      while (room.waiting[placed]?.attempt() === true) placed += 1;
+      for (let next = nextOf(room.waiting, nowMs); next?.attempt() === true; next = nextOf(room.waiting, nowMs)) {
+        placed += 1;
+        this.#leave(name, [next], 'placed');
+      }
       room.pace.left(placed, nowMs);
-      this.#leave(name, room.waiting.slice(0, placed), 'placed');
     }
   }
 
@@ -96,4 +103,17 @@ export class WaitingRoom {
     if (room.waiting.length === 0) this.#rooms.delete(name);
     for (const { wake } of leaving) wake(outcome);
   }
+}
+
+/** Who goes next. @param waiting by priority, then by when they are due */
+function nextOf(waiting: readonly Waiting[], nowMs: number): Waiting | undefined {
+  const [first] = waiting;
+  const others = waiting.findIndex(({ priority }) => priority !== first?.priority);
+  const equals = others < 0 ? waiting : waiting.slice(0, others);
+  if (!equals.some(({ lostMs }) => lostMs <= nowMs)) return first;
+  const isUrgent = ({ lostMs }: Waiting): boolean => lostMs > nowMs && lostMs < Infinity;
+  const patient = equals.filter((one) => !isUrgent(one));
+  const soonest = patient.reduce((best, one) => (one.untilMs < best.untilMs ? one : best), patient[0] as Waiting);
+  const urgent = equals.find(isUrgent);
+  return urgent !== undefined && urgent.dueMs < soonest.untilMs ? equals.findLast(isUrgent) : soonest;
 }

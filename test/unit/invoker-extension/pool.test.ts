@@ -291,7 +291,7 @@ describe('Pool with an objective', () => {
   });
 
   describe('when more comes than can be served', () => {
-    /** An instance of one ticket at a time, 30 ms each, that is busy until 90 with an objective of 100 ms. */
+    /** An instance of one ticket at a time that is busy, with an objective of 100 ms. */
     const busy = (): { subject: Pool<string>; id: number } => {
       const subject = pool();
       const id = warm(subject, slo(1));
@@ -300,8 +300,8 @@ describe('Pool with an objective', () => {
         ['at work', 0],
         ['lost', 0],
         ['lost too', 2],
-        ['timely', 40],
-        ['last', 50],
+        ['timely', 60],
+        ['last', 70],
       ] as const) {
         subject.arrived(ticket, slo(1), atMs);
       }
@@ -317,14 +317,30 @@ describe('Pool with an objective', () => {
       }
     };
 
-    it('serves those first that can still be in time, and the late ones after them in the order they came', () => {
+    it('serves the newest first that can still be in time, and the late ones after them in the order they came', () => {
       const { subject, id } = busy();
-      expect(order(subject, id, 90)).toEqual(['timely', 'last', 'lost', 'lost too']);
+      // An answer took 90 ms, more than half of the objective: half of it is what is kept.
+      expect(order(subject, id, 90)).toEqual(['last', 'timely', 'lost', 'lost too']);
     });
 
     it('serves in the order of arrival while nobody is late', () => {
       const { subject, id } = busy();
       expect(order(subject, id, 20)).toEqual(['lost', 'lost too', 'timely', 'last']);
+    });
+
+    it('leaves the room in which the next batch gathers to those who can be in time', () => {
+      const subject = pool();
+      const batching = { ...slo(4), settings: { ...settings(4, 100), batch: 2 } };
+      const id = warm(subject, batching);
+      const given = (ticket: string, atMs: number): string[] =>
+        of(subject.arrived(ticket, batching, atMs), 'run').map((run) => run.ticket);
+      for (const ticket of ['a', 'b', 'c', 'd']) expect(given(ticket, 0)).toEqual([ticket]);
+      for (const ticket of ['late', 'late too', 'very late']) expect(given(ticket, 1)).toEqual([]);
+      const after = (ticket: string, atMs: number): string[] =>
+        of(subject.finished(id, ticket, false, atMs), 'run').map((run) => run.ticket);
+      expect([after('a', 200), after('b', 200), after('c', 200)]).toEqual([[], [], ['late']]);
+      expect(given('in time', 201)).toEqual(['in time']);
+      expect([after('d', 202), after('late', 203)]).toEqual([[], ['late too']]);
     });
 
     it('refuses the one first that has waited longest, however late it is', () => {

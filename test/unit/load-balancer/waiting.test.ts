@@ -18,7 +18,8 @@ describe('WaitingRoom', () => {
       free -= 1;
       return true;
     };
-    const request = { room: 'nodejs:tetris', priority: 0, dueMs: 1e9, untilMs: 1e9, attempt, ...overrides };
+    const times = { dueMs: 1e9, lostMs: Infinity, untilMs: 1e9 };
+    const request = { room: 'nodejs:tetris', priority: 0, ...times, attempt, ...overrides };
     void rooms.wait(request, nowMs).then((outcome) => left.push(`${name} ${outcome}`));
   }
   const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -46,6 +47,29 @@ describe('WaitingRoom', () => {
     rooms.retry(4);
     await settled();
     expect(left).toEqual(['urgent placed', 'relaxed placed', 'no objective placed', 'low placed']);
+  });
+
+  it('lets the newest go first once an objective is lost, which counts as none from then on', async () => {
+    enter('lost', 0, { dueMs: 300, lostMs: 150, untilMs: 1_000 });
+    enter('old', 100, { dueMs: 400, lostMs: 250, untilMs: 1_100 });
+    enter('no objective', 110, { dueMs: 1_110, untilMs: 1_110 });
+    enter('new', 120, { dueMs: 420, lostMs: 270, untilMs: 1_120 });
+    await settled();
+    free = 4;
+    rooms.retry(200);
+    await settled();
+    expect(left).toEqual(['new placed', 'old placed', 'lost placed', 'no objective placed']);
+  });
+
+  it('lets no stream of newer ones hold back whose wait is about to end', async () => {
+    enter('lost', 0, { dueMs: 300, lostMs: 150, untilMs: 1_000 });
+    enter('new', 900, { dueMs: 1_200, lostMs: 1_050, untilMs: 1_900 });
+    enter('higher', 905, { dueMs: 1_205, lostMs: 1_055, untilMs: 1_905, priority: 1 });
+    await settled();
+    free = 3;
+    rooms.retry(910);
+    await settled();
+    expect(left).toEqual(['higher placed', 'lost placed', 'new placed']);
   });
 
   it('turns nobody away who is past its objective only', async () => {
