@@ -28,10 +28,13 @@ export class MachineSpeed {
     });
   }
 
-  /** Resolves when the first product is told. @throws Error where the process cannot be started */
+  /** Resolves when the first product is told. @throws Error where the process cannot be started, or ends */
   static async start(): Promise<MachineSpeed> {
     const speed = new MachineSpeed(fork(join(__dirname, 'machine-speed-main.js'), { execArgv: [] }));
-    await once(speed.#child, 'message');
+    const ended = once(speed.#child, 'exit').then(() => {
+      throw new Error('the process that tells the speed of the machine has ended');
+    });
+    await Promise.race([once(speed.#child, 'message'), ended]);
     return speed;
   }
 
