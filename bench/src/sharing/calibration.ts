@@ -22,7 +22,7 @@ export interface Calibration {
   /** It over {@link singlePerSecond}. */
   overload: number;
   sloMs: number;
-  /** Speed of the machine meanwhile, see {@link MachineSpeed}. */
+  /** Speed of the machine meanwhile, see {@link MachineSpeed}; of the faster half. */
   productsPerSecond: number;
   /** What single runs answer. */
   references: number[][];
