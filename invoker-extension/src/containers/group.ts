@@ -1,7 +1,7 @@
 import type { ActionManifest } from '@tetris/common';
 import { AnswerTimes } from './answer-times';
 import { executedAtOnce, type InstanceSettings, roomForOne } from '../scaling/settings';
-import type { Instance } from './instance-record';
+import type { Given, Instance } from './instance-record';
 import type { MemoryNeed } from './node-memory';
 import { WaitingLine } from './waiting-line';
 
@@ -22,12 +22,18 @@ export interface GroupDescription {
   manifest: ActionManifest | undefined;
 }
 
+/** Share of the objective for which an activation may be in its instance; the rest is for the way there and back, and for noise. */
+const INSTANCE_SHARE = 0.6;
+
+/** Weight of the newest answer in the mean time between an instance's answers. */
+const NEWEST = 0.1;
+
 /** Activations that may share instances, and those instances. */
 export class Group<Ticket> {
   description: GroupDescription;
   readonly waiting = new WaitingLine<Ticket>();
   readonly instances = new Set<Instance<Ticket>>();
-  readonly answerTimes = new AnswerTimes();
+  readonly #answerTimes = new AnswerTimes();
   /** Until then no instance starts beside others, epoch ms. */
   barredUntilMs = 0;
 
@@ -68,6 +74,13 @@ export class Group<Ticket> {
     return this.waiting.oldestMs;
   }
 
+  /** An instance at work has answered. */
+  answered(instance: Instance<Ticket>, { atMs, count }: Given, nowMs: number): void {
+    this.#answerTimes.answered(nowMs - atMs);
+    const gapMs = (nowMs - atMs) / count;
+    instance.gapMs = instance.gapMs === undefined ? gapMs : instance.gapMs + NEWEST * (gapMs - instance.gapMs);
+  }
+
   /**
    * Gives up the objective of those whom no instance answers within it any more, by the time that slow answers take. Half of
    * the objective is left to whoever waits, however slow they are: where instances alone take longer, order is no help.
@@ -75,7 +88,7 @@ export class Group<Ticket> {
   postponeLate(nowMs: number): void {
     const { sloMs } = this.description.settings;
     if (sloMs === undefined || this.waiting.length === 0) return;
-    this.waiting.lateBefore(nowMs - sloMs + Math.min(this.answerTimes.slowMs, sloMs / 2));
+    this.waiting.lateBefore(nowMs - sloMs + Math.min(this.#answerTimes.slowMs, sloMs / 2));
   }
 
   /**
@@ -86,8 +99,9 @@ export class Group<Ticket> {
     const { nextIsLate } = this.waiting;
     let best: Instance<Ticket> | undefined;
     for (const instance of this.instances) {
-      if (nextIsLate && instance.running.size >= roomForOne(instance.settings)) continue;
-      if (hasRoom(instance) && (best === undefined || precedes(instance, best))) best = instance;
+      const most = nextIsLate ? roomForOne(instance.settings) : timely(instance);
+      if (instance.running.size >= most || !hasRoom(instance)) continue;
+      if (best === undefined || precedes(instance, best)) best = instance;
     }
     return best;
   }
@@ -147,4 +161,14 @@ function reluctance({ state, settings, running }: Instance<unknown>): number {
   const { room, workers, threads, sloMs } = settings;
   if (state === 'paused') return Number.POSITIVE_INFINITY;
   return sloMs === undefined ? -running.size / room : running.size / (workers * threads);
+}
+
+/**
+ * Activations that an instance answers within its share of the objective, one after the other; at least one batch. What it has no
+ * more time for waits before it, where the newest goes first, and not in it, where nobody is overtaken.
+ */
+function timely({ settings, gapMs }: Instance<unknown>): number {
+  const { sloMs } = settings;
+  if (sloMs === undefined || gapMs === undefined) return settings.room;
+  return Math.max(roomForOne(settings), Math.floor((INSTANCE_SHARE * sloMs) / gapMs));
 }

@@ -187,9 +187,9 @@ export class Pool<Ticket> {
   /** An activation was answered. `broken`: the instance takes no more and ends when the others are answered. */
   finished(id: number, ticket: Ticket, broken: boolean, nowMs: number): PoolCommand<Ticket>[] {
     const instance = this.#instances.get(id);
-    const givenMs = instance?.running.get(ticket);
+    const given = instance?.running.get(ticket);
     if (instance?.running.delete(ticket) === true) {
-      if (givenMs !== undefined && !broken) instance.group.answerTimes.answered(nowMs - givenMs);
+      if (given !== undefined && !broken) instance.group.answered(instance, given, nowMs);
       instance.lastUsedMs = nowMs;
       if (broken) this.#drain(instance, 'failed');
       if (instance.running.size === 0) this.#idle(instance);
@@ -301,7 +301,7 @@ export class Pool<Ticket> {
       const ticket = this.#take(group);
       const resume = instance.state === 'paused';
       transit(instance, 'assigned');
-      instance.running.set(ticket, nowMs);
+      instance.running.set(ticket, { atMs: nowMs, count: instance.running.size + 1 });
       instance.lastUsedMs = nowMs;
       this.#commands.push({ do: 'run', instance: instance.id, ticket, resume });
     }
@@ -349,6 +349,7 @@ export class Pool<Ticket> {
       settings,
       latencyMs: settings.latencyMs,
       running: new Map(),
+      gapMs: undefined,
       sinceMs: nowMs,
       startMs: 0,
       lastUsedMs: nowMs,

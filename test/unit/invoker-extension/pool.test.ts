@@ -330,17 +330,36 @@ describe('Pool with an objective', () => {
 
     it('leaves the room in which the next batch gathers to those who can be in time', () => {
       const subject = pool();
-      const batching = { ...slo(4), settings: { ...settings(4, 100), batch: 2 } };
+      const batching = { ...slo(4), settings: { ...settings(4, 400), batch: 2 } };
       const id = warm(subject, batching);
       const given = (ticket: string, atMs: number): string[] =>
         of(subject.arrived(ticket, batching, atMs), 'run').map((run) => run.ticket);
-      for (const ticket of ['a', 'b', 'c', 'd']) expect(given(ticket, 0)).toEqual([ticket]);
-      for (const ticket of ['late', 'late too', 'very late']) expect(given(ticket, 1)).toEqual([]);
       const after = (ticket: string, atMs: number): string[] =>
         of(subject.finished(id, ticket, false, atMs), 'run').map((run) => run.ticket);
-      expect([after('a', 200), after('b', 200), after('c', 200)]).toEqual([[], [], ['late']]);
-      expect(given('in time', 201)).toEqual(['in time']);
-      expect([after('d', 202), after('late', 203)]).toEqual([[], ['late too']]);
+      // It is quick as a rule.
+      for (let at = 0; at < 64; at += 1) {
+        given(`quick ${at}`, 0);
+        after(`quick ${at}`, 1);
+      }
+      for (const ticket of ['a', 'b', 'c', 'd']) expect(given(ticket, 10)).toEqual([ticket]);
+      for (const ticket of ['late', 'late too', 'very late']) expect(given(ticket, 11)).toEqual([]);
+      expect([after('a', 450), after('b', 450), after('c', 450)]).toEqual([[], [], ['late']]);
+      expect(given('in time', 451)).toEqual(['in time']);
+      expect([after('d', 452), after('late', 453)]).toEqual([[], ['late too']]);
+    });
+
+    it('gives an instance no more than it answers in its share of the objective, but a batch at least', () => {
+      const inside = (tookMs: number): number => {
+        const subject = pool();
+        const batching = { ...slo(8), settings: { ...settings(8, 100), batch: 2 } };
+        const id = warm(subject, batching);
+        subject.arrived('a', batching, 0);
+        subject.finished(id, 'a', false, tookMs);
+        for (let ticket = 0; ticket < 10; ticket += 1) subject.arrived(`t${ticket}`, batching, 100);
+        return subject.running;
+      };
+      // 60 of the 100 ms are its share.
+      expect([inside(1), inside(10), inside(50)]).toEqual([8, 6, 4]);
     });
 
     it('refuses the one first that has waited longest, however late it is', () => {
