@@ -4,7 +4,7 @@
  * is told at once. Whoever has no objective is due when its wait ends, so no stream of urgent ones holds it back for longer.
  *
  * Where more comes than gets on, that order would bring each to its invoker when its time is just over. So an objective that
- * is lost is none any more, and while there are such, the newest goes first of those that can still be in time.
+ * is lost is none any more, and while there are such, the newest goes first of those with the same objective.
  */
 import { Pace } from './pace';
 
@@ -115,5 +115,8 @@ function nextOf(waiting: readonly Waiting[], nowMs: number): Waiting | undefined
   const patient = equals.filter((one) => !isUrgent(one));
   const soonest = patient.reduce((best, one) => (one.untilMs < best.untilMs ? one : best), patient[0] as Waiting);
   const urgent = equals.find(isUrgent);
-  return urgent !== undefined && urgent.dueMs < soonest.untilMs ? equals.findLast(isUrgent) : soonest;
+  if (urgent === undefined || urgent.dueMs >= soonest.untilMs) return soonest;
+  // Those of a longer objective have more time left because of it, not because they are new.
+  const leftMs = ({ dueMs, lostMs }: Waiting): number => dueMs - lostMs;
+  return equals.findLast((one) => isUrgent(one) && leftMs(one) === leftMs(urgent));
 }

@@ -61,6 +61,18 @@ describe('WaitingRoom', () => {
     expect(left).toEqual(['new placed', 'old placed', 'lost placed', 'no objective placed']);
   });
 
+  it('lets nobody of a longer objective pass for the newest', async () => {
+    enter('lost', 0, { dueMs: 300, lostMs: 150, untilMs: 20_000 });
+    enter('relaxed', 100, { dueMs: 10_100, lostMs: 5_100, untilMs: 20_100 });
+    enter('old', 110, { dueMs: 410, lostMs: 260, untilMs: 20_110 });
+    enter('new', 120, { dueMs: 420, lostMs: 270, untilMs: 20_120 });
+    await settled();
+    free = 4;
+    rooms.retry(200);
+    await settled();
+    expect(left).toEqual(['new placed', 'old placed', 'relaxed placed', 'lost placed']);
+  });
+
   it('lets no stream of newer ones hold back whose wait is about to end', async () => {
     enter('lost', 0, { dueMs: 300, lostMs: 150, untilMs: 1_000 });
     enter('new', 900, { dueMs: 1_200, lostMs: 1_050, untilMs: 1_900 });
