@@ -1,9 +1,10 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { endProcess } from './end-process';
 import { sum } from './statistics';
 
-/** Processor time of one product, and when it ended by the wall clock. */
+/** Processor time of one product, and when it was told, `performance.now()`. */
 interface Product {
   atMs: number;
   cpuMs: number;
@@ -23,8 +24,9 @@ export class MachineSpeed {
 
   private constructor(child: ChildProcess) {
     this.#child = child;
-    child.on('message', (product) => {
-      if (this.#products.length < PRODUCTS_MAX) this.#products.push(product as Product);
+    child.on('message', (cpuMs) => {
+      if (this.#products.length >= PRODUCTS_MAX) return;
+      this.#products.push({ atMs: performance.now(), cpuMs: cpuMs as number });
     });
   }
 
@@ -40,15 +42,15 @@ export class MachineSpeed {
 
   /** Runs something, and tells the products per second of processor time meanwhile. @throws RangeError where none ended */
   async during<T>(run: () => Promise<T>): Promise<{ result: T; speed: number }> {
-    const fromMs = Date.now();
+    const fromMs = performance.now();
     const result = await run();
-    return { result, speed: this.between(fromMs, Date.now()) };
+    return { result, speed: this.between(fromMs, performance.now()) };
   }
 
   /**
    * Products per second of processor time.
    *
-   * @param fromMs wall clock, as `toMs`
+   * @param fromMs `performance.now()`, as `toMs`
    * @throws RangeError where none ended in that time
    */
   between(fromMs: number, toMs: number): number {
@@ -59,9 +61,6 @@ export class MachineSpeed {
 
   /** Ends the process; idempotent. */
   async stop(): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    const ended = once(this.#child, 'exit');
-    this.#child.kill('SIGKILL');
-    await ended;
+    await endProcess(this.#child);
   }
 }

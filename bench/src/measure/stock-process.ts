@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
 import { join } from 'node:path';
+import { endProcess } from './end-process';
 
 /** One answer of an action takes at most this long. */
 const ANSWER_TIMEOUT_MS = 60_000;
@@ -53,10 +53,7 @@ export class StockProcess {
 
   /** Ends the process; idempotent. */
   async stop(): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null || this.#child.pid === undefined) return;
-    const ended = once(this.#child, 'exit');
-    this.#child.kill('SIGKILL');
-    await ended;
+    await endProcess(this.#child);
   }
 
   #settle({ id, result, error }: { id: number; result?: unknown; error?: string }): void {

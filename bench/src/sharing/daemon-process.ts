@@ -1,10 +1,10 @@
 import { DaemonOperator } from '@tetris/common';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { get } from 'node:http';
 import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
+import { endProcess } from '../measure/end-process';
 
 const READY_WITHIN_MS = 10_000;
 const POLL_MS = 20;
@@ -71,9 +71,6 @@ export class DaemonProcess {
 
   /** Idempotent. */
   async stop(): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    const ended = once(this.#child, 'exit');
-    this.#child.kill('SIGTERM');
-    await ended;
+    await endProcess(this.#child, 'SIGTERM');
   }
 }

@@ -58,7 +58,7 @@ async function measureOnce(
     // The load meets a function in use, not a node that has never seen it.
     await loaded.isRight(references, 0);
     const sampler = new MemorySampler(node, site.loaded.definition.name, sampleMs);
-    const [startMs, startedAt] = [performance.now(), Date.now()];
+    const startMs = performance.now();
     const outcomes = await openLoop({
       times,
       send: (index, signal) => loaded.isRight(references, index, signal),
@@ -70,7 +70,7 @@ async function measureOnce(
     return {
       ...serviceOf(outcomes, { fromMs: warmUpMs, toMs: endMs }, sloMs),
       ...memoryOf(counted),
-      machineSpeed: rounded(site.speed.between(startedAt + warmUpMs, startedAt + endMs) / productsPerSecond),
+      machineSpeed: rounded(site.speed.between(startMs + warmUpMs, startMs + endMs) / productsPerSecond),
     };
   } finally {
     await cleanups.run();

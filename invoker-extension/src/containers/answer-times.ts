@@ -1,3 +1,5 @@
+import { percentile } from '../scaling/percentile';
+
 /** Answers that are looked back on. */
 const TIMES_MAX = 64;
 
@@ -18,8 +20,7 @@ export class AnswerTimes {
     this.#times[this.#next % TIMES_MAX] = tookMs;
     this.#next += 1;
     if (this.#next > EVERY && this.#next % EVERY !== 0) return;
-    const sorted = [...this.#times].sort((one, other) => one - other);
-    this.#slowMs = sorted[Math.ceil(SHARE * sorted.length) - 1] ?? 0;
+    this.#slowMs = percentile(this.#times, SHARE);
   }
 
   /** The time of slow ones among the last, ms; 0 while nothing is known. */

@@ -5,6 +5,7 @@
  * them, and then all of the profile moves with what was seen; the rest is estimated from the nearest known shape,
  * a little too well, so that a shape worth trying is tried, and believed only once it has served.
  */
+import { percentile } from './percentile';
 import { type InstanceShape, type ProfileRow, sameShape } from './profile';
 
 export interface OnlineProfileOptions {
@@ -83,7 +84,7 @@ export class OnlineProfile {
     known.next += 1;
     // Looked at once in a while: a sort for each completion would cost more than it tells.
     if (known.next % samplesMin !== 0) return;
-    known.latencyMs = this.#drifted(known.latencyMs, percentile(known.times));
+    known.latencyMs = this.#drifted(known.latencyMs, percentile(known.times, PERCENTILE));
     known.meanMs = this.#drifted(known.meanMs, mean(known.times));
   }
 
@@ -204,11 +205,6 @@ const distance = (one: InstanceShape, other: InstanceShape): number =>
   Math.abs(Math.log2(one.batch / other.batch));
 
 const mean = (times: readonly number[]): number => times.reduce((sum, time) => sum + time, 0) / times.length;
-
-function percentile(times: readonly number[]): number {
-  const sorted = [...times].sort((one, other) => one - other);
-  return sorted[Math.ceil(PERCENTILE * sorted.length) - 1] ?? 0;
-}
 
 /**
  * Shapes of one thread a worker, with workers and batches in powers of two up to the bounds: fine enough to choose

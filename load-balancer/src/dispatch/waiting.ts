@@ -108,8 +108,7 @@ export class WaitingRoom {
 /** Who goes next. @param waiting by priority, then by when they are due */
 function nextOf(waiting: readonly Waiting[], nowMs: number): Waiting | undefined {
   const [first] = waiting;
-  const others = waiting.findIndex(({ priority }) => priority !== first?.priority);
-  const equals = others < 0 ? waiting : waiting.slice(0, others);
+  const equals = waiting.filter(({ priority }) => priority === first?.priority);
   if (!equals.some(({ lostMs }) => lostMs <= nowMs)) return first;
   const isUrgent = ({ lostMs }: Waiting): boolean => lostMs > nowMs && lostMs < Infinity;
   const patient = equals.filter((one) => !isUrgent(one));

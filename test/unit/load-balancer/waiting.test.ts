@@ -23,6 +23,12 @@ describe('WaitingRoom', () => {
     void rooms.wait(request, nowMs).then((outcome) => left.push(`${name} ${outcome}`));
   }
   const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+  /** So many find an invoker. */
+  async function place(count: number, nowMs: number): Promise<void> {
+    free = count;
+    rooms.retry(nowMs);
+    await settled();
+  }
 
   it('lets the higher priority go first, and equals in order', async () => {
     enter('a', 0);
@@ -30,9 +36,7 @@ describe('WaitingRoom', () => {
     enter('high', 1, { priority: 5 });
     enter('b', 2);
     await settled();
-    free = 4;
-    rooms.retry(3);
-    await settled();
+    await place(4, 3);
     expect(left).toEqual(['high placed', 'a placed', 'b placed', 'low placed']);
     expect(rooms.size).toBe(0);
   });
@@ -43,9 +47,7 @@ describe('WaitingRoom', () => {
     enter('urgent', 2, { dueMs: 300 });
     enter('low', 3, { dueMs: 100, priority: -1 });
     await settled();
-    free = 4;
-    rooms.retry(4);
-    await settled();
+    await place(4, 4);
     expect(left).toEqual(['urgent placed', 'relaxed placed', 'no objective placed', 'low placed']);
   });
 
@@ -55,9 +57,7 @@ describe('WaitingRoom', () => {
     enter('no objective', 110, { dueMs: 1_110, untilMs: 1_110 });
     enter('new', 120, { dueMs: 420, lostMs: 270, untilMs: 1_120 });
     await settled();
-    free = 4;
-    rooms.retry(200);
-    await settled();
+    await place(4, 200);
     expect(left).toEqual(['new placed', 'old placed', 'lost placed', 'no objective placed']);
   });
 
@@ -67,9 +67,7 @@ describe('WaitingRoom', () => {
     enter('old', 110, { dueMs: 410, lostMs: 260, untilMs: 20_110 });
     enter('new', 120, { dueMs: 420, lostMs: 270, untilMs: 20_120 });
     await settled();
-    free = 4;
-    rooms.retry(200);
-    await settled();
+    await place(4, 200);
     expect(left).toEqual(['new placed', 'old placed', 'relaxed placed', 'lost placed']);
   });
 
@@ -78,9 +76,7 @@ describe('WaitingRoom', () => {
     enter('new', 900, { dueMs: 1_200, lostMs: 1_050, untilMs: 1_900 });
     enter('higher', 905, { dueMs: 1_205, lostMs: 1_055, untilMs: 1_905, priority: 1 });
     await settled();
-    free = 3;
-    rooms.retry(910);
-    await settled();
+    await place(3, 910);
     expect(left).toEqual(['higher placed', 'lost placed', 'new placed']);
   });
 
