@@ -5,4 +5,5 @@ export { writeModel } from './models/model-writer';
 export { resnet, type ResnetOptions } from './models/resnet';
 export { convnet, lstm, perceptron, textCnn } from './models/small-models';
 export { transformer, type TransformerOptions } from './models/transformer';
+export { type NodeVersion, nodeVersions } from './nodes/node-versions';
 export { freePort } from './servers/server-process';
