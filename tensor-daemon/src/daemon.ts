@@ -7,35 +7,35 @@ import { Ingest, type IngestParts } from './ingest/ingest';
 import { modelKeyOf, readPlatform } from './ingest/model-key';
 import { OPTIMIZER_PROGRAM } from './ingest/optimize';
 import { detectSandbox } from './ingest/sandbox';
-import { LeaseService } from './leases/lease-service';
-import { LeaseTable } from './leases/lease-table';
-import { recoverInstances } from './leases/recover';
+import { LeaseService } from './lease/lease-service';
+import { LeaseTable } from './lease/lease-table';
+import { recoverInstances } from './lease/recover';
 import { machineMemory, memoryShares } from './memory';
 import { createMetrics } from './metrics';
-import { Reclaimer } from './reclaim/reclaimer';
-import { createServer, listenOn } from './server/http';
-import { addHealth, addInstanceApi } from './server/instance-api';
-import { addOperatorApi, totals } from './server/operator-api';
-import { PendingConnections } from './server/pending-connections';
-import { BoundedMap } from './sources/bounded-map';
-import { FileSource } from './sources/file-source';
-import { ModelRoots, parseRoot } from './sources/roots';
-import { Sources } from './sources/sources';
-import { Uploads } from './sources/uploads';
-import { UrlOrigin } from './sources/url-origin';
-import { UrlSource } from './sources/url-source';
-import { parseWord, type Seen } from './sources/url-word';
+import { Reclaimer } from './store/reclaimer';
+import { createServer, listenOn } from './api/http';
+import { addHealth, addInstanceApi } from './api/instance-api';
+import { addOperatorApi, totals } from './api/operator-api';
+import { PendingConnections } from './api/pending-connections';
+import { BoundedMap } from './source/bounded-map';
+import { FileSource } from './source/file-source';
+import { ModelRoots, parseRoot } from './source/roots';
+import { Sources } from './source/sources';
+import { Uploads } from './source/uploads';
+import { UrlOrigin } from './source/url-origin';
+import { UrlSource } from './source/url-source';
+import { parseUrlRecord, type CheckedContent } from './source/url-record';
 import { Slots } from './slots';
 import { claimStore } from './store/lock';
 import { Registrations } from './store/registrations';
 import { Store } from './store/store';
 import { Views } from './store/views';
 import { startSweeper } from './sweeper';
-import { type Disk, openDisk } from './tiers/disk';
-import { Originals } from './tiers/originals';
-import type { ServedSources } from './tiers/peer-server';
-import { openPeers } from './tiers/peers';
-import { Restorer } from './tiers/restorer';
+import { type Disk, openDisk } from './tier/disk';
+import { Originals } from './tier/originals';
+import type { ServedSources } from './tier/peer-server';
+import { openPeers } from './tier/peers';
+import { Restorer } from './tier/restorer';
 
 /** Version that `GET /v1/health` tells. */
 const VERSION = '0.1.0';
@@ -102,9 +102,9 @@ export async function startDaemon(config: DaemonConfig, log: Logger): Promise<Ru
     user: config.ingestUser,
     program: OPTIMIZER_PROGRAM,
   });
-  const seen = new BoundedMap<string, Seen>(config.digestCacheMax);
+  const seen = new BoundedMap<string, CheckedContent>(config.digestCacheMax);
   const served: ServedSources = {
-    word: (id) => parseWord(seen.get(id)),
+    record: (id) => parseUrlRecord(seen.get(id)),
     paths: (name) => [join(store.layout.uploads, name), kept?.use(name)].filter((path) => path !== undefined),
   };
   const peers = await openPeers(config, { store, disk: diskTier, sources: served, metrics, log });
@@ -113,8 +113,8 @@ export async function startDaemon(config: DaemonConfig, log: Logger): Promise<Ru
   const restorer = new Restorer({ store, reclaimer, tiers, slots, metrics, log });
   const restore: IngestParts['restore'] = (...wanted) => restorer.restore(...wanted);
   const ingest = new Ingest({ store, reclaimer, sandbox, metrics, log, restore }, config);
-  const elsewhere = new Originals({ store, uploads, kept, peers: peers.tier, slots, metrics, log });
-  const urls = new UrlSource(config, { origin: new UrlOrigin(config), uploads, seen, elsewhere, now });
+  const mirrors = new Originals({ store, uploads, kept, peers: peers.tier, slots, metrics, log });
+  const urls = new UrlSource(config, { origin: new UrlOrigin(config), uploads, seen, mirrors, now });
   const roots = new ModelRoots(config.modelRoots.map(parseRoot));
   const platform = readPlatform(config.cpuInfoPath);
   const leases = new LeaseService({
@@ -140,7 +140,7 @@ export async function startDaemon(config: DaemonConfig, log: Logger): Promise<Ru
   });
   addInstanceApi(instanceServer, { leases, uploads, pending }, config);
   const operatorServer = createServer(config.connectionsMax, log);
-  addOperatorApi(operatorServer, { leases, table, store, reclaimer, registry, peers: peers.circle });
+  addOperatorApi(operatorServer, { leases, table, store, reclaimer, registry, peers: peers.pool });
   const servers = [operatorServer, instanceServer];
   for (const server of servers) addHealth(server, () => ({ version: VERSION, state }));
   await listenOn(operatorServer, config.operatorSocketPath, OPERATOR_SOCKET_MODE);

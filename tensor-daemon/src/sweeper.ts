@@ -1,8 +1,8 @@
 import type { Logger } from '@tetris/common';
-import type { LeaseService } from './leases/lease-service';
-import { readPressure } from './reclaim/pressure';
-import type { Reclaimer } from './reclaim/reclaimer';
-import type { Uploads } from './sources/uploads';
+import type { LeaseService } from './lease/lease-service';
+import { readPressure } from './memory';
+import type { Reclaimer } from './store/reclaimer';
+import type { Uploads } from './source/uploads';
 
 /** Share of the store that leaves at each look while memory is under pressure. */
 const PRESSURE_SHARE = 0.1;

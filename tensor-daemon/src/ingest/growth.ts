@@ -4,7 +4,7 @@
  */
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Reservation } from '../reclaim/reclaimer';
+import type { Reservation } from '../store/reclaimer';
 
 /** Time between two looks: a tmpfs takes about a hundred megabytes in it. */
 const LOOK_INTERVAL_MS = 50;

@@ -5,7 +5,7 @@ import { faultPoint } from '../fault';
 import { mappedInodes } from './mapped';
 
 /** Something thrown away: a file by its inode, or a folder. */
-interface Doomed {
+interface TrashEntry {
   path: string;
   inode: number;
   bytes: number;
@@ -20,7 +20,7 @@ export class Trash {
   readonly #folder: string;
   readonly #dev: number;
   #count = 0;
-  #pending: Doomed[] = [];
+  #pending: TrashEntry[] = [];
   #pendingBytes = 0;
   /** Bytes without a name that somebody maps, by inode. */
   #mapped = new Map<number, number>();

@@ -8,8 +8,8 @@ import { isPluginError, LeaseRequestSchema } from '@tetris/common';
 import { ModelProtoSchema } from '@tetris/tensor-daemon';
 import { planCuts } from '@tetris/tensor-daemon/dist/ingest/graph-rewrite';
 import { formatPacked, parsePacked } from '@tetris/tensor-daemon/dist/ingest/prepacked';
-import { externalLocations } from '@tetris/tensor-daemon/dist/sources/external-locations';
-import { checkedLocation, Uploads } from '@tetris/tensor-daemon/dist/sources/uploads';
+import { externalLocations } from '@tetris/tensor-daemon/dist/source/external-locations';
+import { checkedLocation, Uploads } from '@tetris/tensor-daemon/dist/source/uploads';
 import { readManifest } from '@tetris/tensor-daemon/dist/store/manifest';
 import type { Random } from './mutate';
 

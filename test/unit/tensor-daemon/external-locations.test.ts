@@ -8,7 +8,7 @@ import {
   ModelProtoSchema,
   TensorProtoSchema,
 } from '@tetris/tensor-daemon';
-import { externalLocations } from '../../../tensor-daemon/src/sources/external-locations';
+import { externalLocations } from '../../../tensor-daemon/src/source/external-locations';
 import { tmpfsFolder } from '../../support/daemon';
 
 const folder = tmpfsFolder('tetris-locations-');

@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import { type Candidate, GreedyDual } from '../../../tensor-daemon/src/reclaim/greedy-dual';
+import { type Candidate, GreedyDual } from '../../../tensor-daemon/src/store/greedy-dual';
 
 const cheap: Candidate = { key: 'cheap', cost: 10, size: 1_000 };
 const dear: Candidate = { key: 'dear', cost: 1_000, size: 1_000 };

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createLogger } from '@tetris/common';
-import { KeptOriginals } from '../../../tensor-daemon/src/tiers/kept-originals';
+import { KeptOriginals } from '../../../tensor-daemon/src/tier/kept-originals';
 import { tmpfsFolder } from '../../support/daemon';
 
 describe('KeptOriginals', () => {
@@ -73,7 +73,7 @@ describe('KeptOriginals', () => {
       const found: string[] = [];
       for await (const offer of kept.originals({ ...wanted, name })) {
         found.push(offer.from);
-        offer.refuted({ kind: 'original', sha256: one.name, bytes: 100 });
+        offer.reject({ kind: 'original', sha256: one.name, bytes: 100 });
       }
       return found;
     };

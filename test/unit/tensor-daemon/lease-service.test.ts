@@ -2,12 +2,12 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Registry } from 'prom-client';
-import { LeaseService } from '../../../tensor-daemon/src/leases/lease-service';
-import { LeaseTable } from '../../../tensor-daemon/src/leases/lease-table';
-import { recoverInstances } from '../../../tensor-daemon/src/leases/recover';
+import { LeaseService } from '../../../tensor-daemon/src/lease/lease-service';
+import { LeaseTable } from '../../../tensor-daemon/src/lease/lease-table';
+import { recoverInstances } from '../../../tensor-daemon/src/lease/recover';
 import { createMetrics } from '../../../tensor-daemon/src/metrics';
-import { Reclaimer } from '../../../tensor-daemon/src/reclaim/reclaimer';
-import { ChangedError, type ModelFiles } from '../../../tensor-daemon/src/sources/model-files';
+import { Reclaimer } from '../../../tensor-daemon/src/store/reclaimer';
+import { ChangedError, type ModelFiles } from '../../../tensor-daemon/src/source/model-files';
 import { STORE_FORMAT } from '../../../tensor-daemon/src/store/manifest';
 import { Registrations } from '../../../tensor-daemon/src/store/registrations';
 import { Store } from '../../../tensor-daemon/src/store/store';
@@ -69,12 +69,12 @@ class World {
     const registrations = new Registrations(store.layout.instances);
     recoverInstances(store, views, registrations, table, this.nowMs + 100);
     store.unlinkOrphans();
-    const surroundings = {
+    const hooks = {
       usesOf: (key: string) => table.modelUses(key),
       otherBytes: () => 0,
       reclaimed: () => undefined,
     };
-    const reclaimer = new Reclaimer(store, { bytesMax: 1e9, modelTtlMs: 50 }, surroundings);
+    const reclaimer = new Reclaimer(store, { bytesMax: 1e9, modelTtlMs: 50 }, hooks);
     const metrics = createMetrics(new Registry(), {
       uniqueBytes: () => 0,
       unsharedBytes: () => 0,

@@ -1,4 +1,4 @@
-import { LeaseTable, type LeaseState } from '../../../tensor-daemon/src/leases/lease-table';
+import { LeaseTable, type LeaseState } from '../../../tensor-daemon/src/lease/lease-table';
 
 const LIMITS = {
   leasesMax: 100,

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
-import { LeaseTable } from '../../../tensor-daemon/src/leases/lease-table';
-import { recoverInstances } from '../../../tensor-daemon/src/leases/recover';
+import { LeaseTable } from '../../../tensor-daemon/src/lease/lease-table';
+import { recoverInstances } from '../../../tensor-daemon/src/lease/recover';
 import { MODEL_FOLDER, PINS_FOLDER, publishTensors } from '../../../tensor-daemon/src/ingest/publish-tensors';
 import { Registrations } from '../../../tensor-daemon/src/store/registrations';
 import { Store } from '../../../tensor-daemon/src/store/store';

@@ -1,6 +1,6 @@
 import { lookup, type LookupAddress } from 'node:dns';
 import type { LookupFunction } from 'node:net';
-import { guardedLookup, isPrivateAddress } from '../../../tensor-daemon/src/sources/private-addresses';
+import { guardedLookup, isPrivateAddress } from '../../../tensor-daemon/src/source/private-addresses';
 
 jest.mock('node:dns', () => ({ lookup: jest.fn() }));
 

@@ -1,8 +1,8 @@
 import * as fc from 'fast-check';
-import { checkAnswer, checkRequest, signAnswer, signRequest } from '../../../tensor-daemon/src/tiers/peer-auth';
-import { forEachOf } from '../../../tensor-daemon/src/tiers/for-each';
-import { parseListen } from '../../../tensor-daemon/src/tiers/peer-config';
-import { Bandwidth } from '../../../tensor-daemon/src/tiers/rate-limit';
+import { checkAnswer, checkRequest, signAnswer, signRequest } from '../../../tensor-daemon/src/transfer/peer-auth';
+import { forEachOf } from '../../../tensor-daemon/src/transfer/for-each';
+import { parseListen } from '../../../tensor-daemon/src/tier/peer-config';
+import { Bandwidth } from '../../../tensor-daemon/src/transfer/rate-limit';
 
 const REQUEST = { method: 'GET', path: '/v1/models/a', range: '' };
 
