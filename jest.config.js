@@ -3,7 +3,7 @@
 const transform = {
   '^.+\\.ts$': ['ts-jest', { diagnostics: false, tsconfig: '<rootDir>/test/tsconfig.json' }],
 };
-const packages = 'common|tensor-daemon|action-runtime|invoker-extension|load-balancer|standalone|bench';
+const packages = 'common|onnx-format|tensor-daemon|action-runtime|invoker-extension|load-balancer|standalone|bench';
 const base = { rootDir: __dirname, testEnvironment: 'node', transform };
 
 module.exports = {
@@ -19,6 +19,7 @@ module.exports = {
         '^@tetris/common/kafka$': '<rootDir>/common/src/bus/kafka-bus.ts',
         '^@tetris/common/couch$': '<rootDir>/common/src/entities/couch-store.ts',
         '^@tetris/common/redis$': '<rootDir>/common/src/registry/redis-registry.ts',
+        '^@tetris/onnx-format/messages$': '<rootDir>/onnx-format/src/messages.ts',
         [`^@tetris/(${packages})$`]: '<rootDir>/$1/src/index.ts',
       },
     },

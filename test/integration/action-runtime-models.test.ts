@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { buildModel, convnet, feedsOf, lstm, perceptron } from '@tetris/bench';
-import type { ModelProto } from '@tetris/tensor-daemon';
+import type { ModelProto } from '@tetris/onnx-format/messages';
 import { TestDaemon } from '../support/daemon';
 import { expectClose, onStock, probeFeeds, probeInstance, type Report } from '../support/probe';
 import type { RuntimeProcess } from '../support/runtime';

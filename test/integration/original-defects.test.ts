@@ -11,7 +11,7 @@ import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { type BuiltModel, buildModel, perceptron, transformer } from '@tetris/bench';
 import type { Lease } from '@tetris/common';
 import { SimilarityIndex } from '@tetris/load-balancer';
-import { ModelProtoSchema, TensorType } from '@tetris/tensor-daemon';
+import { ModelProtoSchema, TensorType } from '@tetris/onnx-format/messages';
 import { fileSource, TestDaemon, tmpfsFolder } from '../support/daemon';
 import { Holder } from '../support/holder';
 import { infer } from '../support/infer';

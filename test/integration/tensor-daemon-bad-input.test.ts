@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { type BuiltModel, buildModel, perceptron } from '@tetris/bench';
 import { type ErrorCode, isPluginError, type LeaseRequest } from '@tetris/common';
-import { DataLocation, type ModelProto, ModelProtoSchema } from '@tetris/tensor-daemon';
+import { DataLocation, type ModelProto, ModelProtoSchema } from '@tetris/onnx-format/messages';
 import { fileSource, TestDaemon, tmpfsFolder } from '../support/daemon';
 import { until } from '../support/until';
 

@@ -13,7 +13,7 @@ import {
   type TensorProto,
   TensorProtoSchema,
   TensorType,
-} from '@tetris/tensor-daemon';
+} from '@tetris/onnx-format/messages';
 import { fileSource, TestDaemon, tmpfsFolder } from '../support/daemon';
 import { folderBytes } from '../support/folder-bytes';
 import { infer } from '../support/infer';

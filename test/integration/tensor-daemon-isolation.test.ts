@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { type BuiltModel, buildModel, perceptron, transformer } from '@tetris/bench';
 import { isPluginError, type Lease } from '@tetris/common';
-import { DataLocation, ModelProtoSchema } from '@tetris/tensor-daemon';
+import { DataLocation, ModelProtoSchema } from '@tetris/onnx-format/messages';
 import { processTree } from '../../bench/src/measure/process-memory';
 import { fileSource, TestDaemon, tmpfsFolder } from '../support/daemon';
 import { infer } from '../support/infer';

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { create, toBinary } from '@bufbuild/protobuf';
-import { ModelProtoSchema, TensorType } from '@tetris/tensor-daemon';
+import { ModelProtoSchema, TensorType } from '@tetris/onnx-format/messages';
 
 /** A model whose outputs `<type>_out` are its inputs `<type>`, each `[batch, 2]`. */
 export async function writeIdentityModel(file: string, types: readonly (keyof typeof TensorType)[]): Promise<void> {

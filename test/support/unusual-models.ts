@@ -16,7 +16,7 @@ import {
   TensorProtoSchema,
   TensorType,
   type ValueInfoProto,
-} from '@tetris/tensor-daemon';
+} from '@tetris/onnx-format/messages';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 

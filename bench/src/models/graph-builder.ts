@@ -9,7 +9,7 @@ import {
   TensorType,
   type ValueInfoProto,
   ValueInfoProtoSchema,
-} from '@tetris/tensor-daemon';
+} from '@tetris/onnx-format/messages';
 import { seedOf, type Spread } from './random';
 
 /** A size, or the name of a symbolic axis such as `batch`. */

@@ -8,7 +8,7 @@ import {
   type TensorProto,
   TensorProtoSchema,
   TensorType,
-} from '@tetris/tensor-daemon';
+} from '@tetris/onnx-format/messages';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { ConstantSpec, ModelDefinition, WeightSpec } from './graph-builder';

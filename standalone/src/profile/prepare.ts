@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { errorMessage, PluginError } from '@tetris/common';
 import type { PreparedModel } from '@tetris/invoker-extension';
-import type { ValueInfoProto } from '@tetris/tensor-daemon';
+import type { ValueInfoProto } from '@tetris/onnx-format/messages';
 import { inlineTensors, readModel, writeModel } from '../quantize/model-file';
 import { quantizeModel } from '../quantize/quantize-model';
 import { vocabulariesOf } from '../quantize/vocabularies';

@@ -10,7 +10,7 @@ import {
   ModelProtoSchema,
   type TensorProto,
   TensorProtoSchema,
-} from '@tetris/tensor-daemon';
+} from '@tetris/onnx-format/messages';
 
 /** A protobuf message ends at 2 GiB. */
 const MODEL_BYTES_MAX = 0x7fff_0000;

@@ -21,7 +21,7 @@ import {
   type TensorProto,
   TensorProtoSchema,
   TensorType,
-} from '@tetris/tensor-daemon';
+} from '@tetris/onnx-format/messages';
 import { quantizeWeight, ZERO_POINT } from './quantize-weight';
 
 /** Smaller weights stay: their bytes do not matter, and their activations would be quantized for nothing. */

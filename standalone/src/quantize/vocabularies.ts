@@ -1,4 +1,4 @@
-import type { ModelProto } from '@tetris/tensor-daemon';
+import type { ModelProto } from '@tetris/onnx-format/messages';
 
 /**
  * How large the numbers of integer inputs may be: an input that picks rows of a table is bounded by the table's rows.

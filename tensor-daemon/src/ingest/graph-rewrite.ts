@@ -6,22 +6,18 @@ import { clearField, create } from '@bufbuild/protobuf';
 import { PluginError } from '@tetris/common/errors';
 import {
   DataLocation,
-  type GraphProto,
+  graphsOf,
   type ModelProto,
-  type NodeProto,
   StringStringEntryProtoSchema,
   type TensorProto,
   TensorProtoSchema,
   TensorType,
-} from '../proto/index';
+} from '@tetris/onnx-format/messages';
 import { hoistTensors } from './hoist';
 import { formatPacked, isPackedKey, type PackedForm, parsePacked } from './prepacked';
 
 /** Parts of a tensor file begin at multiples of this: a page, so that each part can be mapped by itself. */
 export const PART_ALIGNMENT = 4096;
-
-/** Depth of graphs within graphs (If in Loop in If...). */
-const DEPTH_MAX = 64;
 
 /** Bytes to copy: a range of the data file, or bytes that lay in the graph itself. */
 export type Part = { offset: number; length: number } | Uint8Array;
@@ -62,27 +58,6 @@ export function planCuts(model: ModelProto, dataFile: string, dataBytes: number,
   return top.initializer
     .filter(isLarge)
     .map((tensor) => (isExternal(tensor) ? externalCut(tensor, dataFile, dataBytes) : inlineCut(tensor)));
-}
-
-/** Every graph of a model: its own and those in the attributes of nodes. */
-export function graphsOf(model: ModelProto): GraphProto[] {
-  const found: GraphProto[] = [];
-  const visit = (nodes: NodeProto[], depth: number): void => {
-    if (depth > DEPTH_MAX) throw new RangeError(`graphs are nested deeper than ${DEPTH_MAX}`);
-    for (const node of nodes) {
-      for (const { g, graphs } of node.attribute) {
-        for (const graph of g === undefined ? graphs : [g, ...graphs]) {
-          found.push(graph);
-          visit(graph.node, depth + 1);
-        }
-      }
-    }
-  };
-  if (model.graph !== undefined) {
-    found.push(model.graph);
-    visit(model.graph.node, 0);
-  }
-  return found;
 }
 
 function isExternal({ dataLocation }: TensorProto): boolean {

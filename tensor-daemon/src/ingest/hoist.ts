@@ -3,7 +3,7 @@
  * sees them as values of an outer scope. Needed because onnxruntime checks nodes that carry a graph with ONNX's own checker, which
  * refuses external data with more than one hard link; initializers of the model's own graph are mapped without it.
  */
-import type { GraphProto, NodeProto, TensorProto } from '../proto/index';
+import type { GraphProto, NodeProto, TensorProto } from '@tetris/onnx-format/messages';
 
 /** Moves those tensors of `bodies` for which `wanted` holds. A tensor that is an input or output of its body stays. */
 export function hoistTensors(

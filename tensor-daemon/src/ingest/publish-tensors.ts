@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { PluginError } from '@tetris/common/errors';
 import { faultPoint } from '../fault';
-import { ModelProtoSchema } from '../proto/index';
+import { ModelProtoSchema } from '@tetris/onnx-format/messages';
 import { hasCode, linkIfAbsent, syncFolder, unlinkIfPresent } from '../store/files';
 import { GRAPH_FILE } from '../store/layout';
 import { type Cut, planCuts } from './graph-rewrite';

@@ -4,9 +4,9 @@ import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type ModelSource, PluginError } from '@tetris/common';
 import { BoundedMap } from './bounded-map';
-import { externalLocations } from './external-locations';
 import { hashFile } from '../transfer/hash-file';
 import type { ModelFiles } from './model-files';
+import { readModel } from './read-model';
 import { type ModelRoots, type RootFile } from './roots';
 import { checkedLocation } from './uploads';
 
@@ -57,7 +57,7 @@ export class FileSource {
   async files(source: Extract<ModelSource, { kind: 'file' }>): Promise<ModelFiles> {
     const model = await this.#know(await this.#roots.open(source.path), source);
     const external: { location: string; known: Known }[] = [];
-    for (const location of [...model.locations].sort()) {
+    for (const location of model.locations) {
       const path = join(dirname(model.path), checkedLocation(location));
       const known = await this.#know(await this.#roots.openBeside(path, location));
       external.push({ location, known });
@@ -110,7 +110,7 @@ export class FileSource {
   async #read(key: string, file: FileHandle, stats: BigIntStats, isModel: boolean): Promise<Content> {
     const settled = Date.now() - Number(stats.ctimeMs) > CLOCK_TICK_MS;
     const bytes = Number(stats.size);
-    const locations = isModel ? await externalLocations(file.fd, bytes) : [];
+    const locations = isModel ? (await readModel(file, bytes)).locations : [];
     const content = { sha256: await hashFile(file), bytes, locations };
     const unchanged = identityOf(await file.stat({ bigint: true })) === identityOf(stats);
     if (settled && unchanged) this.#digests.set(key, content);

@@ -7,9 +7,9 @@ import { type ModelSource, PluginError, type UploadReply } from '@tetris/common'
 import { faultPoint } from '../fault';
 import { hasCode, unlinkIfPresent } from '../store/files';
 import { ANYBODY, type Tenant } from '../tenant';
-import { externalLocations } from './external-locations';
 import { GRAPH_FILE } from '../store/layout';
 import type { ModelFiles } from './model-files';
+import { readModel } from './read-model';
 
 export interface UploadLimits {
   uploadsMax: number;
@@ -200,7 +200,7 @@ export class Uploads {
       throw unknown(sha256);
     });
     try {
-      return (await externalLocations(file.fd, (await file.stat()).size)).sort();
+      return (await readModel(file, (await file.stat()).size)).locations;
     } finally {
       await file.close();
     }

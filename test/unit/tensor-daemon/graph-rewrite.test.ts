@@ -1,7 +1,7 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import * as fc from 'fast-check';
 import { hoistTensors } from '../../../tensor-daemon/src/ingest/hoist';
-import { graphsOf, PART_ALIGNMENT, planCuts } from '../../../tensor-daemon/src/ingest/graph-rewrite';
+import { PART_ALIGNMENT, planCuts } from '../../../tensor-daemon/src/ingest/graph-rewrite';
 import { formatPacked, isPackedKey, parsePacked } from '../../../tensor-daemon/src/ingest/prepacked';
 import {
   AttributeProtoSchema,
@@ -12,8 +12,7 @@ import {
   NodeProtoSchema,
   type TensorProto,
   TensorProtoSchema,
-  TensorType,
-} from '../../../tensor-daemon/src/proto/index';
+  TensorType, graphsOf } from '@tetris/onnx-format/messages';
 
 const DATA = 'optimized.data';
 

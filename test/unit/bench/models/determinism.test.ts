@@ -1,6 +1,6 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { buildModel, cachedModel, type ModelDefinition, perceptron, textCnn, transformer } from '@tetris/bench';
-import { ModelProtoSchema, type TensorProto } from '@tetris/tensor-daemon';
+import { ModelProtoSchema, type TensorProto } from '@tetris/onnx-format/messages';
 import { createHash } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -4,7 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { create } from '@bufbuild/protobuf';
 import { buildModel, convnet, type Feed, lstm, transformer } from '@tetris/bench';
-import { AttributeType, DataLocation, type ModelProto, ModelProtoSchema, TensorType } from '@tetris/tensor-daemon';
+import {
+  AttributeType,
+  DataLocation,
+  type ModelProto,
+  ModelProtoSchema,
+  TensorType,
+} from '@tetris/onnx-format/messages';
 import { inlineTensors, readModel, writeModel } from '../../../../standalone/src/quantize/model-file';
 import { quantizeModel, type QuantizeReport } from '../../../../standalone/src/quantize/quantize-model';
 import { vocabulariesOf } from '../../../../standalone/src/quantize/vocabularies';

@@ -7,22 +7,31 @@ import {
   GraphProtoSchema,
   ModelProtoSchema,
   TensorProtoSchema,
-} from '@tetris/tensor-daemon';
-import { externalLocations } from '../../../tensor-daemon/src/source/external-locations';
+} from '@tetris/onnx-format/messages';
+import { fileSource, memorySource, type ModelScan, scanModel } from '@tetris/onnx-format';
 import { tmpfsFolder } from '../../support/daemon';
 
 const folder = tmpfsFolder('tetris-locations-');
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-async function locationsOf(bytes: Uint8Array): Promise<string[]> {
+/** As a file and from memory: both must say the same. */
+async function scanOf(bytes: Uint8Array): Promise<ModelScan> {
   const path = join(folder, 'model');
   writeFileSync(path, bytes);
   const file = openSync(path, 'r');
   try {
-    return await externalLocations(file, bytes.length);
+    const scan = await scanModel(fileSource(file, bytes.length));
+    expect(await scanModel(memorySource(bytes))).toEqual(scan);
+    return scan;
   } finally {
     closeSync(file);
   }
+}
+
+async function locationsOf(bytes: Uint8Array): Promise<string[]> {
+  const scan = await scanOf(bytes);
+  if (scan.format !== 'onnx') throw new Error(JSON.stringify(scan));
+  return scan.locations;
 }
 
 /** A length-delimited field of protobuf. */
@@ -53,7 +62,7 @@ const external = (location: string) =>
     ],
   });
 
-describe('externalLocations', () => {
+describe('scanModel', () => {
   it('finds each location once, in initializers, attributes, sparse tensors, sub-graphs and functions', async () => {
     const graph = (init: MessageInitShape<typeof GraphProtoSchema>): GraphProto => create(GraphProtoSchema, init);
     const attribute = (init: Parameters<typeof create<typeof AttributeProtoSchema>>[1]) =>
@@ -114,18 +123,28 @@ describe('externalLocations', () => {
       Buffer.concat([good, Buffer.from([7 * 8 + 3])]),
       Buffer.concat([good, overlong]),
       field(1, 'no graph'),
-      modelWith(field(13, Buffer.concat([field(1, 'location'), field(2, 'a'.repeat(5_000))]))),
     ]) {
-      await expect(locationsOf(bytes)).rejects.toMatchObject({ code: 'ERR_MODEL_INVALID' });
+      expect(await scanOf(bytes)).toMatchObject({ format: 'unknown' });
     }
   });
 
   it('bad call: graphs within graphs without end, or more files than anybody has', async () => {
     let nested: Buffer = field(5, toBinaryEntry('deep'));
     for (let depth = 0; depth < 200; depth++) nested = field(1, field(5, field(6, nested)));
-    await expect(locationsOf(field(7, nested))).rejects.toThrow(/nested deeper/);
-    const many = Array.from({ length: 5_000 }, (_, index) => field(5, toBinaryEntry(`file-${index}`)));
-    await expect(locationsOf(field(7, Buffer.concat(many)))).rejects.toThrow(/more than 4096 external files/);
+    const detail = expect.stringMatching(/nested deeper/);
+    expect(await scanOf(field(7, nested))).toEqual({ format: 'excessive', detail });
+    const many = Array.from({ length: 70_000 }, (_, index) => field(5, toBinaryEntry(`file-${index}`)));
+    expect(await scanOf(field(7, Buffer.concat(many)))).toMatchObject({ format: 'excessive' });
+    const long = field(13, Buffer.concat([field(1, 'location'), field(2, 'a'.repeat(5_000))]));
+    expect(await scanOf(modelWith(long))).toMatchObject({ format: 'excessive' });
+  });
+
+  it("knows onnxruntime's own format by its identifier, and external data of sub-graphs", async () => {
+    expect(await scanOf(Buffer.from([24, 0, 0, 0, ...Buffer.from('ORTM'), 0, 0]))).toEqual({ format: 'ort' });
+    const top = field(5, toBinaryEntry('a'));
+    expect(await scanOf(field(7, top))).toEqual({ format: 'onnx', locations: ['a'], nestedExternal: false });
+    const body = field(1, field(5, field(6, top)));
+    expect(await scanOf(field(7, body))).toEqual({ format: 'onnx', locations: ['a'], nestedExternal: true });
   });
 
   it('lets others have their turn while it reads a model of very many fields', async () => {

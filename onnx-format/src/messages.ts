@@ -1,5 +1,9 @@
-/** The ONNX model format as far as this project reads or writes it; use with `create`, `fromBinary`, `toBinary` of @bufbuild/protobuf. */
-export { AttributeType, DataLocation, TensorType } from './constants';
+/**
+ * The ONNX model format as far as this project reads or writes it; use with `create`, `fromBinary`, `toBinary` of
+ * @bufbuild/protobuf.
+ */
+export { AttributeType, DataLocation, TensorType } from './enumerations';
+export { bodiesOf, graphsOf } from './graphs';
 export {
   AttributeProtoSchema,
   GraphProtoSchema,
@@ -12,7 +16,7 @@ export {
   TensorShapeProto_DimensionSchema,
   TypeProtoSchema,
   ValueInfoProtoSchema,
-} from './onnx_pb';
+} from './proto/onnx_pb';
 export type {
   AttributeProto,
   FunctionProto,
@@ -26,4 +30,4 @@ export type {
   TensorShapeProto_Dimension,
   TypeProto,
   ValueInfoProto,
-} from './onnx_pb';
+} from './proto/onnx_pb';

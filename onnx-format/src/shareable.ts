@@ -1,0 +1,78 @@
+import { posix } from 'node:path';
+import type { ModelScan } from './scan';
+
+/** Every reason for which a model itself cannot be shared. Each is loaded privately, as stock onnxruntime loads it. */
+export const UNSHAREABLE_REASONS = [
+  /** Neither ONNX nor onnxruntime's own format, or damaged: onnxruntime says what is wrong. */
+  'no-model',
+  /** onnxruntime's own format: its weights are no tensors that could be cut out. */
+  'ort-format',
+  /** Deeper, or of more fields or files, than is searched. */
+  'excessive',
+  /** It names external data outside of its folder, which onnxruntime refuses. */
+  'external-outside',
+  /** onnxruntime loads it, but cannot save it optimized. */
+  'not-saved',
+  /** A large tensor is itself an input or output of its sub-graph, so that it cannot move out. */
+  'subgraph-interface',
+  /** Optimized and cut, it has other inputs, outputs or metadata than the original. */
+  'interface-changed',
+  /** Optimized and cut, onnxruntime does not load it. */
+  'cut-not-loaded',
+] as const;
+export type UnshareableReason = (typeof UNSHAREABLE_REASONS)[number];
+
+export interface Unshareable {
+  reason: UnshareableReason;
+  /** For people: what it is about. */
+  detail: string;
+}
+
+/** What is known of a model; each step of the way to the store knows more. */
+export interface ModelEvidence {
+  /** What its bytes are. */
+  scan?: ModelScan;
+  /** Why onnxruntime, which loads it, does not save it. */
+  saveError?: string;
+  /** A large tensor that is an input or output of its sub-graph. */
+  boundTensor?: string;
+  /** How the interface of the cut model differs from the original's. */
+  interfaceChange?: string;
+  /** What onnxruntime says of the cut model. */
+  cutError?: string;
+}
+
+/** Whether a model can be shared as far as is known: undefined, or why not. */
+export function whyUnshareable(evidence: ModelEvidence): Unshareable | undefined {
+  const { scan, saveError, boundTensor, interfaceChange, cutError } = evidence;
+  if (scan !== undefined && scan.format !== 'onnx') return whyUnreadable(scan);
+  const outside = scan?.locations.find((location) => !isInsideFolder(location));
+  if (outside !== undefined) {
+    return { reason: 'external-outside', detail: `its external data '${outside}' lies outside its folder` };
+  }
+  if (saveError !== undefined) return { reason: 'not-saved', detail: saveError };
+  if (boundTensor !== undefined) {
+    return { reason: 'subgraph-interface', detail: `tensor '${boundTensor}' is an input or output of its sub-graph` };
+  }
+  if (interfaceChange !== undefined) return { reason: 'interface-changed', detail: interfaceChange };
+  if (cutError !== undefined) return { reason: 'cut-not-loaded', detail: cutError };
+  return undefined;
+}
+
+function whyUnreadable(scan: Exclude<ModelScan, { format: 'onnx' }>): Unshareable {
+  switch (scan.format) {
+    case 'ort':
+      return { reason: 'ort-format', detail: "it is in onnxruntime's own format" };
+    case 'unknown':
+      return { reason: 'no-model', detail: `it is no ONNX model, or a damaged one: ${scan.detail}` };
+    case 'excessive':
+      return { reason: 'excessive', detail: scan.detail };
+  }
+}
+
+/** Whether an external location names something below the model's folder. */
+export function isInsideFolder(location: string): boolean {
+  const path = posix.normalize(location);
+  if (location === '' || location.includes('\0') || posix.isAbsolute(path) || path === '.') return false;
+  return !path.split('/').includes('..');
+}
