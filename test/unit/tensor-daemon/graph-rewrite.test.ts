@@ -12,7 +12,9 @@ import {
   NodeProtoSchema,
   type TensorProto,
   TensorProtoSchema,
-  TensorType, graphsOf } from '@tetris/onnx-format/messages';
+  TensorType,
+  graphsOf,
+} from '@tetris/onnx-format/messages';
 
 const DATA = 'optimized.data';
 
