@@ -3,6 +3,8 @@ export * from './config';
 export { INSTANCE_ENVIRONMENT } from './environment';
 export * from './log';
 export { stopOnSignals } from './stop-on-signals';
+export * from './flow/index';
+export * from './files/index';
 export * from './openwhisk/index';
 export * from './bus/bus';
 export * from './bus/kafka-security';

@@ -136,7 +136,7 @@ export const invokerConfig = configSchema('invoker', {
     max: 9_000,
   }),
   ackAttempts: key.integer(5, 'count', 'Attempts to send an ack while the bus is away.', { min: 1, max: 20 }),
-  ackRetryMs: key.integer(200, 'ms', 'Pause before the second attempt; doubled each time.'),
+  ackRetryMs: key.integer(200, 'ms', 'Longest pause before the second attempt; doubled each time, up to 30 s.'),
   logWaitMs: key.integer(2_000, 'ms', 'Longest wait between two log lines before the sentinels.', { min: 1 }),
   replyBytesMax: key.bytes('1m', 'Longest reply of a container; whisk.activation.payload.max.'),
   truncationBytes: key.bytes('1m', 'How much of a longer reply its error shows; whisk.activation.payload.truncation.'),

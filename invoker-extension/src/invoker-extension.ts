@@ -67,8 +67,11 @@ const MANIFEST_UNKNOWN_TTL_MS = 5_000;
 /** Time for the last acks after the end of a drain that took too long. */
 const LAST_ACKS_MS = 5_000;
 
-/** Attempts to register an instance with a daemon that is away, and the pause between them. */
-const REGISTER = { attemptsMax: 5, retryMs: 200 };
+/** Longest pause between two attempts to send an ack. */
+const ACK_PAUSE_MS_MAX = 30_000;
+
+/** Attempts to register an instance with a daemon that is away, and the pauses between them. */
+const REGISTER = { attemptsMax: 5, backoff: { firstMs: 200, maxMs: 400 } };
 
 /**
  * One invoker: takes activations from its topic, runs them in function instances and answers them, exactly once each
@@ -117,7 +120,7 @@ export class InvokerExtension {
       instance: id,
       log,
       attemptsMax: config.ackAttempts,
-      retryMs: config.ackRetryMs,
+      backoff: { firstMs: config.ackRetryMs, maxMs: ACK_PAUSE_MS_MAX },
       onLost: () => this.#counts.acksLost.inc(),
     });
     this.#answerer = new Answerer({

@@ -1,5 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
+import { isInside } from '@tetris/common';
 
 /** A process that runs activations on a node. */
 export interface InstanceProcess {
@@ -18,7 +19,7 @@ export async function instanceProcesses(workPath: string): Promise<InstanceProce
     const environment = await readFile(`/proc/${name}/environ`, 'utf8').catch(() => '');
     const value = (key: string): string => new RegExp(`(?:^|\0)${key}=([^\0]*)`).exec(environment)?.[1] ?? '';
     const temporaryPath = value('TMPDIR');
-    if (!temporaryPath.startsWith(`${workPath}/`)) continue;
+    if (!isInside(workPath, temporaryPath)) continue;
     const container = basename(dirname(temporaryPath));
     found.push({ pid: Number(name), instance: value('TETRIS_RUNTIME_INSTANCE'), container });
   }

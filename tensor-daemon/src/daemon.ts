@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { DaemonHealth, Logger } from '@tetris/common';
+import { type DaemonHealth, type Logger, Semaphore } from '@tetris/common';
 import { Registry } from 'prom-client';
 import type { DaemonConfig } from './config';
 import { armFault, faultPoint, parseFault } from './fault';
@@ -25,7 +25,6 @@ import { Uploads } from './source/uploads';
 import { UrlOrigin } from './source/url-origin';
 import { UrlSource } from './source/url-source';
 import { parseUrlRecord, type CheckedContent } from './source/url-record';
-import { Slots } from './slots';
 import { claimStore } from './store/lock';
 import { Registrations } from './store/registrations';
 import { Store } from './store/store';
@@ -109,7 +108,7 @@ export async function startDaemon(config: DaemonConfig, log: Logger): Promise<Ru
   };
   const peers = await openPeers(config, { store, disk: diskTier, sources: served, metrics, log });
   const tiers = [diskTier, peers.tier].filter((tier) => tier !== undefined);
-  const slots = new Slots(config.restoresMax, config.ingestQueueMax);
+  const slots = new Semaphore(config.restoresMax, config.ingestQueueMax);
   const restorer = new Restorer({ store, reclaimer, tiers, slots, metrics, log });
   const restore: IngestParts['restore'] = (...wanted) => restorer.restore(...wanted);
   const ingest = new Ingest({ store, reclaimer, sandbox, metrics, log, restore }, config);

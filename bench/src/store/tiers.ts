@@ -1,7 +1,8 @@
-import { createHash, randomBytes } from 'node:crypto';
-import { createReadStream, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { hashFile } from '@tetris/common';
 import { type Cleanups, temporaryFolder } from '../demo/cleanups';
 import { median, rounded } from '../measure/statistics';
 import { freePort } from '../servers/server-process';
@@ -59,7 +60,7 @@ export async function measurePeer(cleanups: Cleanups): Promise<SuiteResult> {
   const one = await serving.start({ ...secret, TETRIS_DAEMON_PEER_LISTEN: `127.0.0.1:${port}` });
   const two = await asking.start({ ...secret, TETRIS_DAEMON_PEERS: `http://127.0.0.1:${port}` });
   // By its digest, as an instance asks that has hashed the model itself: this node has no file of it.
-  const fromPeer = { name: model.name, source: { kind: 'digest', sha256: await sha256Of(model.path) } } as const;
+  const fromPeer = { name: model.name, source: { kind: 'digest', sha256: await hashFile(model.path) } } as const;
   const [sourceMs, peerMs]: [number[], number[]] = [[], []];
   let floor: SuiteResult = {};
   for (let round = 0; round <= ROUNDS; round += 1) {
@@ -89,10 +90,4 @@ async function leaseOnce(daemon: DaemonProcess, wanted: Parameters<typeof timedL
   await releaseAll(daemon, [lease]);
   await daemon.operator.collect();
   return ms;
-}
-
-async function sha256Of(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) hash.update(chunk);
-  return hash.digest('hex');
 }

@@ -9,7 +9,7 @@ import type { Bus, SubscribeOptions, Subscription } from './bus';
 import { busUnavailable } from './kafka-errors';
 import type { KafkaSecurity } from './kafka-security';
 import { type ConsumerTimes, KafkaSubscription } from './kafka-subscription';
-import { retryFor } from './retry';
+import { whileStarting } from './while-starting';
 import { type QueuedBytes, type SendLimits, TopicSender } from './topic-sender';
 
 export interface KafkaOptions extends KafkaSecurity, Partial<SendLimits>, Partial<ConsumerTimes> {
@@ -81,7 +81,7 @@ export class KafkaBus implements Bus {
 
   async ensureTopic(topic: string, settings: TopicSettings): Promise<void> {
     try {
-      await retryFor(this.#options.startTimeoutMs, () => this.#createTopic(topic, settings));
+      await whileStarting(this.#options.startTimeoutMs, () => this.#createTopic(topic, settings));
     } catch (error) {
       throw busUnavailable(`cannot create topic ${topic}`, 'no', error);
     }

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import { type Consumer, type EachBatchPayload, type Kafka, type KafkaMessage, KafkaJSNonRetriableError } from 'kafkajs';
+import { retry } from '../flow/retry';
 import type { Logger } from '../log';
 import type { SubscribeOptions, Subscription } from './bus';
 import { HandledPositions } from './handled-positions';
 import { Intake } from './intake';
 import { busUnavailable, commitWasRefused } from './kafka-errors';
-import { retryFor } from './retry';
+import { whileStarting } from './while-starting';
 
 /** Times of a consumer, all ms. */
 export interface ConsumerTimes {
@@ -20,8 +20,7 @@ export interface ConsumerTimes {
 const FETCH_BYTES_MAX = 4 * 1_048_576;
 /** How long members have to come back when the group forms anew, in session timeouts. */
 const REBALANCE_SESSIONS = 2;
-const RESTART_FIRST_MS = 100;
-const RESTART_MAX_MS = 2_000;
+const RESTART = { firstMs: 100, maxMs: 2_000 };
 
 /**
  * One consumer of one topic. At most once: commit, then hand out. At least once: hand out, and commit what has been handled.
@@ -69,7 +68,7 @@ export class KafkaSubscription implements Subscription {
     const subscription = new KafkaSubscription(kafka, options, times, log);
     try {
       // A coordinator may be loading, a broker restarting, a topic not known to every broker yet.
-      await retryFor(times.startTimeoutMs, () => subscription.#start());
+      await whileStarting(times.startTimeoutMs, () => subscription.#start());
       return subscription;
     } catch (error) {
       throw busUnavailable(`cannot read topic ${options.topic}`, 'no', error);
@@ -147,15 +146,15 @@ export class KafkaSubscription implements Subscription {
 
   async #untilStarted(): Promise<void> {
     const { signal } = this.#ending;
-    for (let waitMs = RESTART_FIRST_MS; !signal.aborted; waitMs = Math.min(waitMs * 2, RESTART_MAX_MS)) {
-      try {
-        await delay(waitMs, undefined, { signal });
-        await this.#start();
-        this.#log.info('consumer is back');
-        return;
-      } catch (error) {
-        this.#log.debug({ err: error }, 'broker is still away');
-      }
+    const again = (error: unknown): boolean => {
+      this.#log.debug({ err: error }, 'broker is still away');
+      return true;
+    };
+    try {
+      await retry(() => this.#start(), { backoff: RESTART, signal, again });
+      this.#log.info('consumer is back');
+    } catch {
+      // Stopped meanwhile.
     }
   }
 

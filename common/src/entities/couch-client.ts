@@ -1,6 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import nano from 'nano';
 import { errorMessage, PluginError } from '../errors';
+import { retry } from '../flow/retry';
 
 export interface CouchRequest {
   /** Keys of views are given as values, not as JSON. */
@@ -12,7 +12,8 @@ export interface CouchRequest {
   contentType?: string;
 }
 
-const RETRY_GET_MS = 50;
+const GET_BACKOFF = { firstMs: 50, maxMs: 50 };
+const GETS_MAX = 2;
 
 /**
  * CouchDB's HTTP API by npm `nano`: one method per kind of answer, bounded in time, with the plugin's errors.
@@ -73,13 +74,8 @@ export class CouchClient {
   /** A kept connection may have been closed by the other side in this very moment; only reading is safe to repeat. */
   async #tried<T>(what: string, repeatable: boolean, send: () => Promise<T>): Promise<T> {
     try {
-      try {
-        return await send();
-      } catch (error) {
-        if (!repeatable || statusOf(error) !== undefined) throw error;
-        await delay(RETRY_GET_MS);
-        return await send();
-      }
+      const again = (error: unknown): boolean => statusOf(error) === undefined;
+      return await retry(send, { backoff: GET_BACKOFF, attemptsMax: repeatable ? GETS_MAX : 1, again });
     } catch (error) {
       throw asStoreError(what, error);
     }

@@ -1,6 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { z } from 'zod';
 import { isPluginError, PluginError } from '../errors';
+import { retry } from '../flow/retry';
 import type { Logger } from '../log';
 import { type Action, type ActionDocument, ActionDocumentSchema } from '../openwhisk/action-document';
 import { type Activation, ActivationSchema } from '../openwhisk/activation';
@@ -17,7 +17,7 @@ import {
   DESIGN_DOCUMENTS,
   type ViewName,
 } from './couch-views';
-import { CHANGE_PAUSE_MS, CHANGES_MAX, documentText, tooManyWriters } from './document-store';
+import { changeAmongWriters, documentText } from './document-store';
 import type { ActivationQuery, EntityStore, ListQuery } from './entity-store';
 import { RecordQueue, type RecordQueueLimits } from './record-queue';
 
@@ -61,7 +61,7 @@ const DATABASES = {
 const LAST = '\ufff0';
 /** How often a document is read again that changes while its attachment is read. */
 const READS_MAX = 5;
-const REREAD_MS = 50;
+const REREAD_BACKOFF = { firstMs: 50, maxMs: 400 };
 
 /** {@link EntityStore} on the databases of a stock OpenWhisk. Source: `C/core/database/`. */
 export class CouchStore implements EntityStore {
@@ -181,15 +181,13 @@ export class CouchStore implements EntityStore {
   }
 
   async changeDocument(id: string, change: (present: unknown) => unknown): Promise<void> {
-    for (let attempt = 1; attempt <= CHANGES_MAX; attempt += 1) {
+    await changeAmongWriters(id, async () => {
       const present = await this.#ownDocument(id);
       const { value } = JSON.parse(documentText(id, change(present?.value))) as OwnDocument;
       const json = { ...(present === undefined ? {} : { _rev: present._rev }), entityType: 'tetris', value };
       const put = ignoring('ERR_DOCUMENT_CONFLICT', this.#client.json('PUT', this.#ownPath(id), { json }));
-      if ((await put) !== undefined) return;
-      await delay(Math.random() * CHANGE_PAUSE_MS * attempt);
-    }
-    throw tooManyWriters(id);
+      return (await put) !== undefined;
+    });
   }
 
   async close(): Promise<void> {
@@ -199,17 +197,19 @@ export class CouchStore implements EntityStore {
   /** The newest revision, whatever was asked for: stock's If-Match only tells it when to look again. */
   async #readAction(id: string): Promise<Action> {
     const path = [this.#databases.whisks, id];
-    for (let reads = 1; ; reads += 1) {
+    // The attachment goes when the document is replaced, and comes a moment after the document.
+    let attachment = false;
+    const again = (error: unknown): boolean => attachment && isPluginError(error, 'ERR_DOCUMENT_NOT_FOUND');
+    const read = (name: string): Promise<Buffer> => {
+      attachment = true;
+      return this.#client.bytes([...path, name]);
+    };
+    const attempt = async (): Promise<Action> => {
+      attachment = false;
       const document = parseAction(await this.#client.json('GET', path));
-      const read = (name: string): Promise<Buffer> => this.#client.bytes([...path, name]);
-      try {
-        return { ...describeAction(document), exec: await resolveExec(document.exec, read) };
-      } catch (error) {
-        // The attachment goes when the document is replaced, and comes a moment after the document.
-        if (reads === READS_MAX || !isPluginError(error, 'ERR_DOCUMENT_NOT_FOUND')) throw error;
-        await delay(REREAD_MS);
-      }
-    }
+      return { ...describeAction(document), exec: await resolveExec(document.exec, read) };
+    };
+    return retry(attempt, { backoff: REREAD_BACKOFF, attemptsMax: READS_MAX, again });
   }
 
   async #ownDocument(id: string): Promise<OwnDocument | undefined> {

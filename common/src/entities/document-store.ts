@@ -1,5 +1,6 @@
 /** Documents of the plugin's own, kept beside OpenWhisk's entities: profiles of models. */
 import { PluginError } from '../errors';
+import { retry } from '../flow/retry';
 
 /** JSON bytes of one document. CouchDB takes 8 MB, services built on it 1 MB. */
 export const DOCUMENT_BYTES_MAX = 1024 ** 2;
@@ -19,9 +20,8 @@ export interface DocumentStore {
   changeDocument(id: string, change: (present: unknown) => unknown): Promise<void>;
 }
 
-/** Attempts of one change, and the longest pause before the second; it grows with each. */
-export const CHANGES_MAX = 20;
-export const CHANGE_PAUSE_MS = 10;
+const CHANGES_MAX = 20;
+const CHANGE_BACKOFF = { firstMs: 10, maxMs: 200 };
 
 /** @throws PluginError `ERR_DOCUMENT_INVALID` */
 export function documentText(id: string, value: unknown): string {
@@ -31,10 +31,22 @@ export function documentText(id: string, value: unknown): string {
   throw new PluginError('ERR_DOCUMENT_INVALID', `document ${id} has ${bytes} bytes; ${DOCUMENT_BYTES_MAX} are allowed`);
 }
 
-export const tooManyWriters = (id: string): PluginError =>
-  new PluginError('ERR_DOCUMENT_CONFLICT', `document ${id}: others wrote it ${CHANGES_MAX} times meanwhile`, {
-    retriable: true,
-  });
+/**
+ * Changes a document that others may change at the same time.
+ *
+ * @param attempt reads, changes and writes; false where another writer came first
+ * @throws PluginError `ERR_DOCUMENT_CONFLICT` (retriable) where others came first time and again, or what `attempt` throws
+ */
+export async function changeAmongWriters(id: string, attempt: () => Promise<boolean>): Promise<void> {
+  const text = `document ${id}: others wrote it ${CHANGES_MAX} times meanwhile`;
+  const outrun = new PluginError('ERR_DOCUMENT_CONFLICT', text, { retriable: true });
+  await retry(
+    async () => {
+      if (!(await attempt())) throw outrun;
+    },
+    { backoff: CHANGE_BACKOFF, attemptsMax: CHANGES_MAX, again: (error) => error === outrun },
+  );
+}
 
 /** Documents that end with the process. */
 export class MemoryDocuments implements DocumentStore {

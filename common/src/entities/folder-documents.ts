@@ -1,9 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { link, mkdir, open, readdir, readFile, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { errorMessage, PluginError } from '../errors';
-import { CHANGE_PAUSE_MS, CHANGES_MAX, type DocumentStore, documentText, tooManyWriters } from './document-store';
+import { changeAmongWriters, type DocumentStore, documentText } from './document-store';
 
 /** Versions that others may still have read, and files left half done, are cleared away at this age; writers are faster. */
 const CLEARED_MS = 60_000;
@@ -33,13 +32,11 @@ export class FolderDocuments implements DocumentStore {
   }
 
   async changeDocument(id: string, change: (present: unknown) => unknown): Promise<void> {
-    for (let attempt = 1; attempt <= CHANGES_MAX; attempt += 1) {
+    await changeAmongWriters(id, async () => {
       const present = await this.#tried(() => this.#present(id));
       const text = documentText(id, change(present?.value));
-      if (await this.#tried(() => this.#put(id, (present?.version ?? 0) + 1, text))) return;
-      await delay(Math.random() * CHANGE_PAUSE_MS * attempt);
-    }
-    throw tooManyWriters(id);
+      return this.#tried(() => this.#put(id, (present?.version ?? 0) + 1, text));
+    });
   }
 
   async #present(id: string): Promise<Present | undefined> {

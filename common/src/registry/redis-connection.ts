@@ -1,9 +1,9 @@
 import { Redis } from 'ioredis';
 import { errorMessage, PluginError } from '../errors';
+import { pauseMs } from '../flow/backoff';
 import type { Logger } from '../log';
 
-const RECONNECT_STEP_MS = 100;
-const RECONNECT_MAX_MS = 2_000;
+const RECONNECT = { firstMs: 100, maxMs: 2_000 };
 
 /**
  * A connection that comes back by itself and never makes anyone wait for it: without Redis, commands fail at once.
@@ -17,7 +17,7 @@ export function connectRedis(url: string, commandTimeoutMs: number, log: Logger)
     autoResendUnfulfilledCommands: false,
     commandTimeout: commandTimeoutMs,
     connectTimeout: commandTimeoutMs,
-    retryStrategy: (times) => Math.min(times * RECONNECT_STEP_MS, RECONNECT_MAX_MS),
+    retryStrategy: (times) => pauseMs(RECONNECT, times),
   });
   redis.on('error', (error: Error) => log.debug({ reason: errorMessage(error) }, 'redis connection'));
   redis.on('close', () => log.debug('redis connection closed'));

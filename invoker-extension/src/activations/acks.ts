@@ -3,6 +3,7 @@ import {
   type Ack,
   type Activation,
   type ActivationMessage,
+  type Backoff,
   type Bus,
   combinedMessage,
   completionMessage,
@@ -11,6 +12,7 @@ import {
   isPluginError,
   type Logger,
   resultMessage,
+  retry,
   shrink,
   STATUS,
   type Topics,
@@ -24,8 +26,7 @@ export interface AckOptions {
   log: Logger;
   /** Attempts to send one ack while the bus is away. */
   attemptsMax: number;
-  /** Pause before the second attempt, ms; doubled each time. */
-  retryMs: number;
+  backoff: Backoff;
   /** Called for an ack that was given up. */
   onLost?: () => void;
 }
@@ -57,25 +58,19 @@ export class AckSender {
   }
 
   async #send(message: ActivationMessage, ack: Ack): Promise<void> {
-    const { bus, topics, log, attemptsMax, retryMs, onLost } = this.#options;
+    const { bus, topics, log, attemptsMax, backoff, onLost } = this.#options;
     const topic = topics.completed(message.rootControllerIndex.asString);
-    let next = ack;
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        return await bus.send(topic, JSON.stringify(next));
-      } catch (error) {
-        const small = shrink(next);
-        if (isPluginError(error, 'ERR_MESSAGE_TOO_LARGE') && small !== next) {
-          next = small;
-          continue;
-        }
-        if (attempt >= attemptsMax || !isPluginError(error) || !error.retriable) {
-          log.error({ ...logFields(message), topic, reason: errorMessage(error) }, 'ack lost');
-          onLost?.();
-          return;
-        }
-        await new Promise((resolve) => setTimeout(resolve, retryMs * 2 ** (attempt - 1)));
-      }
+    const send = (value: Ack): Promise<void> =>
+      retry(() => bus.send(topic, JSON.stringify(value)), { backoff, attemptsMax });
+    const small = shrink(ack);
+    try {
+      await send(ack).catch((error: unknown) => {
+        if (!isPluginError(error, 'ERR_MESSAGE_TOO_LARGE') || small === ack) throw error;
+        return send(small);
+      });
+    } catch (error) {
+      log.error({ ...logFields(message), topic, reason: errorMessage(error) }, 'ack lost');
+      onLost?.();
     }
   }
 }

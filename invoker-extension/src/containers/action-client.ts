@@ -1,12 +1,13 @@
 import { Pool } from 'undici';
 import { INFERENCE_HEADER } from '@tetris/common/environment';
+import { retry } from '@tetris/common/flow';
 import type { CallOptions, ContainerReply, InferenceReport } from './container';
 
 /** Where a container listens. */
 export type ActionAddress = { socketPath: string } | { host: string; port: number };
 
-/** Pause between connection attempts while nobody has listened yet; stock uses 50 ms and 100 ms. */
-const CONNECT_RETRY_MS = 10;
+/** Between attempts to connect while nobody has listened yet; stock waits for 50 ms and 100 ms. */
+const CONNECT_BACKOFF = { firstMs: 10, maxMs: 10 };
 
 /** Errors of the connection attempt itself: the request has not left. */
 const UNREACHED = new Set(['ENOENT', 'ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT']);
@@ -34,15 +35,12 @@ export class ActionClient {
     if (this.#closed.signal.aborted) return { outcome: 'gone', reached: false };
     const timeout = AbortSignal.timeout(options.timeoutMs);
     const signal = AbortSignal.any([timeout, this.#closed.signal]);
-    for (;;) {
-      try {
-        return await this.#attempt(path, body, options.replyBytesMax, signal);
-      } catch (error) {
-        if (timeout.aborted) return { outcome: 'timeout' };
-        const reached = !UNREACHED.has(codeOf(error));
-        if (reached || this.#listened || signal.aborted) return { outcome: 'gone', reached };
-      }
-      await new Promise((resolve) => setTimeout(resolve, CONNECT_RETRY_MS));
+    const attempt = (): Promise<ContainerReply> => this.#attempt(path, body, options.replyBytesMax, signal);
+    const again = (error: unknown): boolean => !this.#listened && UNREACHED.has(codeOf(error));
+    try {
+      return await retry(attempt, { backoff: CONNECT_BACKOFF, signal, again });
+    } catch (error) {
+      return timeout.aborted ? { outcome: 'timeout' } : { outcome: 'gone', reached: !UNREACHED.has(codeOf(error)) };
     }
   }
 

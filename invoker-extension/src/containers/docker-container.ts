@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { errorMessage, type Logger, PluginError } from '@tetris/common';
+import { errorMessage, type Logger, PluginError, retry, type Sleep } from '@tetris/common';
 import type Dockerode from 'dockerode';
 import type { ActionClient } from './action-client';
 import type { CallOptions, Container, ContainerReply, LogLine } from './container';
@@ -24,10 +24,13 @@ const UNHEARD_LINES_MAX = 1000;
 const EXIT_WAIT_MS = 1000;
 /** After the container's end its last lines are waited for this long. */
 const LAST_LINES_MS = 2000;
-/** Attempts to ask an engine that does not answer, one a second, before the container counts as lost. */
-const ENGINE_TRIES_MAX = 60;
-const ENGINE_RETRY_MS = 1000;
+/** An engine that does not answer is asked for about a minute before the container counts as lost. */
+const ENGINE_BACKOFF = { firstMs: 250, maxMs: 1000 };
+const ENGINE_TRIES_MAX = 80;
+const REMOVE_BACKOFF = { firstMs: 100, maxMs: 1000 };
 const REMOVE_TRIES_MAX = 3;
+/** Whoever waits for an engine does not keep the process alive. */
+const sleepLightly: Sleep = (ms, signal) => sleep(ms, undefined, { ref: false, signal });
 
 /** A function instance as a Docker container that is running. */
 export class DockerContainer implements Container {
@@ -79,21 +82,17 @@ export class DockerContainer implements Container {
   /** Resolves when the engine says that the container's processes have ended, and why. */
   async #exit(): Promise<void> {
     const { handle, client, log, callTimeoutMs } = this.#options;
-    for (let tries = 0; tries < ENGINE_TRIES_MAX; tries += 1) {
-      try {
-        await handle.wait();
-        const { State } = await handle.inspect({ abortSignal: AbortSignal.timeout(callTimeoutMs) });
-        this.#outOfMemory = State.OOMKilled;
-        if (this.#destroyed === undefined) {
-          const { ExitCode: exitCode, OOMKilled: outOfMemory } = State;
-          log.warn({ container: this.name, exitCode, outOfMemory }, 'container ended by itself');
-        }
-        break;
-      } catch (error) {
-        if (statusOf(error) === 404) break;
-        await sleep(ENGINE_RETRY_MS, undefined, { ref: false });
-      }
-    }
+    const end = async (): Promise<void> => {
+      await handle.wait();
+      const { State } = await handle.inspect({ abortSignal: AbortSignal.timeout(callTimeoutMs) });
+      this.#outOfMemory = State.OOMKilled;
+      if (this.#destroyed !== undefined) return;
+      const { ExitCode: exitCode, OOMKilled: outOfMemory } = State;
+      log.warn({ container: this.name, exitCode, outOfMemory }, 'container ended by itself');
+    };
+    const again = (error: unknown): boolean => statusOf(error) !== 404;
+    const options = { backoff: ENGINE_BACKOFF, attemptsMax: ENGINE_TRIES_MAX, again, sleep: sleepLightly };
+    await retry(end, options).catch(() => undefined);
     await client.close();
   }
 
@@ -126,16 +125,14 @@ export class DockerContainer implements Container {
   /** Never throws: what cannot be removed now is an orphan that the next start removes. */
   async #remove(): Promise<void> {
     const { handle, log } = this.#options;
-    for (let tries = 1; ; tries += 1) {
-      try {
-        await removeByForce(handle, this.#options.callTimeoutMs);
-        return await this.#exited;
-      } catch (error) {
-        if (tries < REMOVE_TRIES_MAX) continue;
-        log.error({ container: this.name, error: errorMessage(error) }, 'container could not be removed');
-        return;
-      }
+    const remove = (): Promise<void> => removeByForce(handle, this.#options.callTimeoutMs);
+    try {
+      await retry(remove, { backoff: REMOVE_BACKOFF, attemptsMax: REMOVE_TRIES_MAX, again: () => true });
+    } catch (error) {
+      log.error({ container: this.name, error: errorMessage(error) }, 'container could not be removed');
+      return;
     }
+    await this.#exited;
   }
 
   async #call(done: string, ask: (options: { abortSignal: AbortSignal }) => Promise<unknown>): Promise<void> {

@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import { errorMessage, isPluginError, type Logger, PluginError } from '@tetris/common';
+import { errorMessage, isInside, isPluginError, type Logger, PluginError, Semaphore } from '@tetris/common';
 import Dockerode from 'dockerode';
 import { ActionClient } from './action-client';
 import type { Container, ContainerFactory, ContainerSpec } from './container';
@@ -15,7 +15,6 @@ import {
   type ModelRoot,
   type RequestSettings,
 } from './docker-request';
-import { Gate } from './gate';
 
 export interface DockerFactoryOptions {
   config: DockerConfig;
@@ -36,7 +35,7 @@ export class DockerFactory implements ContainerFactory {
   readonly #options: DockerFactoryOptions;
   readonly #settings: RequestSettings;
   readonly #docker: Dockerode;
-  readonly #creates: Gate;
+  readonly #creates: Semaphore;
   readonly #containers = new Set<Container>();
 
   /**
@@ -53,7 +52,7 @@ export class DockerFactory implements ContainerFactory {
       extraArgs: parseExtraArgs(config.dockerExtraArgs),
     };
     this.#docker = new Dockerode({ socketPath: config.dockerSocketPath });
-    this.#creates = new Gate(config.dockerParallelCreates, config.dockerCreatesWaitingMax);
+    this.#creates = new Semaphore(config.dockerParallelCreates, config.dockerCreatesWaitingMax);
   }
 
   async create(spec: ContainerSpec): Promise<Container> {
@@ -117,7 +116,7 @@ export class DockerFactory implements ContainerFactory {
 /** Whoever can open the operator socket can release other tenants' tensors. */
 function refuseExposure({ daemonSocketPath, operatorSocketPath }: DockerFactoryOptions): void {
   if (daemonSocketPath === undefined || operatorSocketPath === undefined) return;
-  if (!operatorSocketPath.startsWith(`${dirname(daemonSocketPath)}/`)) return;
+  if (!isInside(dirname(daemonSocketPath), operatorSocketPath)) return;
   const text = `the operator socket '${operatorSocketPath}' lies in the folder of the instance socket, which containers see`;
   throw new PluginError('ERR_CONFIG_INVALID', `${text}; give the instance socket a folder of its own`);
 }

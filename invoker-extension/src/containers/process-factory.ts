@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir, readdir, readFile, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { errorMessage, PluginError } from '@tetris/common';
+import { errorMessage, isInside, PluginError } from '@tetris/common';
 import type { Container, ContainerFactory, ContainerSpec } from './container';
 import { instanceEnvironment } from './environment';
 import { ProcessContainer } from './process-container';
@@ -80,7 +80,7 @@ export class ProcessFactory implements ContainerFactory {
     const tokens = new Set<string>();
     for (const [pid, environment] of await environments()) {
       const token = environment.get(TOKEN_VARIABLE);
-      if (token === undefined || !(environment.get('TMPDIR') ?? '').startsWith(`${this.#instances}/`)) continue;
+      if (token === undefined || !isInside(this.#instances, environment.get('TMPDIR') ?? '')) continue;
       tokens.add(token);
       try {
         process.kill(pid, 'SIGKILL');

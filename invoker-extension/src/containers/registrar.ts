@@ -1,6 +1,6 @@
 /** The tensor daemon's books kept equal to the living instances: registered before they start, released after their end. */
 import { randomBytes } from 'node:crypto';
-import { type DaemonOperator, errorMessage, type Logger } from '@tetris/common';
+import { type Backoff, type DaemonOperator, errorMessage, type InstanceView, type Logger, retry } from '@tetris/common';
 
 /** The part of the operator interface used here. */
 export type InstanceDaemon = Pick<DaemonOperator, 'registerInstance' | 'releaseInstance' | 'instances'>;
@@ -13,8 +13,8 @@ export interface RegistrarOptions {
   log: Logger;
   /** Attempts to register; then the instance starts without sharing. */
   attemptsMax: number;
-  /** Pause between attempts, ms. */
-  retryMs: number;
+  /** Between attempts. */
+  backoff: Backoff;
 }
 
 /** Tokens waiting to be released while the daemon is away; beyond it, reconciliation alone finds them. */
@@ -34,21 +34,17 @@ export class Registrar {
 
   /** A fresh token and its view folder; no folder where there is no daemon, or none that answers. */
   async register(namespace: string): Promise<{ token: string; viewPath: string | undefined }> {
-    const { daemon, attemptsMax, retryMs, log } = this.#options;
+    const { daemon, attemptsMax, backoff, log } = this.#options;
     const token = `${this.#prefix}${randomBytes(24).toString('base64url')}`;
     this.#live.add(token);
     if (daemon === undefined) return { token, viewPath: undefined };
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        const { viewPath } = await daemon.registerInstance(token, { namespace });
-        return { token, viewPath };
-      } catch (error) {
-        if (attempt >= attemptsMax) {
-          log.warn({ reason: errorMessage(error) }, 'tensor daemon does not answer: instance starts without sharing');
-          return { token, viewPath: undefined };
-        }
-        await new Promise((resolve) => setTimeout(resolve, retryMs));
-      }
+    try {
+      const register = (): Promise<InstanceView> => daemon.registerInstance(token, { namespace });
+      const { viewPath } = await retry(register, { backoff, attemptsMax, again: () => true });
+      return { token, viewPath };
+    } catch (error) {
+      log.warn({ reason: errorMessage(error) }, 'tensor daemon does not answer: instance starts without sharing');
+      return { token, viewPath: undefined };
     }
   }
 

@@ -1,9 +1,7 @@
 /** Runs a sweep to its end: measures what is left, keeps every row at once, fills in estimates. */
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { cpus, totalmem } from 'node:os';
-import { errorMessage } from '@tetris/common';
+import { errorMessage, hashFile } from '@tetris/common';
 import { BYTES_PER_MB } from '../scaling/profile';
 import { isSameSubject, type ProfileArchive } from './archive';
 import { compareModels } from './compare';
@@ -217,9 +215,7 @@ async function startingPoint({ path, archive, onnxruntime, inputsName }: Profile
 /** What a model's file is known by. */
 async function identify(path: string): Promise<{ sha256: string; bytes: number }> {
   const { size: bytes } = await stat(path);
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
-  return { sha256: hash.digest('hex'), bytes };
+  return { sha256: await hashFile(path), bytes };
 }
 
 const withoutEstimates = (entries: readonly ProfileEntry[]): ProfileEntry[] =>

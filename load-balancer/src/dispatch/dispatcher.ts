@@ -2,7 +2,15 @@
  * Hands activations to invokers and brings their acks back to the front end. Books are level when every activation
  * that was accepted has passed exactly one result and one freed slot to the front end, from its invoker or from here.
  */
-import { type Bus, type InFlight, type Logger, type Topics, actionKey, transactionStartMs } from '@tetris/common';
+import {
+  type Bus,
+  type InFlight,
+  type Logger,
+  type Topics,
+  actionKey,
+  retry,
+  transactionStartMs,
+} from '@tetris/common';
 import type { ActionCatalog, ActionFacts } from '../actions';
 import type { Fleet } from '../fleet/fleet';
 import type { Arrival, FrontEnd, ReceivedAck } from '../front-end';
@@ -12,7 +20,7 @@ import type { InFlightTable, Tracked } from '../in-flight/table';
 import type { BalancerMetrics } from '../metrics';
 import type { Placement, Placer } from '../placement/placement';
 import { type Failure, failedActivation } from './failure';
-import { perhapsSent, retryUntil } from './retry';
+import { canSendAgain, perhapsSent, SEND_BACKOFF } from './sending';
 import { type WaitOutcome, WaitingRoom } from './waiting';
 
 export interface DispatchRules extends DeadlineRules {
@@ -148,7 +156,7 @@ export class Dispatcher {
     const untilMs = Math.min(now() + this.#rules.sendMsMax, deadlineMs);
     try {
       const send = async (): Promise<void> => bus.send(topics.invoker(instance), arrival.value);
-      await retryUntil(send, { untilMs, now, unless: perhapsSent });
+      await retry(send, { backoff: SEND_BACKOFF, untilMs, now, again: canSendAgain });
     } catch (error) {
       const { activationId } = entry;
       log.error({ activationId, invoker: instance, err: error }, 'activation could not be handed on');

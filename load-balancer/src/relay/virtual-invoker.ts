@@ -21,9 +21,10 @@ import {
   errorMessage,
   isHealthTestName,
   isPluginError,
+  retry,
   shrink,
 } from '@tetris/common';
-import { retryUntil } from '../dispatch/retry';
+import { SEND_BACKOFF } from '../dispatch/sending';
 import type { Arrival, FrontEnd, ReceivedAck } from '../front-end';
 import type { BalancerMetrics } from '../metrics';
 import { readArrival } from './arrival';
@@ -138,7 +139,11 @@ export class VirtualInvokers implements FrontEnd {
   async #send(entry: InFlight, whole: () => string, shrunk: () => string): Promise<void> {
     const topic = this.#topics.completed(entry.controller);
     const offer = async (value: string): Promise<void> =>
-      retryUntil(() => this.#bus.send(topic, value), { untilMs: entry.deadlineMs, now: this.#now });
+      retry(() => this.#bus.send(topic, value), {
+        backoff: SEND_BACKOFF,
+        untilMs: entry.deadlineMs,
+        now: this.#now,
+      });
     try {
       await offer(whole());
     } catch (error) {

@@ -1,10 +1,9 @@
 import { mkdirSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type GraphOptions, type IngestPhase, type Logger, PluginError } from '@tetris/common';
+import { type GraphOptions, type IngestPhase, type Logger, PluginError, Semaphore } from '@tetris/common';
 import { faultPoint } from '../fault';
 import type { DaemonMetrics } from '../metrics';
 import type { Reclaimer } from '../store/reclaimer';
-import { Slots } from '../slots';
 import type { Tenant } from '../tenant';
 import type { ModelFiles } from '../source/model-files';
 import type { Model } from '../store/catalog';
@@ -65,13 +64,13 @@ interface Flight {
 export class Ingest {
   readonly #parts: IngestParts;
   readonly #options: IngestOptions;
-  readonly #slots: Slots;
+  readonly #slots: Semaphore;
   readonly #flights = new Map<string, Flight>();
 
   constructor(parts: IngestParts, options: IngestOptions) {
     this.#parts = parts;
     this.#options = options;
-    this.#slots = new Slots(options.ingestsMax, options.ingestQueueMax);
+    this.#slots = new Semaphore(options.ingestsMax, options.ingestQueueMax);
   }
 
   /**
@@ -128,7 +127,7 @@ export class Ingest {
     );
     if (restored !== undefined) return restored;
     await request.files.gather?.(signal);
-    return this.#slots.run(() => this.#run(request, tell, signal));
+    return this.#slots.run(() => this.#run(request, tell, signal), signal);
   }
 
   /** @throws PluginError `ERR_QUEUE_FULL`: one namespace must not fill the queue of all */

@@ -1,9 +1,8 @@
 import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errorMessage, type Logger } from '@tetris/common';
+import { errorMessage, type Logger, Semaphore } from '@tetris/common';
 import { faultPoint } from '../fault';
-import { Slots } from '../slots';
 import { UPLOAD_NAME } from '../source/uploads';
 import { unlinkIfPresent } from '../store/files';
 import { copySynced } from '../transfer/copy-file';
@@ -32,7 +31,7 @@ export class KeptOriginals implements OriginalTier {
   /** Bytes by name, the least recently used first. */
   readonly #kept = new Map<string, number>();
   #bytes = 0;
-  readonly #writing = new Slots(1, QUEUE_MAX);
+  readonly #writing = new Semaphore(1, QUEUE_MAX);
   readonly #pending = new Set<Promise<void>>();
 
   constructor({ folder, bytesMax }: KeptOriginalsOptions, log: Logger) {

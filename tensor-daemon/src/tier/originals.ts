@@ -1,8 +1,7 @@
 import { renameSync } from 'node:fs';
-import type { Logger } from '@tetris/common';
+import type { Logger, Semaphore } from '@tetris/common';
 import { faultPoint } from '../fault';
 import type { DaemonMetrics } from '../metrics';
-import type { Slots } from '../slots';
 import { nameOf, type Uploads } from '../source/uploads';
 import type { Mirrors, FetchListener, Original } from '../source/url-source';
 import type { PeerUrlRecord } from '../source/url-record';
@@ -21,7 +20,7 @@ export interface OriginalsParts {
   kept: KeptOriginals | undefined;
   peers: PeerTier | undefined;
   /** Turns of those who bring something. */
-  slots: Slots;
+  slots: Semaphore;
   metrics: Pick<DaemonMetrics, 'originals' | 'restoredBytes'>;
   log: Logger;
 }
@@ -50,7 +49,7 @@ export class Originals implements Mirrors {
     return this.#parts.slots.run(async () => {
       for (const tier of this.#tiers) if (await this.#from(tier, wanted, listener, signal)) return true;
       return false;
-    });
+    }, signal);
   }
 
   keep({ sha256 }: Original, tenant: Tenant): void {

@@ -1,11 +1,10 @@
 import { mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Logger } from '@tetris/common';
+import type { Logger, Semaphore } from '@tetris/common';
 import { faultPoint } from '../fault';
 import type { IngestListener } from '../ingest/ingest';
 import type { DaemonMetrics } from '../metrics';
 import type { Reclaimer } from '../store/reclaimer';
-import type { Slots } from '../slots';
 import type { Model } from '../store/catalog';
 import { GRAPH_FILE } from '../store/layout';
 import type { Scratch, Store } from '../store/store';
@@ -25,7 +24,7 @@ export interface RestorerParts {
   /** Nearest first. */
   tiers: readonly Tier[];
   /** Turns of those who bring something. */
-  slots: Slots;
+  slots: Semaphore;
   metrics: Pick<DaemonMetrics, 'restores' | 'restoredBytes'>;
   log: Logger;
 }
@@ -60,7 +59,7 @@ export class Restorer {
       } finally {
         scratch.remove();
       }
-    });
+    }, signal);
   }
 
   async #fromTiers(restore: Restore): Promise<Model | undefined> {

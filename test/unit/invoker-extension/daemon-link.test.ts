@@ -31,7 +31,7 @@ class FakeDaemon {
 
 describe('Registrar', () => {
   const registrar = (daemon: InstanceDaemon, instance = 0): Registrar =>
-    new Registrar({ daemon, instance, log, attemptsMax: 2, retryMs: 1 });
+    new Registrar({ daemon, instance, log, attemptsMax: 2, backoff: { firstMs: 1, maxMs: 1 } });
 
   it('releases in the end what could not be released while the daemon was away', async () => {
     const daemon = new FakeDaemon();

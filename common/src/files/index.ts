@@ -1,0 +1,3 @@
+/** Small matters of files. Light: every function instance may load it. */
+export { hashFile, hashStream } from './hash';
+export { isInside } from './inside';
