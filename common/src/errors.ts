@@ -34,6 +34,7 @@ export type ErrorCode =
   | 'ERR_DOCUMENT_NOT_FOUND'
   | 'ERR_DOCUMENT_CONFLICT'
   | 'ERR_DOCUMENT_INVALID'
+  | 'ERR_DOCUMENT_TYPE' // the id belongs to an entity of another type
   | 'ERR_STORE_UNAVAILABLE'
   // Instances and activations.
   | 'ERR_CONTAINER_START'

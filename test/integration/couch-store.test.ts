@@ -127,7 +127,7 @@ describe('CouchStore', () => {
 
   it('bad call: names a document that is no action and an attachment store that it cannot read', async () => {
     await http('PUT', databases.whisks, 'guest/rule', { entityType: 'rule', namespace: 'guest', name: 'rule' });
-    await expect(store.getAction('guest/rule')).rejects.toMatchObject({ code: 'ERR_DOCUMENT_INVALID' });
+    await expect(store.getAction('guest/rule')).rejects.toMatchObject({ code: 'ERR_DOCUMENT_TYPE' });
     const exec = { kind: 'nodejs:20', code: { attachmentName: 's3:abc', attachmentType: 'text/plain' } };
     await http('PUT', databases.whisks, 'guest/classify', stockDocument(exec));
     await expect(store.getAction('guest/classify')).rejects.toThrow(/not supported: s3/);

@@ -1,5 +1,5 @@
 /** Makers of entities with sensible values, for tests that care about a few fields only. */
-import type { Action, Activation } from '@tetris/common';
+import type { Action, Activation, Package, Rule, Trigger } from '@tetris/common';
 
 export function anAction(overrides: Partial<Action> = {}): Omit<Action, 'revision'> {
   return {
@@ -15,6 +15,24 @@ export function anAction(overrides: Partial<Action> = {}): Omit<Action, 'revisio
     ...overrides,
   };
 }
+
+const DESCRIBED = { namespace: 'guest', version: '0.0.1', publish: false, updated: 1_767_225_000_000, annotations: [] };
+
+export const aPackage = (overrides: Partial<Package> = {}): Omit<Package, 'revision'> => ({
+  ...{ ...DESCRIBED, name: 'vision', parameters: [], binding: {} },
+  ...overrides,
+});
+
+export const aTrigger = (overrides: Partial<Trigger> = {}): Omit<Trigger, 'revision'> => ({
+  ...{ ...DESCRIBED, name: 'arrived', parameters: [], limits: {} },
+  ...overrides,
+});
+
+export const aRule = (overrides: Partial<Rule> = {}): Omit<Rule, 'revision'> => ({
+  ...{ ...DESCRIBED, name: 'on-arrival' },
+  ...{ trigger: { path: 'guest', name: 'arrived' }, action: { path: 'guest/vision', name: 'classify' } },
+  ...overrides,
+});
 
 let counter = 0;
 

@@ -1,6 +1,6 @@
 /** What every {@link EntityStore} promises. Run it against each adapter. */
 import { DOCUMENT_BYTES_MAX, type EntityStore, isPluginError } from '@tetris/common';
-import { anAction, anActivation } from './entities';
+import { anAction, anActivation, aPackage, aRule, aTrigger } from './entities';
 
 export interface StoreUnderTest {
   store: EntityStore;
@@ -138,6 +138,70 @@ export function entityStoreContract(name: string, make: () => Promise<StoreUnder
       });
     });
 
+    describe('packages, triggers and rules', () => {
+      const link = { action: { path: 'guest/vision', name: 'classify' }, status: 'active' as const };
+      const trigger = aTrigger({
+        parameters: [{ key: 'p', value: { deep: [1] } }],
+        rules: { 'guest/on-arrival': link },
+      });
+      const binding = aPackage({ name: 'eyes', binding: { namespace: 'guest', name: 'vision' } });
+
+      it('returns each as it was put, with a revision, and a copy of its own to every caller', async () => {
+        const stored = await store.putEntity('trigger', trigger);
+        expect(stored).toMatchObject({ ...trigger, revision: expect.stringMatching(/^1-[0-9a-f]{32}$/) });
+        stored.parameters.length = 0;
+        expect(await store.getEntity('trigger', 'guest/arrived')).toMatchObject(trigger);
+        await store.putEntity('package', binding);
+        expect(await store.getEntity('package', 'guest/eyes')).toMatchObject(binding);
+        await store.putEntity('package', aPackage());
+        expect((await store.getEntity('package', 'guest/vision')).binding).toEqual({});
+        await store.putEntity('rule', aRule());
+        expect(await store.getEntity('rule', 'guest/on-arrival')).toMatchObject(aRule());
+      });
+
+      it('replaces at the present revision only, and forgets what is deleted', async () => {
+        const first = await store.putEntity('package', aPackage());
+        const second = await store.putEntity('package', { ...first, version: '0.0.2' }, first.revision);
+        expect(second).toMatchObject({ version: '0.0.2', revision: expect.stringMatching(/^2-/) });
+        expect(await codeOf(store.putEntity('package', aPackage()))).toBe('ERR_DOCUMENT_CONFLICT');
+        expect(await codeOf(store.putEntity('package', aPackage(), first.revision))).toBe('ERR_DOCUMENT_CONFLICT');
+        expect(await codeOf(store.deleteEntity('package', 'guest/vision', first.revision))).toBe(
+          'ERR_DOCUMENT_CONFLICT',
+        );
+        await store.deleteEntity('package', 'guest/vision', second.revision);
+        expect(await codeOf(store.getEntity('package', 'guest/vision'))).toBe('ERR_DOCUMENT_NOT_FOUND');
+      });
+
+      it('bad call: says that an id belongs to another type, actions included', async () => {
+        await store.putAction(anAction({ name: 'taken' }));
+        await store.putEntity('package', aPackage());
+        expect(await codeOf(store.getEntity('package', 'guest/taken'))).toBe('ERR_DOCUMENT_TYPE');
+        expect(await codeOf(store.getEntity('rule', 'guest/vision'))).toBe('ERR_DOCUMENT_TYPE');
+        expect(await codeOf(store.getAction('guest/vision'))).toBe('ERR_DOCUMENT_TYPE');
+        expect(await codeOf(store.putEntity('trigger', aTrigger({ name: 'taken' })))).toBe('ERR_DOCUMENT_CONFLICT');
+      });
+
+      it('lists and counts each type of a namespace newest first, in pages, and public packages alone', async () => {
+        await store.putEntity('package', aPackage({ name: 'old', updated: 1000, publish: true }));
+        await store.putEntity('package', aPackage({ name: 'new', updated: 3000 }));
+        await store.putEntity('package', { ...binding, updated: 2000, publish: true });
+        await store.putEntity('package', aPackage({ namespace: 'other', name: 'not-mine' }));
+        await store.putEntity('trigger', trigger);
+        await store.putEntity('rule', aRule());
+        const names = async (query: object): Promise<string[]> =>
+          (await store.listEntities('package', 'guest', { ...page, ...query })).map(({ name }) => name);
+        expect(await names({})).toEqual(['new', 'eyes', 'old']);
+        expect(await names({ limit: 1, skip: 1 })).toEqual(['eyes']);
+        expect(await names({ isPublic: true })).toEqual(['old']);
+        expect(await store.countEntities('package', 'guest')).toBe(3);
+        expect(await store.countEntities('package', 'guest', { isPublic: true })).toBe(1);
+        expect(await store.listEntities('trigger', 'guest', page)).toMatchObject([trigger]);
+        expect(await store.listEntities('rule', 'guest', page)).toMatchObject([aRule()]);
+        expect(await store.countEntities('rule', 'nobody')).toBe(0);
+        expect(await store.countActions('guest')).toBe(0);
+      });
+    });
+
     describe('activations', () => {
       it('returns a record as it was put, once it is flushed', async () => {
         const record = anActivation();
@@ -256,6 +320,7 @@ export function durableStoreContract(name: string, make: () => Promise<DurableSt
       const action = await store.putAction(anAction());
       const gone = await store.putAction(anAction({ name: 'gone' }));
       await store.deleteAction('guest/gone', gone.revision);
+      const trigger = await store.putEntity('trigger', aTrigger());
       const record = anActivation();
       store.putActivation(record);
       await store.changeDocument('profile/a', () => ({ rows: 1 }));
@@ -263,6 +328,7 @@ export function durableStoreContract(name: string, make: () => Promise<DurableSt
       const again = await reopen();
       try {
         expect(await again.getAction('guest/classify')).toEqual(action);
+        expect(await again.getEntity('trigger', 'guest/arrived')).toEqual(trigger);
         expect(await codeOf(again.getAction('guest/gone'))).toBe('ERR_DOCUMENT_NOT_FOUND');
         expect(await again.getActivation(`guest/${record.activationId}`)).toMatchObject(record);
         expect(await again.getDocument('profile/a')).toEqual({ rows: 1 });

@@ -4,6 +4,7 @@ import { retry } from '../flow/retry';
 import type { Logger } from '../log';
 import { type Action, type ActionDocument, ActionDocumentSchema } from '../openwhisk/action-document';
 import { type Activation, ActivationSchema } from '../openwhisk/activation';
+import { documentType, ENTITY_SCHEMAS, type Entities, type EntityType } from '../openwhisk/entity-documents';
 import { type UserLimits, UserLimitsSchema } from '../openwhisk/identity';
 import { ActionCache, type ActionCacheLimits } from './action-cache';
 import { describeExec, resolveExec, storeCode } from './action-code';
@@ -15,10 +16,12 @@ import {
   ACTIVATIONS_VIEW,
   BLOCKED_NAMESPACES_VIEW,
   DESIGN_DOCUMENTS,
+  ENTITY_VIEWS,
+  PUBLIC_PACKAGES_VIEW,
   type ViewName,
 } from './couch-views';
 import { changeAmongWriters, documentText } from './document-store';
-import type { ActivationQuery, EntityStore, ListQuery } from './entity-store';
+import type { ActivationQuery, EntityFilter, EntityStore, ListQuery } from './entity-store';
 import { RecordQueue, type RecordQueueLimits } from './record-queue';
 
 /** Names of the databases, as Ansible makes them with its `db_prefix`. */
@@ -127,13 +130,46 @@ export class CouchStore implements EntityStore {
   }
 
   async listActions(namespace: string, { limit, skip }: ListQuery): Promise<Action[]> {
-    const range = { from: [namespace, LAST], to: [namespace, 0], limit, skip };
-    const documents = await this.#view(this.#databases.whisks, ACTIONS_VIEW, range);
+    const documents = await this.#view(this.#databases.whisks, ACTIONS_VIEW, { ...rangeOf(namespace), limit, skip });
     return documents.map((document) => withoutCode(describeAction(parseAction(document))));
   }
 
   async countActions(namespace: string): Promise<number> {
-    return this.#count(this.#databases.whisks, ACTIONS_VIEW, { from: [namespace, LAST], to: [namespace, 0] });
+    return this.#count(this.#databases.whisks, ACTIONS_VIEW, rangeOf(namespace));
+  }
+
+  async getEntity<T extends EntityType>(type: T, id: string): Promise<Entities[T]> {
+    return parseEntity(type, await this.#client.json('GET', [this.#databases.whisks, id]));
+  }
+
+  async putEntity<T extends EntityType>(
+    type: T,
+    entity: Omit<Entities[T], 'revision'>,
+    revision?: string,
+  ): Promise<Entities[T]> {
+    const content: object = without(entity, ['revision']);
+    const json = { ...(revision === undefined ? {} : { _rev: revision }), ...content, entityType: type };
+    const path = [this.#databases.whisks, `${entity.namespace}/${entity.name}`];
+    const { rev } = await this.#client.json<{ rev: string }>('PUT', path, { json });
+    return structuredClone({ ...entity, revision: rev }) as Entities[T];
+  }
+
+  deleteEntity(_type: EntityType, id: string, revision: string): Promise<void> {
+    return this.deleteAction(id, revision);
+  }
+
+  async listEntities<T extends EntityType>(
+    type: T,
+    namespace: string,
+    { limit, skip, ...filter }: ListQuery & EntityFilter,
+  ): Promise<Entities[T][]> {
+    const range = { ...rangeOf(namespace), limit, skip };
+    const documents = await this.#view(this.#databases.whisks, viewOf(type, filter), range);
+    return documents.map((document) => parseEntity(type, document));
+  }
+
+  async countEntities(type: EntityType, namespace: string, filter: EntityFilter = {}): Promise<number> {
+    return this.#count(this.#databases.whisks, viewOf(type, filter), rangeOf(namespace));
   }
 
   putActivation(activation: Activation): void {
@@ -230,7 +266,7 @@ export class CouchStore implements EntityStore {
     );
   }
 
-  async #view(database: string, view: ViewName, range: ViewRange & ListQuery): Promise<unknown[]> {
+  async #view(database: string, view: ViewName, range: ViewRange & ListQuery): Promise<object[]> {
     const query = {
       ...keys(range),
       reduce: false,
@@ -238,7 +274,9 @@ export class CouchStore implements EntityStore {
       limit: range.limit,
       skip: range.skip,
     };
-    const { rows } = await this.#client.json<{ rows: { doc: unknown }[] }>('GET', viewPath(database, view), { query });
+    const { rows } = await this.#client.json<{ rows: { doc: object | null }[] }>('GET', viewPath(database, view), {
+      query,
+    });
     return rows.flatMap(({ doc }) => (doc == null ? [] : [doc]));
   }
 
@@ -259,6 +297,12 @@ interface ViewRange {
   from: unknown[];
   to: unknown[];
 }
+
+/** All entities of a namespace. */
+const rangeOf = (namespace: string): ViewRange => ({ from: [namespace, LAST], to: [namespace, 0] });
+
+const viewOf = (type: EntityType, { isPublic = false }: EntityFilter): ViewName =>
+  type === 'package' && isPublic ? PUBLIC_PACKAGES_VIEW : ENTITY_VIEWS[type];
 
 const keys = ({ from, to }: ViewRange): Record<string, unknown> => ({
   descending: true,
@@ -292,7 +336,25 @@ function describeAction(document: ActionDocument): Action {
   };
 }
 
-const parseAction = (document: unknown): ActionDocument => parseAs(ActionDocumentSchema, document, 'action');
+function parseAction(document: object): ActionDocument {
+  checkType('action', document);
+  return parseAs(ActionDocumentSchema, document, 'action');
+}
+
+function parseEntity<T extends EntityType>(type: T, document: object): Entities[T] {
+  checkType(type, document);
+  const { _rev } = document as { _rev: string };
+  const content = without(parseAs<object>(ENTITY_SCHEMAS[type], document, type), ['_id', '_rev', 'entityType']);
+  return { ...content, revision: _rev } as Entities[T];
+}
+
+/** @throws PluginError `ERR_DOCUMENT_TYPE` */
+function checkType(type: EntityType | 'action', document: object): void {
+  const found = documentType(document);
+  if (found === undefined || found === type) return;
+  const { _id } = document as { _id?: string };
+  throw new PluginError('ERR_DOCUMENT_TYPE', `${_id ?? ''} is no ${type} but a ${found}`);
+}
 
 /** Without what the database adds to a record. */
 const parseActivation = (document: unknown): Activation =>

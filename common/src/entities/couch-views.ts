@@ -3,12 +3,19 @@
  * The functions run inside CouchDB, whose JavaScript may be of 2011, hence their form.
  */
 
+import type { EntityType } from '../openwhisk/entity-documents';
+
 /** Key `[namespace, updated]`; a packaged action is found under its package and under its namespace. */
 const ACTIONS_MAP = `function (doc) {
   if (doc.entityType !== 'action') return;
   var root = doc.namespace.split('/')[0];
   emit([doc.namespace, doc.updated], null);
   if (root !== doc.namespace) emit([root, doc.updated], null);
+}`;
+
+/** Key `[namespace, updated]`. */
+const mapOf = (condition: string): string => `function (doc) {
+  if (${condition}) emit([doc.namespace, doc.updated], null);
 }`;
 
 /** Key `[namespace, start]`. */
@@ -45,6 +52,14 @@ export interface ViewName {
 }
 
 export const ACTIONS_VIEW: ViewName = { design: 'whisks.v2.1.0', view: 'actions' };
+const ENTITIES_DESIGN = ACTIONS_VIEW.design;
+/** The views of entities without code, by type. */
+export const ENTITY_VIEWS: Readonly<Record<EntityType, ViewName>> = {
+  package: { design: ENTITIES_DESIGN, view: 'packages' },
+  trigger: { design: ENTITIES_DESIGN, view: 'triggers' },
+  rule: { design: ENTITIES_DESIGN, view: 'rules' },
+};
+export const PUBLIC_PACKAGES_VIEW: ViewName = { design: ENTITIES_DESIGN, view: 'packages-public' };
 export const ACTIVATIONS_VIEW: ViewName = { design: 'whisks.v2.1.0', view: 'activations' };
 export const ACTIVATIONS_BY_NAME_VIEW: ViewName = { design: 'whisks-filters.v2.1.1', view: 'activations' };
 /** Source: `C/core/database/NamespaceBlacklist` reads it in every stock invoker. */
@@ -52,7 +67,15 @@ export const BLOCKED_NAMESPACES_VIEW: ViewName = { design: 'namespaceThrottlings
 
 /** Design documents by database. */
 export const DESIGN_DOCUMENTS: Readonly<Record<'whisks' | 'activations' | 'subjects', Record<string, object>>> = {
-  whisks: { [ACTIONS_VIEW.design]: { actions: view(ACTIONS_MAP) } },
+  whisks: {
+    [ENTITIES_DESIGN]: {
+      actions: view(ACTIONS_MAP),
+      packages: view(mapOf("doc.entityType === 'package'")),
+      'packages-public': view(mapOf("doc.entityType === 'package' && doc.publish && !doc.binding.name")),
+      triggers: view(mapOf("doc.entityType === 'trigger'")),
+      rules: view(mapOf("doc.entityType === 'rule'")),
+    },
+  },
   activations: {
     [ACTIVATIONS_VIEW.design]: { activations: view(ACTIVATIONS_MAP) },
     [ACTIVATIONS_BY_NAME_VIEW.design]: { activations: view(ACTIVATIONS_BY_NAME_MAP) },

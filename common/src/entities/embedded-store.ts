@@ -5,11 +5,12 @@ import { PluginError } from '../errors';
 import type { Logger } from '../log';
 import type { Action } from '../openwhisk/action-document';
 import { type Activation, valueOf } from '../openwhisk/activation';
+import { bindingOf, type Entities, type EntityType } from '../openwhisk/entity-documents';
 import type { UserLimits } from '../openwhisk/identity';
 import { copyOfAction, withoutCode } from './action-copy';
 import { type DocumentStore, MemoryDocuments } from './document-store';
 import { EntityFiles } from './entity-files';
-import type { ActivationQuery, EntityStore, ListQuery } from './entity-store';
+import type { ActivationQuery, EntityFilter, EntityStore, ListQuery } from './entity-store';
 import { FolderDocuments } from './folder-documents';
 
 export interface EmbeddedStoreOptions {
@@ -24,8 +25,14 @@ export interface EmbeddedStoreOptions {
   limits?: Readonly<Record<string, UserLimits>>;
 }
 
-/** A document as kept on disk: a deleted one leaves its revision behind, because CouchDB counts on from there. */
-type StoredAction = { id: string; revision: string } & ({ action: Action } | { deleted: true });
+type Stored = Entities & { action: Action };
+type StoredType = keyof Stored;
+
+/**
+ * A document as kept on disk: one entity under the name of its type. A deleted one leaves its revision behind, because
+ * CouchDB counts on from there.
+ */
+type StoredDocument = { id: string; revision: string; deleted?: true } & Partial<Stored>;
 
 interface StoredActivation {
   activation: Activation;
@@ -35,7 +42,7 @@ interface StoredActivation {
 }
 
 /**
- * Actions and activation records in memory, optionally kept in a folder. Revisions count as CouchDB's: `N-<hash>`,
+ * Entities and activation records in memory, optionally kept in a folder. Revisions count as CouchDB's: `N-<hash>`,
  * a stale or missing one is a conflict.
  */
 export class EmbeddedStore implements EntityStore {
@@ -45,11 +52,13 @@ export class EmbeddedStore implements EntityStore {
   readonly #activationsMax: number;
   readonly #activationBytesMax: number;
   readonly #limits: Readonly<Record<string, UserLimits>>;
-  readonly #documents = new Map<string, StoredAction>();
+  readonly #documents = new Map<string, StoredDocument>();
   /** In the order of arrival. */
   readonly #activations = new Map<string, StoredActivation>();
   #activationBytes = 0;
   #unwritten: StoredActivation[] = [];
+  /** Who waits for a record, by its id. */
+  readonly #awaited = new Map<string, Set<() => void>>();
   /** Live records by segment; one that has none left is removed. */
   readonly #segments = new Map<number, number>();
   /** Everything that writes takes its turn here. */
@@ -72,37 +81,52 @@ export class EmbeddedStore implements EntityStore {
   }
 
   async getAction(id: string): Promise<Action> {
-    return copyOfAction(this.#existing(id));
+    return copyOfAction(this.#existing('action', id));
   }
 
-  putAction(action: Omit<Action, 'revision'>, revision?: string): Promise<Action> {
-    return this.#inTurn(async () => {
-      const id = `${action.namespace}/${action.name}`;
-      const present = this.#documents.get(id);
-      const expected = present === undefined || 'deleted' in present ? undefined : present.revision;
-      if (revision !== expected) throw conflict(id);
-      const stored: Action = copyOfAction({ ...action, revision: nextRevision(present?.revision, action) });
-      await this.#write({ id, revision: stored.revision, action: stored });
-      return copyOfAction(stored);
-    });
+  async putAction(action: Omit<Action, 'revision'>, revision?: string): Promise<Action> {
+    return copyOfAction(await this.#put('action', copyOfAction({ ...action, revision: '' }), revision));
   }
 
   deleteAction(id: string, revision: string): Promise<void> {
-    return this.#inTurn(async () => {
-      if (this.#existing(id).revision !== revision) throw conflict(id);
-      await this.#write({ id, revision: nextRevision(revision, 'deleted'), deleted: true });
-    });
+    return this.#delete('action', id, revision);
   }
 
-  async listActions(namespace: string, { limit, skip }: ListQuery): Promise<Action[]> {
-    return this.#actionsOf(namespace)
-      .sort((a, b) => b.updated - a.updated || (a.name < b.name ? 1 : -1))
-      .slice(skip, skip + limit)
-      .map((action) => copyOfAction(withoutCode(action)));
+  async listActions(namespace: string, query: ListQuery): Promise<Action[]> {
+    return this.#page('action', namespace, query).map((action) => copyOfAction(withoutCode(action)));
   }
 
   async countActions(namespace: string): Promise<number> {
-    return this.#actionsOf(namespace).length;
+    return this.#allOf('action', namespace).length;
+  }
+
+  async getEntity<T extends EntityType>(type: T, id: string): Promise<Entities[T]> {
+    return structuredClone(this.#existing(type, id));
+  }
+
+  async putEntity<T extends EntityType>(
+    type: T,
+    entity: Omit<Entities[T], 'revision'>,
+    revision?: string,
+  ): Promise<Entities[T]> {
+    const copy = structuredClone({ ...entity, revision: '' }) as Entities[T];
+    return structuredClone(await this.#put<EntityType>(type, copy, revision)) as Entities[T];
+  }
+
+  deleteEntity(type: EntityType, id: string, revision: string): Promise<void> {
+    return this.#delete(type, id, revision);
+  }
+
+  async listEntities<T extends EntityType>(
+    type: T,
+    namespace: string,
+    query: ListQuery & EntityFilter,
+  ): Promise<Entities[T][]> {
+    return structuredClone(this.#page(type, namespace, query));
+  }
+
+  async countEntities(type: EntityType, namespace: string, filter: EntityFilter = {}): Promise<number> {
+    return this.#allOf(type, namespace, filter).length;
   }
 
   putActivation(activation: Activation): void {
@@ -110,6 +134,7 @@ export class EmbeddedStore implements EntityStore {
     if (this.#activations.has(id)) return; // The first record of an id stays, as a second PUT would conflict.
     const record = { activation: structuredClone(activation), bytes: JSON.stringify(activation).length };
     this.#admit(id, record);
+    for (const onStored of this.#awaited.get(id) ?? []) onStored();
     if (this.#files === undefined) return;
     if (this.#unwritten.length >= this.#activationsMax) {
       this.#log.error({ activationId: activation.activationId }, 'activation record was not kept on disk: queue full');
@@ -117,6 +142,27 @@ export class EmbeddedStore implements EntityStore {
     }
     this.#unwritten.push(record);
     if (this.#unwritten.length === 1) void this.#inTurn(() => this.#writeRecords());
+  }
+
+  /**
+   * Waits until a record can be read.
+   * @param id `namespace/activationId`
+   * @returns false where it cannot after `timeoutMs`
+   */
+  activationStored(id: string, timeoutMs: number): Promise<boolean> {
+    if (this.#activations.has(id)) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const waiting = this.#awaited.get(id) ?? new Set();
+      const settle = (stored: boolean): void => {
+        clearTimeout(timer);
+        waiting.delete(onStored);
+        if (waiting.size === 0) this.#awaited.delete(id);
+        resolve(stored);
+      };
+      const onStored = (): void => settle(true);
+      const timer = setTimeout(() => settle(false), timeoutMs).unref();
+      this.#awaited.set(id, waiting.add(onStored));
+    });
   }
 
   flush(): Promise<void> {
@@ -163,18 +209,48 @@ export class EmbeddedStore implements EntityStore {
     await this.#files?.close();
   }
 
-  #existing(id: string): Action {
+  #existing<T extends StoredType>(type: T, id: string): Stored[T] {
     const document = this.#documents.get(id);
-    if (document === undefined || 'deleted' in document) {
-      throw new PluginError('ERR_DOCUMENT_NOT_FOUND', `there is no action ${id}`);
+    if (document === undefined || document.deleted === true) {
+      throw new PluginError('ERR_DOCUMENT_NOT_FOUND', `there is no ${type} ${id}`);
     }
-    return document.action;
+    const found: StoredDocument[T] = document[type];
+    if (found === undefined) throw new PluginError('ERR_DOCUMENT_TYPE', `${id} is no ${type}`);
+    return found as Stored[T];
   }
 
-  #actionsOf(namespace: string): Action[] {
+  #put<T extends StoredType>(type: T, entity: Stored[T], revision: string | undefined): Promise<Stored[T]> {
+    return this.#inTurn(async () => {
+      const id = `${entity.namespace}/${entity.name}`;
+      const present = this.#documents.get(id);
+      const expected = present?.deleted === true ? undefined : present?.revision;
+      if (revision !== expected) throw conflict(id);
+      const stored = { ...entity, revision: nextRevision(present?.revision, { ...entity, revision: undefined }) };
+      await this.#write({ id, revision: stored.revision, [type]: stored });
+      return stored;
+    });
+  }
+
+  #delete(type: StoredType, id: string, revision: string): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.#existing(type, id).revision !== revision) throw conflict(id);
+      await this.#write({ id, revision: nextRevision(revision, 'deleted'), deleted: true });
+    });
+  }
+
+  /** Entities of a namespace and of its packages. */
+  #allOf<T extends StoredType>(type: T, namespace: string, { isPublic = false }: EntityFilter = {}): Stored[T][] {
     return [...this.#documents.values()]
-      .flatMap((document) => ('action' in document ? [document.action] : []))
-      .filter((action) => action.namespace === namespace || action.namespace.startsWith(`${namespace}/`));
+      .flatMap((document) => (document[type] === undefined ? [] : [document[type] as Stored[T]]))
+      .filter((entity) => entity.namespace === namespace || entity.namespace.startsWith(`${namespace}/`))
+      .filter((entity) => !isPublic || (entity.publish && !('binding' in entity && bindingOf(entity) !== undefined)));
+  }
+
+  #page<T extends StoredType>(type: T, namespace: string, query: ListQuery & EntityFilter): Stored[T][] {
+    const { limit, skip, ...filter } = query;
+    return this.#allOf(type, namespace, filter)
+      .sort((a, b) => b.updated - a.updated || (a.name < b.name ? 1 : -1))
+      .slice(skip, skip + limit);
   }
 
   #activationsOf(namespace: string, { name, since, upto }: Omit<ActivationQuery, 'limit' | 'skip'>): Activation[] {
@@ -204,7 +280,7 @@ export class EmbeddedStore implements EntityStore {
     this.#segments.set(segment, (this.#segments.get(segment) ?? 0) + change);
   }
 
-  async #write(document: StoredAction): Promise<void> {
+  async #write(document: StoredDocument): Promise<void> {
     await this.#files?.writeDocument(document.id, JSON.stringify(document));
     this.#documents.set(document.id, document);
   }
@@ -241,7 +317,7 @@ export class EmbeddedStore implements EntityStore {
   async #load(): Promise<void> {
     const { documents, records } = (await this.#files?.load()) ?? { documents: [], records: [] };
     for (const text of documents) {
-      const document = JSON.parse(text) as StoredAction;
+      const document = JSON.parse(text) as StoredDocument;
       this.#documents.set(document.id, document);
     }
     for (const { text, segment } of records) {
@@ -268,7 +344,7 @@ export class EmbeddedStore implements EntityStore {
 export const ownDocuments = (folder: string): DocumentStore => new FolderDocuments(join(folder, 'own'));
 
 const conflict = (id: string): PluginError =>
-  new PluginError('ERR_DOCUMENT_CONFLICT', `action ${id} is not at the revision given`);
+  new PluginError('ERR_DOCUMENT_CONFLICT', `${id} is not at the revision given`);
 
 /** CouchDB's form: one more than the revision before, and a hash of what is stored. */
 function nextRevision(previous: string | undefined, content: unknown): string {

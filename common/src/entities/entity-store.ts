@@ -1,6 +1,7 @@
-/** Actions, activation records and own documents as the components see them. Adapters: {@link EmbeddedStore}, CouchDB behind `@tetris/common/couch`. */
+/** Entities, activation records and own documents as the components see them. Adapters: {@link EmbeddedStore}, CouchDB behind `@tetris/common/couch`. */
 import type { Action } from '../openwhisk/action-document';
 import type { Activation } from '../openwhisk/activation';
+import type { Entities, EntityType } from '../openwhisk/entity-documents';
 import type { UserLimits } from '../openwhisk/identity';
 import type { DocumentStore } from './document-store';
 
@@ -18,13 +19,18 @@ export interface ActivationQuery extends ListQuery {
   upto?: number;
 }
 
+export interface EntityFilter {
+  /** Packages only: those that are published and are no bindings. */
+  isPublic?: boolean;
+}
+
 export interface EntityStore extends DocumentStore {
   /**
    * Reads an action with its code.
    * @param id `namespace/name` or `namespace/package/name`
    * @param revision the revision wanted; where the document has moved on, the newest is returned, as stock does.
    *   `undefined` bypasses every cache.
-   * @throws PluginError `ERR_DOCUMENT_NOT_FOUND`, `ERR_DOCUMENT_INVALID`, `ERR_STORE_UNAVAILABLE` (retriable)
+   * @throws PluginError `ERR_DOCUMENT_NOT_FOUND`, `ERR_DOCUMENT_TYPE`, `ERR_DOCUMENT_INVALID`, `ERR_STORE_UNAVAILABLE` (retriable)
    */
   getAction(id: string, revision?: string): Promise<Action>;
   /**
@@ -37,6 +43,32 @@ export interface EntityStore extends DocumentStore {
   /** Actions of a namespace (and of its packages), newest first. Code is left out. */
   listActions(namespace: string, query: ListQuery): Promise<Action[]>;
   countActions(namespace: string): Promise<number>;
+
+  /**
+   * Reads a package, trigger or rule.
+   * @param id `namespace/name`
+   * @throws PluginError `ERR_DOCUMENT_NOT_FOUND`, `ERR_DOCUMENT_TYPE`, `ERR_DOCUMENT_INVALID`, `ERR_STORE_UNAVAILABLE` (retriable)
+   */
+  getEntity<T extends EntityType>(type: T, id: string): Promise<Entities[T]>;
+  /**
+   * Creates or replaces one; `revision` absent means create. Actions share the ids: what is there under another type is
+   * a conflict. Returns the stored entity with its new revision.
+   * @throws PluginError `ERR_DOCUMENT_CONFLICT`
+   */
+  putEntity<T extends EntityType>(
+    type: T,
+    entity: Omit<Entities[T], 'revision'>,
+    revision?: string,
+  ): Promise<Entities[T]>;
+  /** @throws PluginError `ERR_DOCUMENT_NOT_FOUND`, `ERR_DOCUMENT_CONFLICT` */
+  deleteEntity(type: EntityType, id: string, revision: string): Promise<void>;
+  /** Those of a namespace, newest first. */
+  listEntities<T extends EntityType>(
+    type: T,
+    namespace: string,
+    query: ListQuery & EntityFilter,
+  ): Promise<Entities[T][]>;
+  countEntities(type: EntityType, namespace: string, filter?: EntityFilter): Promise<number>;
 
   /** Queues a record for storing; never waits for the database. Records are lost only past the queue's bound, and counted. */
   putActivation(activation: Activation): void;

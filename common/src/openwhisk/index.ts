@@ -8,5 +8,6 @@ export * from './activation';
 export * from './acks';
 export * from './event';
 export * from './action-document';
+export * from './entity-documents';
 export * from './topics';
 export * from './tetris-annotations';

@@ -75,6 +75,7 @@ function fetchFailure(error: unknown): ActivationResponse {
   if (isPluginError(error, 'ERR_DOCUMENT_NOT_FOUND')) {
     return errorResponse(STATUS.applicationError, TEXTS.actionRemoved);
   }
-  const text = isPluginError(error, 'ERR_DOCUMENT_INVALID') ? TEXTS.actionMismatch : TEXTS.actionFetchFailed;
+  const isOther = isPluginError(error, 'ERR_DOCUMENT_INVALID') || isPluginError(error, 'ERR_DOCUMENT_TYPE');
+  const text = isOther ? TEXTS.actionMismatch : TEXTS.actionFetchFailed;
   return errorResponse(STATUS.whiskError, text);
 }
