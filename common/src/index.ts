@@ -13,6 +13,7 @@ export * from './entities/entity-store';
 export { DOCUMENT_BYTES_MAX, type DocumentStore, MemoryDocuments } from './entities/document-store';
 export { EmbeddedStore, type EmbeddedStoreOptions, ownDocuments } from './entities/embedded-store';
 export { FolderDocuments } from './entities/folder-documents';
+export * from './ledger/memory-ledger';
 export * from './registry/registry';
 export { MemoryRegistry } from './registry/memory-registry';
 export * from './daemon/protocol';

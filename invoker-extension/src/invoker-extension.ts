@@ -196,6 +196,8 @@ export class InvokerExtension {
       },
       onWarmUpFailed: (group) => this.#autoscaler.warmUpFailed(group),
       onChanged: () => this.#status.changed(),
+      // Who waits for memory is told what there is now, and not with the next round.
+      onGone: () => this.#pool.short && void this.#sampler.sample(),
     });
     this.#sampler = new Sampler({
       daemon,

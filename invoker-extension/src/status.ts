@@ -66,6 +66,7 @@ export class StatusPublisher<Ticket> {
 
   status(): InvokerStatus {
     const { pool, instance, node, peer, nowMs, oldestStartMs } = this.#options;
+    const { freedBytes, freedTensorBytes } = pool.reclaimable();
     this.#count();
     return {
       instance,
@@ -73,7 +74,8 @@ export class StatusPublisher<Ticket> {
       atMs: nowMs(),
       memoryBytes: pool.memory.budgetBytes,
       memoryUsedBytes: pool.memory.usedBytes,
-      memoryReclaimableBytes: pool.idleBytes,
+      memoryReclaimableBytes: freedBytes,
+      memoryReclaimableTensorBytes: freedTensorBytes,
       running: pool.running,
       waiting: pool.waiting,
       oldestStartMs: oldestStartMs(),
@@ -99,14 +101,15 @@ export class StatusPublisher<Ticket> {
 
 const shapeName = ({ workers, threads, batch }: InstanceSettings): string => `p=${workers} t=${threads} b=${batch}`;
 
-/** One entry a group: its instances' rooms added up. An instance on its way up counts with the room it will have. */
+/** One entry a group: its instances added up. One on its way up counts with what it will hold. */
 function warmInstances(instances: Iterable<Readonly<Instance<unknown>>>): WarmInstance[] {
   const groups = new Map<string, WarmInstance>();
   for (const { state, group, settings, running } of instances) {
     if (state === 'draining' || state === 'ending' || state === 'gone') continue;
     const { key, revision, namespace } = group.description;
-    const known = groups.get(key) ?? { action: revision, namespace, room: 0 };
-    known.room += Math.max(0, settings.room - running.size);
+    const known = groups.get(key) ?? { action: revision, namespace, capacity: 0, inUse: 0 };
+    known.capacity += settings.room;
+    known.inUse += running.size;
     groups.set(key, known);
   }
   return [...groups.values()];

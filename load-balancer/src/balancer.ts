@@ -194,14 +194,22 @@ export class LoadBalancer {
   async stop(): Promise<void> {
     const untilMs = performance.now() + this.config.drainMsMax;
     const closing = this.#frontEnd.close();
-    while (this.#table.size > 0 && performance.now() < untilMs) await sleep(DRAIN_POLL_MS);
+    await this.#settled(untilMs);
     this.#dispatcher.giveUpWaiting();
     await closing;
+    // What was taken just before the doors closed has been handed on meanwhile, and its acks are still to be passed on.
+    await this.#settled(untilMs);
     clearInterval(this.#timer);
     await this.#acks.close();
     await this.#unwatch?.();
     await this.#status?.close();
     if (this.#table.size > 0) this.#log.warn({ inFlight: this.#table.size }, 'stopped with activations in flight');
+  }
+
+  /** Resolves when nothing is being handed on or in flight, or the time is over. */
+  async #settled(untilMs: number): Promise<void> {
+    const open = (): boolean => this.#dispatcher.handingOn > 0 || this.#table.size > 0;
+    while (open() && performance.now() < untilMs) await sleep(DRAIN_POLL_MS);
   }
 
   /** While our own pings do not get through, and until consumers have found back, nobody's silence means anything. */
@@ -231,7 +239,10 @@ export class LoadBalancer {
     }
     const lost = lostActivations(this.#table, this.fleet, this.config, nowMs);
     await Promise.all(lost.map(async ({ activationId, reason }) => this.#dispatcher.lose(activationId, reason)));
-    for (const invoker of gone) this.#placer.instances.forget(invoker);
+    for (const invoker of gone) {
+      this.#placer.instances.forget(invoker);
+      this.similarity.forgetInvoker(invoker.instance);
+    }
     for (const node of this.fleet.forget(nowMs)) this.similarity.dropNode(node);
   }
 

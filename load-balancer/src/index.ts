@@ -1,7 +1,7 @@
 export { LoadBalancer, type LoadBalancerOptions } from './balancer';
 export { balancerConfig, type BalancerConfig } from './config';
 export { Fleet } from './fleet/fleet';
-export type { Invoker } from './fleet/invoker';
+export { availableBytes, type Invoker } from './fleet/invoker';
 export { homeHash, homeWalk, javaHash } from './placement/home-invoker';
 export { Placer, type Placement, type PlacementRequest, type PlacementRules } from './placement/placement';
 export { SimilarityIndex } from './placement/similarity';

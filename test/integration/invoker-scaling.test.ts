@@ -110,7 +110,7 @@ it('start in the default shape, and in planned ones once executions were seen', 
   const shown = await metric(/^tetris_invoker_shaped_instances\{/);
   expect(shown.some((line) => planned.some((shape) => line.includes(`shape="${shape}"`)))).toBe(true);
   const [warm] = subject.extension.status().warm;
-  expect(warm?.room).toBeGreaterThan(1);
+  expect(warm?.capacity).toBeGreaterThan(1);
 });
 
 it('are gone when nobody asks any more, and a stem cell waits for the next one', async () => {

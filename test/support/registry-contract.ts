@@ -25,7 +25,7 @@ export const invokerStatus = (instance: number, changes: Partial<InvokerStatus> 
   memoryUsedBytes: 1024 ** 3,
   running: 1,
   waiting: 0,
-  warm: [{ action: 'guest/classify@1-a', namespace: 'guest', room: 3 }],
+  warm: [{ action: 'guest/classify@1-a', namespace: 'guest', capacity: 4, inUse: 1 }],
   draining: false,
   ...changes,
 });
@@ -99,7 +99,7 @@ export function registryContract(name: string, subject: () => RegistryUnderTest)
       await reader.watch(told);
       expect(told.inventories.get(node)?.get('b'.repeat(64))).toBe(10);
       expect(told.digits(node)).toBe('ab');
-      expect(told.statuses.get(tests)).toMatchObject({ instance: tests, warm: [{ room: 3 }] });
+      expect(told.statuses.get(tests)).toMatchObject({ instance: tests, warm: [{ capacity: 4, inUse: 1 }] });
       expect(told.manifests.get(`guest/${node}@1-a`)).toEqual({ tensors: [tensor('a')], privateBytes: 5 });
     });
 

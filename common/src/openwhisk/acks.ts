@@ -67,9 +67,16 @@ export function completionMessage(
   return { transid: [...transid], activationId, isSystemError, instance };
 }
 
-/** Result available and slot free. */
-export function combinedMessage(transid: TransactionId, activation: Activation, instance: InvokerInstanceId): Ack {
-  const isSystemError = activation.response.statusCode === STATUS.whiskError;
+/**
+ * Result available and slot free.
+ * @param isSystemError whether it speaks against the invoker. @default what the response's status says
+ */
+export function combinedMessage(
+  transid: TransactionId,
+  activation: Activation,
+  instance: InvokerInstanceId,
+  isSystemError = activation.response.statusCode === STATUS.whiskError,
+): Ack {
   return { transid: [...transid], response: activation, isSystemError, instance };
 }
 

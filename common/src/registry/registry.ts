@@ -22,14 +22,16 @@ export interface InventorySnapshot {
   tensors: TensorRef[];
 }
 
-/** A function instance that is warm on a node. */
+/** The living instances of one action and namespace on a node. */
 export interface WarmInstance {
   /** `guest/vision/classify@5-2b9f...`, see {@link actionKey}. */
   action: string;
   /** The invoking namespace: instances are never shared between two. */
   namespace: string;
-  /** Activations it could take at once beside those it has. */
-  room: number;
+  /** Activations that the instances of the group hold at once, those on their way up included. */
+  capacity: number;
+  /** Activations that they have. What was handed on and not read yet is not among them: hence capacity, and not what is free. */
+  inUse: number;
 }
 
 /** An invoker extension's state, published with a TTL. */
@@ -43,8 +45,10 @@ export interface InvokerStatus {
   /** Bytes for instances and store, and bytes in use (shared tensors once). */
   memoryBytes: number;
   memoryUsedBytes: number;
-  /** The part of `memoryUsedBytes` that idle instances and unreferenced tensors give back when asked. @default 0 */
+  /** The part of `memoryUsedBytes` that is free once idle instances have ended. @default 0 */
   memoryReclaimableBytes?: number;
+  /** The part of `memoryReclaimableBytes` that is tensors: who needs them as well has them not free but there. @default 0 */
+  memoryReclaimableTensorBytes?: number;
   /** Activations running and waiting. */
   running: number;
   waiting: number;

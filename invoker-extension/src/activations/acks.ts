@@ -52,8 +52,8 @@ export class AckSender {
   }
 
   /** Both at once; without the result where nobody awaits it. */
-  async combined(message: ActivationMessage, activation: Activation): Promise<void> {
-    const ack = combinedMessage(message.transid, activation, this.#options.instance);
+  async combined(message: ActivationMessage, activation: Activation, isSystemError?: boolean): Promise<void> {
+    const ack = combinedMessage(message.transid, activation, this.#options.instance, isSystemError);
     await this.#send(message, message.blocking ? ack : shrink(ack));
   }
 

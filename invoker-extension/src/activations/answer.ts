@@ -34,10 +34,12 @@ export class Answerer {
 
   /** An activation that never reached a container: one ack for both, and the record. */
   async failed(message: ActivationMessage, response: ActivationResponse): Promise<void> {
-    const activation = failedRecord(message, response, this.#options.nowMs());
-    this.#store(message, activation);
-    await this.#options.acks.combined(message, activation);
-    await this.#event(message, activation);
+    await this.#notRun(message, response);
+  }
+
+  /** As {@link failed}, where the invoker is well and only full: a controller must not put it out of service for that. */
+  async refused(message: ActivationMessage, response: ActivationResponse): Promise<void> {
+    await this.#notRun(message, response, false);
   }
 
   /** A blacklisted namespace: an ack that keeps the controller's books level, nothing else. */
@@ -75,6 +77,13 @@ export class Answerer {
     await acks.completion(message, activation);
     await this.#event(message, activation);
     return complete;
+  }
+
+  async #notRun(message: ActivationMessage, response: ActivationResponse, isSystemError?: boolean): Promise<void> {
+    const activation = failedRecord(message, response, this.#options.nowMs());
+    this.#store(message, activation);
+    await this.#options.acks.combined(message, activation, isSystemError);
+    await this.#event(message, activation);
   }
 
   #store(message: ActivationMessage, activation: Activation): void {

@@ -1,4 +1,9 @@
-/** Error texts that users and tools know from the stock invoker. Source: `C/http/ErrorResponse.scala` Messages. */
+/**
+ * Error texts: those that users and tools know from the stock invoker (source: `C/http/ErrorResponse.scala` Messages), and
+ * those of refusals, which stock has none for.
+ */
+
+const mib = (bytes: number): number => Math.ceil(bytes / 1024 ** 2);
 
 const withBody = (text: string, body: string): string => (body === '' ? `${text}.` : `${text}: ${body}`);
 
@@ -15,6 +20,14 @@ export const TEXTS = {
   logDeveloperError: 'The action did not initialize or run as expected. Log data might be missing.',
   invalidInit: (body: string) => withBody('The action failed during initialization', body),
   invalidRun: (body: string) => withBody('The action did not produce a valid JSON response', body),
+  queueFull: 'The invoker has too many waiting activations.',
+  stopping: 'The invoker is stopping.',
+  waitedTooLong: (missingBytes: number, budgetBytes: number) =>
+    missingBytes === 0
+      ? 'The invoker had no room for the action in time.'
+      : `The invoker had no room for the action in time: ${mib(missingBytes)} MiB were missing of its ${mib(budgetBytes)} MiB.`,
+  neverFits: (missingBytes: number, budgetBytes: number) =>
+    `The action needs ${mib(missingBytes)} MiB more memory than the ${mib(budgetBytes)} MiB that the invoker has.`,
   timedOut: (timeoutMs: number, during: 'init' | 'run') =>
     `The action exceeded its time limits of ${timeoutMs} milliseconds${during === 'init' ? ' during initialization.' : '.'}`,
   truncatedResponse: (start: string, bytes: number, bytesMax: number) =>

@@ -1,8 +1,7 @@
-import type { ActionManifest } from '@tetris/common';
+import type { ActionManifest, MemoryNeed } from '@tetris/common';
 import { AnswerTimes } from './answer-times';
 import { executedAtOnce, type InstanceSettings, roomForOne } from '../scaling/settings';
 import type { Given, Instance } from './instance-record';
-import type { MemoryNeed } from './node-memory';
 import { WaitingLine } from './waiting-line';
 
 /** What activations of one action revision and one invoking namespace have in common. */

@@ -69,6 +69,8 @@ export interface InstanceManagerOptions {
   onWarmUpFailed?: (group: string) => void;
   /** Something that the status shows may have changed. */
   onChanged?: () => void;
+  /** An instance is gone, and its leases with it. */
+  onGone?: () => void;
 }
 
 /** Containers that may refuse one activation before it is answered as a crash. */
@@ -76,12 +78,6 @@ const REFUSALS_MAX = 3;
 
 const MIB = 1024 ** 2;
 
-const REFUSALS: Readonly<Record<Refusal, ActivationResponse>> = {
-  'queue-full': errorResponse(STATUS.whiskError, 'The invoker has too many waiting activations.'),
-  'waited-too-long': errorResponse(STATUS.whiskError, 'The invoker had no room for the action in time.'),
-  stopping: errorResponse(STATUS.whiskError, 'The invoker is stopping.'),
-  'never-fits': errorResponse(STATUS.applicationError, 'The action needs more memory than the invoker has.'),
-};
 
 export class InstanceManager {
   readonly #options: InstanceManagerOptions;
@@ -144,7 +140,7 @@ export class InstanceManager {
           void this.#destroy(command.instance);
           break;
         case 'refuse':
-          this.#fail(command.ticket, REFUSALS[command.refusal]);
+          this.#refuse(command);
           break;
         case 'abort':
           this.#fail(command.ticket, this.#initFailures.get(command.instance) ?? abnormalInit());
@@ -276,6 +272,14 @@ export class InstanceManager {
     void answerer.failed(ticket.job.message, response).finally(ticket.done);
   }
 
+  #refuse({ ticket, refusal, missingBytes }: Extract<PoolCommand<Ticket>, { do: 'refuse' }>): void {
+    const { answerer, metrics, pool } = this.#options;
+    const response = refusalResponse(refusal, missingBytes, pool.memory.budgetBytes);
+    metrics.refusals.inc({ reason: refusal });
+    metrics.activations.inc({ status: String(response.statusCode) });
+    void answerer.refused(ticket.job.message, response).finally(ticket.done);
+  }
+
   /** Nothing here may throw; if it does, the activation is answered all the same. */
   #spawn(work: Promise<void>, ticket: Ticket): void {
     work.catch((error: unknown) => {
@@ -324,6 +328,7 @@ export class InstanceManager {
     await instance.ended();
     this.#forget(instance.id);
     await instance.release();
+    this.#options.onGone?.();
   }
 
   async #destroy(id: number): Promise<void> {
@@ -343,6 +348,19 @@ export class InstanceManager {
     this.#initFailures.delete(id);
     this.apply(pool.ended(id, nowMs()));
     if (this.#instances.size === 0) this.#onEmpty?.();
+  }
+}
+
+function refusalResponse(refusal: Refusal, missingBytes: number, budgetBytes: number): ActivationResponse {
+  switch (refusal) {
+    case 'queue-full':
+      return errorResponse(STATUS.whiskError, TEXTS.queueFull);
+    case 'waited-too-long':
+      return errorResponse(STATUS.whiskError, TEXTS.waitedTooLong(missingBytes, budgetBytes));
+    case 'stopping':
+      return errorResponse(STATUS.whiskError, TEXTS.stopping);
+    case 'never-fits':
+      return errorResponse(STATUS.applicationError, TEXTS.neverFits(missingBytes, budgetBytes));
   }
 }
 

@@ -8,11 +8,10 @@
  * of one queue blocks all); it is still served, because once it has waited `patienceMs` younger actions start nothing
  * and instances are drained for it. Memory is what is used, not what was asked for.
  */
-import type { ActionManifest } from '@tetris/common';
+import { type ActionManifest, type Departure, MemoryLedger } from '@tetris/common';
 import { Group, type GroupDescription } from './group';
 import { type EndReason, type Instance, transit } from './instance-record';
 import type { IdleInstance, KeepAlivePolicy } from './keep-alive';
-import { NodeMemory } from './node-memory';
 import type { InstanceSettings } from '../scaling/settings';
 
 export interface PoolOptions {
@@ -44,7 +43,8 @@ export type PoolCommand<Ticket> =
   | { do: 'run'; instance: number; ticket: Ticket; resume: boolean }
   | { do: 'pause'; instance: number }
   | { do: 'end'; instance: number; reason: EndReason }
-  | { do: 'refuse'; ticket: Ticket; refusal: Refusal }
+  /** `missingBytes`: what the node's memory lacked for it, 0 where that was not why. */
+  | { do: 'refuse'; ticket: Ticket; refusal: Refusal; missingBytes: number }
   /** Init failed for the ticket that started the instance; this one waited for the same instance. */
   | { do: 'abort'; instance: number; ticket: Ticket };
 
@@ -62,7 +62,7 @@ export interface PoolPlan {
 const BARRED_MS = 5_000;
 
 export class Pool<Ticket> {
-  readonly memory: NodeMemory;
+  readonly memory: MemoryLedger;
   readonly #options: PoolOptions;
   readonly #keepAlive: KeepAlivePolicy;
   readonly #groups = new Map<string, Group<Ticket>>();
@@ -77,7 +77,7 @@ export class Pool<Ticket> {
   constructor(options: PoolOptions, keepAlive: KeepAlivePolicy) {
     this.#options = options;
     this.#keepAlive = keepAlive;
-    this.memory = new NodeMemory(options.budgetBytes);
+    this.memory = new MemoryLedger(options.budgetBytes);
   }
 
   get waiting(): number {
@@ -95,9 +95,11 @@ export class Pool<Ticket> {
     return this.#short;
   }
 
-  /** Bytes that idle instances would give back. */
-  get idleBytes(): number {
-    return this.#idleInstances().reduce((sum, { id }) => sum + this.memory.bytesOf(id), 0);
+  /** What would be free if the instances that are idle, or end already, were gone. */
+  reclaimable(): Departure {
+    const departure = this.#departing();
+    for (const { id } of this.#idleInstances()) departure.add(id);
+    return departure;
   }
 
   /** Living instances, for status and metrics. */
@@ -109,7 +111,7 @@ export class Pool<Ticket> {
   arrived(ticket: Ticket, description: GroupDescription, nowMs: number): PoolCommand<Ticket>[] {
     this.#keepAlive.arrived(description.key, nowMs);
     if (this.#waiting >= this.#options.waitingMax) {
-      this.#commands.push({ do: 'refuse', ticket, refusal: 'queue-full' });
+      this.#commands.push({ do: 'refuse', ticket, refusal: 'queue-full', missingBytes: 0 });
     } else {
       this.#group(description).waiting.push({ ticket, sinceMs: nowMs });
       this.#waiting += 1;
@@ -268,7 +270,7 @@ export class Pool<Ticket> {
   abandon(nowMs: number): PoolCommand<Ticket>[] {
     for (const group of [...this.#groups.values()]) {
       while (group.waiting.length > 0) {
-        this.#commands.push({ do: 'refuse', ticket: this.#take(group), refusal: 'stopping' });
+        this.#commands.push({ do: 'refuse', ticket: this.#take(group), refusal: 'stopping', missingBytes: 0 });
       }
       this.#forget(group);
     }
@@ -311,17 +313,17 @@ export class Pool<Ticket> {
   #start(group: Group<Ticket>, nowMs: number): boolean {
     while (group.waiting.length > group.comingRoom() + group.timelyRoom(nowMs)) {
       if (!group.findsCore || this.#startsEnough(group)) return true;
-      const need = this.memory.need(group.need);
-      if (need > this.memory.budgetBytes) {
+      const missingBytes = this.memory.total(group.need) - this.memory.budgetBytes;
+      if (missingBytes > 0) {
         while (group.waiting.length > 0) {
-          this.#commands.push({ do: 'refuse', ticket: this.#take(group), refusal: 'never-fits' });
+          this.#commands.push({ do: 'refuse', ticket: this.#take(group), refusal: 'never-fits', missingBytes });
         }
         this.#forget(group);
         return true;
       }
       if (this.#startsInFlight() >= this.#options.startsMax) return true;
-      if (!this.memory.fits(need)) {
-        this.#makeRoom(group, need, nowMs);
+      if (!this.memory.fits(this.memory.need(group.need))) {
+        this.#makeRoom(group, nowMs);
         return false;
       }
       const { settings } = group.description;
@@ -361,30 +363,45 @@ export class Pool<Ticket> {
   }
 
   /** Ends idle instances of others, cheapest first; after the group's patience drains busy ones too. */
-  #makeRoom(group: Group<Ticket>, need: number, nowMs: number): void {
-    const impatient = nowMs - group.oldestMs > this.#options.patienceMs;
+  #makeRoom(group: Group<Ticket>, nowMs: number): void {
     const candidates = this.#idleInstances();
-    if (impatient) {
+    if (nowMs - group.oldestMs > this.#options.patienceMs) {
       const busy = [...this.#instances.values()].filter(({ state }) => state === 'busy');
       candidates.push(...busy.sort((one, other) => one.running.size - other.running.size));
     }
-    let freeing = this.#freeing();
+    const departure = this.#departing();
     const chosen: Instance<Ticket>[] = [];
     for (const instance of candidates) {
-      if (this.memory.fits(need, freeing)) break;
+      if (departure.lacks(group.need) === 0) break;
       if (instance.group === group) continue;
       chosen.push(instance);
-      freeing += this.memory.bytesOf(instance.id);
+      departure.add(instance.id);
     }
     // Ending some without being able to start afterwards would help nobody.
-    if (this.memory.fits(need, freeing)) for (const instance of chosen) this.#drain(instance, 'memory');
+    if (departure.lacks(group.need) > 0) return;
+    for (const instance of this.#needed(chosen, group)) this.#drain(instance, 'memory');
+  }
+
+  /** Of instances chosen to make room those without whose end there is none: a tensor goes with its last holder only. */
+  #needed(chosen: readonly Instance<Ticket>[], group: Group<Ticket>): Instance<Ticket>[] {
+    const needed = [...chosen];
+    for (const instance of [...chosen].reverse()) {
+      const others = needed.filter((other) => other !== instance);
+      const departure = this.#departing();
+      for (const { id } of others) departure.add(id);
+      if (departure.lacks(group.need) === 0) needed.splice(needed.indexOf(instance), 1);
+    }
+    return needed;
   }
 
   /** Measured memory has outgrown the budget: idle instances go until it fits. */
   #relieve(): void {
+    if (this.memory.fits(0)) return;
+    const departure = this.#departing();
     for (const instance of this.#idleInstances()) {
-      if (this.memory.fits(0, this.#freeing())) return;
+      if (this.memory.fits(-departure.freedBytes)) return;
       this.#drain(instance, 'memory');
+      departure.add(instance.id);
     }
   }
 
@@ -396,13 +413,10 @@ export class Pool<Ticket> {
       .map(({ instance }) => instance);
   }
 
-  /** Bytes of instances that are on their way out. */
-  #freeing(): number {
-    let bytes = 0;
-    for (const { id, state } of this.#instances.values()) {
-      if (state === 'ending' || state === 'draining') bytes += this.memory.bytesOf(id);
-    }
-    return bytes;
+  /** The node without the instances that are on their way out. */
+  #departing(): Departure {
+    const leaving = [...this.#instances.values()].filter(({ state }) => state === 'ending' || state === 'draining');
+    return this.memory.without(leaving.map(({ id }) => id));
   }
 
   #startsInFlight(): number {
@@ -428,7 +442,9 @@ export class Pool<Ticket> {
 
   #refuseLate(group: Group<Ticket>, nowMs: number): void {
     while (group.waiting.length > 0 && nowMs - group.oldestMs >= this.#options.waitMaxMs) {
-      this.#commands.push({ do: 'refuse', ticket: this.#take(group, 'oldest'), refusal: 'waited-too-long' });
+      const missingBytes = this.memory.without([]).lacks(group.need);
+      const ticket = this.#take(group, 'oldest');
+      this.#commands.push({ do: 'refuse', ticket, refusal: 'waited-too-long', missingBytes });
     }
     this.#forget(group);
   }
@@ -456,7 +472,7 @@ export class Pool<Ticket> {
   }
 
   #idleView({ id, group, lastUsedMs, startMs }: Instance<Ticket>): IdleInstance {
-    return { group: group.description.key, idleSinceMs: lastUsedMs, bytes: this.memory.bytesOf(id), startMs };
+    return { group: group.description.key, idleSinceMs: lastUsedMs, bytes: this.memory.without([id]).freedBytes, startMs };
   }
 
   #move(id: number, event: 'created' | 'initialised'): Instance<Ticket> | undefined {

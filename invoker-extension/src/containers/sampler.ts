@@ -1,5 +1,5 @@
 /** Measures what instances and store really use, and learns which tensors an action needs. */
-import { type ActionManifest, type DaemonOperator, errorMessage, type Logger, type TensorRef } from '@tetris/common';
+import { type ActionManifest, type DaemonOperator, errorMessage, type Logger } from '@tetris/common';
 import type { FunctionInstance } from './function-instance';
 
 export interface SamplerOptions {
@@ -64,13 +64,19 @@ export class Sampler {
     const instances = [...this.#options.instances()];
     this.#forgetGone(instances);
     const samples = new Map<number, number>();
+    const seen = new Map<string, ActionManifest>();
     for (const instance of instances) {
       if (!this.#used.has(instance.id)) continue;
       const bytes = await instance.privateBytes();
       if (bytes === undefined) continue;
       samples.set(instance.id, bytes);
-      await this.#learn(instance, bytes);
+      const loaded = await this.#loadedBy(instance);
+      if (loaded === undefined) continue;
+      const manifest = { ...loaded, privateBytes: bytes };
+      const others = seen.get(instance.revision);
+      seen.set(instance.revision, others === undefined ? manifest : joined(others, manifest));
     }
+    for (const [revision, manifest] of seen) this.#learn(revision, manifest);
     this.#options.onMeasured(await this.#leasedBytes(), samples);
   }
 
@@ -84,18 +90,14 @@ export class Sampler {
     }
   }
 
-  async #learn(instance: FunctionInstance, privateBytes: number): Promise<void> {
-    const loaded = await this.#loadedBy(instance);
-    if (loaded === undefined) return;
-    const { tensors, models } = loaded;
-    const known = this.#known.get(instance.revision);
-    if (known !== undefined && !differs(known, tensors, privateBytes)) return;
-    const manifest = { tensors, privateBytes, models };
-    this.#known.set(instance.revision, manifest);
-    this.#options.onManifest(instance.revision, manifest);
+  #learn(revision: string, manifest: ActionManifest): void {
+    const known = this.#known.get(revision);
+    if (known !== undefined && !differs(known, manifest)) return;
+    this.#known.set(revision, manifest);
+    this.#options.onManifest(revision, manifest);
   }
 
-  async #loadedBy({ token }: FunctionInstance): Promise<{ tensors: TensorRef[]; models: string[] } | undefined> {
+  async #loadedBy({ token }: FunctionInstance): Promise<Required<Pick<ActionManifest, 'tensors' | 'models'>> | undefined> {
     const { daemon, log } = this.#options;
     if (daemon === undefined || token === undefined) return { tensors: [], models: [] };
     try {
@@ -120,8 +122,18 @@ export class Sampler {
   }
 }
 
+/** What an action needs where its instances have loaded different models: all of it, as the next one may. */
+function joined(one: ActionManifest, other: ActionManifest): ActionManifest {
+  const tensors = new Map([...one.tensors, ...other.tensors].map((tensor) => [tensor.sha256, tensor]));
+  return {
+    tensors: [...tensors.values()],
+    privateBytes: Math.max(one.privateBytes, other.privateBytes),
+    models: [...new Set([...(one.models ?? []), ...(other.models ?? [])])],
+  };
+}
+
 /** Has the set of tensors grown or changed, or the private memory by more than a tenth? */
-function differs(known: ActionManifest, tensors: readonly TensorRef[], privateBytes: number): boolean {
+function differs(known: ActionManifest, { tensors, privateBytes }: ActionManifest): boolean {
   const digests = new Set(known.tensors.map(({ sha256 }) => sha256));
   if (tensors.some(({ sha256 }) => !digests.has(sha256))) return true;
   return Math.abs(privateBytes - known.privateBytes) > CHANGE_MIN * known.privateBytes;

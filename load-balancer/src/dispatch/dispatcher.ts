@@ -76,6 +76,11 @@ export class Dispatcher {
     return this.#waiting.size;
   }
 
+  /** Activations that have been taken, are neither handed on nor answered, and do not wait for an invoker. */
+  get handingOn(): number {
+    return this.#accepted.size - this.#waiting.size;
+  }
+
   /** Resolves when the activation has been handed on or answered. */
   async accept(arrival: Arrival): Promise<void> {
     const { table, log } = this.#parts;

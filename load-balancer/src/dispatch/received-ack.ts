@@ -29,7 +29,11 @@ export function readReceivedAck(value: Buffer): ReceivedAck {
   const id = ActivationIdSchema.safeParse(hasResponse ? (response?.activationId ?? ack.response) : ack.activationId);
   if (!id.success) throw invalid('names no activation');
   const type = hasInstance ? (hasResponse ? 'combined' : 'completion') : 'result';
-  const isSystemError = ack.isSystemError === true || response?.response?.statusCode === STATUS.whiskError;
+  // Where the invoker says so itself, it knows better: a full one is not a broken one.
+  const isSystemError =
+    typeof ack.isSystemError === 'boolean'
+      ? ack.isSystemError
+      : response?.response?.statusCode === STATUS.whiskError;
   return { type, activationId: id.data, isSystemError, text };
 }
 

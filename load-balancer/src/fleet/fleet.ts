@@ -84,7 +84,9 @@ export class Fleet {
     this.#update(invoker, { flavour: 'tetris', node: status.node, draining: status.draining, online: true });
     invoker.lastSeenMs = nowMs;
     invoker.memoryBytes = status.memoryBytes;
-    invoker.freeBytes = status.memoryBytes - status.memoryUsedBytes + (status.memoryReclaimableBytes ?? 0);
+    invoker.freeBytes = status.memoryBytes - status.memoryUsedBytes;
+    invoker.reclaimableBytes = status.memoryReclaimableBytes ?? 0;
+    invoker.reclaimableTensorBytes = status.memoryReclaimableTensorBytes ?? 0;
     invoker.reportedLoad = status.running + status.waiting;
     invoker.oldestStartMs = oldestStart(status);
     return invoker;

@@ -48,6 +48,9 @@ export interface Invoker {
   memoryBytes: number;
   /** Not in use, reservations not yet subtracted. */
   freeBytes: number;
+  /** Free once its idle instances have ended, and how much of that is tensors. */
+  reclaimableBytes: number;
+  reclaimableTensorBytes: number;
   /** Sum of the reservations of {@link instances}. */
   reservedBytes: number;
   /** Activations handed on by this load balancer whose slot is not free yet. */
@@ -79,6 +82,8 @@ export function newInvoker(instance: number, nowMs: number): Invoker {
     suspectUntilMs: 0,
     memoryBytes: 0,
     freeBytes: 0,
+    reclaimableBytes: 0,
+    reclaimableTensorBytes: 0,
     reservedBytes: 0,
     inFlight: 0,
     reportedLoad: 0,
@@ -87,5 +92,21 @@ export function newInvoker(instance: number, nowMs: number): Invoker {
   };
 }
 
-/** Bytes for further instances. */
-export const availableBytes = (invoker: Invoker): number => invoker.freeBytes - invoker.reservedBytes;
+/** Bytes for further instances, where idle ones make room for them. */
+export const availableBytes = ({ freeBytes, reclaimableBytes, reservedBytes }: Invoker): number =>
+  freeBytes + reclaimableBytes - reservedBytes;
+
+/**
+ * Whether one more instance finds its memory: as it is, or when the idle instances have ended. Tensors that only these hold
+ * would go with them and be needed again; how many of the held ones that are is not known, so all that go are taken for them.
+ *
+ * @param heldBytes of its tensors that living instances there hold
+ */
+export function hasMemory(
+  invoker: Invoker,
+  { tensorBytes, privateBytes, heldBytes }: { tensorBytes: number; privateBytes: number; heldBytes: number },
+): boolean {
+  const needed = (held: number): number => tensorBytes - held + privateBytes;
+  if (needed(heldBytes) <= invoker.freeBytes - invoker.reservedBytes) return true;
+  return needed(Math.max(0, heldBytes - invoker.reclaimableTensorBytes)) <= availableBytes(invoker);
+}

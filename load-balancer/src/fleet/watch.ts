@@ -68,6 +68,11 @@ async function watchRegistry({ registry, fleet, instances, similarity, now }: Wa
       const invoker = fleet.status(status, now());
       if (invoker === undefined) return;
       invoker.nodeIndex = similarity.nodeIndex(status.node);
+      similarity.setLiving(
+        status.instance,
+        status.node,
+        status.warm.map(({ action }) => action),
+      );
       instances.observe(invoker, status.warm, now());
     },
   });

@@ -1,5 +1,5 @@
 /** Choices among the usable invokers of one flavour. Pure, one pass each. */
-import { availableBytes, type Invoker } from '../fleet/invoker';
+import { availableBytes, hasMemory, type Invoker } from '../fleet/invoker';
 import type { Demand } from './similarity';
 
 /** What one more instance needs where nothing of it is there, and how much of that is tensors. */
@@ -12,31 +12,36 @@ export interface Choice {
 }
 
 /**
- * The largest theta among the nodes that have room for the rest; ties go to the emptier node.
+ * The largest theta among the nodes that have room; ties go to the emptier node. Two figures of a node, not one: what its store
+ * has makes it quick, and is preferred; what living instances hold needs no memory once more, and is admitted by.
  * @param arriving by node index, bytes of the demand that are on their way there
  */
 export function chooseSimilar(
   invokers: readonly Invoker[],
-  { set: { overlap, totalBytes }, privateBytes }: Demand,
+  { set: { overlap, held, totalBytes }, privateBytes }: Demand,
   arriving: ReadonlyMap<number, number>,
   inFlightMax: number,
 ): Choice | undefined {
   let best: Invoker | undefined;
-  let bestHeld = -1;
+  let bestStored = -1;
+  let bestHeld = 0;
   let bestFree = 0;
   for (const invoker of invokers) {
     const node = invoker.nodeIndex ?? -1;
-    const held = Math.max(overlap[node] ?? 0, arriving.get(node) ?? 0);
-    if (held < bestHeld || invoker.inFlight >= inFlightMax) continue;
+    const coming = arriving.get(node) ?? 0;
+    const stored = Math.max(overlap[node] ?? 0, coming);
+    if (stored < bestStored || invoker.inFlight >= inFlightMax) continue;
     const free = availableBytes(invoker);
-    if (free < totalBytes - held + privateBytes) continue;
-    if (held === bestHeld && free <= bestFree) continue;
+    if (stored === bestStored && free <= bestFree) continue;
+    const heldBytes = Math.max(held[node] ?? 0, coming);
+    if (!hasMemory(invoker, { tensorBytes: totalBytes, privateBytes, heldBytes })) continue;
     best = invoker;
-    bestHeld = held;
+    bestStored = stored;
+    bestHeld = heldBytes;
     bestFree = free;
   }
   if (best === undefined) return undefined;
-  const theta = totalBytes === 0 ? 0 : bestHeld / totalBytes;
+  const theta = totalBytes === 0 ? 0 : bestStored / totalBytes;
   return { invoker: best, theta, addedBytes: totalBytes - bestHeld + privateBytes };
 }
 

@@ -1,9 +1,10 @@
 /**
  * What this load balancer believes of the warm instances behind it, between one status and the next.
  *
- * A status says how much room an action's instances have *beside* what they are doing. Room plus what is in flight
- * there is their capacity, and capacity minus what is in flight is the room from then on: so a burst between two
- * statuses sees its own effect. A cold start counts as an instance at once, with its memory set aside, until a status
+ * A status says how many activations an action's instances hold at once, and how many they have. Capacity minus what is in
+ * flight there is the room from then on: a burst between two statuses sees its own effect, and a status that was written
+ * before the invoker read of it changes nothing. What they have beyond what is in flight from here comes from other load
+ * balancers. A cold start counts as an instance at once, with its memory set aside, until a status
  * shows it, or it is overdue, or an activation has ended there and still no status shows it: then it has died.
  */
 import type { WarmInstance } from '@tetris/common';
@@ -64,18 +65,17 @@ export class InstanceBook {
 
   /** Takes over what an invoker's status says. */
   observe(invoker: Invoker, warm: readonly WarmInstance[], nowMs: number): void {
-    const rooms = new Map<string, number>();
-    for (const { action, namespace, room: more } of warm) {
+    const living = new Set<string>();
+    for (const { action, namespace, capacity, inUse } of warm) {
       const key = instanceKey(action, namespace);
-      rooms.set(key, (rooms.get(key) ?? 0) + more);
-    }
-    for (const [key, more] of rooms) {
+      living.add(key);
       const estimate = this.#estimate(invoker, key);
-      estimate.capacity = estimate.inFlight + more;
+      const ofOthers = Math.max(0, inUse - estimate.inFlight);
+      estimate.capacity = Math.max(0, capacity - ofOthers);
       this.#release(invoker, estimate);
     }
     for (const [key, estimate] of invoker.instances) {
-      if (rooms.has(key)) continue;
+      if (living.has(key)) continue;
       if (estimate.absences !== undefined) estimate.absences += 1;
       if (estimate.startingUntilMs > nowMs && (estimate.absences ?? 0) < ABSENCES_MAX) continue;
       estimate.capacity = 0;

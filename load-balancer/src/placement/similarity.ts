@@ -4,6 +4,9 @@
  * Kept up to date by inventory deltas and manifests rather than computed per activation: each distinct tensor set has
  * one row of overlaps, a number per node, and a tensor knows the nodes that hold it and the sets that need it. Actions
  * with the same tensors (further versions, other tenants) share a row. Bytes are integers, so rows never drift.
+ *
+ * A second row counts what living instances hold, by the manifests of the actions that an invoker's status names: a tensor that
+ * is in the store and held by nobody is quick to have, but takes memory again as soon as somebody holds it.
  */
 import { createHash } from 'node:crypto';
 import type { ActionManifest, TensorRef } from '@tetris/common';
@@ -11,8 +14,10 @@ import type { ActionManifest, TensorRef } from '@tetris/common';
 interface Tensor {
   sha256: string;
   bytes: number;
-  /** Indexes of the nodes that hold it. */
+  /** Indexes of the nodes whose stores have it. */
   holders: number[];
+  /** By node index: actions with living instances there that need it, an invoker's each. */
+  living: Map<number, number>;
   sets: TensorSet[];
 }
 
@@ -21,15 +26,24 @@ export interface TensorSet {
   digest: string;
   tensors: Tensor[];
   totalBytes: number;
-  /** Bytes of this set that each node holds, by node index. Replaced when nodes are added: read it from here each time. */
+  /** Bytes of this set that each node's store has, by node index. Replaced when nodes are added: read it from here each time. */
   overlap: Float64Array;
-  actions: number;
+  /** Of these, what living instances hold. The same. */
+  held: Float64Array;
+  /** Actions, and actions' instances with an invoker, that it is known by. */
+  uses: number;
 }
 
 /** What placement reads of an action. */
 export interface Demand {
   set: TensorSet;
   privateBytes: number;
+}
+
+/** The actions with living instances of one invoker, and their tensors where these are known. */
+interface Living {
+  node: number;
+  actions: Map<string, TensorSet | undefined>;
 }
 
 export interface SimilarityOptions {
@@ -44,6 +58,8 @@ export class SimilarityIndex {
   readonly #sets = new Map<string, TensorSet>();
   readonly #actions = new Map<string, Demand>();
   readonly #stores: Set<Tensor>[] = [];
+  /** By invoker number. */
+  readonly #living = new Map<number, Living>();
   readonly #nodes = new Map<string, number>();
   readonly #freeNodes: number[] = [];
   readonly #options: SimilarityOptions;
@@ -85,9 +101,14 @@ export class SimilarityIndex {
 
   setManifest(action: string, manifest: ActionManifest): void {
     const set = this.#intern(manifest.tensors);
-    set.actions += 1;
+    set.uses += 1;
     this.#dropAction(action);
     this.#actions.set(action, { set, privateBytes: manifest.privateBytes });
+    for (const living of this.#living.values()) {
+      if (!living.actions.has(action)) continue;
+      this.#leave(living, action);
+      this.#enter(living, action);
+    }
     const oldest = this.#actions.keys().next().value;
     if (this.#actions.size > this.#options.actionsMax && oldest !== undefined) this.#dropAction(oldest);
   }
@@ -111,10 +132,30 @@ export class SimilarityIndex {
     }
   }
 
+  /** Which actions have living instances with an invoker. */
+  setLiving(invoker: number, node: string, actions: readonly string[]): void {
+    const index = this.nodeIndex(node);
+    if (this.#living.get(invoker)?.node !== index) this.forgetInvoker(invoker);
+    const living = this.#living.get(invoker) ?? { node: index, actions: new Map<string, TensorSet | undefined>() };
+    this.#living.set(invoker, living);
+    const wanted = new Set(actions);
+    for (const action of living.actions.keys()) if (!wanted.has(action)) this.#leave(living, action);
+    for (const action of wanted) if (!living.actions.has(action)) this.#enter(living, action);
+  }
+
+  /** An invoker has gone, and its instances with it. */
+  forgetInvoker(invoker: number): void {
+    const living = this.#living.get(invoker);
+    if (living === undefined) return;
+    for (const action of [...living.actions.keys()]) this.#leave(living, action);
+    this.#living.delete(invoker);
+  }
+
   /** Forgets a node that has gone for good; its index may be given to another. */
   dropNode(node: string): void {
     const index = this.#nodes.get(node);
     if (index === undefined) return;
+    for (const [invoker, living] of [...this.#living]) if (living.node === index) this.forgetInvoker(invoker);
     for (const tensor of [...(this.#stores[index] ?? [])]) this.#removeFrom(index, tensor);
     this.#nodes.delete(node);
     this.#freeNodes.push(index);
@@ -132,9 +173,11 @@ export class SimilarityIndex {
   #lengthenRows(): void {
     this.#rowLength *= 2;
     for (const set of this.#sets.values()) {
-      const longer = new Float64Array(this.#rowLength);
-      longer.set(set.overlap);
-      set.overlap = longer;
+      for (const row of ['overlap', 'held'] as const) {
+        const longer = new Float64Array(this.#rowLength);
+        longer.set(set[row]);
+        set[row] = longer;
+      }
     }
   }
 
@@ -155,10 +198,35 @@ export class SimilarityIndex {
     this.#forgetUnused(tensor);
   }
 
+  #enter(living: Living, action: string): void {
+    const set = this.#actions.get(action)?.set;
+    living.actions.set(action, set);
+    if (set === undefined) return;
+    set.uses += 1;
+    for (const tensor of set.tensors) this.#hold(tensor, living.node, 1);
+  }
+
+  #leave(living: Living, action: string): void {
+    const set = living.actions.get(action);
+    living.actions.delete(action);
+    if (set === undefined) return;
+    for (const tensor of set.tensors) this.#hold(tensor, living.node, -1);
+    this.#drop(set);
+  }
+
+  #hold(tensor: Tensor, node: number, change: 1 | -1): void {
+    const before = tensor.living.get(node) ?? 0;
+    const after = before + change;
+    if (after === 0) tensor.living.delete(node);
+    else tensor.living.set(node, after);
+    if (before !== 0 && after !== 0) return;
+    for (const set of tensor.sets) set.held[node] = (set.held[node] ?? 0) + change * tensor.bytes;
+  }
+
   #tensor(sha256: string, bytes: number): Tensor {
     let tensor = this.#tensors.get(sha256);
     if (tensor === undefined) {
-      tensor = { sha256, bytes, holders: [], sets: [] };
+      tensor = { sha256, bytes, holders: [], living: new Map(), sets: [] };
       this.#tensors.set(sha256, tensor);
     }
     return tensor;
@@ -177,10 +245,12 @@ export class SimilarityIndex {
     if (known !== undefined) return known;
     const tensors = [...bySha.values()].map(({ sha256, bytes }) => this.#tensor(sha256, bytes));
     const totalBytes = tensors.reduce((sum, tensor) => sum + tensor.bytes, 0);
-    const set: TensorSet = { digest, tensors, totalBytes, overlap: new Float64Array(this.#rowLength), actions: 0 };
+    const [overlap, held] = [new Float64Array(this.#rowLength), new Float64Array(this.#rowLength)];
+    const set: TensorSet = { digest, tensors, totalBytes, overlap, held, uses: 0 };
     for (const tensor of tensors) {
       tensor.sets.push(set);
-      for (const index of tensor.holders) set.overlap[index] = (set.overlap[index] ?? 0) + tensor.bytes;
+      for (const index of tensor.holders) overlap[index] = (overlap[index] ?? 0) + tensor.bytes;
+      for (const index of tensor.living.keys()) held[index] = (held[index] ?? 0) + tensor.bytes;
     }
     this.#sets.set(digest, set);
     return set;
@@ -190,11 +260,16 @@ export class SimilarityIndex {
     const known = this.#actions.get(action);
     if (known === undefined) return;
     this.#actions.delete(action);
-    known.set.actions -= 1;
-    if (known.set.actions > 0) return;
-    this.#sets.delete(known.set.digest);
-    for (const tensor of known.set.tensors) {
-      remove(tensor.sets, known.set);
+    this.#drop(known.set);
+  }
+
+  /** One use of a set less. */
+  #drop(set: TensorSet): void {
+    set.uses -= 1;
+    if (set.uses > 0) return;
+    this.#sets.delete(set.digest);
+    for (const tensor of set.tensors) {
+      remove(tensor.sets, set);
       this.#forgetUnused(tensor);
     }
   }

@@ -102,6 +102,23 @@ describe('acks of an activation that ran', () => {
     expect(subject.records[0]?.response.result).toEqual(big);
   });
 
+  it('expected failure: of a refusal for want of memory say what was missing, and nothing against the invoker', async () => {
+    const factory = new FakeFactory((path) => (path === '/init' ? answered(200, {}) : new Promise(() => undefined)));
+    const large = aStoredAction({ name: 'large', limits: { timeout: 10_000, memory: 512, logs: 1, concurrency: 1 } });
+    const config = { memory: '300m', waitMaxMs: 50, memoryMaxMb: 1024, drainMs: 50 };
+    const subject = await bench({ factory, actions: [aStoredAction(), large], config });
+    await subject.send(aMessage(), aMessage({ action: { path: 'guest', name: 'large', version: '0.0.3' } }));
+    await until(() => factory.containers.some(({ calls }) => calls.includes('/run')));
+    await subject.send(aMessage());
+    await subject.freed(2);
+    const freeing = subject.acks.filter(({ instance }) => instance != null);
+    expect(freeing.map(({ isSystemError }) => isSystemError)).toEqual([false, false]);
+    expect(subject.records.map(({ response }) => response)).toMatchObject([
+      { statusCode: 1, result: { error: expect.stringMatching(/212 MiB more memory than the 300 MiB/) } },
+      { statusCode: 3, result: { error: expect.stringMatching(/212 MiB were missing of its 300 MiB/) } },
+    ]);
+  });
+
   it('say isSystemError only for status 3', async () => {
     const factory = new FakeFactory(runs(answered(502, { error: 'mine' })));
     const subject = await bench({ factory });
@@ -445,8 +462,11 @@ describe('the invoker', () => {
     });
     expect(factory.containers[0]?.spec.viewPath).toBe(`/views/${[...living][0]}`);
     await until(() => subject.extension.status().memoryUsedBytes === 1000 + 10 * 1024 ** 2);
-    expect(subject.extension.status()).toMatchObject({ memoryReclaimableBytes: 10 * 1024 ** 2 });
-    expect(subject.extension.status().warm).toEqual([{ action: 'guest/classify@5-abc', namespace: 'guest', room: 1 }]);
+    expect(subject.extension.status()).toMatchObject({
+      memoryReclaimableBytes: 10 * 1024 ** 2 + 1000,
+      memoryReclaimableTensorBytes: 1000,
+      warm: [{ action: 'guest/classify@5-abc', namespace: 'guest', capacity: 1, inUse: 0 }],
+    });
     await factory.containers[0]?.destroy();
     await until(() => living.size === 0);
   });

@@ -176,6 +176,48 @@ describe('Pool', () => {
     expect(subject.memory.usedBytes).toBe(800 + 3 * 50);
   });
 
+  it('ends an idle instance whose tensors are what takes the room, as these go with their last holder', () => {
+    const loaded = (key: string, bytes: number): ActionManifest => ({
+      tensors: [{ sha256: key.repeat(64), bytes }],
+      privateBytes: 40,
+    });
+    const subject = pool();
+    const idle = warm(subject, group('a', 1, 300, loaded('a', 700)));
+    subject.measured(700, new Map([[idle, 40]]), 1);
+    expect(of(subject.arrived('b', group('b', 1, 300, loaded('b', 740)), 2), 'end')).toEqual([
+      { do: 'end', instance: idle, reason: 'memory' },
+    ]);
+    // At once, not when the daemon's count has been asked for again.
+    expect(of(subject.ended(idle, 3), 'start')).toMatchObject([{ ticket: 'b' }]);
+    expect(subject.memory.usedBytes).toBe(740 + 40);
+  });
+
+  it('ends nobody whose tensors another holds, where that gives too little back', () => {
+    const manifest = { tensors: [{ sha256: 'a'.repeat(64), bytes: 600 }], privateBytes: 50 };
+    const subject = pool();
+    const busy = group('busy', 1, 300, manifest);
+    warm(subject, busy);
+    subject.arrived('running', busy, 1);
+    const other = warm(subject, group('idle', 1, 300, manifest), 2);
+    expect(subject.memory.usedBytes).toBe(600 + 2 * 50);
+    expect(of(subject.arrived('c', group('new', 1, 400), 3), 'end')).toEqual([]);
+    expect(of(subject.arrived('d', group('small', 1, 320), 4), 'end')).toEqual([
+      { do: 'end', instance: other, reason: 'memory' },
+    ]);
+  });
+
+  it('spares those of the chosen whose end turns out not to be needed', () => {
+    const shared = [{ sha256: 'a'.repeat(64), bytes: 500 }];
+    const subject = pool();
+    const held = { tensors: shared, privateBytes: 10 };
+    const first = warm(subject, group('one', 1, 300, held), 0);
+    const large = warm(subject, group('large', 1, 400), 1);
+    // The first alone frees 510, but the newcomer needs its 500 again: only the second helps.
+    const commands = subject.arrived('c', group('new', 1, 300, { tensors: shared, privateBytes: 200 }), 2);
+    expect(of(commands, 'end')).toEqual([{ do: 'end', instance: large, reason: 'memory' }]);
+    expect([...subject.instances()].map(({ id }) => id)).toContain(first);
+  });
+
   it('takes what was measured in place of what was reserved, and relieves pressure', () => {
     const subject = pool();
     const one = warm(subject, group('one', 1, 300), 0);
@@ -189,14 +231,16 @@ describe('Pool', () => {
   it('expected failure: refuses an action that can never fit, one past the queue, and one that waited too long', () => {
     const subject = pool({ waitingMax: 1, waitMaxMs: 100, patienceMs: 50 });
     expect(subject.arrived('huge', group('huge', 1, 1001), 0)).toEqual([
-      { do: 'refuse', ticket: 'huge', refusal: 'never-fits' },
+      { do: 'refuse', ticket: 'huge', refusal: 'never-fits', missingBytes: 1 },
     ]);
     subject.arrived('running', group('busy', 1, 900), 0);
     subject.arrived('waits', group('other', 1, 500), 0);
     expect(subject.arrived('late', group('other', 1, 500), 0)).toEqual([
-      { do: 'refuse', ticket: 'late', refusal: 'queue-full' },
+      { do: 'refuse', ticket: 'late', refusal: 'queue-full', missingBytes: 0 },
     ]);
-    expect(of(subject.tick(100), 'refuse')).toEqual([{ do: 'refuse', ticket: 'waits', refusal: 'waited-too-long' }]);
+    expect(of(subject.tick(100), 'refuse')).toEqual([
+      { do: 'refuse', ticket: 'waits', refusal: 'waited-too-long', missingBytes: 400 },
+    ]);
   });
 
   it('expected failure: after a failed init, aborts as many as would have run there', () => {
@@ -366,7 +410,7 @@ describe('Pool with an objective', () => {
       const { subject } = busy();
       subject.tick(90);
       expect(of(subject.tick(10_001), 'refuse')).toEqual([
-        { do: 'refuse', ticket: 'lost', refusal: 'waited-too-long' },
+        { do: 'refuse', ticket: 'lost', refusal: 'waited-too-long', missingBytes: 0 },
       ]);
       expect(subject.waiting).toBe(3);
     });

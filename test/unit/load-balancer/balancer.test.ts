@@ -349,6 +349,24 @@ describe('LoadBalancer', () => {
       await stopping;
       expect(controller.slots.get(activationId)).toBe(1);
     });
+
+    it('passes on the ack of what it had only begun to read when it was told to stop', async () => {
+      const entities = entitiesOf({ 'guest/vision/classify': actionOf('nodejs:tetris') });
+      let read = (): void => undefined;
+      const reading = new Promise<void>((resolve) => (read = resolve));
+      const getAction = entities.getAction.bind(entities);
+      entities.getAction = async (id, revision) => {
+        await reading;
+        return getAction(id, revision);
+      };
+      const { controller, invokers, balancer } = await started({ entities, overrides: { drainMsMax: 10_000 } });
+      const activationId = await controller.invoke();
+      const stopping = balancer.stop();
+      read();
+      await stopping;
+      expect(invokers[0]?.received).toHaveLength(1);
+      expect(controller.slots.get(activationId)).toBe(1);
+    });
   });
 
   describe('without its registry', () => {

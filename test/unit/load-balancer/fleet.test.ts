@@ -1,5 +1,5 @@
 import type { InvokerStatus, PingMessage } from '@tetris/common';
-import { Fleet } from '@tetris/load-balancer';
+import { availableBytes, Fleet, type Invoker } from '@tetris/load-balancer';
 
 const RULES = { silenceMs: 10_000, stockGraceMs: 3_000, suspectMs: 60_000, forgetMs: 3_600_000, invokersMax: 100 };
 
@@ -47,7 +47,8 @@ describe('Fleet', () => {
 
   it('counts reclaimable memory as free', () => {
     fleet.status(status(0, { memoryReclaimableBytes: 300 }), 0);
-    expect(fleet.get(0)?.freeBytes).toBe(900);
+    expect(fleet.get(0)).toMatchObject({ freeBytes: 600, reclaimableBytes: 300 });
+    expect(availableBytes(fleet.get(0) as Invoker)).toBe(900);
   });
 
   it('becomes a tetris invoker with its first status, however late', () => {

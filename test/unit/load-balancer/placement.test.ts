@@ -28,11 +28,22 @@ class World {
   readonly similarity = new SimilarityIndex({ actionsMax: 100, nodesMax: 100 });
   readonly placer = new Placer(this.fleet, this.similarity, RULES, () => 0.99);
 
-  tetris(instance: number, freeBytes: number, warm: InvokerStatus['warm'] = [], running = 0): void {
-    const status = statusOf(instance, { memoryUsedBytes: 4 * GIB - freeBytes, running, warm });
+  tetris(
+    instance: number,
+    freeBytes: number,
+    warm: InvokerStatus['warm'] = [],
+    running = 0,
+    overrides: Partial<InvokerStatus> = {},
+  ): void {
+    const status = statusOf(instance, { memoryUsedBytes: 4 * GIB - freeBytes, running, warm, ...overrides });
     const invoker = this.fleet.status(status, this.nowMs);
     if (invoker === undefined) throw new Error('not met');
     invoker.nodeIndex = this.similarity.nodeIndex(status.node);
+    this.similarity.setLiving(
+      instance,
+      status.node,
+      warm.map(({ action }) => action),
+    );
     this.placer.instances.observe(invoker, warm, this.nowMs);
     this.ping(instance);
   }
@@ -100,20 +111,71 @@ describe('Placer', () => {
       expect(placement).toMatchObject({ theta: 0.75 });
     });
 
-    it('asks for room for the missing tensors and the private memory only', () => {
+    const sibling = actionKey('guest/sibling', '1');
+    const living = { action: sibling, namespace: 'guest', capacity: 1, inUse: 1 };
+
+    it('asks for room for the private memory and for tensors that no living instance holds', () => {
       world.similarity.setManifest(actionKey('guest/classify', '1-a'), manifest);
+      world.similarity.setManifest(sibling, { tensors: [tensor('a', 300 * MIB)], privateBytes: MIB });
       world.tetris(0, 449 * MIB);
-      world.tetris(1, 149 * MIB);
-      world.tetris(2, 150 * MIB);
+      world.tetris(1, 149 * MIB, [living]);
+      world.tetris(2, 150 * MIB, [living]);
       for (const node of ['node1', 'node2']) world.similarity.changeInventory(node, [tensor('a', 300 * MIB)], []);
       expect(where(world.place())).toBe('similar 2');
     });
 
+    it('does not send to a full node that has the tensors stored only, where they take memory again', () => {
+      world.similarity.setManifest(actionKey('guest/classify', '1-a'), manifest);
+      world.tetris(0, 60 * MIB);
+      world.tetris(1, 1_000 * MIB);
+      world.similarity.setInventory('node0', manifest.tensors);
+      expect(where(world.place())).toBe('similar 1');
+    });
+
+    it('counts on idle instances to leave, and not on the tensors that would leave with them', () => {
+      world.similarity.setManifest(actionKey('guest/classify', '1-a'), manifest);
+      world.similarity.setManifest(sibling, { tensors: [tensor('a', 300 * MIB)], privateBytes: MIB });
+      const idle = { memoryReclaimableBytes: 301 * MIB, memoryReclaimableTensorBytes: 300 * MIB };
+      world.similarity.setInventory('node0', [tensor('a', 300 * MIB)]);
+      // 100 for b and 50 of its own are not free, and ending the sibling would only free what is needed then.
+      world.tetris(0, 140 * MIB, [{ ...living, inUse: 0 }], 0, idle);
+      expect(where(world.place())).toBe('queued 0');
+      world.tetris(0, 150 * MIB, [{ ...living, inUse: 0 }], 0, idle);
+      expect(where(world.place())).toBe('similar 0');
+    });
+
+    it('learns of what instances hold when their manifest becomes known, and forgets it with them', () => {
+      world.tetris(0, 160 * MIB, [living]);
+      world.similarity.setManifest(actionKey('guest/classify', '1-a'), manifest);
+      world.similarity.setInventory('node0', [tensor('a', 300 * MIB)]);
+      expect(where(world.place())).toBe('queued 0');
+      world.similarity.setManifest(sibling, { tensors: [tensor('a', 300 * MIB)], privateBytes: MIB });
+      expect(where(world.place())).toBe('similar 0');
+      world.tetris(0, 160 * MIB);
+      expect(where(world.place({ namespace: 'another' }))).toBe('queued 0');
+    });
+
+    it('sends no more than there is room for, however many statuses were written before the invoker read of them', () => {
+      const warm = { action: actionKey('guest/classify', '1-a'), namespace: 'guest', capacity: 4, inUse: 0 };
+      const sent: string[] = [];
+      for (let status = 0; status < 4; status += 1) {
+        world.tetris(0, 0, [warm]);
+        for (let more = 0; more < 4; more += 1) sent.push(where(world.place()));
+      }
+      expect(sent.filter((each) => each === 'warm 0')).toHaveLength(4);
+    });
+
+    it('leaves room to what other load balancers have sent', () => {
+      const warm = { action: actionKey('guest/classify', '1-a'), namespace: 'guest', capacity: 4, inUse: 3 };
+      world.tetris(0, 0, [warm]);
+      expect([world.place(), world.place()].map(where)).toEqual(['warm 0', 'queued 0']);
+    });
+
     it('goes to a warm instance with room before the best tensors', () => {
       world.similarity.setManifest(actionKey('guest/classify', '1-a'), manifest);
-      const warm = { action: actionKey('guest/classify', '1-a'), namespace: 'guest', room: 1 };
+      const warm = { action: actionKey('guest/classify', '1-a'), namespace: 'guest', capacity: 1, inUse: 0 };
       world.tetris(0, 1_000 * MIB, [warm]);
-      world.tetris(1, 1_000 * MIB, [{ ...warm, room: 2 }]);
+      world.tetris(1, 1_000 * MIB, [{ ...warm, capacity: 2 }]);
       world.tetris(2, 1_000 * MIB);
       world.similarity.setInventory('node2', manifest.tensors);
       expect([world.place(), world.place(), world.place(), world.place()].map(where)).toEqual([
@@ -306,7 +368,7 @@ describe('Placer', () => {
         running.splice(below(running.length), 1).forEach(give);
       } else if (dice === 8) {
         const action = actionKey(`guest/action${below(12)}`, '1');
-        world.tetris(below(4), below(4_096) * MIB, [{ action, namespace: 'tenant0', room: below(4) }]);
+        world.tetris(below(4), below(4_096) * MIB, [{ action, namespace: 'tenant0', capacity: below(6), inUse: below(3) }]);
       } else {
         world.stock(4 + below(3));
       }

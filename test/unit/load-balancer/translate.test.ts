@@ -42,6 +42,18 @@ const FIXTURES = {
   },
 };
 
+describe('a received ack', () => {
+  const combined = (isSystemError: boolean | undefined): Buffer => {
+    const response = { activationId: ID, response: { statusCode: 3, result: { error: 'full' } } };
+    return Buffer.from(JSON.stringify({ transid: ['a', 1], response, isSystemError, instance: OURS }));
+  };
+
+  it('speaks against its invoker as far as that says so itself, and where it says nothing by the status', () => {
+    const read = [true, false, undefined].map((says) => readReceivedAck(combined(says)).isSystemError);
+    expect(read).toEqual([true, false, true]);
+  });
+});
+
 describe('ack translation', () => {
   it.each(Object.entries(FIXTURES))('changes nothing but the instance of a %s ack', (_, { text, type, translated }) => {
     const ack = readReceivedAck(Buffer.from(text));
