@@ -54,7 +54,9 @@ export function invokerMetrics(registry: Registry): InvokerMetrics {
     acksLost: counter('acks_lost_total', 'Acks given up because the bus did not take them'),
     starts: counter('container_starts_total', 'Containers asked for, by outcome', ['outcome']),
     instanceEnds: counter('instance_ends_total', 'Function instances ended on purpose, by reason', ['reason']),
-    refusals: counter('refusals_total', 'Activations refused because the invoker was full or stopping, by reason', ['reason']),
+    refusals: counter('refusals_total', 'Activations refused because the invoker was full or stopping, by reason', [
+      'reason',
+    ]),
     instances: gauge('instances', 'Living function instances, by state', ['state']),
     shapes: gauge('shaped_instances', 'Living instances of actions with an objective, by workers, threads and batch', [
       'shape',

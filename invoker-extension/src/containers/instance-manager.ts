@@ -78,7 +78,6 @@ const REFUSALS_MAX = 3;
 
 const MIB = 1024 ** 2;
 
-
 export class InstanceManager {
   readonly #options: InstanceManagerOptions;
   readonly #instances = new Map<number, FunctionInstance>();

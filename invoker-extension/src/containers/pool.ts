@@ -472,7 +472,12 @@ export class Pool<Ticket> {
   }
 
   #idleView({ id, group, lastUsedMs, startMs }: Instance<Ticket>): IdleInstance {
-    return { group: group.description.key, idleSinceMs: lastUsedMs, bytes: this.memory.without([id]).freedBytes, startMs };
+    return {
+      group: group.description.key,
+      idleSinceMs: lastUsedMs,
+      bytes: this.memory.without([id]).freedBytes,
+      startMs,
+    };
   }
 
   #move(id: number, event: 'created' | 'initialised'): Instance<Ticket> | undefined {

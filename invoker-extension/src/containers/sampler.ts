@@ -97,7 +97,9 @@ export class Sampler {
     this.#options.onManifest(revision, manifest);
   }
 
-  async #loadedBy({ token }: FunctionInstance): Promise<Required<Pick<ActionManifest, 'tensors' | 'models'>> | undefined> {
+  async #loadedBy({
+    token,
+  }: FunctionInstance): Promise<Required<Pick<ActionManifest, 'tensors' | 'models'>> | undefined> {
     const { daemon, log } = this.#options;
     if (daemon === undefined || token === undefined) return { tensors: [], models: [] };
     try {

@@ -31,9 +31,7 @@ export function readReceivedAck(value: Buffer): ReceivedAck {
   const type = hasInstance ? (hasResponse ? 'combined' : 'completion') : 'result';
   // Where the invoker says so itself, it knows better: a full one is not a broken one.
   const isSystemError =
-    typeof ack.isSystemError === 'boolean'
-      ? ack.isSystemError
-      : response?.response?.statusCode === STATUS.whiskError;
+    typeof ack.isSystemError === 'boolean' ? ack.isSystemError : response?.response?.statusCode === STATUS.whiskError;
   return { type, activationId: id.data, isSystemError, text };
 }
 

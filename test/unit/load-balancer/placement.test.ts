@@ -368,7 +368,9 @@ describe('Placer', () => {
         running.splice(below(running.length), 1).forEach(give);
       } else if (dice === 8) {
         const action = actionKey(`guest/action${below(12)}`, '1');
-        world.tetris(below(4), below(4_096) * MIB, [{ action, namespace: 'tenant0', capacity: below(6), inUse: below(3) }]);
+        world.tetris(below(4), below(4_096) * MIB, [
+          { action, namespace: 'tenant0', capacity: below(6), inUse: below(3) },
+        ]);
       } else {
         world.stock(4 + below(3));
       }
