@@ -149,7 +149,7 @@ export const invokerConfig = configSchema('invoker', {
   concurrencyMin: key.integer(1, 'activations', 'whisk.concurrency-limit.min'),
   concurrencyMax: key.integer(500, 'activations', 'whisk.concurrency-limit.max'),
   actionCacheBytes: key.bytes('256m', 'Code of actions that the entity store keeps in memory.'),
-  actionCacheTtlMs: key.integer(300_000, 'ms', 'Age at which a kept action is read again.'),
+  actionCacheTtlMs: key.integer(300_000, 'ms', 'Age at which a kept action is read again.', { min: 1 }),
   manifestCacheEntries: key.integer(10_000, 'actions', 'Manifests kept in memory.', { min: 1 }),
   blacklist: key.list(
     [],

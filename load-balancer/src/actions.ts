@@ -6,8 +6,10 @@ import {
   integerOf,
   type Logger,
   positiveOf,
+  SingleFlight,
   valueOf,
 } from '@tetris/common';
+import { LRUCache } from 'lru-cache';
 
 export interface ActionFacts {
   kind: string;
@@ -37,12 +39,13 @@ export class ActionCatalog {
   readonly #entities: EntityStore;
   readonly #options: CatalogOptions;
   readonly #log: Logger;
-  readonly #known = new Map<string, ActionFacts>();
-  readonly #reading = new Map<string, Promise<ActionFacts | undefined>>();
+  readonly #known: LRUCache<string, ActionFacts>;
+  readonly #reading = new SingleFlight<ActionFacts | undefined>();
 
   constructor(entities: EntityStore, options: CatalogOptions, log: Logger) {
     this.#entities = entities;
     this.#options = options;
+    this.#known = new LRUCache({ max: options.actionsMax });
     this.#log = log;
   }
 
@@ -52,36 +55,19 @@ export class ActionCatalog {
    */
   async facts(action: string, revision: string | null): Promise<ActionFacts | undefined> {
     const key = `${action}@${revision ?? ''}`;
-    const known = this.#known.get(key);
-    if (known !== undefined) {
-      this.#known.delete(key);
-      this.#known.set(key, known);
-      return known;
-    }
-    let reading = this.#reading.get(key);
-    if (reading === undefined) {
-      reading = this.#read(action, revision, key).finally(() => this.#reading.delete(key));
-      this.#reading.set(key, reading);
-    }
-    return reading;
+    return this.#known.get(key) ?? this.#reading.run(key, () => this.#read(action, revision, key));
   }
 
   async #read(action: string, revision: string | null, key: string): Promise<ActionFacts | undefined> {
     try {
       const facts = this.#factsOf(await this.#entities.getAction(action, revision ?? undefined));
-      if (revision !== null) this.#keep(key, facts);
+      if (revision !== null) this.#known.set(key, facts);
       return facts;
     } catch (error) {
       const { code, message } = asPluginError(error);
       this.#log.warn({ action, revision, code, reason: message }, 'action cannot be read: placing it blindly');
       return undefined;
     }
-  }
-
-  #keep(key: string, facts: ActionFacts): void {
-    this.#known.set(key, facts);
-    const oldest = this.#known.keys().next().value;
-    if (this.#known.size > this.#options.actionsMax && oldest !== undefined) this.#known.delete(oldest);
   }
 
   #factsOf({ exec, limits, annotations }: Action): ActionFacts {

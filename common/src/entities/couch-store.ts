@@ -102,7 +102,7 @@ export class CouchStore implements EntityStore {
 
   async getAction(id: string, revision?: string): Promise<Action> {
     if (revision === undefined) return this.#readAction(id);
-    return copyOfAction(await this.#cache.get(`${id}@${revision}`, Date.now(), () => this.#readAction(id)));
+    return copyOfAction(await this.#cache.get(`${id}@${revision}`, () => this.#readAction(id)));
   }
 
   async putAction(action: Omit<Action, 'revision'>, revision?: string): Promise<Action> {

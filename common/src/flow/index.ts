@@ -2,3 +2,4 @@
 export { type Backoff, pauseMs } from './backoff';
 export { retry, type RetryOptions, type Sleep } from './retry';
 export { Semaphore } from './semaphore';
+export { SingleFlight } from './single-flight';

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type {
   ActionManifest,
   InFlight,
@@ -10,14 +11,14 @@ import type {
   Unsubscribe,
 } from './registry';
 
-/** Manifests kept; the oldest leaves first. */
+/** Manifests kept; what was not asked for longest leaves first. */
 const MANIFESTS_MAX = 100_000;
 
 /** The registry of a single process. */
 export class MemoryRegistry implements Registry {
   readonly #inventories = new Map<string, { sequence: number; tensors: Map<string, TensorRef> }>();
   readonly #statuses = new Map<number, InvokerStatus>();
-  readonly #manifests = new Map<string, ActionManifest>();
+  readonly #manifests = new LRUCache<string, ActionManifest>({ max: MANIFESTS_MAX });
   readonly #inFlight = new Map<string, Map<string, InFlight>>();
   readonly #watchers = new Set<RegistryEvents>();
 
@@ -42,10 +43,7 @@ export class MemoryRegistry implements Registry {
   }
 
   async putManifest(action: string, manifest: ActionManifest): Promise<void> {
-    this.#manifests.delete(action);
     this.#manifests.set(action, manifest);
-    const oldest = this.#manifests.keys().next().value;
-    if (this.#manifests.size > MANIFESTS_MAX && oldest !== undefined) this.#manifests.delete(oldest);
     for (const watcher of this.#watchers) watcher.manifest?.(action, manifest);
   }
 
@@ -58,7 +56,7 @@ export class MemoryRegistry implements Registry {
       events.inventory?.(node, { sequence, tensors: [...tensors.values()] });
     }
     for (const status of this.#statuses.values()) events.status?.(status);
-    for (const [action, manifest] of this.#manifests) events.manifest?.(action, manifest);
+    for (const [action, manifest] of [...this.#manifests].reverse()) events.manifest?.(action, manifest);
     this.#watchers.add(events);
     return () => this.#watchers.delete(events);
   }

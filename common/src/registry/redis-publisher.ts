@@ -1,4 +1,5 @@
 import type { ChainableCommander, Redis } from 'ioredis';
+import { LRUCache } from 'lru-cache';
 import type { Logger } from '../log';
 import { type RedisLink, replies } from './redis-connection';
 import { type Change, type IndexedKind, type RedisKeys, SEQUENCE_FIELD } from './redis-keys';
@@ -38,7 +39,7 @@ export class RedisPublisher {
   readonly #limits: PublishLimits;
   readonly #log: Logger;
   readonly #inventories = new Map<string, Inventory>();
-  readonly #manifests = new Map<string, ActionManifest>();
+  readonly #manifests = new LRUCache<string, ActionManifest>({ max: MANIFESTS_REMEMBERED_MAX });
   #refreshTimer: NodeJS.Timeout | undefined;
 
   constructor(link: RedisLink, keys: RedisKeys, limits: PublishLimits, log: Logger) {
@@ -71,10 +72,7 @@ export class RedisPublisher {
   }
 
   async manifest(action: string, manifest: ActionManifest): Promise<void> {
-    this.#manifests.delete(action);
     this.#manifests.set(action, manifest);
-    const oldest = this.#manifests.keys().next().value;
-    if (this.#manifests.size > MANIFESTS_REMEMBERED_MAX && oldest !== undefined) this.#manifests.delete(oldest);
     await this.#link.call(() => this.#writeManifest(action, manifest));
   }
 

@@ -1,4 +1,5 @@
 import { type ActionManifest, errorMessage, type Logger, type Registry } from '@tetris/common';
+import { LRUCache } from 'lru-cache';
 
 export interface ManifestsOptions {
   registry: Pick<Registry, 'getManifest' | 'putManifest'>;
@@ -9,35 +10,34 @@ export interface ManifestsOptions {
   nowMs: () => number;
 }
 
-interface Entry {
-  manifest: ActionManifest | undefined;
-  atMs: number;
-}
+const UNKNOWN = Symbol('nobody knows it');
+const FOR_GOOD = { ttl: 0 };
 
 /** Manifests of action revisions, kept near because every admission asks for one. */
 export class Manifests {
   readonly #options: ManifestsOptions;
-  /** In order of use. */
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries: LRUCache<string, ActionManifest | typeof UNKNOWN>;
 
   constructor(options: ManifestsOptions) {
     this.#options = options;
+    const { entriesMax: max, nowMs: now } = options;
+    this.#entries = new LRUCache({ max, ttlResolution: 0, perf: { now } });
   }
 
   /** What is known here. */
   get(revision: string): ActionManifest | undefined {
-    return this.#entries.get(revision)?.manifest;
+    const known = this.#entries.get(revision);
+    return known === UNKNOWN ? undefined : known;
   }
 
   /** Asks the registry where nothing is known here. Never rejects: without a manifest the memory limit is the estimate. */
   async load(revision: string): Promise<void> {
-    const { registry, log, nowMs, unknownTtlMs } = this.#options;
-    const known = this.#entries.get(revision);
-    if (known !== undefined && (known.manifest !== undefined || nowMs() - known.atMs < unknownTtlMs)) return;
-    this.#keep(revision, undefined);
+    const { registry, log, unknownTtlMs: ttl } = this.#options;
+    if (this.#entries.has(revision)) return;
+    this.#entries.set(revision, UNKNOWN, { ttl });
     try {
       const manifest = await registry.getManifest(revision);
-      if (manifest !== undefined) this.#keep(revision, manifest);
+      if (manifest !== undefined) this.#entries.set(revision, manifest, FOR_GOOD);
     } catch (error) {
       log.debug({ reason: errorMessage(error) }, 'manifest not read');
     }
@@ -45,18 +45,11 @@ export class Manifests {
 
   /** Measured here: kept and told to everybody. */
   async learned(revision: string, manifest: ActionManifest): Promise<void> {
-    this.#keep(revision, manifest);
+    this.#entries.set(revision, manifest, FOR_GOOD);
     try {
       await this.#options.registry.putManifest(revision, manifest);
     } catch (error) {
       this.#options.log.debug({ reason: errorMessage(error) }, 'manifest not published');
     }
-  }
-
-  #keep(revision: string, manifest: ActionManifest | undefined): void {
-    this.#entries.delete(revision);
-    this.#entries.set(revision, { manifest, atMs: this.#options.nowMs() });
-    const oldest = this.#entries.keys().next().value;
-    if (this.#entries.size > this.#options.entriesMax && oldest !== undefined) this.#entries.delete(oldest);
   }
 }

@@ -1,6 +1,7 @@
 /** Brings the scaler's orders to the pool, and to the scaler what became of them. */
 import { cpus } from 'node:os';
 import { type ActionManifest, errorMessage, type Logger, PROFILE_NAME, STATUS, valueOf } from '@tetris/common';
+import { LRUCache } from 'lru-cache';
 import { type ActivationJob, groupKey, logFields, revisionKey } from '../activations/job';
 import type { FunctionInstance } from '../containers/function-instance';
 import type { AnsweredRun, InstanceManager, Ticket } from '../containers/instance-manager';
@@ -41,7 +42,7 @@ export class Autoscaler {
   /** What instances are made of that are started ahead of demand, by group. */
   readonly #jobs = new Map<string, ActivationJob>();
   /** Revisions whose profile was found, or is being looked for. */
-  readonly #profiled = new Set<string>();
+  readonly #profiled = new LRUCache<string, true>({ max: PROFILED_MAX });
 
   constructor(options: AutoscalerOptions) {
     this.#options = options;
@@ -139,7 +140,7 @@ export class Autoscaler {
     const [model, ...others] = manifest?.models ?? [];
     const sha256 = named?.[1] ?? (others.length === 0 ? model : undefined);
     if (sha256 === undefined || this.#profiled.has(revision)) return;
-    this.#remember(revision);
+    this.#profiled.set(revision, true);
     try {
       const profiles = await archive.load(sha256, named === null ? undefined : Number(named[2]));
       const usable = profiles
@@ -158,12 +159,6 @@ export class Autoscaler {
       log.warn({ ...logFields(job.message), reason: errorMessage(error) }, 'profile not read: it is learned');
     }
     this.#profiled.delete(revision);
-  }
-
-  #remember(revision: string): void {
-    this.#profiled.add(revision);
-    const [oldest] = this.#profiled;
-    if (this.#profiled.size > PROFILED_MAX && oldest !== undefined) this.#profiled.delete(oldest);
   }
 }
 

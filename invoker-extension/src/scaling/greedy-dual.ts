@@ -4,6 +4,7 @@
  * what was popular once does not stay for ever. Instances leave when memory is wanted or the bound on time is reached.
  * Pure.
  */
+import { LRUCache } from 'lru-cache';
 import type { IdleInstance, KeepAlivePolicy } from '../containers/keep-alive';
 
 export interface GreedyDualOptions {
@@ -23,19 +24,17 @@ const BYTES_PER_MB = 1024 ** 2;
 
 export class GreedyDualKeepAlive implements KeepAlivePolicy {
   readonly #options: GreedyDualOptions;
-  readonly #uses = new Map<string, Use>();
+  readonly #uses: LRUCache<string, Use>;
   #clock = 0;
 
   constructor(options: GreedyDualOptions) {
     this.#options = options;
+    this.#uses = new LRUCache({ max: options.groupsMax });
   }
 
   arrived(group: string): void {
-    const frequency = (this.#uses.get(group)?.frequency ?? 0) + 1;
-    this.#uses.delete(group);
+    const frequency = (this.#uses.peek(group)?.frequency ?? 0) + 1;
     this.#uses.set(group, { frequency, clock: this.#clock });
-    const oldest = this.#uses.keys().next().value;
-    if (this.#uses.size > this.#options.groupsMax && oldest !== undefined) this.#uses.delete(oldest);
   }
 
   keepMs(): number {
@@ -43,7 +42,7 @@ export class GreedyDualKeepAlive implements KeepAlivePolicy {
   }
 
   priority({ group, startMs, bytes }: IdleInstance): number {
-    const { frequency, clock } = this.#uses.get(group) ?? { frequency: 1, clock: 0 };
+    const { frequency, clock } = this.#uses.peek(group) ?? { frequency: 1, clock: 0 };
     return clock + (frequency * Math.max(1, startMs)) / Math.max(1, bytes / BYTES_PER_MB);
   }
 

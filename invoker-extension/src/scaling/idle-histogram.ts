@@ -2,6 +2,7 @@
  * Keep-alive from the idle times an action has shown, after Shahrad et al., "Serverless in the Wild" (USENIX ATC '20):
  * stay as long as nearly all of its gaps were, no longer. Pure.
  */
+import { LRUCache } from 'lru-cache';
 import type { IdleInstance, KeepAlivePolicy } from '../containers/keep-alive';
 
 export interface HistogramOptions {
@@ -26,17 +27,19 @@ interface Gaps {
 
 export class HistogramKeepAlive implements KeepAlivePolicy {
   readonly #options: HistogramOptions;
-  readonly #groups = new Map<string, Gaps>();
+  readonly #groups: LRUCache<string, Gaps>;
 
   constructor(options: HistogramOptions) {
     this.#options = options;
+    this.#groups = new LRUCache({ max: options.groupsMax });
   }
 
   arrived(group: string, nowMs: number): void {
     const gaps = this.#groups.get(group);
-    this.#groups.delete(group);
-    this.#groups.set(group, gaps ?? this.#first(nowMs));
-    if (gaps === undefined) return;
+    if (gaps === undefined) {
+      this.#groups.set(group, { lastMs: nowMs, counts: new Array<number>(this.#options.bins).fill(0), samples: 0 });
+      return;
+    }
     const bin = this.#binOf(nowMs - gaps.lastMs);
     gaps.lastMs = nowMs;
     gaps.samples += 1;
@@ -47,7 +50,7 @@ export class HistogramKeepAlive implements KeepAlivePolicy {
 
   keepMs({ group }: IdleInstance): number {
     const { percentile, samplesMin, fallbackMs, binMs } = this.#options;
-    const gaps = this.#groups.get(group);
+    const gaps = this.#groups.peek(group);
     if (gaps === undefined || gaps.samples < samplesMin) return fallbackMs;
     let seen = 0;
     for (const [bin, count] of gaps.counts.entries()) {
@@ -65,12 +68,6 @@ export class HistogramKeepAlive implements KeepAlivePolicy {
 
   evicted(): void {
     // The gaps of an action do not depend on what became of its instances.
-  }
-
-  #first(nowMs: number): Gaps {
-    const oldest = this.#groups.keys().next().value;
-    if (this.#groups.size >= this.#options.groupsMax && oldest !== undefined) this.#groups.delete(oldest);
-    return { lastMs: nowMs, counts: new Array<number>(this.#options.bins).fill(0), samples: 0 };
   }
 
   /** Bin k holds gaps up to binMs * 2^k. */

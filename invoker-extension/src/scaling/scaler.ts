@@ -3,6 +3,7 @@
  * told of arrivals, completions and living instances, it answers with what to start and to end. Bounded by the groups
  * and revisions it remembers; the one not seen for longest is forgotten.
  */
+import { LRUCache } from 'lru-cache';
 import {
   type GroupPlan,
   GroupScaler,
@@ -32,20 +33,21 @@ export interface ScalingOrders {
 
 export class Scaler {
   readonly #options: ScalerOptions;
-  /** Both in order of use. */
-  readonly #groups = new Map<string, GroupScaler>();
-  readonly #profiles = new Map<string, OnlineProfile>();
+  readonly #groups: LRUCache<string, GroupScaler>;
+  readonly #profiles: LRUCache<string, OnlineProfile>;
   #replaces = false;
 
   constructor(options: ScalerOptions) {
     this.#options = options;
+    this.#groups = new LRUCache({ max: options.groupsMax });
+    this.#profiles = new LRUCache({ max: options.groupsMax });
   }
 
   /** An activation came. Answers what its group's next instance is to be. */
   arrived(group: ScaledGroup, nowMs: number): { settings: InstanceSettings; coresMax: number } {
     const known = this.#groups.get(group.key) ?? new GroupScaler(group, this.#options, this.#options.cores, nowMs);
     known.group = group;
-    keep(this.#groups, group.key, known, this.#options.groupsMax);
+    this.#groups.set(group.key, known);
     known.arrived(nowMs);
     return { settings: known.next, coresMax: known.coresMax };
   }
@@ -57,7 +59,7 @@ export class Scaler {
 
   /** An activation of this group was answered by an instance at work, so long after it came. */
   answered(group: string, tookMs: number): void {
-    this.#groups.get(group)?.answered(tookMs);
+    this.#groups.peek(group)?.answered(tookMs);
   }
 
   /** An instance at work was measured. */
@@ -72,7 +74,7 @@ export class Scaler {
 
   /** A start ahead of demand has failed. */
   failed(group: string, nowMs: number): void {
-    this.#groups.get(group)?.failed(nowMs);
+    this.#groups.peek(group)?.failed(nowMs);
   }
 
   /** Whether instances are being replaced: for the time of it more of them run than there are cores. */
@@ -90,11 +92,12 @@ export class Scaler {
     this.#replaces = false;
     // Those first that hold least: a busy group must not shut out a new one for ever.
     const members = [...this.#groups.values()]
+      .reverse()
       .map((group) => ({ group, instances: living.filter(({ group: key }) => key === group.group.key) }))
       .sort((one, other) => one.instances.length - other.instances.length);
     for (const { group, instances } of members) {
       const { key, revision, sloMs, roomMax, first } = group.group;
-      const rows = this.#profiles.get(revision)?.rows() ?? [];
+      const rows = this.#profiles.peek(revision)?.rows() ?? [];
       const plan = group.plan(instances, rows, free, nowMs);
       free.cores -= plan.cores;
       free.bytes -= plan.starts.reduce((sum, { privateBytes }) => sum + privateBytes, 0);
@@ -114,15 +117,7 @@ export class Scaler {
 
   #profile(revision: string): OnlineProfile {
     const known = this.#profiles.get(revision) ?? new OnlineProfile(this.#options.profile);
-    keep(this.#profiles, revision, known, this.#options.groupsMax);
+    this.#profiles.set(revision, known);
     return known;
   }
-}
-
-/** Makes the entry the youngest and drops the oldest past the bound. */
-function keep<V>(entries: Map<string, V>, key: string, value: V, max: number): void {
-  entries.delete(key);
-  entries.set(key, value);
-  const oldest = entries.keys().next().value;
-  if (entries.size > max && oldest !== undefined) entries.delete(oldest);
 }

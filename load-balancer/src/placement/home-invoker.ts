@@ -3,6 +3,8 @@
  * Source: `ShardingContainerPoolBalancer.scala` (`generateHash`, `pairwiseCoprimeNumbersUntil`, `schedule`).
  */
 
+import { LRUCache } from 'lru-cache';
+
 /** Java's `String.hashCode`: over UTF-16 units, 32-bit signed. */
 export function javaHash(text: string): number {
   let hash = 0;
@@ -32,13 +34,12 @@ export function pairwiseCoprimes(count: number): number[] {
   return steps;
 }
 
-const stepsByCount = new Map<number, readonly number[]>();
 const STEPS_KEPT = 64;
+const stepsByCount = new LRUCache<number, readonly number[]>({ max: STEPS_KEPT });
 
 function stepsFor(count: number): readonly number[] {
   let steps = stepsByCount.get(count);
   if (steps === undefined) {
-    if (stepsByCount.size >= STEPS_KEPT) stepsByCount.clear();
     steps = pairwiseCoprimes(count);
     stepsByCount.set(count, steps);
   }

@@ -10,6 +10,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { ActionManifest, TensorRef } from '@tetris/common';
+import { LRUCache } from 'lru-cache';
 
 interface Tensor {
   sha256: string;
@@ -56,7 +57,7 @@ export interface SimilarityOptions {
 export class SimilarityIndex {
   readonly #tensors = new Map<string, Tensor>();
   readonly #sets = new Map<string, TensorSet>();
-  readonly #actions = new Map<string, Demand>();
+  readonly #actions: LRUCache<string, Demand>;
   readonly #stores: Set<Tensor>[] = [];
   /** By invoker number. */
   readonly #living = new Map<number, Living>();
@@ -67,6 +68,7 @@ export class SimilarityIndex {
 
   constructor(options: SimilarityOptions) {
     this.#options = options;
+    this.#actions = new LRUCache({ max: options.actionsMax, dispose: ({ set }) => this.#drop(set) });
   }
 
   get sizes(): { tensors: number; sets: number; actions: number; nodes: number } {
@@ -80,12 +82,12 @@ export class SimilarityIndex {
   }
 
   demand(action: string): Demand | undefined {
-    return this.#actions.get(action);
+    return this.#actions.peek(action);
   }
 
   /** The most recently learned actions. */
   actions(count: number): string[] {
-    return [...this.#actions.keys()].slice(-count).reverse();
+    return [...this.#actions.keys()].slice(0, count);
   }
 
   /** The nodes with the largest theta above 0. Sorts all nodes: for people, not for decisions. */
@@ -102,15 +104,12 @@ export class SimilarityIndex {
   setManifest(action: string, manifest: ActionManifest): void {
     const set = this.#intern(manifest.tensors);
     set.uses += 1;
-    this.#dropAction(action);
     this.#actions.set(action, { set, privateBytes: manifest.privateBytes });
     for (const living of this.#living.values()) {
       if (!living.actions.has(action)) continue;
       this.#leave(living, action);
       this.#enter(living, action);
     }
-    const oldest = this.#actions.keys().next().value;
-    if (this.#actions.size > this.#options.actionsMax && oldest !== undefined) this.#dropAction(oldest);
   }
 
   /** Replaces a node's whole set; only the differences cost anything. */
@@ -199,7 +198,7 @@ export class SimilarityIndex {
   }
 
   #enter(living: Living, action: string): void {
-    const set = this.#actions.get(action)?.set;
+    const set = this.#actions.peek(action)?.set;
     living.actions.set(action, set);
     if (set === undefined) return;
     set.uses += 1;
@@ -254,13 +253,6 @@ export class SimilarityIndex {
     }
     this.#sets.set(digest, set);
     return set;
-  }
-
-  #dropAction(action: string): void {
-    const known = this.#actions.get(action);
-    if (known === undefined) return;
-    this.#actions.delete(action);
-    this.#drop(known.set);
   }
 
   /** One use of a set less. */

@@ -112,7 +112,7 @@ describe('InventoryPublisher', () => {
 
 describe('Manifests', () => {
   it('asks the registry once for what nobody knows, and again after a while', async () => {
-    let nowMs = 0;
+    let nowMs = 1_000;
     let asked = 0;
     const registry = new MemoryRegistry();
     const counting = {
@@ -124,7 +124,7 @@ describe('Manifests', () => {
     await subject.load('a');
     expect([asked, subject.get('a')]).toEqual([1, undefined]);
     await registry.putManifest('a', { tensors: [], privateBytes: 5 });
-    nowMs = 100;
+    nowMs = 1_101;
     await subject.load('a');
     await subject.load('a');
     expect([asked, subject.get('a')]).toEqual([2, { tensors: [], privateBytes: 5 }]);

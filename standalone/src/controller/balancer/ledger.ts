@@ -1,4 +1,5 @@
 import { type Ack, ackedActivationId, type Activation, freesSlot, type TransactionId } from '@tetris/common';
+import { LRUCache } from 'lru-cache';
 import type { Claim } from './invoker-pool';
 import type { Outcome } from './supervision';
 import type { OnViolation } from './violation';
@@ -45,7 +46,7 @@ const PAST_MAX = 20_000;
 export class Ledger {
   readonly #entries = new Map<string, Entry>();
   readonly #resultSeen = new Set<string>();
-  readonly #past = new Map<string, Past>();
+  readonly #past = new LRUCache<string, Past>({ max: PAST_MAX });
   readonly #onViolation: OnViolation;
 
   constructor(onViolation: OnViolation) {
@@ -132,8 +133,6 @@ export class Ledger {
     this.#entries.delete(activationId);
     const resultSeen = this.#resultSeen.delete(activationId);
     this.#past.set(activationId, { transid: JSON.stringify(entry.transid), forced, resultSeen, onResult });
-    const oldest = this.#past.keys().next().value;
-    if (this.#past.size > PAST_MAX && oldest !== undefined) this.#past.delete(oldest);
   }
 
   #violation(kind: Parameters<OnViolation>[0]['kind'], activationId: string, text: string): void {

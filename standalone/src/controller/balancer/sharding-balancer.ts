@@ -15,6 +15,7 @@ import {
   type Topics,
   type TransactionId,
 } from '@tetris/common';
+import { LRUCache } from 'lru-cache';
 import { healthIdentity, healthTest, healthTransid } from './health-test';
 import { type Fractions, InvokerPool, type PermitBook } from './invoker-pool';
 import { type AckedResult, type Freed, Ledger } from './ledger';
@@ -90,7 +91,7 @@ export class ShardingBalancer {
   readonly #healthTransid: TransactionId;
   readonly #healthUser = healthIdentity();
   /** Health tests sent: true once answered. */
-  readonly #tests = new Map<string, boolean>();
+  readonly #tests = new LRUCache<string, boolean>({ max: TESTS_KEPT });
   #subscriptions: Subscription[] = [];
   #ticker: NodeJS.Timeout | undefined;
 
@@ -256,8 +257,6 @@ export class ShardingBalancer {
     const { bus, topics, controller, log } = this.#options;
     const test = healthTest(controller, this.#healthTransid, this.#healthUser);
     this.#tests.set(test.activationId, false);
-    const oldest = this.#tests.keys().next().value;
-    if (this.#tests.size > TESTS_KEPT && oldest !== undefined) this.#tests.delete(oldest);
     try {
       await bus.send(topics.invoker(invoker), JSON.stringify(test));
     } catch (error) {
