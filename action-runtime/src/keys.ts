@@ -52,13 +52,24 @@ export const RUNTIME_KEYS = {
   unpackedBytesMax: key('bytes', '1g', 'bytes', 'Largest sum of the files of an action archive.'),
   unpackedFilesMax: key('integer', '50000', 'count', 'Most files and folders in an action archive.'),
   workersMax: key('integer', '16', 'count', 'Most inference workers, whatever /init asks for.'),
-  workerHeapMax: key('integer', '256', 'MiB', 'JavaScript heap of an inference worker; tensors are outside of it.'),
-  queueMax: key('integer', '1024', 'count', 'Most inference requests that wait for a worker.'),
+  workerHeapMax: key(
+    'integer',
+    '0',
+    'MiB',
+    'JavaScript heap of an inference worker: texts, and no other tensors, are in it. 0: as much as Node gives the main ' +
+      'thread, by the memory of the machine or the control group.',
+  ),
+  queueMax: key(
+    'integer',
+    '512',
+    'count',
+    'Most inference requests whose inputs are copied, to be executed now or next; further ones wait until others end.',
+  ),
   inputBytesMax: key(
     'bytes',
-    '2g',
+    '0',
     'bytes',
-    'Inputs of the inference requests that wait or are executed, together; one more is refused.',
+    "These copies together, at most; one that is larger waits until it is alone. 0: a quarter of the action's memory.",
   ),
   jointBytesMax: key('bytes', '256m', 'bytes', 'Inputs that are joined to one run, at most.'),
   quickBytesMin: key(

@@ -2,6 +2,7 @@
  * The part of configuration that needs no schema library: function instances read their few keys with this, because
  * each megabyte of an instance is paid per instance.
  */
+import { totalmem } from 'node:os';
 
 /** `socketPath` of `daemon` -> `TETRIS_DAEMON_SOCKET_PATH`. */
 export function environmentName(component: string, name: string): string {
@@ -21,6 +22,12 @@ export function parseBytes(value: string | number): number | undefined {
   const match = /^\s*(\d+(?:\.\d+)?)\s*([bkmgt]?)b?\s*$/i.exec(value);
   if (match === null) return undefined;
   return Math.floor(Number(match[1]) * (UNITS[(match[2] ?? '').toLowerCase() || 'b'] ?? 1));
+}
+
+/** Memory that this process may use: the machine's, or what its control group is given of it; bytes. */
+export function machineMemory(total = totalmem(), constrained = process.constrainedMemory()): number {
+  // Without a limit it is 0 or more than there is.
+  return constrained > 0 ? Math.min(total, constrained) : total;
 }
 
 /**

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { type DaemonHealth, type Logger, Semaphore } from '@tetris/common';
+import { machineMemory } from '@tetris/common/environment';
 import { Registry } from 'prom-client';
 import type { DaemonConfig } from './config';
 import { armFault, faultPoint, parseFault } from './fault';
@@ -10,7 +11,7 @@ import { detectSandbox } from './ingest/sandbox';
 import { LeaseService } from './lease/lease-service';
 import { LeaseTable } from './lease/lease-table';
 import { recoverInstances } from './lease/recover';
-import { machineMemory, memoryShares } from './memory';
+import { memoryShares } from './memory';
 import { createMetrics } from './metrics';
 import { Reclaimer } from './store/reclaimer';
 import { createServer, listenOn } from './api/http';

@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import { totalmem } from 'node:os';
 
 /** Less than this is not enough for onnxruntime and a small model. */
 const INGEST_BYTES_MIN = 1024 ** 3;
@@ -9,12 +8,6 @@ export interface MemoryConfig {
   storeMemoryRatio: number;
   ingestMemoryBytesMax: number;
   ingestMemoryRatio: number;
-}
-
-/** Memory that this process may use: the machine's, or what its control group is given of it. */
-export function machineMemory(total = totalmem(), constrained = process.constrainedMemory()): number {
-  // Without a limit it is 0 or more than there is.
-  return constrained > 0 ? Math.min(total, constrained) : total;
 }
 
 /** What of that the store may have, and the optimizer process, where they are not given so many bytes. */

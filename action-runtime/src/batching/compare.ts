@@ -1,5 +1,6 @@
 /** Are the results of a joint run those of single runs? */
 import type { Outputs, RunInput, WireTensor } from '../inference/protocol';
+import { viewOf } from '../inference/typed-arrays';
 
 /**
  * Largest difference of floating-point results, relative to the largest finite value of the tensor. Kernels round
@@ -36,11 +37,7 @@ function isEqual(one: WireTensor['data'], other: WireTensor['data']): boolean {
   if (Array.isArray(one) || Array.isArray(other)) {
     return one.length === other.length && (one as string[]).every((text, index) => text === other[index]);
   }
-  return bytesOf(one).equals(bytesOf(other));
-}
-
-function bytesOf({ buffer, byteOffset, byteLength }: Exclude<WireTensor['data'], string[]>): Buffer {
-  return Buffer.from(buffer, byteOffset, byteLength);
+  return Buffer.compare(viewOf(one), viewOf(other)) === 0;
 }
 
 const FLOATS: Readonly<Record<string, (raw: number) => number>> = {

@@ -1,6 +1,7 @@
 /** Requests joined along the batch axis, and their results cut apart again. */
 import type { InferenceSession } from 'onnxruntime-common';
 import type { Outputs, RunInput, SessionInfo, WireTensor } from '../inference/protocol';
+import { concatenated, type Numbers } from '../inference/typed-arrays';
 import type { Padding } from './padding';
 
 /** What can be joined with what: requests of equal `key`, `rows` each. */
@@ -10,7 +11,6 @@ export interface Joinable {
 }
 
 type Metadata = InferenceSession.TensorValueMetadata;
-type Numbers = Exclude<WireTensor['data'], readonly string[]>;
 
 /** Types whose elements are no whole bytes: a row may end within one. */
 const PACKED_TYPES: ReadonlySet<string> = new Set(['int4', 'uint4']);
@@ -119,18 +119,7 @@ function joinTensors(tensors: readonly WireTensor[]): WireTensor {
 function joinData(parts: readonly WireTensor['data'][]): WireTensor['data'] {
   const [first] = parts;
   if (first === undefined || Array.isArray(first)) return (parts as string[][]).flat();
-  const views = (parts as Numbers[]).map(
-    ({ buffer, byteOffset, byteLength }) => new Uint8Array(buffer, byteOffset, byteLength),
-  );
-  // A buffer of its own, neither pooled nor cleared, so that it can be transferred and is written once.
-  const bytes = Buffer.allocUnsafeSlow(views.reduce((total, { byteLength }) => total + byteLength, 0));
-  let at = 0;
-  for (const view of views) {
-    bytes.set(view, at);
-    at += view.byteLength;
-  }
-  const TypedArray = first.constructor as new (buffer: ArrayBufferLike) => Numbers;
-  return new TypedArray(bytes.buffer);
+  return concatenated(parts as [Numbers, ...Numbers[]]);
 }
 
 function rowsOf({ type, dims, data }: WireTensor, from: number, count: number): WireTensor {

@@ -11,32 +11,28 @@ export class InferenceWorker {
   readonly sessions = new Map<number, Promise<unknown>>();
   readonly #thread: Worker;
   readonly #pending = new Map<number, Pending>();
-  #lastId = 0;
+  #sent = 0;
   #failure: PluginError | undefined;
 
   /**
-   * @param heapMax JavaScript heap, MiB
+   * @param heapMax JavaScript heap, MiB; 0 for as much as Node gives the main thread, which it takes from the memory there is
    * @param onEnd told once, when the thread has ended for whatever reason
+   * @param file that the thread runs
    */
-  constructor(heapMax: number, onEnd: () => void) {
-    this.#thread = new Worker(path.join(__dirname, 'worker.js'), {
-      resourceLimits: { maxOldGenerationSizeMb: heapMax },
+  constructor(heapMax: number, onEnd: () => void, file = path.join(__dirname, 'worker.js')) {
+    this.#thread = new Worker(file, {
+      ...(heapMax === 0 ? {} : { resourceLimits: { maxOldGenerationSizeMb: heapMax } }),
       env: {},
     });
     // An idle instance ends when its server does; requests under way keep it alive.
     this.#thread.unref();
-    this.#thread.on('message', (reply: WorkerReply) => this.#settle(reply));
-    this.#thread.on('messageerror', (error) => this.#end(error));
+    this.#thread.on('message', (reply: WorkerReply) => this.#settle(reply.id, reply));
+    this.#thread.on('messageerror', (error) => this.#settleUnread(error));
     this.#thread.on('error', (error) => this.#end(error));
     this.#thread.once('exit', (code) => {
       this.#end(new Error(`it exited with code ${code}`));
       onEnd();
     });
-  }
-
-  /** Requests sent and not answered. */
-  get load(): number {
-    return this.#pending.size;
   }
 
   get ended(): boolean {
@@ -48,14 +44,15 @@ export class InferenceWorker {
    *
    * @param transfer buffers that belong to the worker from now on
    * @throws the error that onnxruntime gave, of the same class; PluginError `ERR_WORKER_FAILED` (retriable) where the
-   *   worker ended before it answered
+   *   worker ended before it answered; DataCloneError for what cannot be sent; Error for a request or a reply that was not
+   *   understood. Every request ends in one way or the other
    */
   async call(request: WorkerRequest, transfer: readonly ArrayBuffer[] = []): Promise<WorkerReply & { ok: true }> {
     if (this.#failure !== undefined) throw this.#failure;
-    const id = ++this.#lastId;
     const reply = await new Promise<WorkerReply>((resolve, reject) => {
-      this.#thread.postMessage({ id, request }, [...transfer]);
-      this.#pending.set(id, { resolve, reject });
+      this.#thread.postMessage(request, [...transfer]);
+      // Counted once it is sent: the worker counts what arrives.
+      this.#pending.set(++this.#sent, { resolve, reject });
       if (this.#pending.size === 1) this.#thread.ref();
     });
     if (!reply.ok) throw errorOf(reply.error);
@@ -67,11 +64,18 @@ export class InferenceWorker {
     await this.#thread.terminate();
   }
 
-  #settle(reply: WorkerReply): void {
-    const pending = this.#pending.get(reply.id);
-    this.#pending.delete(reply.id);
+  #settle(id: number, reply: WorkerReply): void {
+    const pending = this.#pending.get(id);
+    this.#pending.delete(id);
     if (this.#pending.size === 0) this.#thread.unref();
     pending?.resolve(reply);
+  }
+
+  /** Replies come in order: the one that cannot be read is the oldest request's. */
+  #settleUnread(error: Error): void {
+    const [id] = this.#pending.keys();
+    const message = `the reply of an inference worker could not be read: ${error.message}`;
+    if (id !== undefined) this.#settle(id, { id, ok: false, error: { name: 'Error', message } });
   }
 
   #end(cause: unknown): void {

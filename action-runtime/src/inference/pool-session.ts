@@ -29,8 +29,8 @@ export interface SessionOwner {
   forget(session: PoolSession): void;
   /** Calls of unlike lengths may be padded to be joined. */
   readonly pads: boolean;
-  /** Refuses what is too much. @throws PluginError */
-  admit(bytes: number): void;
+  /** Does work that needs a copy of so many bytes, when there is room for it. */
+  admitted<T>(bytes: number, work: () => Promise<T>): Promise<T>;
   /** One line for the user's log. */
   notice: (text: string) => void;
 }
@@ -61,14 +61,15 @@ export class PoolSession {
     return this.#known.joint;
   }
 
-  run(input: RunInput): Promise<Outputs> {
-    if (this.#released) return Promise.reject(new Error('Session already disposed.'));
-    return this.#owner.run(this, input);
-  }
-
-  /** To be asked before the inputs of a run are copied. @throws PluginError `ERR_QUEUE_FULL` or `ERR_BAD_REQUEST` */
-  admit(bytes: number): void {
-    this.#owner.admit(bytes);
+  /**
+   * @param bytes that the copies of its inputs take
+   * @param copied makes these copies, when there is room for them: at once as long as there is
+   */
+  run(bytes: number, copied: () => RunInput): Promise<Outputs> {
+    return this.#owner.admitted(bytes, async () => {
+      if (this.#released) throw new Error('Session already disposed.');
+      return this.#owner.run(this, copied());
+    });
   }
 
   async endProfiling(): Promise<void> {
@@ -123,10 +124,9 @@ export class PoolSession {
 
   /** Runs alone; the buffers of the input belong to the worker afterwards. */
   async runIn(worker: InferenceWorker, { feeds, fetches, options }: RunInput): Promise<Outputs> {
-    const fed = Object.values(feeds).flatMap((value) => ('tensor' in value ? [value.tensor] : []));
-    const given = Object.values(fetches).filter((tensor) => tensor !== null);
+    const given = Object.values(fetches).filter((value) => value !== null);
     const request: RunRequest = { kind: 'run', sessionId: this.id, feeds, fetches, options };
-    const reply = await worker.call(request, buffersOf([...fed, ...given]));
+    const reply = await worker.call(request, buffersOf([...Object.values(feeds), ...given]));
     return (reply as { outputs: Outputs }).outputs;
   }
 

@@ -1,6 +1,7 @@
 import { PluginError } from '@tetris/common/errors';
 import { Batcher, type BatcherOptions, type Room, rowsOf, type Waiting } from '../batching/batcher';
 import { inputBytes } from '../batching/join';
+import { Admission } from './admission';
 import { InferenceWorker } from './inference-worker';
 import { type PoolModel, PoolSession, type SessionOwner } from './pool-session';
 import type { Outputs, RunInput } from './protocol';
@@ -9,11 +10,11 @@ import type { Outputs, RunInput } from './protocol';
 export interface PoolOptions extends BatcherOptions {
   /** Workers that serve runs side by side. */
   workers: number;
-  /** JavaScript heap of each, MiB. */
+  /** JavaScript heap of each, MiB; 0 for as much as Node gives the main thread. */
   heapMax: number;
-  /** Runs that wait for a worker; one more is refused with `ERR_QUEUE_FULL`. */
+  /** Runs whose inputs are copied, because they are executed or come next; others wait with their inputs as they are. */
   queueMax: number;
-  /** Bytes of the inputs of runs that wait or are executed, together. */
+  /** Bytes of these copies together. */
   inputBytesMax: number;
   /** Calls of unlike lengths may be padded to be joined, where a model has a mask. */
   pads: boolean;
@@ -71,8 +72,7 @@ export class WorkerPool implements SessionOwner {
   readonly #retired = new Set<InferenceWorker>();
   readonly #sessions = new Map<number, PoolSession>();
   readonly #queue: Batcher<Job>;
-  /** Of runs that have not ended. */
-  #inputBytes = 0;
+  readonly #admission: Admission;
   #lastSession = 0;
   #alarm: NodeJS.Timeout | undefined;
   #turn: NodeJS.Immediate | undefined;
@@ -80,6 +80,7 @@ export class WorkerPool implements SessionOwner {
   constructor(options: PoolOptions) {
     this.#options = options;
     this.#queue = new Batcher(options);
+    this.#admission = new Admission(options.queueMax, options.inputBytesMax);
   }
 
   /** Loads a model into one worker; the others load it when a run first comes to them. */
@@ -90,20 +91,29 @@ export class WorkerPool implements SessionOwner {
     return session;
   }
 
-  /**
-   * @throws what {@link InferenceWorker.call} throws; PluginError `ERR_QUEUE_FULL` (retriable); `ERR_DEADLINE` where the
-   *   activation's time was up before a worker was free
-   */
+  /** @throws what {@link InferenceWorker.call} throws; PluginError `ERR_DEADLINE` where the activation's time was up */
+  async admitted<T>(bytes: number, work: () => Promise<T>): Promise<T> {
+    const { deadlineMs } = this.#options.times();
+    const room = this.#admission.enter(bytes);
+    // Without this wait where none is needed the inputs are copied before the caller goes on.
+    if (room !== undefined) await room;
+    try {
+      if (Date.now() >= deadlineMs) throw tooLate();
+      return await work();
+    } finally {
+      this.#admission.leave(bytes);
+    }
+  }
+
+  /** @throws as {@link admitted} */
   run(session: PoolSession, input: RunInput): Promise<Outputs> {
-    const bytes = inputBytes(input);
-    this.#inputBytes += bytes;
-    const outputs = new Promise<Outputs>((resolve, reject) => {
+    return new Promise<Outputs>((resolve, reject) => {
       const shape = this.#options.rowsMax > 1 ? session.joint.joinable(input) : undefined;
       const { dueMs, deadlineMs, onRun } = this.#options.times();
       this.#queue.add({
         key: shape === undefined ? undefined : `${session.id} ${shape.key}`,
         rows: shape?.rows ?? 1,
-        bytes,
+        bytes: inputBytes(input),
         arrivedMs: Date.now(),
         dueMs,
         deadlineMs,
@@ -111,18 +121,6 @@ export class WorkerPool implements SessionOwner {
       });
       this.#arrived();
     });
-    return outputs.finally(() => (this.#inputBytes -= bytes));
-  }
-
-  admit(bytes: number): void {
-    const { queueMax, inputBytesMax } = this.#options;
-    if (bytes > inputBytesMax) {
-      throw new PluginError('ERR_BAD_REQUEST', `the inputs have ${bytes} bytes; a run may have ${inputBytesMax}`);
-    }
-    if (this.#queue.length >= queueMax || this.#inputBytes + bytes > inputBytesMax) {
-      const text = `${this.#queue.length} inference requests wait already, with ${this.#inputBytes} bytes of inputs`;
-      throw new PluginError('ERR_QUEUE_FULL', text, { retriable: true });
-    }
   }
 
   get pads(): boolean {
@@ -161,10 +159,16 @@ export class WorkerPool implements SessionOwner {
     clearTimeout(this.#alarm);
     const nowMs = Date.now();
     for (const { reject } of this.#queue.takeExpired(nowMs)) {
-      reject(new PluginError('ERR_DEADLINE', "the activation's time was up before its inference began"));
+      reject(tooLate());
     }
     for (;;) {
-      const batch = this.#queue.take(nowMs, ({ session }) => this.#roomFor(session));
+      const rooms = new Map<PoolSession, Room>();
+      const batch = this.#queue.take(nowMs, ({ session }) => {
+        // Many of those that wait are of one session.
+        const room = rooms.get(session) ?? this.#roomFor(session);
+        rooms.set(session, room);
+        return room;
+      });
       const session = batch[0]?.value.session;
       const worker = session === undefined ? undefined : (this.#idleFor(session) ?? this.#aheadFor(session));
       if (session === undefined || worker === undefined) break;
@@ -285,6 +289,10 @@ export class WorkerPool implements SessionOwner {
     this.#workers.add(worker);
     return worker;
   }
+}
+
+function tooLate(): PluginError {
+  return new PluginError('ERR_DEADLINE', "the activation's time was up before its inference began");
 }
 
 /** Timers take no more; a later time is looked at again then. */

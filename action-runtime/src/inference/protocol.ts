@@ -8,8 +8,9 @@ export interface WireTensor {
   data: Tensor.DataType;
 }
 
-/** A fed value: a tensor, or whatever else the user put there, for onnxruntime itself to refuse. */
-export type WireValue = { tensor: WireTensor } | { value: unknown };
+/** A fed value: a tensor, or what is left of something else, for onnxruntime itself to refuse. Null for what is no object. */
+export type WireValue =
+  { tensor: WireTensor } | { value: Readonly<Record<keyof WireTensor | 'location', unknown>> | null };
 
 /** Where a worker finds a model. `bytes` is a file whose content is handed to onnxruntime as a buffer. */
 export interface ModelFile {
@@ -29,7 +30,7 @@ export interface RunRequest {
   sessionId: number;
   feeds: Record<string, WireValue>;
   /** Output name to preallocated tensor, or null. */
-  fetches: Record<string, WireTensor | null>;
+  fetches: Record<string, WireValue | null>;
   options: InferenceSession.RunOptions;
 }
 
@@ -62,6 +63,8 @@ export interface WireFailure {
   message: string;
 }
 
-export type WorkerReply = { id: number } & (
-  { ok: true; info: SessionInfo } | { ok: true; outputs: Outputs } | { ok: true } | { ok: false; error: WireFailure }
-);
+/** What a request brings where it succeeds. */
+export type Answer = { info: SessionInfo } | { outputs: Outputs } | Record<never, never>;
+
+/** Replies come in the order of the requests; `id` is the request's number among those sent to the worker, from 1. */
+export type WorkerReply = { id: number } & (({ ok: true } & Answer) | { ok: false; error: WireFailure });

@@ -3,16 +3,8 @@ import { TRIM_BYTES } from '@tetris/common/environment';
 import { readFileSync } from 'node:fs';
 import { parentPort } from 'node:worker_threads';
 import { InferenceSession, type Tensor } from 'onnxruntime-node';
-import type {
-  LoadRequest,
-  Outputs,
-  RunRequest,
-  SessionInfo,
-  WireFailure,
-  WorkerReply,
-  WorkerRequest,
-} from './protocol';
-import { buffersOf, tensorOf, wireOf } from './tensors';
+import type { Answer, LoadRequest, Outputs, RunRequest, SessionInfo, WireFailure, WorkerRequest } from './protocol';
+import { buffersOf, fedOf, wireOf } from './tensors';
 
 if (parentPort === null) throw new Error('this file runs as a worker thread');
 const port = parentPort;
@@ -23,37 +15,48 @@ const TRIM_AFTER_MS = 50;
 let trimming: NodeJS.Timeout | undefined;
 
 let last: Promise<void> = Promise.resolve();
-port.on('message', ({ id, request }: { id: number; request: WorkerRequest }) => {
-  // One after the other: `run` after `load` of the same session must find it.
-  last = last.then(async () => {
-    if (request.kind !== 'run') clearTimeout(trimming);
-    post(await handle(id, request));
-    if (request.kind !== 'run') trimming = setTimeout(trimHeap, TRIM_AFTER_MS);
-  });
-});
+/** A request's id is its number among those received, so that one which cannot be read has an id too. */
+let received = 0;
+port.on('message', (request: WorkerRequest) => answer(request.kind !== 'run', () => handle(request)));
+port.on('messageerror', (error) =>
+  answer(false, async () => {
+    throw new Error(`an inference worker could not read a request: ${error.message}`);
+  }),
+);
 
-async function handle(id: number, request: WorkerRequest): Promise<WorkerReply> {
-  try {
-    switch (request.kind) {
-      case 'load':
-        return { id, ok: true, info: await load(request) };
-      case 'run':
-        return { id, ok: true, outputs: await run(request) };
-      case 'release':
-        await session(request.sessionId).release();
-        sessions.delete(request.sessionId);
-        return { id, ok: true };
-      case 'end':
-        for (const open of sessions.values()) await open.release();
-        sessions.clear();
-        trimHeap();
-        return { id, ok: true };
-      case 'endProfiling':
-        session(request.sessionId).endProfiling();
-        return { id, ok: true };
+/** One after the other: `run` after `load` of the same session must find it. */
+function answer(trims: boolean, work: () => Promise<Answer>): void {
+  const id = ++received;
+  last = last.then(async () => {
+    if (trims) clearTimeout(trimming);
+    try {
+      const given = await work();
+      port.postMessage({ id, ok: true, ...given }, 'outputs' in given ? buffersOf(Object.values(given.outputs)) : []);
+    } catch (error) {
+      port.postMessage({ id, ok: false, error: failureOf(error) });
     }
-  } catch (error) {
-    return { id, ok: false, error: failureOf(error) };
+    if (trims) trimming = setTimeout(trimHeap, TRIM_AFTER_MS);
+  });
+}
+
+async function handle(request: WorkerRequest): Promise<Answer> {
+  switch (request.kind) {
+    case 'load':
+      return { info: await load(request) };
+    case 'run':
+      return { outputs: await run(request) };
+    case 'release':
+      await session(request.sessionId).release();
+      sessions.delete(request.sessionId);
+      return {};
+    case 'end':
+      for (const open of sessions.values()) await open.release();
+      sessions.clear();
+      trimHeap();
+      return {};
+    case 'endProfiling':
+      session(request.sessionId).endProfiling();
+      return {};
   }
 }
 
@@ -68,8 +71,8 @@ async function load({ sessionId, file, options }: LoadRequest): Promise<SessionI
 }
 
 async function run({ sessionId, feeds, fetches, options }: RunRequest): Promise<Outputs> {
-  const fed = Object.entries(feeds).map(([name, fed]) => [name, 'tensor' in fed ? tensorOf(fed.tensor) : fed.value]);
-  const wanted = Object.entries(fetches).map(([name, tensor]) => [name, tensor === null ? null : tensorOf(tensor)]);
+  const fed = Object.entries(feeds).map(([name, value]) => [name, fedOf(value)]);
+  const wanted = Object.entries(fetches).map(([name, value]) => [name, value === null ? null : fedOf(value)]);
   const results = await session(sessionId).run(
     Object.fromEntries(fed) as Record<string, Tensor>,
     Object.fromEntries(wanted) as Record<string, Tensor | null>,
@@ -92,10 +95,6 @@ function session(sessionId: number): InferenceSession {
   const found = sessions.get(sessionId);
   if (found === undefined) throw new Error('Session already disposed.');
   return found;
-}
-
-function post(reply: WorkerReply): void {
-  port.postMessage(reply, 'outputs' in reply ? buffersOf(Object.values(reply.outputs)) : []);
 }
 
 function failureOf(error: unknown): WireFailure {

@@ -7,6 +7,9 @@ import { Sessions } from './sessions';
 import type { ActivationTimes, InstanceSettings } from './settings';
 import { type LeaseSettings, SharedModels } from './shared-models';
 
+/** Of an action's memory that copies of inputs may take. */
+const INPUT_SHARE = 0.25;
+
 /**
  * Makes the instance's backend for onnxruntime's registry, and warms it up: plain onnxruntime, too, loads its native library
  * when it is required.
@@ -17,7 +20,7 @@ export function inferenceBackend(settings: InstanceSettings): Backend {
     workers: inference.workers,
     heapMax: config.workerHeapMax,
     queueMax: config.queueMax,
-    inputBytesMax: config.inputBytesMax,
+    inputBytesMax: config.inputBytesMax || Math.floor(inference.memoryBytes * INPUT_SHARE),
     rowsMax: inference.batch,
     bytesMax: config.jointBytesMax,
     pads: inference.padding,

@@ -1,8 +1,10 @@
 import { type InferenceSession, type InferenceSessionHandler, type OnnxValue, Tensor } from 'onnxruntime-common';
 import type { PoolSession } from '../inference/pool-session';
-import type { Outputs, SessionInfo, WireTensor, WireValue } from '../inference/protocol';
-import { copyOf, tensorOf } from '../inference/tensors';
+import type { Outputs, SessionInfo, WireTensor } from '../inference/protocol';
+import { bytesOf, copyOf, readValue, tensorOf } from '../inference/tensors';
+import { type Numbers, viewOf } from '../inference/typed-arrays';
 import { notice } from './notice';
+import { plainOptions } from './plain-options';
 
 type Feeds = Readonly<Record<string, OnnxValue>>;
 type Fetches = Readonly<Record<string, OnnxValue | null>>;
@@ -36,11 +38,25 @@ export class SessionHandler implements InferenceSessionHandler {
     return this.#info.outputMetadata;
   }
 
-  /** The feeds' bytes are copied before this returns its promise; the caller may reuse them at once. */
+  /**
+   * The feeds' bytes are copied before this returns its promise, so that the caller may reuse them at once; only where very
+   * many runs wait are they copied later.
+   */
   async run(feeds: Feeds, fetches: Fetches, options: InferenceSession.RunOptions): Promise<Record<string, OnnxValue>> {
-    this.#session.admit(bytesOf(feeds));
-    const input = { feeds: this.#copied(feeds), fetches: preallocated(fetches), options: { ...options } };
-    return results(await this.#session.run(input), fetches);
+    // Only what the model takes: onnxruntime ignores the rest.
+    const names = this.#info.inputNames.filter((name) => name in feeds);
+    const fed = names.map((name) => [name, readValue(feeds[name])] as const);
+    const wanted = Object.entries(fetches).map(
+      ([name, value]) => [name, value === null ? null : readValue(value)] as const,
+    );
+    const bytes = [...fed, ...wanted].reduce((sum, [, value]) => sum + (value === null ? 0 : bytesOf(value)), 0);
+    const sent = plainOptions(options, RUN_OPTIONS);
+    const outputs = await this.#session.run(bytes, () => ({
+      feeds: mapped(fed, copyOf),
+      fetches: mapped(wanted, (value) => (value === null ? null : copyOf(value))),
+      options: sent,
+    }));
+    return results(outputs, fetches);
   }
 
   /** Frees the session; what is shared stays with the other sessions that use it. */
@@ -57,30 +73,13 @@ export class SessionHandler implements InferenceSessionHandler {
   endProfiling(): void {
     this.#session.endProfiling().catch((error: unknown) => notice(`profiling could not be ended: ${String(error)}`));
   }
-
-  /** Only what the model takes: onnxruntime ignores the rest, and copies of it would be wasted. */
-  #copied(feeds: Feeds): Record<string, WireValue> {
-    const names = this.#info.inputNames.filter((name) => name in feeds);
-    return Object.fromEntries(names.map((name) => [name, copyOf(feeds[name])]));
-  }
 }
 
-/** Bytes of what will be copied; texts and what is no tensor count nothing. */
-function bytesOf(feeds: Feeds): number {
-  const sizes = Object.values(feeds).map((value) => {
-    const data: unknown = value instanceof Tensor ? value.data : undefined;
-    return ArrayBuffer.isView(data) ? data.byteLength : 0;
-  });
-  return sizes.reduce((sum, bytes) => sum + bytes, 0);
-}
+/** Options that onnxruntime reads of a run. */
+const RUN_OPTIONS = ['tag', 'logSeverityLevel'] as const satisfies (keyof InferenceSession.RunOptions)[];
 
-/** Tensors that the caller wants results written to: their type and shape are checked by onnxruntime in the worker. */
-function preallocated(fetches: Fetches): Record<string, WireTensor | null> {
-  const wanted = Object.entries(fetches).map(([name, value]) => {
-    const copied = value === null ? { value } : copyOf(value);
-    return [name, 'tensor' in copied ? copied.tensor : null];
-  });
-  return Object.fromEntries(wanted) as Record<string, WireTensor | null>;
+function mapped<T, R>(entries: readonly (readonly [string, T])[], to: (value: T) => R): Record<string, R> {
+  return Object.fromEntries(entries.map(([name, value]) => [name, to(value)]));
 }
 
 function results(outputs: Outputs, fetches: Fetches): Record<string, OnnxValue> {
@@ -92,9 +91,9 @@ function results(outputs: Outputs, fetches: Fetches): Record<string, OnnxValue> 
   return Object.fromEntries(named) as Record<string, OnnxValue>;
 }
 
-/** Writes a result into the caller's own tensor too, as stock does. */
+/** Writes a result into the caller's own tensor too, as stock does. Nothing where its memory is gone. */
 function fill(tensor: Tensor, { data }: WireTensor): void {
-  const target = tensor.data as ArrayLike<unknown>;
+  const target = tensor.data;
   if (Array.isArray(target)) (data as string[]).forEach((text, index) => (target[index] = text));
-  else (target as Float32Array).set(data as Float32Array);
+  else if (viewOf(target).byteLength > 0) viewOf(target).set(viewOf(data as Numbers));
 }

@@ -1,6 +1,7 @@
 /** Which session options can be served by a shared model, and what becomes of them there. */
 import type { GraphOptions } from '@tetris/common';
 import type { InferenceSession } from 'onnxruntime-common';
+import { plainOptions } from './plain-options';
 
 type SessionOptions = InferenceSession.SessionOptions;
 type Severity = NonNullable<SessionOptions['logSeverityLevel']>;
@@ -25,6 +26,13 @@ export interface SessionPlan {
   shared: { graph: GraphOptions; options: SessionOptions } | { reason: string };
 }
 
+/** Options that onnxruntime-node reads; those of other bindings (`freeDimensionOverrides`) it ignores. */
+const SESSION_OPTIONS = [
+  ...['executionProviders', 'graphOptimizationLevel', 'intraOpNumThreads', 'interOpNumThreads', 'enableCpuMemArena'],
+  ...['enableMemPattern', 'executionMode', 'logId', 'logSeverityLevel', 'optimizedModelFilePath'],
+  ...['enableProfiling', 'profileFilePrefix', 'externalData', 'preferredOutputLocation', 'extra'],
+] as (keyof SessionOptions)[];
+
 /** Options that only say how a session runs: they pass through. */
 const RUN_TIME_OPTIONS = new Set<string>([
   'intraOpNumThreads',
@@ -34,11 +42,10 @@ const RUN_TIME_OPTIONS = new Set<string>([
   'executionMode',
   'logId',
   'logSeverityLevel',
-  'logVerbosityLevel',
 ] satisfies (keyof SessionOptions)[]);
 
-/** Options that went into the saved graph, or are the defaults of what a shared session does anyway. */
-const GRAPH_OPTIONS = new Set<string>(['graphOptimizationLevel', 'freeDimensionOverrides', 'executionProviders']);
+/** As onnxruntime knows them; it refuses others itself. */
+const OPTIMIZATION_LEVELS: ReadonlySet<unknown> = new Set(['disabled', 'basic', 'extended', 'layout', 'all']);
 
 /** Session configuration entries (`extra`) that only say how a session runs. */
 const RUN_TIME_ENTRIES = new Set([
@@ -58,8 +65,7 @@ const RUN_TIME_ENTRIES = new Set([
  * session: the library takes one for all with its first session, which is made before user code could say.
  */
 export function planSession(given: SessionOptions, { threads, logLevel }: SessionDefaults): SessionPlan {
-  // The user's options object may be a proxy, which cannot be sent to a worker.
-  const options = { ...given };
+  const options = plainOptions(given, SESSION_OPTIONS);
   const defaults: SessionOptions = {
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
@@ -68,12 +74,12 @@ export function planSession(given: SessionOptions, { threads, logLevel }: Sessio
   const privately = { ...defaults, ...options };
   const reason = privateReason(options);
   if (reason !== undefined) return { privately, shared: { reason } };
-  const { graphOptimizationLevel = 'all', freeDimensionOverrides = {}, ...rest } = options;
+  const { graphOptimizationLevel = 'all', ...rest } = options;
   delete rest.executionProviders;
   return {
     privately,
     shared: {
-      graph: { graphOptimizationLevel, freeDimensionOverrides },
+      graph: { graphOptimizationLevel, freeDimensionOverrides: {} },
       options: { ...defaults, enableMemPattern: false, ...rest, graphOptimizationLevel: 'disabled' },
     },
   };
@@ -94,7 +100,9 @@ function reasonOf(name: string, value: unknown, options: SessionOptions): string
     const other = names.find((provider) => provider !== 'cpu');
     return other === undefined ? undefined : `execution provider '${other}' has its own copy of the weights`;
   }
-  if (GRAPH_OPTIONS.has(name)) return undefined;
+  if (name === 'graphOptimizationLevel') {
+    return OPTIMIZATION_LEVELS.has(value) ? undefined : `there is no graph optimization level '${String(value)}'`;
+  }
   if (name === 'extra') {
     const entry = flatEntries(value).find((key) => !RUN_TIME_ENTRIES.has(key));
     return entry === undefined ? undefined : `session entry '${entry}' may change the graph`;

@@ -1,3 +1,4 @@
+import { machineMemory } from '@tetris/common/environment';
 import type { RunReport } from '../inference/pool';
 import type { RuntimeConfig } from '../keys';
 import type { ModelFolders } from './model-source';
@@ -16,6 +17,8 @@ export interface InferenceSettings {
   padding: boolean;
   /** Latency objective of an activation, ms. @default undefined, none */
   sloMs: number | undefined;
+  /** The action's memory limit. @default what the machine or the control group has */
+  memoryBytes: number;
 }
 
 /** Epoch ms. */
@@ -64,12 +67,15 @@ export function readInferenceSettings(value: unknown, workersMax: number): Infer
     batchWaitMs: count(given['batchWaitMs'], WAIT_MS_MAX) ?? 0,
     padding: given['padding'] === true,
     sloMs: count(given['sloMs'], Number.MAX_SAFE_INTEGER),
+    memoryBytes: Math.min((count(given['memoryMb'], MEMORY_MB_MAX) ?? MEMORY_MB_MAX) * MIB, machineMemory()),
   };
 }
 
 const THREADS_MAX = 256;
 const BATCH_MAX = 1024;
 const WAIT_MS_MAX = 60_000;
+const MIB = 1024 ** 2;
+const MEMORY_MB_MAX = Math.floor(Number.MAX_SAFE_INTEGER / MIB);
 
 function count(value: unknown, max: number): number | undefined {
   return typeof value === 'number' && Number.isInteger(value) && value >= 1 ? Math.min(value, max) : undefined;

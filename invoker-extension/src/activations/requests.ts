@@ -31,19 +31,20 @@ export function initBody({ message, action }: ActivationJob, settings: InstanceS
       binary,
       ...(code === undefined ? {} : { code }),
       env,
-      ...(action.exec.kind === 'nodejs:tetris' ? { tetris: tetrisSettings(settings) } : {}),
+      ...(action.exec.kind === 'nodejs:tetris' ? { tetris: tetrisSettings(action, settings) } : {}),
     },
   });
 }
 
 /** What the runtime wants to know of an instance's settings; its room is the invoker's business. */
-function tetrisSettings(settings: InstanceSettings): Record<string, number | boolean> {
+function tetrisSettings({ limits }: Action, settings: InstanceSettings): Record<string, number | boolean> {
   const { workers, threads, batch, batchWaitMs, sloMs, padding } = settings;
   return {
     workers,
     threads,
     batch,
     batchWaitMs,
+    memoryMb: limits.memory,
     ...(padding === true ? { padding } : {}),
     ...(sloMs === undefined ? {} : { sloMs: Math.floor(answerWithinMs(sloMs)) }),
   };

@@ -4,14 +4,14 @@ import { joinInputs, splitOutputs } from '../../../action-runtime/src/batching/j
 import type { InferenceWorker } from '../../../action-runtime/src/inference/inference-worker';
 import { PoolSession, type SessionOwner } from '../../../action-runtime/src/inference/pool-session';
 import type { Outputs, RunInput, RunRequest, WireTensor } from '../../../action-runtime/src/inference/protocol';
-import { copyOf, tensorOf } from '../../../action-runtime/src/inference/tensors';
+import { copyOf, readValue, tensorOf } from '../../../action-runtime/src/inference/tensors';
 
 const OWNER: SessionOwner = {
   run: async () => ({}),
   holders: () => [],
   forget: () => undefined,
   pads: false,
-  admit: () => undefined,
+  admitted: (_bytes, work) => work(),
   notice: () => undefined,
 };
 const MODEL = {
@@ -39,7 +39,11 @@ async function sent(
 }
 
 const userTensor = (): Tensor => new Tensor('float32', Float32Array.of(1, 2, 3, 4), [1, 4]);
-const requestOf = (tensor: Tensor): RunInput => ({ feeds: { x: copyOf(tensor) }, fetches: { y: null }, options: {} });
+const requestOf = (tensor: Tensor): RunInput => ({
+  feeds: { x: copyOf(readValue(tensor)) },
+  fetches: { y: null },
+  options: {},
+});
 const bufferOf = ({ feeds }: RunInput): ArrayBufferLike => {
   const { data } = (feeds['x'] as { tensor: WireTensor }).tensor;
   return (data as Float32Array).buffer;

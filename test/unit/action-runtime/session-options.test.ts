@@ -34,7 +34,6 @@ describe('planSession', () => {
   it('moves what changes the graph into the lease and keeps what only says how to run', () => {
     const given = {
       graphOptimizationLevel: 'basic',
-      freeDimensionOverrides: { batch: 1 },
       executionProviders: ['cpu'],
       intraOpNumThreads: 2,
       executionMode: 'parallel',
@@ -43,7 +42,7 @@ describe('planSession', () => {
     };
     const { shared } = plan(given);
     expect(shared).toMatchObject({
-      graph: { graphOptimizationLevel: 'basic', freeDimensionOverrides: { batch: 1 } },
+      graph: { graphOptimizationLevel: 'basic', freeDimensionOverrides: {} },
       options: { graphOptimizationLevel: 'disabled', intraOpNumThreads: 2, executionMode: 'parallel' },
     });
     expect(shared).not.toHaveProperty('options.executionProviders');
@@ -56,10 +55,30 @@ describe('planSession', () => {
     [{ optimizedModelFilePath: 'a.onnx' }, "session option 'optimizedModelFilePath'"],
     [{ preferredOutputLocation: { y: 'gpu-buffer' } }, "session option 'preferredOutputLocation'"],
     [{ extra: { session: { disable_prepacking: '1' } } }, "session entry 'session.disable_prepacking'"],
-    [{ someNewOption: 1 }, "session option 'someNewOption'"],
+    [{ graphOptimizationLevel: 'some' }, "graph optimization level 'some'"],
+    [{ externalData: [{ path: 'a', data: Uint8Array.of(1) }] }, "session option 'externalData'"],
   ])('refuses to share %j, says why, and leaves the options to a private session', (options, reason) => {
     const { shared, privately } = plan(options);
     expect(shared).toEqual({ reason: expect.stringContaining(reason) });
     expect(privately).toMatchObject(options);
+  });
+
+  it('ignores what onnxruntime-node ignores: unknown options, those of other bindings, functions among the entries', () => {
+    const given = { onLoad: () => 1, freeDimensionOverrides: { batch: 1 }, [Symbol('s')]: 1, extra: { hook: () => 1 } };
+    expect(plan(given).shared).toMatchObject({ options: { graphOptimizationLevel: 'disabled' } });
+    expect(() => structuredClone(plan(given))).not.toThrow();
+    expect(plan(given).privately).toEqual({ ...plan({}).privately, extra: { hook: {} } });
+  });
+
+  it('reads inherited options and those behind a proxy, and what cannot be sent as onnxruntime does', () => {
+    const circular: Record<string, unknown> = { batch: Buffer.from('b') };
+    circular['self'] = circular;
+    const given = new Proxy(
+      Object.create({ logId: 'l', intraOpNumThreads: Symbol('s'), extra: circular }) as object,
+      {},
+    );
+    const { privately } = plan(given);
+    expect(privately).toMatchObject({ logId: 'l', intraOpNumThreads: null, extra: { self: {} } });
+    expect(() => structuredClone(privately)).not.toThrow();
   });
 });

@@ -1,17 +1,7 @@
-import { machineMemory, memoryShares } from '../../../tensor-daemon/src/memory';
+import { memoryShares } from '../../../tensor-daemon/src/memory';
 
 const GIB = 1024 ** 3;
 const CONFIG = { storeBytesMax: 0, storeMemoryRatio: 0.5, ingestMemoryBytesMax: 0, ingestMemoryRatio: 0.25 };
-
-describe('machineMemory', () => {
-  it.each([
-    ['the machine has, without a control group', 8, 0, 8],
-    ['its control group has', 8, 2, 2],
-    ['the machine has, in a control group without a limit', 8, 2 ** 33, 8],
-  ])('is what %s', (_what, total, constrained, expected) => {
-    expect(machineMemory(total * GIB, constrained * GIB)).toBe(expected * GIB);
-  });
-});
 
 describe('memoryShares', () => {
   it('are shares of the memory where nothing else is said', () => {

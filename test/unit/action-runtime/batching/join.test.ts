@@ -62,8 +62,8 @@ describe('a request', () => {
       input({ ...tensor([1, 5], 0), type: 'int32' }),
       input({ ...tensor([1, 5], 0), dims: [1, 6] }),
       input(tensor([1, 5], 0), { feeds: {} }),
-      input(tensor([1, 5], 0), { feeds: { x: { value: 5 } } }),
-      input(tensor([1, 5], 0), { fetches: { y: tensor([1, 5], 0) } }),
+      input(tensor([1, 5], 0), { feeds: { x: { value: null } } }),
+      input(tensor([1, 5], 0), { fetches: { y: { tensor: tensor([1, 5], 0) } } }),
       input(tensor([1, 5], 0), { options: { tag: 'mine' } }),
     ];
     for (const given of alone) expect(joinable(simple, given)).toBeUndefined();
