@@ -39,7 +39,7 @@ export function copyOf(read: ReadValue | undefined): WireValue {
   const [dims, data] = [copiedDims(read.dims), copiedData(read.data)];
   const [type, location] = [textOf(read.type), textOf(read.location)];
   const whole = location === 'cpu' && type !== null && dims?.every(isNumber) === true && isWhole(data);
-  if (whole) return { tensor: { type: type as Tensor.Type, dims: dims as number[], data } };
+  if (whole) return { tensor: { type: type as Tensor.Type, dims, data } };
   return { value: { type, location, dims, data } };
 }
 
@@ -63,8 +63,8 @@ export function tensorOf({ type, dims, data }: WireTensor): Tensor {
  * checks itself, in other words. An instance of it all the same, as results are wanted in such only.
  */
 export function fedOf(wire: WireValue): Tensor {
-  const value = 'tensor' in wire ? { location: 'cpu', ...wire.tensor } : wire.value;
-  return (value === null ? null : Object.setPrototypeOf({ ...value }, Tensor.prototype)) as Tensor;
+  const value: object | null = 'tensor' in wire ? { location: 'cpu', ...wire.tensor } : wire.value;
+  return (value === null ? null : Object.setPrototypeOf(value, Tensor.prototype as object)) as Tensor;
 }
 
 /** The wire form of a tensor that nobody else uses. */

@@ -1,5 +1,5 @@
+import fc from 'fast-check';
 import { Admission } from '../../../action-runtime/src/inference/admission';
-import { randomFrom } from '../../support/random';
 
 describe('Admission', () => {
   it('lets runs in at once while there is room, and then in order of arrival', async () => {
@@ -21,7 +21,7 @@ describe('Admission', () => {
 
   it('gives the room to one alone that is larger than it', async () => {
     const admission = new Admission(10, 100);
-    admission.enter(1);
+    expect(admission.enter(1)).toBeUndefined();
     let inside = false;
     const large = admission.enter(1000)?.then(() => (inside = true));
     await Promise.resolve();
@@ -34,20 +34,21 @@ describe('Admission', () => {
   });
 
   it('lets everybody in, never more than allowed, at random', async () => {
-    const seed = Date.now() % 100_000;
-    console.log(`seed ${seed}`);
-    const random = randomFrom(seed);
-    const admission = new Admission(5, 1000);
-    let [runs, bytes, ended] = [0, 0, 0];
-    const one = async (size: number): Promise<void> => {
-      await admission.enter(size);
-      [runs, bytes] = [runs + 1, bytes + size];
-      expect(runs === 1 || (runs <= 5 && bytes <= 1000)).toBe(true);
-      for (let turns = random(5); turns >= 0; turns--) await Promise.resolve();
-      [runs, bytes, ended] = [runs - 1, bytes - size, ended + 1];
-      admission.leave(size);
-    };
-    await Promise.all(Array.from({ length: 500 }, () => one(random(1200))));
-    expect(ended).toBe(500);
+    const runs = fc.array(fc.record({ bytes: fc.nat(1200), turns: fc.nat(5) }), { maxLength: 100 });
+    const property = fc.asyncProperty(runs, async (wanted) => {
+      const admission = new Admission(5, 1000);
+      let [inside, bytesInside, ended] = [0, 0, 0];
+      const one = async ({ bytes, turns }: { bytes: number; turns: number }): Promise<void> => {
+        await admission.enter(bytes);
+        [inside, bytesInside] = [inside + 1, bytesInside + bytes];
+        expect(inside === 1 || (inside <= 5 && bytesInside <= 1000)).toBe(true);
+        for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+        [inside, bytesInside, ended] = [inside - 1, bytesInside - bytes, ended + 1];
+        admission.leave(bytes);
+      };
+      await Promise.all(wanted.map(one));
+      expect(ended).toBe(wanted.length);
+    });
+    await fc.assert(property);
   });
 });
