@@ -1,19 +1,22 @@
 #!/usr/bin/env node
 /** `npm run bench -- <suite> [--json FILE] [--quick] [--trace FILE]`: runs one suite and prints its figures, with the machine they are of. */
-import { errorMessage } from '@tetris/common';
+import { checkOutputs, errorMessage, outliveReaders } from '@tetris/common';
 import { Command } from 'commander';
 import { writeFile } from 'node:fs/promises';
 import { machine } from './measure/machine';
 import { findSuite, type SuiteOptions, SUITES } from './suites';
 
 async function runSuite(name: string, { json, ...options }: SuiteOptions & { json?: string }): Promise<void> {
-  const suite = await findSuite(name).load();
+  const entry = findSuite(name);
+  await checkOutputs({ json });
+  const suite = await entry.load();
   const result = { suite: name, machine: machine(), ...(await suite.run(options)) };
   const text = `${JSON.stringify(result, undefined, 2)}\n`;
   process.stdout.write(text);
   if (json !== undefined) await writeFile(json, text);
 }
 
+outliveReaders();
 const list = Object.entries(SUITES).map(([name, { description }]) => `  ${name.padEnd(12)} ${description}`);
 
 new Command('bench')

@@ -1,5 +1,5 @@
 /** What plain onnxruntime does with each of the builder's models: the ground every other figure stands on. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { removeFolder, temporaryFolder } from '@tetris/common';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { processMemory } from './measure/process-memory';
@@ -41,7 +41,7 @@ async function measure(model: string, shape: readonly number[]): Promise<Report 
 }
 
 async function run(): Promise<SuiteResult> {
-  const folder = await mkdtemp(join(tmpdir(), 'tetris-bench-'));
+  const folder = await temporaryFolder(tmpdir());
   try {
     const models: Record<string, unknown>[] = [];
     for (const { definition, shape } of MODELS) {
@@ -60,7 +60,7 @@ async function run(): Promise<SuiteResult> {
     }
     return { intraOpThreads: 1, models };
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    await removeFolder(folder);
   }
 }
 

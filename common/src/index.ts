@@ -2,6 +2,7 @@ export * from './errors';
 export * from './config';
 export { INSTANCE_ENVIRONMENT } from './environment';
 export * from './log';
+export { hasEnded, processIdentity } from './process-identity';
 export { stopOnSignals } from './stop-on-signals';
 export * from './flow/index';
 export * from './files/index';

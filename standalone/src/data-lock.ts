@@ -1,6 +1,6 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { PluginError } from '@tetris/common';
+import { hasEnded, makeFolder, PluginError, processIdentity } from '@tetris/common';
 
 /**
  * Claims a data folder for this process, because two that write to one would lose each other's records.
@@ -9,20 +9,13 @@ import { PluginError } from '@tetris/common';
  */
 export async function lockData(folder: string): Promise<() => Promise<void>> {
   const path = join(folder, 'lock');
-  await mkdir(folder, { recursive: true });
-  const holder = Number(await readFile(path, 'utf8').catch(() => ''));
-  if (holder > 0 && holder !== process.pid && isAlive(holder)) {
-    throw new PluginError('ERR_CONFIG_INVALID', `data folder ${folder} is in use by process ${holder}`);
+  makeFolder(folder);
+  const own = processIdentity();
+  const holder = await readFile(path, 'utf8').catch(() => own);
+  if (holder !== own && !hasEnded(holder)) {
+    const [, pid = holder] = holder.split('-');
+    throw new PluginError('ERR_CONFIG_INVALID', `data folder ${folder} is in use by process ${pid} (${path})`);
   }
-  await writeFile(path, String(process.pid));
+  await writeFile(path, own);
   return () => rm(path, { force: true });
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }

@@ -1,7 +1,7 @@
 /** Folders that a configuration names: looked at before anything is started, because a daemon could only fail with them. */
 import { constants } from 'node:fs';
-import { access, mkdir, stat } from 'node:fs/promises';
-import { errorMessage, PluginError } from '@tetris/common';
+import { access, stat } from 'node:fs/promises';
+import { errorMessage, makeFolder, PluginError } from '@tetris/common';
 import type { StandaloneConfig } from './config';
 
 type Folders = Pick<StandaloneConfig, 'models' | 'storePath' | 'dataPath'>;
@@ -32,6 +32,6 @@ async function readable(path: string): Promise<void> {
 }
 
 async function writable(path: string): Promise<void> {
-  await mkdir(path, { recursive: true });
+  makeFolder(path);
   await access(path, constants.W_OK | constants.X_OK);
 }

@@ -1,9 +1,8 @@
 import { resolve } from 'node:path';
-import { errorMessage, PluginError, readConfig } from '@tetris/common';
+import { errorMessage, outliveReaders, PluginError, readConfig } from '@tetris/common';
 import { Command } from 'commander';
 import { defaultArchive, environmentWith, STANDALONE_CONFIG, type StandaloneConfig } from './config';
 import { KINDS } from './controller/manifest';
-import { outliveReaders } from './output';
 import { launch, type Platform } from './platform';
 
 interface Flags {

@@ -6,6 +6,7 @@ import {
   createLogger,
   type DaemonOperator,
   type EntityStore,
+  makeFolder,
   readConfig,
   type Registry,
 } from '@tetris/common';
@@ -56,7 +57,7 @@ export async function startNode(options: NodeOptions): Promise<PlatformNode> {
   const storePath = join(options.storesPath, name);
   const workPath = join(folder, 'w');
   await mkdir(folder, { mode: 0o700 });
-  await mkdir(storePath, { recursive: true });
+  makeFolder(storePath);
   const socketPath = join(folder, 'i.sock');
   const operatorSocketPath = join(folder, 'o.sock');
 

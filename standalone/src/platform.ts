@@ -1,7 +1,6 @@
-import { access, mkdtemp, rm } from 'node:fs/promises';
+import { access } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   createLogger,
@@ -12,6 +11,8 @@ import {
   MemoryRegistry,
   PluginError,
   readConfig,
+  removeFolder,
+  temporaryFolder,
   Topics,
 } from '@tetris/common';
 import { balancerConfig, LoadBalancer } from '@tetris/load-balancer';
@@ -121,9 +122,9 @@ async function assemble(
   log: Logger,
   teardown: Teardown,
 ): Promise<Platform> {
-  const privatePath = await temporaryFolder(tmpdir(), teardown);
+  const privatePath = await privateFolder(tmpdir(), teardown);
   const ownStore = config.storePath === '';
-  const storesPath = ownStore ? await temporaryFolder(await storeParent(), teardown) : config.storePath;
+  const storesPath = ownStore ? await privateFolder(await storeParent(), teardown) : config.storePath;
   if (config.dataPath !== '') teardown.add('data lock', await lockData(config.dataPath));
   const store = await EmbeddedStore.open({
     log,
@@ -238,8 +239,8 @@ async function storeParent(): Promise<string> {
   );
 }
 
-async function temporaryFolder(parent: string, teardown: Teardown): Promise<string> {
-  const path = await mkdtemp(join(parent, 'tetris-'));
-  teardown.add(path, () => rm(path, { recursive: true, force: true, maxRetries: 5 }));
+async function privateFolder(parent: string, teardown: Teardown): Promise<string> {
+  const path = await temporaryFolder(parent);
+  teardown.add(path, () => removeFolder(path));
   return path;
 }

@@ -4,11 +4,19 @@
  */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { access, constants, copyFile, mkdtemp, realpath, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, realpath, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { START_ARGUMENTS } from '@tetris/action-runtime';
-import { errorMessage, PluginError, readConfig } from '@tetris/common';
+import {
+  checkOutputs,
+  errorMessage,
+  outliveReaders,
+  PluginError,
+  readConfig,
+  removeFolder,
+  temporaryFolder,
+} from '@tetris/common';
 import {
   type ContainerFactory,
   htmlPage,
@@ -21,7 +29,6 @@ import {
 } from '@tetris/invoker-extension';
 import { SingleBar } from 'cli-progress';
 import { environmentWith, PROFILE_CONFIG } from './config';
-import { outliveReaders } from './output';
 import { type Platform, startPlatform } from './platform';
 import { checkReadable, type OpenArchive, openArchive } from './profile/archive';
 import { alphaOf, command, type Flags, inputsOf, one, spaceOf } from './profile/flags';
@@ -79,7 +86,7 @@ class Site {
 /** Everything that is wrong with the call is said before anything is started. */
 async function settingsOf(model: string, flags: Flags) {
   const path = await modelPath(model);
-  await checkOutputs(flags);
+  await checkOutputs({ json: flags.json, html: flags.html, int8: flags.int8 });
   const { dims, given, name: inputsName } = await inputsOf(flags);
   const config = readConfig(PROFILE_CONFIG, environmentWith(), {
     archivePath: flags.archive,
@@ -100,21 +107,6 @@ async function settingsOf(model: string, flags: Flags) {
   };
 }
 
-/** Minutes later would be too late. */
-async function checkOutputs({ json, html, int8 }: Flags): Promise<void> {
-  for (const [flag, path] of Object.entries({ json, html, int8 })) {
-    if (path === undefined) continue;
-    const fail = (reason: string): never => {
-      throw new PluginError(
-        'ERR_CONFIG_INVALID',
-        `--${flag} takes a file that can be written; got '${path}': ${reason}`,
-      );
-    };
-    if ((await stat(path).catch(() => undefined))?.isDirectory() === true) fail('it is a folder');
-    await access(dirname(resolve(path)), constants.W_OK).catch((error: unknown) => fail(errorMessage(error)));
-  }
-}
-
 async function modelPath(model: string): Promise<string> {
   const path = resolve(model);
   const found = await stat(path).catch(() => {
@@ -128,7 +120,7 @@ async function profile(model: string, flags: Flags): Promise<void> {
   const settings = await settingsOf(model, flags);
   await checkNames(settings.path, settings.inputs);
   const archive = openArchive(settings.config);
-  const folder = await realpath(await mkdtemp(join(tmpdir(), 'tetris-profile-')));
+  const folder = await realpath(await temporaryFolder(tmpdir()));
   const site = new Site([dirname(settings.path), folder]);
   try {
     await checkReadable(archive);
@@ -136,7 +128,7 @@ async function profile(model: string, flags: Flags): Promise<void> {
   } finally {
     await site.stop();
     await archive.close();
-    await rm(folder, { recursive: true, force: true });
+    await removeFolder(folder);
   }
 }
 

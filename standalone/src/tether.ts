@@ -3,8 +3,9 @@
  * its children (a crash, a SIGKILL), the channel to it closes: then this ends the node's function instances, removes
  * what the platform would have removed, and ends the daemon.
  */
-import { rmdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { removeEmptyFolder } from '@tetris/common';
 
 /** Sent once by the platform. */
 export interface TetherPlan {
@@ -33,7 +34,7 @@ async function cleanUp({ workPath, folders }: TetherPlan): Promise<void> {
 function remove(folder: string): void {
   try {
     rmSync(folder, { recursive: true, force: true });
-    rmdirSync(dirname(folder));
+    removeEmptyFolder(dirname(folder));
   } catch {
     // Another node still has its folder beside this one.
   }

@@ -42,7 +42,8 @@ class DemoRun {
       detached: true,
     });
     this.child.stderr?.setEncoding('utf8').on('data', (chunk: string) => (this.progress += chunk));
-    this.output = text(this.child.stdout ?? process.stdin);
+    // Where the test destroys the stream there is nothing to read.
+    this.output = text(this.child.stdout ?? process.stdin).catch(() => '');
     this.ended = once(this.child, 'exit').then(([code]) => code as number | null);
     const watch = setInterval(() => this.#remember(), 50);
     void this.ended.then(() => clearInterval(watch));
@@ -109,6 +110,7 @@ describe('demo', () => {
       const table = await run.output;
       expect(table).toContain('encoder-intents');
       expect(table).toContain('as one copy an instance');
+      expect(table.trim().split('\n').at(-1)).toMatch(/^4 instances in \d+\.\d GB instead of \d+\.\d\.$/);
       await expectNothingLeft(run);
     },
     TIMEOUT_MS,
@@ -126,6 +128,46 @@ describe('demo', () => {
       expect(await run.ended).toBe(130);
       expect(run.progress).not.toContain('demo:');
       await expectNothingLeft(run);
+    },
+    TIMEOUT_MS,
+  );
+
+  it(
+    'expected failure: the next one removes what one that was killed left behind',
+    async () => {
+      run = new DemoRun({ temporary, store }, []);
+      await run.saw(/encoder-topics: instance 2 of/);
+      run.child.kill('SIGKILL');
+      await run.ended;
+      await run.survivors();
+      expect(await readdir(store)).not.toEqual([]);
+      const next = new DemoRun({ temporary, store }, []);
+      await next.saw(/starting the platform/);
+      next.child.kill('SIGTERM');
+      expect(await next.ended).toBe(143);
+      await expectNothingLeft(next);
+    },
+    TIMEOUT_MS,
+  );
+
+  it(
+    'expected failure: goes on when nobody reads its output any more, and leaves nothing behind',
+    async () => {
+      run = new DemoRun({ temporary, store }, []);
+      run.child.stdout?.destroy();
+      expect(await run.ended).toBe(0);
+      await expectNothingLeft(run);
+    },
+    TIMEOUT_MS,
+  );
+
+  it.each(['/no/folder/figures.json', '/proc/figures.json'])(
+    'bad call: tells at once that the figures cannot be written to %s',
+    async (path) => {
+      run = new DemoRun({ temporary, store }, ['--json', path]);
+      expect(await run.ended).toBe(1);
+      expect(run.progress).toContain(`demo: --json takes a file that can be written; got '${path}': `);
+      expect(run.progress).not.toContain('building');
     },
     TIMEOUT_MS,
   );

@@ -161,6 +161,7 @@ describe('npm start', () => {
     [['--models', '/dev/null'], "--models: takes folders that can be read; got '/dev/null': it is no folder"],
     [['--store', '/dev/null/x'], "--store: takes a folder that can be written; got '/dev/null/x': ENOTDIR"],
     [['--data', '/dev/null/x'], "--data: takes a folder that can be written; got '/dev/null/x': ENOTDIR"],
+    [['--data', '/proc/x'], "--data: takes a folder that can be written; got '/proc/x': ENOENT"],
     [['--data', ''], "--data: takes a value; got ''"],
     [['--metrics', 'me'], "--metrics: takes loopback, anyone, off; got 'me'"],
     [['--colour'], "unknown option '--colour'"],

@@ -1,6 +1,4 @@
-import { randomUUID } from 'node:crypto';
-import { mkdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { removeFolder, temporaryFolder } from '@tetris/common';
 
 /** What must be undone, last first, whether the work ends well, badly or by a signal. */
 export class Cleanups {
@@ -32,10 +30,13 @@ export class Cleanups {
 }
 
 /** A private folder that is removed with everything in it. */
-export async function temporaryFolder(parent: string, cleanups: Cleanups): Promise<string> {
-  const folder = join(parent, `tetris-bench-${randomUUID()}`);
-  // A file may still be written into it while it is removed, hence the retries.
-  cleanups.add(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
-  await mkdir(folder, { mode: 0o700 });
-  return folder;
+export async function privateFolder(parent: string, cleanups: Cleanups): Promise<string> {
+  const path = await temporaryFolder(parent);
+  try {
+    cleanups.add(() => removeFolder(path));
+  } catch (error) {
+    await removeFolder(path);
+    throw error;
+  }
+  return path;
 }

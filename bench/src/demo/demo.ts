@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildModel } from '../models/built-model';
-import { type Cleanups, temporaryFolder } from './cleanups';
+import { type Cleanups, privateFolder } from './cleanups';
 import { Cloud } from './cloud';
 import { compareSites, type Comparison, comparisonSteps } from './comparison';
 import type { Progress } from './progress';
@@ -24,8 +24,8 @@ export function demoSteps(settings: DemoSettings): number {
  * What it starts and creates is registered with `cleanups`.
  */
 export async function runDemo(settings: DemoSettings, progress: Progress, cleanups: Cleanups): Promise<Comparison> {
-  const modelRoot = await temporaryFolder(tmpdir(), cleanups);
-  const storePath = await temporaryFolder(settings.storeParent, cleanups);
+  const modelRoot = await privateFolder(tmpdir(), cleanups);
+  const storePath = await privateFolder(settings.storeParent, cleanups);
   const modelPath = ({ name }: DemoFunction): string => join(modelRoot, `${name}.onnx`);
   for (const { definition } of settings.functions) {
     progress.step(`building the model ${definition.name}`);

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** `npm run demo`: the whole system on this machine, beside plain processes that do the same work. */
-import { errorMessage } from '@tetris/common';
+import { checkOutputs, errorMessage, outliveReaders } from '@tetris/common';
 import { Command } from 'commander';
 import { writeFile } from 'node:fs/promises';
 import { machine } from '../measure/machine';
@@ -9,7 +9,7 @@ import type { Comparison } from './comparison';
 import { demoSteps, runDemo } from './demo';
 import { figuresOf, functionFigures } from './figures';
 import { createProgress } from './progress';
-import { figureTable, functionTable } from './report';
+import { closingSentence, figureTable, functionTable, missedFigures } from './report';
 import { fullSettings, smallSettings } from './settings';
 
 /** Answers that differ by more than this are wrong, not rounded. */
@@ -21,10 +21,16 @@ interface DemoOptions {
   store?: string;
 }
 
+/**
+ * Prints the figures; those of small models have no targets.
+ * @throws Error that names each figure which misses its target
+ */
 async function report({ steps, latencies, store }: Comparison, { json, small }: DemoOptions): Promise<void> {
   const figures = figuresOf(steps, latencies);
   const functions = functionFigures(steps);
-  process.stdout.write(`\n${functionTable(functions, store)}\n\n${figureTable(figures, !small)}\n`);
+  process.stdout.write(
+    `\n${functionTable(functions, store)}\n\n${figureTable(figures, !small)}\n\n${closingSentence(figures)}\n`,
+  );
   if (json !== undefined) {
     const document = { ...figures, small, functions, store, machine: machine() };
     await writeFile(json, `${JSON.stringify(document, undefined, 2)}\n`);
@@ -32,6 +38,8 @@ async function report({ steps, latencies, store }: Comparison, { json, small }: 
   if (figures.maxRelativeError > RELATIVE_ERROR_MAX) {
     throw new Error(`an answer differs from plain onnxruntime's by ${figures.maxRelativeError} (relative)`);
   }
+  const missed = small ? [] : missedFigures(figures);
+  if (missed.length > 0) throw new Error(`missed: ${missed.join('; ')}`);
 }
 
 /** Resolves with the exit code. A signal ends the work, which then fails one way or another; only its number counts. */
@@ -49,6 +57,7 @@ async function demo(options: DemoOptions): Promise<number> {
     });
   }
   try {
+    await checkOutputs({ json: options.json });
     const result = await runDemo(settings, progress, cleanups);
     progress.stop();
     await report(result, options);
@@ -68,6 +77,7 @@ async function finish(cleanups: Cleanups): Promise<void> {
   });
 }
 
+outliveReaders();
 new Command('demo')
   .description('runs three functions on the platform and as plain processes, and compares')
   .option('--json <file>', 'write the figures there too')

@@ -58,6 +58,19 @@ export function figureTable(figures: Figures, withTargets: boolean): string {
   return table.toString();
 }
 
+/** Each figure that misses its target: which, and by how much. */
+export function missedFigures(figures: Figures): string[] {
+  return (Object.entries(TARGETS) as [keyof Figures, number][])
+    .filter(([name, target]) => !(figures[name] <= target))
+    .map(([name, target]) => `${LABELS[name]} is ${format(figures[name])}, not at most ${target}`);
+}
+
+/** What it comes to: `8 instances in 1.2 GB instead of 4.3.` */
+export function closingSentence({ instances, sharedTotalMb, stockTotalMb }: Figures): string {
+  const gigabytes = (mb: number): string => (mb / 1000).toFixed(1);
+  return `${instances} instances in ${gigabytes(sharedTotalMb)} GB instead of ${gigabytes(stockTotalMb)}.`;
+}
+
 function format(value: number): string {
   if (value !== 0 && Math.abs(value) < 1e-3) return value.toExponential(1);
   return String(value);

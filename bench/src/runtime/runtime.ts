@@ -1,6 +1,6 @@
 /** The action runtime alone: batching, two-phase load and its own overhead, each beside what it is compared with. */
 import { tmpdir } from 'node:os';
-import { Cleanups, temporaryFolder } from '../demo/cleanups';
+import { Cleanups, privateFolder } from '../demo/cleanups';
 import { DaemonProcess } from '../sharing/daemon-process';
 import type { Suite, SuiteResult } from '../suites';
 import { batching } from './batching';
@@ -12,8 +12,8 @@ import { twoPhase } from './two-phase';
 async function run(): Promise<SuiteResult> {
   const cleanups = new Cleanups();
   try {
-    const folder = await temporaryFolder(tmpdir(), cleanups);
-    const storePath = await temporaryFolder('/dev/shm', cleanups);
+    const folder = await privateFolder(tmpdir(), cleanups);
+    const storePath = await privateFolder('/dev/shm', cleanups);
     const daemon = new DaemonProcess(folder, storePath);
     cleanups.add(() => daemon.stop());
     await daemon.ready();

@@ -13,7 +13,7 @@ export interface CouchServer extends RunningServer {
 
 /** Starts a server of CouchDB's API. Its data survive `down` and `up`, as a real one's would. */
 export async function startCouch(): Promise<CouchServer> {
-  const folder = await serverFolder('couch');
+  const folder = await serverFolder();
   const port = await freePort();
   const configPath = join(folder, 'config.json');
   await writeFile(configPath, JSON.stringify({ admins: { [CREDENTIALS.user]: CREDENTIALS.password } }));

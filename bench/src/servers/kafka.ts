@@ -47,7 +47,7 @@ broker.session.timeout.ms=1000
 /** Starts one Kafka broker (5 s or so). `bench/servers/install.sh` must have run. */
 export async function startKafka(): Promise<KafkaServer> {
   if (!existsSync(JARS)) throw new Error('no Kafka broker: run bench/servers/install.sh first');
-  const folder = await serverFolder('kafka');
+  const folder = await serverFolder();
   const port = await freePort();
   const config = join(folder, 'server.properties');
   const secure = await makeSecureListener(await freePort(), folder);

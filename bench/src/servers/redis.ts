@@ -7,7 +7,7 @@ export interface RedisServer extends RunningServer {
 
 /** Starts a Redis without persistence: after `down` and `up` it is empty. */
 export async function startRedis(): Promise<RedisServer> {
-  const folder = await serverFolder('redis');
+  const folder = await serverFolder();
   const port = await freePort();
   const listen = ['--bind', '127.0.0.1', '--port', String(port), '--dir', folder];
   const server = await ServerProcess.start({

@@ -1,10 +1,9 @@
 /** A real server as a child process on loopback, with a temp folder of its own. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, connect } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { removeFolder, temporaryFolder } from '@tetris/common';
 
 const READY_TIMEOUT_MS = 60_000;
 const EXIT_TIMEOUT_MS = 15_000;
@@ -107,7 +106,7 @@ export class ServerProcess implements RunningServer {
 
   async stop(): Promise<void> {
     await this.down();
-    await rm(this.#launch.folder, { recursive: true, force: true });
+    await removeFolder(this.#launch.folder);
   }
 
   #keep(text: Buffer): void {
@@ -116,7 +115,7 @@ export class ServerProcess implements RunningServer {
 }
 
 /** A fresh folder for one server. */
-export const serverFolder = (name: string): Promise<string> => mkdtemp(join(tmpdir(), `tetris-${name}-`));
+export const serverFolder = (): Promise<string> => temporaryFolder(tmpdir());
 
 /** A port of loopback that was free a moment ago. */
 export async function freePort(): Promise<number> {

@@ -1,7 +1,7 @@
 /** Runtime sharing under an objective: the same load with one request an instance, batching, concurrency, and both. */
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Cleanups, temporaryFolder } from '../demo/cleanups';
+import { Cleanups, privateFolder } from '../demo/cleanups';
 import { createProgress, type Progress } from '../demo/progress';
 import { buildModel } from '../models/built-model';
 import { MachineSpeed } from '../measure/machine-speed';
@@ -26,9 +26,9 @@ async function measureFunction(
   const cleanups = new Cleanups();
   try {
     const { name } = loaded.definition;
-    const modelRoot = await temporaryFolder(tmpdir(), cleanups);
+    const modelRoot = await privateFolder(tmpdir(), cleanups);
     // One store for all of the function's platforms, so that each finds the tensors there and none pays for making them.
-    const storePath = await temporaryFolder('/dev/shm', cleanups);
+    const storePath = await privateFolder('/dev/shm', cleanups);
     const speed = await MachineSpeed.start();
     cleanups.add(() => speed.stop());
     const site = { loaded, modelRoot, storePath: join(storePath, 's'), speed };

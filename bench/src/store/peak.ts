@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { type Cleanups, temporaryFolder } from '../demo/cleanups';
+import { type Cleanups, privateFolder } from '../demo/cleanups';
 import { folderBytes } from '../measure/folder-bytes';
 import { processTree } from '../measure/process-memory';
 import { megabytes, rounded } from '../measure/statistics';
@@ -49,7 +49,7 @@ class PeakMemory {
 export async function measurePeak(cleanups: Cleanups): Promise<SuiteResult> {
   const site = await StoreSite.open(cleanups);
   const model = await largeModel(site);
-  const optimizerPeak = await peakOfOptimizer(model, await temporaryFolder('/dev/shm', cleanups));
+  const optimizerPeak = await peakOfOptimizer(model, await privateFolder('/dev/shm', cleanups));
   const daemon = await site.start();
   const restBytes = privateBytes(daemon.pid);
   const peak = new PeakMemory(daemon.pid, site.storePath);

@@ -2,7 +2,7 @@ import type { Lease, LeaseRequest } from '@tetris/common';
 import { DaemonClient } from '@tetris/common';
 import { statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { type Cleanups, temporaryFolder } from '../demo/cleanups';
+import { type Cleanups, privateFolder } from '../demo/cleanups';
 import type { BuiltModel } from '../models/built-model';
 import { DaemonProcess } from '../sharing/daemon-process';
 
@@ -23,13 +23,13 @@ export class StoreSite {
    * @param medium a folder of the file system that the store is to be on
    */
   static async open(cleanups: Cleanups, folder?: string, medium = '/dev/shm'): Promise<StoreSite> {
-    const own = folder ?? (await temporaryFolder(tmpdir(), cleanups));
-    return new StoreSite(own, await temporaryFolder(medium, cleanups), cleanups);
+    const own = folder ?? (await privateFolder(tmpdir(), cleanups));
+    return new StoreSite(own, await privateFolder(medium, cleanups), cleanups);
   }
 
   /** Starts a daemon and waits until it is ready. */
   async start(settings: Readonly<Record<string, string>> = {}): Promise<DaemonProcess> {
-    const sockets = await temporaryFolder(tmpdir(), this.#cleanups);
+    const sockets = await privateFolder(tmpdir(), this.#cleanups);
     const roots = { TETRIS_DAEMON_MODEL_ROOTS: this.folder };
     const daemon = new DaemonProcess(sockets, this.storePath, { ...roots, ...settings });
     this.#cleanups.add(() => daemon.stop());

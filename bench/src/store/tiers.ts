@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { hashFile } from '@tetris/common';
-import { type Cleanups, temporaryFolder } from '../demo/cleanups';
+import { type Cleanups, privateFolder } from '../demo/cleanups';
 import { median, rounded } from '../measure/statistics';
 import { freePort } from '../servers/server-process';
 import type { DaemonProcess } from '../sharing/daemon-process';
@@ -33,7 +33,7 @@ type DiskTimes = Record<'sourceMs' | 'demoteMs' | 'diskMs', number>;
 
 async function measureDiskReturns(cleanups: Cleanups, verify: 'size' | 'sha256'): Promise<DiskTimes> {
   const site = await StoreSite.open(cleanups);
-  const diskPath = await temporaryFolder(tmpdir(), cleanups);
+  const diskPath = await privateFolder(tmpdir(), cleanups);
   const model = await largeModel(site);
   const wanted = requestFor(model);
   const daemon = await site.start({ TETRIS_DAEMON_DISK_PATH: diskPath, TETRIS_DAEMON_DISK_VERIFY: verify });
@@ -50,7 +50,7 @@ async function measureDiskReturns(cleanups: Cleanups, verify: 'size' | 'sha256')
 
 /** Ingest of a large model from its file, beside fetching it from another daemon over loopback, in turns. */
 export async function measurePeer(cleanups: Cleanups): Promise<SuiteResult> {
-  const folder = await temporaryFolder(tmpdir(), cleanups);
+  const folder = await privateFolder(tmpdir(), cleanups);
   const secretPath = join(folder, 'secret');
   writeFileSync(secretPath, randomBytes(32).toString('hex'));
   const port = await freePort();

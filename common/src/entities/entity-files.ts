@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, unlink } from 'node:fs/promises';
+import { type FileHandle, open, readdir, readFile, rename, rm, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorMessage, PluginError } from '../errors';
+import { makeFolder } from '../files/make-folder';
 
 /** A segment of the journal is closed at this many records or bytes, so that old ones can leave as whole files. */
 const SEGMENT_RECORDS_MAX = 1_000;
@@ -99,7 +100,7 @@ export class EntityFiles {
 
   async #loadDocuments(): Promise<string[]> {
     const folder = join(this.#folder, 'documents');
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder, 0o700);
     const names = await readdir(folder);
     await Promise.all(names.filter((name) => name.endsWith('.new')).map((name) => unlink(join(folder, name))));
     return Promise.all(

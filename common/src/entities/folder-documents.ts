@@ -1,8 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { link, mkdir, open, readdir, readFile, stat, unlink } from 'node:fs/promises';
+import { link, open, readdir, readFile, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorMessage, PluginError } from '../errors';
 import { changeAmongWriters, type DocumentStore, documentText } from './document-store';
+import { makeFolder } from '../files/make-folder';
 
 /** Versions that others may still have read, and files left half done, are cleared away at this age; writers are faster. */
 const CLEARED_MS = 60_000;
@@ -51,7 +52,7 @@ export class FolderDocuments implements DocumentStore {
 
   /** @returns false where another writer was first */
   async #put(id: string, version: number, text: string): Promise<boolean> {
-    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    makeFolder(this.#folder, 0o700);
     const target = this.#path(id, version);
     const part = join(this.#folder, `${randomUUID()}.part`);
     try {

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir, readdir, readFile, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { errorMessage, isInside, PluginError } from '@tetris/common';
+import { errorMessage, isInside, makeFolder, PluginError } from '@tetris/common';
 import type { Container, ContainerFactory, ContainerSpec } from './container';
 import { instanceEnvironment } from './environment';
 import { ProcessContainer } from './process-container';
@@ -76,7 +76,7 @@ export class ProcessFactory implements ContainerFactory {
    * The token is unguessable, so nothing else can be hit, whatever became of its pid.
    */
   async removeOrphans(): Promise<string[]> {
-    await mkdir(this.#instances, { recursive: true, mode: 0o700 });
+    makeFolder(this.#instances, 0o700);
     const tokens = new Set<string>();
     for (const [pid, environment] of await environments()) {
       const token = environment.get(TOKEN_VARIABLE);

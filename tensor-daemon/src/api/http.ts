@@ -1,7 +1,7 @@
-import { chmodSync, mkdirSync } from 'node:fs';
+import { chmodSync } from 'node:fs';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
-import { asPluginError, type ErrorCode, type Logger, PluginError } from '@tetris/common';
+import { asPluginError, type ErrorCode, type Logger, makeFolder, PluginError } from '@tetris/common';
 import { fastify, type FastifyInstance } from 'fastify';
 import type { z } from 'zod';
 import { unlinkIfPresent } from '../store/files';
@@ -70,7 +70,7 @@ export function parseBody<T extends z.ZodType>(schema: T, body: unknown): z.infe
  */
 export async function listenOn(app: FastifyInstance, path: string, mode: number): Promise<void> {
   // What only its owner may use lies in a folder that only its owner may enter.
-  mkdirSync(dirname(path), { recursive: true, mode: (mode & 0o077) === 0 ? 0o700 : 0o755 });
+  makeFolder(dirname(path), (mode & 0o077) === 0 ? 0o700 : 0o755);
   if (await answers(path)) throw new PluginError('ERR_CONFIG_INVALID', `another process serves ${path}`);
   unlinkIfPresent(path);
   await app.listen({ path });

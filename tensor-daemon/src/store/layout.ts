@@ -1,5 +1,6 @@
-import { mkdirSync, chmodSync } from 'node:fs';
+import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeFolder } from '@tetris/common';
 
 /** Name of the graph inside a model's folder and inside a view. */
 export const GRAPH_FILE = 'model.onnx';
@@ -63,14 +64,14 @@ export class StoreLayout {
    * folder of its own.
    */
   create(): void {
-    mkdirSync(this.root, { recursive: true });
+    makeFolder(this.root);
     chmodSync(this.root, 0o711);
     for (const path of [this.tensors, this.models, this.instances, this.uploads]) {
-      mkdirSync(path, { recursive: true });
+      makeFolder(path);
       chmodSync(path, 0o700);
     }
     for (const path of [this.views, this.scratch]) {
-      mkdirSync(path, { recursive: true });
+      makeFolder(path);
       chmodSync(path, 0o711);
     }
   }

@@ -1,7 +1,7 @@
-import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errorMessage, type Logger, Semaphore } from '@tetris/common';
+import { errorMessage, type Logger, makeFolder, Semaphore } from '@tetris/common';
 import { faultPoint } from '../fault';
 import { UPLOAD_NAME } from '../source/uploads';
 import { unlinkIfPresent } from '../store/files';
@@ -42,7 +42,7 @@ export class KeptOriginals implements OriginalTier {
 
   /** Finds what an earlier daemon has kept, and removes what it has not finished. */
   recover(): void {
-    mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+    makeFolder(this.#folder, 0o700);
     const found: { name: string; bytes: number; usedMs: number }[] = [];
     for (const name of readdirSync(this.#folder)) {
       const path = join(this.#folder, name);

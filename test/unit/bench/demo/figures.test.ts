@@ -2,7 +2,7 @@ import { perceptron } from '@tetris/bench';
 import type { ActionReport } from '../../../../bench/src/demo/cloud';
 import type { GrowthStep, LatencyComparison } from '../../../../bench/src/demo/comparison';
 import { figuresOf, functionFigures } from '../../../../bench/src/demo/figures';
-import { figureTable, functionTable } from '../../../../bench/src/demo/report';
+import { closingSentence, figureTable, functionTable, missedFigures } from '../../../../bench/src/demo/report';
 import type { DemoFunction } from '../../../../bench/src/demo/settings';
 
 const definition = perceptron('unused');
@@ -42,6 +42,17 @@ const LATENCIES: LatencyComparison[] = [
 ];
 
 describe('figures of the demo', () => {
+  it('close with what they come to, and with each that misses its target', () => {
+    const figures = figuresOf(STEPS, LATENCIES);
+    expect(closingSentence(figures)).toBe('4 instances in 0.9 GB instead of 1.6.');
+    expect(missedFigures(figures)).toEqual([
+      'with sharing / without is 0.556, not at most 0.35',
+      'run time at batch 1 / plain process is 1.1, not at most 1.05',
+    ]);
+    expect(missedFigures({ ...figures, totalRatio: 0.3, latencyRatioBatch1: 1 })).toEqual([]);
+    expect(missedFigures({ ...figures, totalRatio: 0.3, latencyRatioBatch1: NaN })).toHaveLength(1);
+  });
+
   it('are computed from the steps: totals of the transformer alone, warm loads against all plain ones', () => {
     expect(figuresOf(STEPS, LATENCIES)).toEqual({
       instances: 4,
