@@ -149,7 +149,8 @@ function similarityPolicy(
   const rules = {
     tetrisKinds: ['nodejs:tetris'],
     plainKinds: [],
-    inFlightMax: instances,
+    queuedShare: 1,
+  inFlightMax: instances,
     startMsMax: forever,
     managedFraction: 1,
     blackboxFraction: 1,

@@ -1,6 +1,7 @@
 /** Configuration of the load balancer, component `balancer`. */
 import type { z } from 'zod';
 import { configSchema, KAFKA_SECURITY_KEYS, key } from '@tetris/common';
+import { weightProblem } from './dispatch/work';
 
 export const balancerConfig = configSchema('balancer', {
   firstVirtualInvoker: key.integer(
@@ -47,6 +48,18 @@ export const balancerConfig = configSchema('balancer', {
     'Handed to one invoker and not finished; beyond it activations wait here, where another invoker may take them',
     { min: 1 },
   ),
+  queuedShare: key.number(
+    0.5,
+    'ratio',
+    'Part of invokerInFlightMax for activations that find no place in an instance; the actions there share it, the rest is for those that do',
+    { max: 1 },
+  ),
+  namespaceWeights: key.list(
+    [],
+    'namespace=weight',
+    'Shares of those that wait here: a namespace with weight 2 gets on twice as fast as one with 1, the default',
+    weightProblem,
+  ),
   messageBytesMax: key.bytes('2m', 'Message limit of the topics that this process creates; at least the stock 1054644'),
   tetrisKinds: key.list(['nodejs:tetris'], 'kind', 'Kinds placed by tensor similarity on tetris invokers'),
   plainKinds: key.list(
@@ -75,7 +88,7 @@ export const balancerConfig = configSchema('balancer', {
   waitingMax: key.integer(
     1_000,
     'activations',
-    'Waiting for an invoker with room, those of all virtual ids; beyond it the last of the lowest tetris-priority is refused. Below arrivalCapacity, which waiting ones take up',
+    'Waiting for an invoker with room, those of all virtual ids; beyond it the last of the longest queue of the lowest tetris-priority is refused. Below arrivalCapacity, which waiting ones take up',
     { min: 1 },
   ),
   sendMsMax: key.integer(30_000, 'ms', 'Longest time that an activation is offered to a broker that is away'),

@@ -31,6 +31,8 @@ export interface ReceivedAck {
   type: AckType;
   activationId: string;
   isSystemError: boolean;
+  /** How long it ran, ms, where the ack has the record. */
+  durationMs?: number;
   text: string;
 }
 

@@ -22,6 +22,7 @@ import type { Placement, Placer } from '../placement/placement';
 import { type Failure, failedActivation } from './failure';
 import { canSendAgain, perhapsSent, SEND_BACKOFF } from './sending';
 import { type WaitOutcome, WaitingRoom } from './waiting';
+import { NamespaceWeights, WorkEstimates } from './work';
 
 export interface DispatchRules extends DeadlineRules {
   /** Time limit assumed of an action whose document cannot be read, ms. */
@@ -32,6 +33,10 @@ export interface DispatchRules extends DeadlineRules {
   waitMsMax: number;
   /** Activations that may wait for one. */
   waitingMax: number;
+  /** `namespace=weight`. */
+  namespaceWeights: readonly string[];
+  /** Actions whose durations are remembered. */
+  actionsMax: number;
   /** Longest time that a message is offered to a broker that is away, ms. */
   sendMsMax: number;
 }
@@ -64,12 +69,16 @@ export class Dispatcher {
   readonly #parts: DispatcherParts;
   readonly #rules: DispatchRules;
   readonly #waiting: WaitingRoom;
+  readonly #work: WorkEstimates;
+  readonly #weights: NamespaceWeights;
   readonly #accepted = new Set<string>();
 
   constructor(parts: DispatcherParts, rules: DispatchRules) {
     this.#parts = parts;
     this.#rules = rules;
     this.#waiting = new WaitingRoom(rules.waitingMax);
+    this.#work = new WorkEstimates(rules.actionsMax);
+    this.#weights = new NamespaceWeights(rules.namespaceWeights);
   }
 
   get waiting(): number {
@@ -112,7 +121,10 @@ export class Dispatcher {
   }
 
   async #placeOrWait(arrival: Arrival, facts: ActionFacts | undefined, deadlineMs: number): Promise<Placed | Unplaced> {
-    let placement = this.#place(arrival, facts);
+    const queue = queueName(arrival);
+    // Nobody overtakes those that wait for the same instances.
+    if (this.#waiting.has(queue)) this.#waiting.retry(this.#parts.now(), queue);
+    let placement: Placement = this.#waiting.has(queue) ? { outcome: 'saturated' } : this.#place(arrival, facts);
     if (placement.outcome !== 'saturated' && placement.outcome !== 'absent') return placement;
     const attempt = (): boolean => {
       placement = this.#place(arrival, facts);
@@ -125,7 +137,9 @@ export class Dispatcher {
     // An objective decides who goes first. It turns nobody away: a late answer is better than an error.
     const dueMs = Math.min(untilMs, after(facts?.sloMs));
     const lostMs = after(facts?.sloMs === undefined ? undefined : LOST_SHARE * facts.sloMs);
-    const request = { room: facts?.kind ?? '', priority: facts?.priority ?? 0, dueMs, lostMs, untilMs, attempt };
+    const share = { costMs: this.#work.costMs(queue), weight: this.#weights.of(arrival.namespace) };
+    const priority = facts?.priority ?? 0;
+    const request = { room: facts?.kind ?? '', queue, ...share, priority, dueMs, lostMs, untilMs, attempt };
     const waited = await this.#waiting.wait(request, nowMs);
     return waited === 'hopeless' || waited === 'full' ? { outcome: waited } : placement;
   }
@@ -179,10 +193,11 @@ export class Dispatcher {
       return;
     }
     const { entry, release } = judged.tracked;
+    if (ack.durationMs !== undefined) this.#work.ended(queueName(entry), ack.durationMs);
     if (judged.frees) {
       release();
       fleet.outcome(entry.invoker, ack.isSystemError, now());
-      this.#waiting.retry(now());
+      this.#waiting.retry(now(), queueName(entry));
     }
     try {
       await frontEnd.deliver(entry, ack);
@@ -239,6 +254,11 @@ export class Dispatcher {
   #eraseIfDone({ entry }: Tracked): void {
     if (!this.#parts.table.has(entry.activationId)) this.#parts.journal.erase(entry.activationId);
   }
+}
+
+/** Those of one action and invoking namespace wait for the same instances. */
+function queueName({ namespace, action }: Pick<InFlight, 'namespace' | 'action'>): string {
+  return `${namespace} ${action}`;
 }
 
 function entryOf(arrival: Arrival, invoker: number, deadlineMs: number): InFlight {

@@ -11,6 +11,7 @@ interface AckFields {
 }
 interface ResponseFields {
   activationId?: unknown;
+  duration?: unknown;
   response?: { statusCode?: unknown } | null;
 }
 
@@ -32,7 +33,14 @@ export function readReceivedAck(value: Buffer): ReceivedAck {
   // Where the invoker says so itself, it knows better: a full one is not a broken one.
   const isSystemError =
     typeof ack.isSystemError === 'boolean' ? ack.isSystemError : response?.response?.statusCode === STATUS.whiskError;
-  return { type, activationId: id.data, isSystemError, text };
+  const durationMs = response?.duration;
+  return {
+    type,
+    activationId: id.data,
+    isSystemError,
+    ...(typeof durationMs === 'number' && { durationMs }),
+    text,
+  };
 }
 
 function parseObject(text: string): AckFields {

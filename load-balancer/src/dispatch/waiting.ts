@@ -1,10 +1,14 @@
 /**
- * Activations for which every invoker is taken wait here: the higher priority first, then what is due first, then in order.
- * The number of those that wait is bounded, and whoever would wait past its deadline, at the pace at which others get on,
- * is told at once. Whoever has no objective is due when its wait ends, so no stream of urgent ones holds it back for longer.
+ * Activations for which every invoker is taken wait here, in a queue for each action and invoking namespace. Pure but for waking.
  *
- * Where more comes than gets on, that order would bring each to its invoker when its time is just over. So an objective that
- * is lost is none any more, and while there are such, the newest goes first of those with the same objective.
+ * The queues share what gets free by the work that they ask for (start-time fair queueing, Goyal et al., 1996): each has a virtual
+ * time, which goes on by the expected duration of what it was given over its weight, and the one that is furthest behind goes next.
+ * So one action at a hundred times its share fills its own queue and delays another by one of its activations at most. A higher
+ * priority goes before all that. Within a queue goes first what is due first; where that would bring each to its invoker when its
+ * time is just over, the newest does (decision 0018).
+ *
+ * How many wait is bounded. Beyond that the longest queue gives way, and whoever would wait past its deadline, at the pace at
+ * which others get on, is told at once.
  */
 import { Pace } from './pace';
 
@@ -12,11 +16,17 @@ import { Pace } from './pace';
 export type WaitOutcome = 'placed' | 'expired' | 'hopeless' | 'full';
 
 export interface WaitRequest {
-  /** Activations of one room wait for the same invokers, so that its head speaks for all of it. */
+  /** Activations of one room wait for the same invokers. */
   room: string;
+  /** Activations of one queue wait for the same instances, so that its head speaks for all of it. */
+  queue: string;
+  /** Expected work of it, ms, above 0. */
+  costMs: number;
+  /** Share of its queue in relation to others, above 0. */
+  weight: number;
   /** Higher goes first. */
   priority: number;
-  /** Epoch ms at which its answer is due. Among equals the earlier goes first; nothing else follows from it. */
+  /** Epoch ms at which its answer is due. Within its queue the earlier goes first; nothing else follows from it. */
   dueMs: number;
   /** Epoch ms at which its objective is lost, if it still waits. Infinity where it has none. */
   lostMs: number;
@@ -30,10 +40,29 @@ interface Waiting extends WaitRequest {
   wake: (outcome: WaitOutcome) => void;
 }
 
-interface Room {
+interface Queue {
+  name: string;
+  /** By when they are due. */
   waiting: Waiting[];
+  /** Of its newest, for an action has one. */
+  priority: number;
+  virtualMs: number;
+}
+
+interface Room {
+  queues: Map<string, Queue>;
+  /** Virtual time of what was served last: who comes back after a pause has saved nothing up. */
+  virtualMs: number;
+  /** Of queues that have emptied, where these are ahead of the room; forgotten once the room has caught up. */
+  ahead: Map<string, number>;
   pace: Pace;
 }
+
+/**
+ * Queues that are tried beside that of an activation which has ended. An end changes little for others; memory and windows, which
+ * they wait for, are looked at for all of them once a second.
+ */
+const TRIED_MAX = 8;
 
 export class WaitingRoom {
   readonly #rooms = new Map<string, Room>();
@@ -49,73 +78,147 @@ export class WaitingRoom {
     return this.#size;
   }
 
+  /** Whether somebody of this queue waits. */
+  has(queue: string): boolean {
+    for (const { queues } of this.#rooms.values()) if (queues.has(queue)) return true;
+    return false;
+  }
+
   async wait(request: WaitRequest, nowMs: number): Promise<WaitOutcome> {
-    const { room: name, priority, dueMs, untilMs } = request;
-    const room = this.#rooms.get(name) ?? { waiting: [], pace: new Pace(nowMs) };
-    const comesAfter = (other: Waiting): boolean =>
-      other.priority < priority || (other.priority === priority && other.dueMs > dueMs);
-    const after = room.waiting.findIndex(comesAfter);
-    const place = after === -1 ? room.waiting.length : after;
-    if (nowMs + room.pace.expectedMs(place + 1) > untilMs) return 'hopeless';
-    if (this.#size >= this.#waitingMax && !this.#makePlaceFor(priority)) return 'full';
+    const room = this.#room(request.room, nowMs);
+    const queue = queueOf(room, request);
+    const after = queue.waiting.findIndex(({ dueMs }) => dueMs > request.dueMs);
+    const place = after === -1 ? queue.waiting.length : after;
+    if (nowMs + room.pace.expectedMs(position(room, queue, place)) > request.untilMs) return 'hopeless';
+    if (this.#size >= this.#waitingMax && !this.#makePlaceFor(queue)) return 'full';
     return new Promise((wake) => {
-      this.#rooms.set(name, room);
-      room.waiting.splice(place, 0, { ...request, wake });
+      this.#rooms.set(request.room, room);
+      room.queues.set(queue.name, queue);
+      queue.waiting.splice(place, 0, { ...request, wake });
       this.#size += 1;
     });
   }
 
-  /** Someone may have got room: each room's head tries, then the next one. */
-  retry(nowMs: number): void {
-    for (const [name, room] of this.#rooms) {
-      let placed = 0;
-      for (let next = nextOf(room.waiting, nowMs); next?.attempt() === true; next = nextOf(room.waiting, nowMs)) {
-        placed += 1;
-        this.#leave(name, [next], 'placed');
-      }
+  /**
+   * Someone may have got room: each queue's head tries, then the next one.
+   * @param freed queue of an activation that has ended: it is tried first, and few others. Undefined: all are tried
+   */
+  retry(nowMs: number, freed?: string): void {
+    for (const room of this.#rooms.values()) {
+      const triesMax = freed === undefined ? Number.POSITIVE_INFINITY : TRIED_MAX;
+      const own = freed === undefined ? undefined : room.queues.get(freed);
+      let placed = own === undefined ? 0 : this.#serve(room, [own], triesMax, nowMs);
+      placed += this.#serve(room, [...room.queues.values()], triesMax, nowMs);
       room.pace.left(placed, nowMs);
+      for (const [name, virtualMs] of room.ahead) if (virtualMs <= room.virtualMs) room.ahead.delete(name);
     }
+    this.#forgetEmpty();
   }
 
   /** Sends away those whose time is up. */
   expire(nowMs: number): void {
-    for (const [name, { waiting }] of this.#rooms) {
-      const late = waiting.filter(({ untilMs }) => untilMs <= nowMs);
-      this.#leave(name, late, 'expired');
+    for (const room of this.#rooms.values()) {
+      for (const queue of [...room.queues.values()]) {
+        for (const late of queue.waiting.filter(({ untilMs }) => untilMs <= nowMs)) {
+          this.#leave(room, queue, late, 'expired');
+        }
+      }
     }
+    this.#forgetEmpty();
   }
 
-  /** The last of the lowest priority gives way to a higher one. */
-  #makePlaceFor(priority: number): boolean {
-    const last = [...this.#rooms].flatMap(([name, { waiting }]) => waiting.slice(-1).map((one) => ({ name, one })));
-    const [lowest] = last.sort((left, right) => left.one.priority - right.one.priority);
-    if (lowest === undefined || lowest.one.priority >= priority) return false;
-    this.#leave(lowest.name, [lowest.one], 'full');
+  /** Serves these queues until so many of them have found nothing. @returns activations that were placed */
+  #serve(room: Room, queues: Queue[], triesMax: number, nowMs: number): number {
+    let placed = 0;
+    let tries = 0;
+    const open = queues.sort(inTurn);
+    for (let [queue] = open; queue !== undefined && tries < triesMax; [queue] = open) {
+      const next = nextOf(queue.waiting, nowMs);
+      if (next?.attempt() !== true) {
+        tries += 1;
+        open.shift();
+        continue;
+      }
+      placed += 1;
+      room.virtualMs = Math.max(room.virtualMs, queue.virtualMs);
+      queue.virtualMs += next.costMs / next.weight;
+      this.#leave(room, queue, next, 'placed');
+      if (queue.waiting.length === 0) open.shift();
+      else open.sort(inTurn);
+    }
+    return placed;
+  }
+
+  #room(name: string, nowMs: number): Room {
+    return this.#rooms.get(name) ?? { queues: new Map(), virtualMs: 0, ahead: new Map(), pace: new Pace(nowMs) };
+  }
+
+  /** The last of the longest queue of the lowest priority gives way, where that is not the newcomer's own. */
+  #makePlaceFor(newcomer: Queue): boolean {
+    const all = [...this.#rooms.values()].flatMap((room) =>
+      [...room.queues.values()].map((queue) => ({ room, queue })),
+    );
+    const [longest] = all.sort(
+      (one, other) =>
+        one.queue.priority - other.queue.priority || other.queue.waiting.length - one.queue.waiting.length,
+    );
+    if (longest === undefined || longest.queue.priority > newcomer.priority) return false;
+    const isLonger = longest.queue.waiting.length > newcomer.waiting.length + 1;
+    if (longest.queue.priority === newcomer.priority && !isLonger) return false;
+    const last = longest.queue.waiting.at(-1);
+    if (last === undefined) return false;
+    this.#leave(longest.room, longest.queue, last, 'full');
     return true;
   }
 
-  #leave(name: string, leaving: readonly Waiting[], outcome: WaitOutcome): void {
-    const room = this.#rooms.get(name);
-    if (room === undefined || leaving.length === 0) return;
-    const gone = new Set(leaving);
-    room.waiting = room.waiting.filter((one) => !gone.has(one));
-    this.#size -= leaving.length;
-    if (room.waiting.length === 0) this.#rooms.delete(name);
-    for (const { wake } of leaving) wake(outcome);
+  #leave(room: Room, queue: Queue, leaving: Waiting, outcome: WaitOutcome): void {
+    queue.waiting.splice(queue.waiting.indexOf(leaving), 1);
+    this.#size -= 1;
+    if (queue.waiting.length === 0) {
+      room.queues.delete(queue.name);
+      room.ahead.set(queue.name, queue.virtualMs);
+    }
+    leaving.wake(outcome);
+  }
+
+  /** A room is as old as its queues: the pace of an empty one says nothing. */
+  #forgetEmpty(): void {
+    for (const [name, { queues }] of this.#rooms) if (queues.size === 0) this.#rooms.delete(name);
   }
 }
 
-/** Who goes next. @param waiting by priority, then by when they are due */
+function queueOf(room: Room, { queue: name, priority }: WaitRequest): Queue {
+  const known = room.queues.get(name);
+  if (known !== undefined) return Object.assign(known, { priority });
+  return { name, waiting: [], priority, virtualMs: Math.max(room.virtualMs, room.ahead.get(name) ?? 0) };
+}
+
+function inTurn(one: Queue, other: Queue): number {
+  return other.priority - one.priority || one.virtualMs - other.virtualMs;
+}
+
+/** How many get on before one at this place of its queue has: it and those before it, and as many of each queue beside. */
+function position({ queues }: Room, own: Queue, place: number): number {
+  let before = place + 1;
+  for (const other of queues.values()) {
+    if (other === own || other.priority < own.priority) continue;
+    before += other.priority > own.priority ? other.waiting.length : Math.min(other.waiting.length, place + 1);
+  }
+  return before;
+}
+
+/** Who of a queue goes next. @param waiting by when they are due */
 function nextOf(waiting: readonly Waiting[], nowMs: number): Waiting | undefined {
   const [first] = waiting;
-  const equals = waiting.filter(({ priority }) => priority === first?.priority);
-  if (!equals.some(({ lostMs }) => lostMs <= nowMs)) return first;
-  const isUrgent = ({ lostMs }: Waiting): boolean => lostMs > nowMs && lostMs < Infinity;
-  const patient = equals.filter((one) => !isUrgent(one));
-  const soonest = patient.reduce((best, one) => (one.untilMs < best.untilMs ? one : best), patient[0] as Waiting);
-  const urgent = equals.find(isUrgent);
-  if (urgent === undefined || urgent.dueMs >= soonest.untilMs) return soonest;
-  // Those of a longer objective have more time left because of it, not because they are new.
-  const leftMs = ({ dueMs, lostMs }: Waiting): number => dueMs - lostMs;
-  return equals.findLast((one) => isUrgent(one) && leftMs(one) === leftMs(urgent));
+  if (!waiting.some(({ lostMs }) => lostMs <= nowMs)) return first;
+  const soonest = waiting
+    .filter(({ lostMs }) => lostMs <= nowMs)
+    .reduce<Waiting | undefined>(
+      (best, one) => (best === undefined || one.untilMs < best.untilMs ? one : best),
+      undefined,
+    );
+  const newest = waiting.findLast(({ lostMs }) => lostMs > nowMs);
+  // Nobody is held back past the end of its wait by a stream of newer ones.
+  if (newest === undefined || (soonest !== undefined && newest.dueMs >= soonest.untilMs)) return soonest;
+  return newest;
 }

@@ -55,6 +55,8 @@ export interface Invoker {
   reservedBytes: number;
   /** Activations handed on by this load balancer whose slot is not free yet. */
   inFlight: number;
+  /** Actions of tetris kinds, by invoking namespace, that have some of these. */
+  activeActions: number;
   /** Activations running and waiting as its status says, those of other load balancers included. */
   reportedLoad: number;
   /**
@@ -86,6 +88,7 @@ export function newInvoker(instance: number, nowMs: number): Invoker {
     reclaimableTensorBytes: 0,
     reservedBytes: 0,
     inFlight: 0,
+    activeActions: 0,
     reportedLoad: 0,
     oldestStartMs: undefined,
     instances: new Map(),

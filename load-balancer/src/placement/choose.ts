@@ -63,12 +63,15 @@ export function chooseHome(
   return emptiest === undefined ? undefined : { invoker: emptiest, theta: 0, addedBytes: neededBytes };
 }
 
-/** Nobody has memory for one more instance: the shortest queue, so that the next free slot is near. */
-export function chooseShortestQueue(invokers: readonly Invoker[], inFlightMax: number): Invoker | undefined {
+/** Nobody has memory for one more instance: the shortest queue of those that may take it, so that the next free slot is near. */
+export function chooseShortestQueue(
+  invokers: readonly Invoker[],
+  mayTake: (invoker: Invoker) => boolean,
+): Invoker | undefined {
   const queue = (invoker: Invoker): number => Math.max(invoker.inFlight, invoker.reportedLoad);
   let shortest: Invoker | undefined;
   for (const invoker of invokers) {
-    if (invoker.inFlight >= inFlightMax) continue;
+    if (!mayTake(invoker)) continue;
     if (shortest === undefined || queue(invoker) < queue(shortest)) shortest = invoker;
   }
   return shortest;

@@ -42,6 +42,17 @@ export class InstanceBook {
     return best;
   }
 
+  /**
+   * Whether one more activation may wait at the invoker though its instances have no place for it: so many may there, and the
+   * actions at work there share them, so that one without room leaves the window to those that have it. One always may.
+   */
+  mayQueue(invoker: Invoker, key: string, queuedMax: number): boolean {
+    const estimate = invoker.instances.get(key);
+    const queued = estimate === undefined ? 0 : estimate.inFlight - estimate.capacity;
+    const isNew = estimate === undefined || estimate.inFlight === 0;
+    return queued < Math.max(1, Math.floor(queuedMax / (invoker.activeActions + (isNew ? 1 : 0))));
+  }
+
   /** An instance is expected to start there. */
   starting(invoker: Invoker, key: string, capacity: number, bytes: number, nowMs: number): void {
     const estimate = this.#estimate(invoker, key);
@@ -56,10 +67,14 @@ export class InstanceBook {
   take(invoker: Invoker, key: string): () => void {
     const estimate = this.#estimate(invoker, key);
     estimate.inFlight += 1;
+    if (estimate.inFlight === 1) invoker.activeActions += 1;
     return () => {
       estimate.inFlight -= 1;
       estimate.absences ??= 0;
-      if (invoker.instances.get(key) === estimate) this.#forgetEmpty(invoker, key, estimate);
+      // Otherwise the invoker was given up, and its books closed.
+      if (invoker.instances.get(key) !== estimate) return;
+      if (estimate.inFlight === 0) invoker.activeActions -= 1;
+      this.#forgetEmpty(invoker, key, estimate);
     };
   }
 
@@ -89,6 +104,7 @@ export class InstanceBook {
     for (const key of invoker.instances.keys()) this.#unhost(invoker, key);
     invoker.instances.clear();
     invoker.reservedBytes = 0;
+    invoker.activeActions = 0;
   }
 
   #estimate(invoker: Invoker, key: string): InstanceEstimate {

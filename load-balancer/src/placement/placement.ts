@@ -42,6 +42,8 @@ export interface PlacementRules extends Fractions {
   plainKinds: readonly string[];
   /** Activations that this load balancer hands to one invoker at once. */
   inFlightMax: number;
+  /** Part of that for activations that find no place in an instance, 0..1. */
+  queuedShare: number;
   /** How long memory stays set aside, and tensors are expected, for an instance that no status shows yet, ms. */
   startMsMax: number;
 }
@@ -76,7 +78,7 @@ export class Placer {
   /** A controller's probe goes to the shortest queue: it asks whether anything works, not what is warm. */
   placeProbe(nowMs: number): Placement {
     const invokers = this.#fleet.usable('any', nowMs);
-    const invoker = chooseShortestQueue(invokers, this.#rules.inFlightMax);
+    const invoker = chooseShortestQueue(invokers, ({ inFlight }) => inFlight < this.#rules.inFlightMax);
     if (invoker !== undefined) return this.#placed('queued', invoker, 0, () => undefined);
     return { outcome: invokers.length === 0 ? 'absent' : 'saturated' };
   }
@@ -92,7 +94,7 @@ export class Placer {
   }
 
   #nearTensors(request: PlacementRequest, key: string, nowMs: number): Placement | undefined {
-    const { inFlightMax } = this.#rules;
+    const { inFlightMax, queuedShare } = this.#rules;
     const invokers = this.#fleet.usable('tetris', nowMs);
     const usable = (invoker: Invoker): boolean =>
       this.#fleet.isUsable(invoker, nowMs) && invoker.inFlight < inFlightMax;
@@ -113,7 +115,10 @@ export class Placer {
       }
       return this.#placed(demand === undefined ? 'home' : 'similar', invoker, theta, take(invoker));
     }
-    const queued = chooseShortestQueue(invokers, inFlightMax);
+    const queued = chooseShortestQueue(
+      invokers,
+      (invoker) => invoker.inFlight < inFlightMax && this.instances.mayQueue(invoker, key, queuedShare * inFlightMax),
+    );
     return queued === undefined ? undefined : this.#placed('queued', queued, 0, take(queued));
   }
 

@@ -155,8 +155,7 @@ describe('LoadBalancer', () => {
       if (invoker === undefined) throw new Error('no invoker');
       invoker.automatic = false;
       for (let count = 0; count < 10; count += 1) await controller.invoke();
-      await until(() => cluster.balancer.load.waiting === 7);
-      expect(invoker.received).toHaveLength(3);
+      await until(() => cluster.balancer.load.waiting === 7 && invoker.received.length === 3);
       await invoker.answer(invoker.received[0]?.activationId ?? '');
       await until(() => invoker.received.length === 4);
       expect(cluster.balancer.load).toEqual({ inFlight: 3, waiting: 6 });

@@ -7,6 +7,7 @@ const RULES = {
   tetrisKinds: ['nodejs:tetris'],
   plainKinds: ['nodejs:2*'],
   inFlightMax: 8,
+  queuedShare: 0.5,
   startMsMax: 20_000,
   managedFraction: 0.9,
   blackboxFraction: 0.1,
@@ -165,6 +166,20 @@ describe('Placer', () => {
       expect(sent.filter((each) => each === 'warm 0')).toHaveLength(4);
     });
 
+    it('leaves the window to actions with a warm place, and shares the rest, where one action finds no room', () => {
+      const warm = { action: actionKey('guest/quiet', '1'), namespace: 'guest', capacity: 3, inUse: 0 };
+      const quiet = { action: 'guest/quiet', actionKey: warm.action };
+      world.tetris(0, 0, [warm]);
+      const count = (outcome: string, placements: Placement[]): number =>
+        placements.filter((placement) => where(placement) === outcome).length;
+      const many = (length: number, request: Partial<PlacementRequest> = {}): Placement[] =>
+        Array.from({ length }, () => world.place(request));
+      expect(count('queued 0', many(20))).toBe(4);
+      expect(count('warm 0', many(3, quiet))).toBe(3);
+      // The third action may wait there as well, though the first has all that one alone might.
+      expect(where(world.place({ action: 'guest/third', actionKey: actionKey('guest/third', '1') }))).toBe('queued 0');
+    });
+
     it('leaves room to what other load balancers have sent', () => {
       const warm = { action: actionKey('guest/classify', '1-a'), namespace: 'guest', capacity: 4, inUse: 3 };
       world.tetris(0, 0, [warm]);
@@ -257,12 +272,12 @@ describe('Placer', () => {
       expect(where(world.place())).toBe(`home ${home === 4 ? 3 : 4}`);
     });
 
-    it('queues at the shortest queue, and says saturated when everyone has all that may be in flight', () => {
+    it('queues at the shortest queue, and says saturated when everyone has all that may wait there', () => {
       world.tetris(0, 0, [], 5);
       world.tetris(1, 0, [], 0);
-      const placements = Array.from({ length: 17 }, () => world.place());
+      const placements = Array.from({ length: 9 }, () => world.place());
       expect(where(placements[0] as Placement)).toBe('queued 1');
-      expect(placements.map(where).filter((text) => text === 'queued 0')).toHaveLength(8);
+      expect(placements.map(where).filter((text) => text === 'queued 0')).toHaveLength(4);
       expect(placements.map(where).at(-1)).toBe('saturated');
       give(placements[3] as Placement);
       expect(world.place().outcome).toBe('queued');

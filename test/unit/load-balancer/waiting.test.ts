@@ -19,7 +19,8 @@ describe('WaitingRoom', () => {
       return true;
     };
     const times = { dueMs: 1e9, lostMs: Infinity, untilMs: 1e9 };
-    const request = { room: 'nodejs:tetris', priority: 0, ...times, attempt, ...overrides };
+    const share = { queue: 'guest classify', costMs: 10, weight: 1 };
+    const request = { room: 'nodejs:tetris', ...share, priority: 0, ...times, attempt, ...overrides };
     void rooms.wait(request, nowMs).then((outcome) => left.push(`${name} ${outcome}`));
   }
   const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -30,10 +31,10 @@ describe('WaitingRoom', () => {
     await settled();
   }
 
-  it('lets the higher priority go first, and equals in order', async () => {
+  it('lets queues of a higher priority go first, and those of one queue in order', async () => {
     enter('a', 0);
-    enter('low', 0, { priority: -1 });
-    enter('high', 1, { priority: 5 });
+    enter('low', 0, { queue: 'low', priority: -1 });
+    enter('high', 1, { queue: 'high', priority: 5 });
     enter('b', 2);
     await settled();
     await place(4, 3);
@@ -41,40 +42,72 @@ describe('WaitingRoom', () => {
     expect(rooms.size).toBe(0);
   });
 
-  it('lets what is due first go first among equals, and priority before that', async () => {
+  it('lets what is due first go first in its queue', async () => {
     enter('no objective', 0);
     enter('relaxed', 1, { dueMs: 900 });
     enter('urgent', 2, { dueMs: 300 });
-    enter('low', 3, { dueMs: 100, priority: -1 });
     await settled();
-    await place(4, 4);
-    expect(left).toEqual(['urgent placed', 'relaxed placed', 'no objective placed', 'low placed']);
+    await place(3, 4);
+    expect(left).toEqual(['urgent placed', 'relaxed placed', 'no objective placed']);
   });
 
-  it('lets the newest go first once an objective is lost, which counts as none from then on', async () => {
+  it('lets queues share by the work that they ask for, however long each is', async () => {
+    for (let index = 0; index < 50; index += 1) enter(`noisy${index}`, 0, { queue: 'noisy' });
+    for (let index = 0; index < 3; index += 1) enter(`long${index}`, 1, { queue: 'long', costMs: 30 });
+    for (let index = 0; index < 3; index += 1) enter(`quiet${index}`, 2, { queue: 'quiet' });
+    await settled();
+    await place(10, 3);
+    const names = left.map((line) => line.split(' ')[0]);
+    expect(names.slice(0, 3).sort()).toEqual(['long0', 'noisy0', 'quiet0']);
+    expect(names.filter((name) => name?.startsWith('quiet'))).toHaveLength(3);
+    // 30 ms of the one are three of the other.
+    expect(names.filter((name) => name?.startsWith('long'))).toHaveLength(2);
+  });
+
+  it('gives a queue of twice the weight twice as much', async () => {
+    for (let index = 0; index < 30; index += 1) enter(`two${index}`, 0, { queue: 'two', weight: 2 });
+    for (let index = 0; index < 30; index += 1) enter(`one${index}`, 0, { queue: 'one' });
+    await settled();
+    await place(30, 1);
+    expect(left.filter((line) => line.startsWith('two'))).toHaveLength(20);
+  });
+
+  it('lets nobody save up: who comes back after a pause gets its share from then on', async () => {
+    for (let index = 0; index < 60; index += 1) enter(`steady${index}`, 0, { queue: 'steady' });
+    await settled();
+    await place(30, 1);
+    for (let index = 0; index < 30; index += 1) enter(`back${index}`, 2, { queue: 'back' });
+    await settled();
+    left = [];
+    await place(20, 3);
+    expect(left.filter((line) => line.startsWith('back'))).toHaveLength(10);
+  });
+
+  it('gives nothing twice to who comes again and again with an empty queue', async () => {
+    for (let index = 0; index < 30; index += 1) enter(`steady${index}`, 0, { queue: 'steady' });
+    await settled();
+    for (let nowMs = 1; nowMs <= 10; nowMs += 1) {
+      enter(`again${nowMs}`, nowMs, { queue: 'again' });
+      await settled();
+      await place(2, nowMs);
+    }
+    expect(left.filter((line) => line.startsWith('again'))).toHaveLength(10);
+    expect(left.filter((line) => line.startsWith('steady'))).toHaveLength(10);
+  });
+
+  it('lets the newest of a queue go first once an objective is lost, and who has lost it last', async () => {
     enter('lost', 0, { dueMs: 300, lostMs: 150, untilMs: 1_000 });
     enter('old', 100, { dueMs: 400, lostMs: 250, untilMs: 1_100 });
-    enter('no objective', 110, { dueMs: 1_110, untilMs: 1_110 });
     enter('new', 120, { dueMs: 420, lostMs: 270, untilMs: 1_120 });
     await settled();
-    await place(4, 200);
-    expect(left).toEqual(['new placed', 'old placed', 'lost placed', 'no objective placed']);
-  });
-
-  it('lets nobody of a longer objective pass for the newest', async () => {
-    enter('lost', 0, { dueMs: 300, lostMs: 150, untilMs: 20_000 });
-    enter('relaxed', 100, { dueMs: 10_100, lostMs: 5_100, untilMs: 20_100 });
-    enter('old', 110, { dueMs: 410, lostMs: 260, untilMs: 20_110 });
-    enter('new', 120, { dueMs: 420, lostMs: 270, untilMs: 20_120 });
-    await settled();
-    await place(4, 200);
-    expect(left).toEqual(['new placed', 'old placed', 'relaxed placed', 'lost placed']);
+    await place(3, 200);
+    expect(left).toEqual(['new placed', 'old placed', 'lost placed']);
   });
 
   it('lets no stream of newer ones hold back whose wait is about to end', async () => {
     enter('lost', 0, { dueMs: 300, lostMs: 150, untilMs: 1_000 });
     enter('new', 900, { dueMs: 1_200, lostMs: 1_050, untilMs: 1_900 });
-    enter('higher', 905, { dueMs: 1_205, lostMs: 1_055, untilMs: 1_905, priority: 1 });
+    enter('higher', 905, { queue: 'higher', dueMs: 1_205, lostMs: 1_055, untilMs: 1_905, priority: 1 });
     await settled();
     await place(3, 910);
     expect(left).toEqual(['higher placed', 'lost placed', 'new placed']);
@@ -89,14 +122,29 @@ describe('WaitingRoom', () => {
     expect(left).toEqual(['late placed']);
   });
 
-  it('asks the head only, for it speaks for its room, and every room', async () => {
+  it('asks the head only, for it speaks for its queue, and every queue and room', async () => {
     enter('first', 0, { attempt: () => false });
     enter('second', 0);
+    enter('beside', 0, { queue: 'another' });
     enter('elsewhere', 0, { room: 'nodejs:20' });
-    free = 2;
+    free = 3;
     rooms.retry(1);
     await settled();
-    expect(left).toEqual(['elsewhere placed']);
+    expect(left).toEqual(['beside placed', 'elsewhere placed']);
+  });
+
+  it('tries the queue of what has ended first, and few of those for whom that changes nothing', async () => {
+    const tried: string[] = [];
+    const blocked = (name: string) => ({ queue: name, attempt: () => tried.push(name) < 0 });
+    for (let index = 0; index < 100; index += 1) enter(`n${index}`, 0, blocked(`queue${index}`));
+    rooms.retry(1, 'queue70');
+    expect(tried[0]).toBe('queue70');
+    expect(tried.length).toBeLessThan(12);
+    tried.length = 0;
+    rooms.retry(2);
+    expect(tried).toHaveLength(100);
+    rooms.expire(Number.POSITIVE_INFINITY);
+    await settled();
   });
 
   it('sends away those whose time is up, wherever they stand', async () => {
@@ -123,7 +171,7 @@ describe('WaitingRoom', () => {
     left = [];
     enter('late', 2_000, { untilMs: 2_500 });
     enter('in time', 2_000, { untilMs: 4_000 });
-    enter('urgent', 2_000, { untilMs: 2_500, priority: 9 });
+    enter('urgent', 2_000, { queue: 'urgent', untilMs: 2_500, priority: 9 });
     await settled();
     expect(left).toEqual(['late hopeless']);
     free = 1;
@@ -142,17 +190,26 @@ describe('WaitingRoom', () => {
     expect(left).toEqual(['only placed']);
   });
 
-  it('is bounded: the last of the lowest priority gives way to a higher one, an equal is refused', async () => {
+  it('is bounded: the last of the lowest priority gives way to a higher one, one of the same queue is refused', async () => {
     rooms = new WaitingRoom(2);
-    enter('a', 0, { priority: 1 });
-    enter('b', 0, { room: 'nodejs:20' });
-    enter('equal', 1);
+    enter('a', 0, { queue: 'a', priority: 1 });
+    enter('b', 0, { room: 'nodejs:20', queue: 'b' });
+    enter('equal', 1, { room: 'nodejs:20', queue: 'b' });
     await settled();
     expect(left).toEqual(['equal full']);
-    enter('higher', 2, { priority: 1 });
+    enter('higher', 2, { queue: 'a', priority: 1 });
     await settled();
     expect(left).toEqual(['equal full', 'b full']);
     expect(rooms.size).toBe(2);
+  });
+
+  it('is bounded: the last of the longest queue gives way to one of a shorter', async () => {
+    rooms = new WaitingRoom(4);
+    for (const name of ['noisy0', 'noisy1', 'noisy2', 'noisy3']) enter(name, 0, { queue: 'noisy' });
+    enter('quiet', 1, { queue: 'quiet' });
+    enter('noisy4', 2, { queue: 'noisy' });
+    await settled();
+    expect(left.sort()).toEqual(['noisy3 full', 'noisy4 full']);
   });
 
   it('ends every wait exactly once, whatever happens in which order', async () => {
@@ -167,7 +224,9 @@ describe('WaitingRoom', () => {
     for (let nowMs = 0; nowMs < 20_000; nowMs += 10) {
       if (below(2) === 0) {
         const room = `room${below(3)}`;
-        enter(`n${entered++}`, nowMs, { room, priority: below(3), untilMs: nowMs + below(2_000) });
+        const queue = `queue${below(4)}`;
+        const priority = below(3);
+        enter(`n${entered++}`, nowMs, { room, queue, priority, costMs: 1 + below(50), untilMs: nowMs + below(2_000) });
       }
       free = below(2);
       rooms.retry(nowMs);
