@@ -150,7 +150,7 @@ function similarityPolicy(
     tetrisKinds: ['nodejs:tetris'],
     plainKinds: [],
     queuedShare: 1,
-  inFlightMax: instances,
+    inFlightMax: instances,
     startMsMax: forever,
     managedFraction: 1,
     blackboxFraction: 1,
