@@ -19,3 +19,5 @@ export * from './registry/registry';
 export { MemoryRegistry } from './registry/memory-registry';
 export * from './daemon/protocol';
 export * from './daemon/client';
+export { DaemonOperator } from './daemon/operator';
+export { INSTANCE_HEADER } from './daemon/request';
