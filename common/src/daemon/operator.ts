@@ -1,4 +1,4 @@
-import { DAEMON_BOUNDS, type DaemonClient } from './client';
+import { DAEMON_BOUNDS } from './client';
 import type {
   CollectReply,
   DaemonHealth,
@@ -12,7 +12,7 @@ import type {
 } from './protocol';
 import { ask, askText, type DaemonRequest } from './request';
 
-/** What the invoker extension and the operator may ask (the operator socket). Errors as {@link DaemonClient}. */
+/** What the invoker extension and the operator may ask (the operator socket). Errors as DaemonClient. */
 export class DaemonOperator {
   readonly #socketPath: string;
   readonly #answerMs: number;

@@ -38,17 +38,17 @@ export async function openReply(socketPath: string, asked: DaemonRequest): Promi
       ...(instance !== undefined && instance !== '' && { [INSTANCE_HEADER]: instance }),
     };
     const call = request({ method, path, headers, createConnection: () => socket.connect(socketPath) });
-    let fail = (error: unknown): void => {
-      reject(error as Error);
+    let fail = (error: Error): void => {
+      reject(error);
       socket.destroy();
     };
-    const abort = (): void => fail(signal?.reason);
+    const abort = (): void => fail(signal?.reason as Error);
     signal?.addEventListener('abort', abort, { once: true });
     socket.setTimeout(silenceMs, () => fail(unavailable(socketPath, `silence for ${socket.timeout} ms`)));
     call.on('error', (error) => fail(unavailable(socketPath, error)));
     call.once('close', () => signal?.removeEventListener('abort', abort));
     call.once('response', (reply) => {
-      fail = (error): void => void reply.destroy(error as Error);
+      fail = (error): void => void reply.destroy(error);
       resolve(reply);
     });
     if (body instanceof Readable) feed(body, call, (error) => fail(error));
@@ -108,7 +108,7 @@ export function unavailable(socketPath: string, cause: unknown): PluginError {
 }
 
 /** A stream that breaks off ends the call; the end of the call ends the stream. */
-function feed(body: Readable, call: ClientRequest, fail: (error: unknown) => void): void {
+function feed(body: Readable, call: ClientRequest, fail: (error: Error) => void): void {
   const stopWatching = finished(body, { writable: false }, (error) => {
     if (error != null) fail(error);
   });

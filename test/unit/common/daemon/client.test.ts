@@ -4,6 +4,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
+import type { LeaseRequest } from '@tetris/common';
 import { DaemonClient } from '../../../../common/src/daemon/client';
 import { DaemonOperator } from '../../../../common/src/daemon/operator';
 import { until } from '../../../support/until';
@@ -49,7 +50,7 @@ const event = (value: object): string => {
 };
 const LEASE_HEAD = 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n';
 const LEASED = { event: 'leased', leaseId: 'l', modelKey: 'k', view: 'v', tensorBytes: 1, tensors: [], warm: true };
-const WANTED = { source: { kind: 'digest', sha256: 'a'.repeat(64), externalData: [] } } as const;
+const WANTED: LeaseRequest = { source: { kind: 'digest', sha256: 'a'.repeat(64) } };
 
 const openFiles = (): number => readdirSync('/proc/self/fd').length;
 const bounds = { answerMs: 100, leaseMs: 100, uploadMs: 100 };
