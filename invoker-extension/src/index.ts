@@ -8,6 +8,7 @@ export type {
   ContainerSpec,
   LogLine,
 } from './containers/container';
+export { InstanceLogs } from './containers/logs';
 export { PeerDirectory, type PeerDirectoryOptions } from './peer-directory';
 export { ProcessFactory, type ProcessFactoryOptions } from './containers/process-factory';
 export { DOCKER_KEYS, type DockerConfig } from './containers/docker-config';

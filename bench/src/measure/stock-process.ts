@@ -2,8 +2,12 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
 import { endProcess } from './end-process';
 
-/** One answer of an action takes at most this long. */
-const ANSWER_TIMEOUT_MS = 60_000;
+export interface StockProcessOptions {
+  /** One answer of an action takes at most this long. @default 60,000 */
+  answerTimeoutMs?: number;
+  /** Where the process's own output goes. @default 'inherit' */
+  output?: 'inherit' | 'ignore';
+}
 
 /** onnxruntime's builds since 1.30 report their use over the network, and leave files in TMPDIR, unless told not to. */
 const QUIET = { ORT_DISABLE_TELEMETRY: '1' };
@@ -16,6 +20,7 @@ interface Pending {
 /** A fresh Node process with an action in it and nothing of ours: what every figure is compared with. */
 export class StockProcess {
   readonly #child: ChildProcess;
+  readonly #answerTimeoutMs: number;
   readonly #pending = new Map<number, Pending>();
   #lastId = 0;
 
@@ -23,9 +28,17 @@ export class StockProcess {
    * @param actionPath absolute path of a CommonJS module that exports `main`
    * @param env environment beside this process's own
    */
-  constructor(actionPath: string, env: Readonly<Record<string, string>> = {}) {
-    const options = { execArgv: [], env: { ...process.env, ...QUIET, ...env } };
-    this.#child = fork(join(__dirname, 'stock-main.js'), [actionPath], options);
+  constructor(
+    actionPath: string,
+    env: Readonly<Record<string, string>> = {},
+    { answerTimeoutMs = 60_000, output = 'inherit' }: StockProcessOptions = {},
+  ) {
+    this.#answerTimeoutMs = answerTimeoutMs;
+    this.#child = fork(join(__dirname, 'stock-main.js'), [actionPath], {
+      execArgv: [],
+      env: { ...process.env, ...QUIET, ...env },
+      stdio: ['ignore', output, output, 'ipc'],
+    });
     this.#child.on('message', (message) => this.#settle(message as { id: number; result?: unknown; error?: string }));
     this.#child.on('error', (error) => this.#fail(error));
     this.#child.on('exit', (code, signal) => this.#fail(new Error(`the stock process ended with ${signal ?? code}`)));
@@ -36,13 +49,18 @@ export class StockProcess {
     return this.#child.pid;
   }
 
-  /** Calls the action's `main`. Rejects with its error, when the process ends, and after a minute. */
+  /** Has the process ended, by itself or by a signal? */
+  get ended(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null;
+  }
+
+  /** Calls the action's `main`. Rejects with its error, when the process ends, and when there is no answer in time. */
   async invoke<T>(params: object): Promise<T> {
     const id = (this.#lastId += 1);
     const answer = new Promise<unknown>((resolve, reject) => this.#pending.set(id, { resolve, reject }));
     const timer = setTimeout(() => {
-      this.#settle({ id, error: `no answer of the stock process within ${ANSWER_TIMEOUT_MS} ms` });
-    }, ANSWER_TIMEOUT_MS);
+      this.#settle({ id, error: `no answer of the stock process within ${this.#answerTimeoutMs} ms` });
+    }, this.#answerTimeoutMs);
     this.#child.send({ id, params });
     try {
       return (await answer) as T;

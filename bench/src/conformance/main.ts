@@ -1,0 +1,87 @@
+#!/usr/bin/env node
+/** `npm run conformance -- [FOLDER...] [--json FILE]`: does every model answer as it does in plain onnxruntime-node? */
+import { errorMessage } from '@tetris/common';
+import { Command, InvalidArgumentError } from 'commander';
+import { writeFile } from 'node:fs/promises';
+import { Cleanups } from '../demo/cleanups';
+import { createProgress } from '../demo/progress';
+import { machine } from '../measure/machine';
+import { runConformance } from './conformance';
+import { findModels } from './models';
+import { conforms, summaryOf, summaryText } from './summary';
+import { type Way, WAYS } from './work';
+
+interface Options {
+  json?: string;
+  only?: string;
+  timeout: number;
+  ways: readonly Way[];
+}
+
+async function run(folders: readonly string[], options: Options, cleanups: Cleanups): Promise<number> {
+  const roots = folders;
+  const found = await findModels(roots);
+  const models = found.filter(({ name }) => name.includes(options.only ?? ''));
+  if (models.length === 0) throw new Error(`no model.onnx below ${roots.join(', ')}`);
+  const progress = createProgress(models.length, process.stderr);
+  const timeoutMs = 1000 * options.timeout;
+  const onModel = ({ name }: { name: string }): void => progress.step(name);
+  const results = await runConformance({ models, roots, ways: options.ways, timeoutMs, onModel }, cleanups);
+  progress.stop();
+  const summary = summaryOf(results);
+  process.stdout.write(`${summaryText(summary)}\n`);
+  if (options.json !== undefined) {
+    await writeFile(options.json, `${JSON.stringify({ ...summary, machine: machine() }, undefined, 2)}\n`);
+  }
+  return conforms(summary) ? 0 : 1;
+}
+
+function seconds(text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new InvalidArgumentError('a number of seconds above 0 is wanted');
+  return value;
+}
+
+function waysOf(text: string): Way[] {
+  const ways = text.split(',');
+  const unknown = ways.find((way) => !WAYS.includes(way as Way));
+  if (unknown !== undefined) throw new InvalidArgumentError(`'${unknown}' is none of ${WAYS.join(', ')}`);
+  return ways as Way[];
+}
+
+/** Resolves with the exit code. A signal ends the work, which then fails one way or another; only its number counts. */
+async function conformance(folders: readonly string[], options: Options): Promise<number> {
+  const cleanups = new Cleanups();
+  let signalled: number | undefined;
+  for (const [signal, number] of [['SIGINT', 2] as const, ['SIGTERM', 15] as const]) {
+    process.on(signal, () => {
+      signalled ??= 128 + number;
+      void cleanups.run().finally(() => process.exit(signalled));
+    });
+  }
+  let code = 1;
+  try {
+    code = await run(folders, options, cleanups);
+  } catch (error) {
+    if (signalled === undefined) process.stderr.write(`conformance: ${errorMessage(error)}\n`);
+  }
+  await cleanups.run();
+  return signalled ?? code;
+}
+
+new Command('conformance')
+  .description('runs models on the platform and in plain onnxruntime-node, and compares')
+  .argument(
+    '<folder...>',
+    "folders in the layout of ONNX's backend tests: NAME/model.onnx, NAME/test_data_set_N/input_M.pb",
+  )
+  .option('--json <file>', 'write the counts there too, with a row for each model that is not equal')
+  .option('--only <text>', 'only models whose name contains it')
+  .option('--timeout <seconds>', 'longest time for one model, given in one way, on one side', seconds, 60)
+  .option('--ways <list>', 'how models are given', waysOf, WAYS)
+  .action(async (folders: string[], options: Options) => process.exit(await conformance(folders, options)))
+  .parseAsync()
+  .catch((error: unknown) => {
+    process.stderr.write(`conformance: ${errorMessage(error)}\n`);
+    process.exitCode = 1;
+  });
