@@ -1,6 +1,7 @@
 export { buildExternalModel, type BuiltModel, buildModel, cachedModel, type Feed, feedsOf } from './models/built-model';
 export { decoderStep, type DecoderOptions } from './models/decoder';
-export { type Dimension, GraphBuilder, type InputSpec, type ModelDefinition, valueInfo } from './models/graph-builder';
+export { GraphBuilder, type InputSpec, type ModelDefinition } from './models/graph-builder';
+export { type Dimension, floats, integers, node, tensor, valueInfo } from './models/messages';
 export { writeModel } from './models/model-writer';
 export { resnet, type ResnetOptions } from './models/resnet';
 export { convnet, lstm, perceptron, textCnn } from './models/small-models';

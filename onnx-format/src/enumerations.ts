@@ -16,6 +16,9 @@ export const TensorType = {
   UINT32: 12,
   UINT64: 13,
   BFLOAT16: 16,
+  FLOAT8E4M3FN: 17,
+  UINT4: 21,
+  INT4: 22,
 } as const;
 
 /** Kinds of node attributes (`AttributeProto.AttributeType`). */

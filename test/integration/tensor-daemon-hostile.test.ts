@@ -4,7 +4,7 @@ import { closeSync, ftruncateSync, mkdirSync, openSync, rmSync, symlinkSync, wri
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { create } from '@bufbuild/protobuf';
-import { feedsOf } from '@tetris/bench';
+import { feedsOf, node } from '@tetris/bench';
 import { isPluginError, type LeaseRequest } from '@tetris/common';
 import {
   DataLocation,
@@ -18,7 +18,7 @@ import { fileSource, TestDaemon, tmpfsFolder } from '../support/daemon';
 import { folderBytes } from '../support/folder-bytes';
 import { infer } from '../support/infer';
 import { leaseText, rawConnection } from '../support/raw-socket';
-import { constantOf, manyTensors, model, node, writeModelProto } from '../support/unusual-models';
+import { constantOf, manyTensors, model, writeModelProto } from '../support/unusual-models';
 import { until } from '../support/until';
 
 const MIB = 1024 ** 2;

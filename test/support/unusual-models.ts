@@ -1,14 +1,11 @@
 import { create, toBinary } from '@bufbuild/protobuf';
-import { valueInfo } from '@tetris/bench';
+import { floats, node, tensor, valueInfo } from '@tetris/bench';
 import {
-  AttributeProtoSchema,
-  AttributeType,
   DataLocation,
   type GraphProto,
   GraphProtoSchema,
   type ModelProto,
   ModelProtoSchema,
-  NodeProtoSchema,
   type NodeProto,
   SparseTensorProtoSchema,
   StringStringEntryProtoSchema,
@@ -28,13 +25,6 @@ function numbers(count: number, seed: number): number[] {
   return Array.from({ length: count }, (_, index) => ((index * 7919 + seed * 104729) % 61) / 61 - 0.5);
 }
 
-function tensor(name: string, dataType: number, dims: readonly number[], data: ArrayBufferView): TensorProto {
-  const rawData = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  return create(TensorProtoSchema, { name, dataType, dims: dims.map(BigInt), rawData });
-}
-
-const floats = (name: string, dims: readonly number[], values: readonly number[]): TensorProto =>
-  tensor(name, TensorType.FLOAT, dims, Float32Array.from(values));
 const matrix = (name: string, seed: number): TensorProto => floats(name, [WIDTH, WIDTH], numbers(WIDTH * WIDTH, seed));
 const bytes = (name: string, seed: number): TensorProto =>
   tensor(
@@ -43,29 +33,6 @@ const bytes = (name: string, seed: number): TensorProto =>
     [WIDTH, WIDTH],
     Int8Array.from(numbers(WIDTH * WIDTH, seed), (value) => value * 200),
   );
-
-type AttributeValue = number | readonly number[] | GraphProto | TensorProto;
-
-export function node(
-  opType: string,
-  input: readonly string[],
-  output: readonly string[],
-  attributes: Readonly<Record<string, AttributeValue>> = {},
-): NodeProto {
-  const attribute = Object.entries(attributes).map(([name, value]) => {
-    if (typeof value === 'number')
-      return create(AttributeProtoSchema, { name, type: AttributeType.INT, i: BigInt(value) });
-    if (Array.isArray(value)) {
-      const ints = (value as readonly number[]).map(BigInt);
-      return create(AttributeProtoSchema, { name, type: AttributeType.INTS, ints });
-    }
-    const message = value as GraphProto | TensorProto;
-    return message.$typeName === 'onnx.TensorProto'
-      ? create(AttributeProtoSchema, { name, type: AttributeType.TENSOR, t: message })
-      : create(AttributeProtoSchema, { name, type: AttributeType.GRAPH, g: message });
-  });
-  return create(NodeProtoSchema, { name: output[0] ?? '', opType, input: [...input], output: [...output], attribute });
-}
 
 const row = (name: string): ValueInfoProto => valueInfo(name, TensorType.FLOAT, ['batch', WIDTH]);
 const truth = (name: string): ValueInfoProto => valueInfo(name, TensorType.BOOL, []);

@@ -25,25 +25,33 @@ export interface Comparison {
   detail?: string;
 }
 
-/** @param random outputs that plain onnxruntime does not give twice alike: only their type and shape are compared */
-export function compareAnswers(ours: Answer, stock: Answer, random: ReadonlySet<string> = new Set()): Comparison {
+/** Do two tensors of one type and shape hold the same values? */
+export type Same = (one: WireTensor, other: WireTensor) => boolean;
+
+/**
+ * Outputs that plain onnxruntime itself does not give alike in every run: by how much they may differ. Some draw random
+ * numbers; in others the order of a sum follows from where the fed memory happens to begin.
+ */
+export type Unsteady = ReadonlyMap<string, Same>;
+
+export function compareAnswers(ours: Answer, stock: Answer, unsteady: Unsteady = new Map()): Comparison {
   if (ours.outcome !== 'reported') {
     if (stock.outcome !== 'reported') return { verdict: 'refusedAlike', detail: `both: ${ours.detail}` };
     return { verdict: 'crashed', detail: `${ours.outcome}: ${ours.detail}` };
   }
   if (stock.outcome !== 'reported')
     return { verdict: 'refusedByStockOnly', detail: `${stock.outcome}: ${stock.detail}` };
-  return compareReports(ours.report, stock.report, random);
+  return compareReports(ours.report, stock.report, unsteady);
 }
 
-function compareReports(ours: ModelReport, stock: ModelReport, random: ReadonlySet<string>): Comparison {
+function compareReports(ours: ModelReport, stock: ModelReport, unsteady: Unsteady): Comparison {
   if (isFailure(ours.load) || isFailure(stock.load)) return compareRefusals('load', ours.load, stock.load);
   const names = JSON.stringify(ours.load) === JSON.stringify(stock.load);
   if (!names)
     return { verdict: 'differ', detail: `metadata: ${JSON.stringify(ours.load)} for ${JSON.stringify(stock.load)}` };
   const runs = [
-    ...compareRuns('run', ours.alone, stock.alone, sameBits, random),
-    ...compareRuns('joined run', ours.joined, stock.joined, closeBits, random),
+    ...compareRuns('run', ours.alone, stock.alone, sameBits, unsteady),
+    ...compareRuns('joined run', ours.joined, stock.joined, closeBits, unsteady),
   ];
   const released = JSON.stringify(ours.released) === JSON.stringify(stock.released);
   return worst([...runs, ...(released ? [] : [{ verdict: 'differ', detail: 'release' } as const])]);
@@ -53,8 +61,8 @@ function compareRuns(
   what: string,
   ours: readonly RunReport[] = [],
   stock: readonly RunReport[] = [],
-  same: typeof sameBits,
-  random: ReadonlySet<string>,
+  same: Same,
+  unsteady: Unsteady,
 ): Comparison[] {
   return stock.map((expected, index): Comparison => {
     const actual = ours[index];
@@ -63,7 +71,7 @@ function compareRuns(
     if (isFailure(actual) || isFailure(expected)) return compareRefusals(name, actual, expected);
     if (actual.unchanged !== expected.unchanged)
       return { verdict: 'differ', detail: `${name} changed what it was fed with` };
-    const detail = differenceOf(actual.outputs, expected.outputs, same, random);
+    const detail = differenceOf(actual.outputs, expected.outputs, same, unsteady);
     return detail === undefined ? { verdict: 'equal' } : { verdict: 'differ', detail: `${name}: ${detail}` };
   });
 }
@@ -82,12 +90,7 @@ const shown = ({ error }: Failure): string => `${error.class}: ${error.message}`
 
 type Outputs = Readonly<Record<string, WireTensor>>;
 
-function differenceOf(
-  ours: Outputs,
-  stock: Outputs,
-  same: typeof sameBits,
-  random: ReadonlySet<string>,
-): string | undefined {
+function differenceOf(ours: Outputs, stock: Outputs, same: Same, unsteady: Unsteady): string | undefined {
   if (String(Object.keys(ours)) !== String(Object.keys(stock))) return `outputs ${String(Object.keys(ours))}`;
   for (const [name, expected] of Object.entries(stock)) {
     const actual = ours[name] ?? expected;
@@ -95,26 +98,33 @@ function differenceOf(
       ({ type, dims, array }) => `${array ?? 'texts'} of ${type} [${String(dims)}]`,
     );
     if (one !== other) return `output '${name}' is ${one} for ${other}`;
-    if (!random.has(name) && !same(actual, expected)) return `output '${name}': ${firstDifference(actual, expected)}`;
+    if (!(unsteady.get(name) ?? same)(actual, expected))
+      return `output '${name}': ${firstDifference(actual, expected)}`;
   }
   return undefined;
 }
 
-/** Names of the outputs whose values two reports of one side do not have alike. */
-export function unlikeOutputs(one: Answer, other: Answer): Set<string> {
-  const names = new Set<string>();
-  if (one.outcome !== 'reported' || other.outcome !== 'reported') return names;
+/** What two reports of plain onnxruntime, about the same work, do not have alike. */
+export function unsteadyOutputs(one: Answer, other: Answer): Map<string, Same> {
+  const unsteady = new Map<string, Same>();
+  if (one.outcome !== 'reported' || other.outcome !== 'reported') return unsteady;
   const runs = ({ alone = [], joined = [] }: ModelReport): RunReport[] => [...alone, ...joined];
   const others = runs(other.report);
   for (const [index, run] of runs(one.report).entries()) {
     const mate = others[index];
     if (mate === undefined || isFailure(run) || isFailure(mate)) continue;
     for (const [name, tensor] of Object.entries(run.outputs)) {
-      if (!sameBits(tensor, mate.outputs[name] ?? tensor)) names.add(name);
+      const expected = mate.outputs[name] ?? tensor;
+      if (sameBits(tensor, expected)) continue;
+      if (!closeBits(tensor, expected)) unsteady.set(name, anyValues);
+      else if (!unsteady.has(name)) unsteady.set(name, closeBits);
     }
   }
-  return names;
+  return unsteady;
 }
+
+/** Nothing but type and shape can be compared. */
+export const anyValues: Same = () => true;
 
 function sameBits(one: WireTensor, other: WireTensor): boolean {
   return one.data === other.data && JSON.stringify(one.texts) === JSON.stringify(other.texts);

@@ -3,15 +3,19 @@
 import { errorMessage } from '@tetris/common';
 import { Command, InvalidArgumentError } from 'commander';
 import { writeFile } from 'node:fs/promises';
-import { Cleanups } from '../demo/cleanups';
+import { tmpdir } from 'node:os';
+import { Cleanups, temporaryFolder } from '../demo/cleanups';
 import { createProgress } from '../demo/progress';
 import { machine } from '../measure/machine';
+import { writeCorpus } from './corpus/index';
 import { runConformance } from './conformance';
 import { findModels } from './models';
 import { conforms, summaryOf, summaryText } from './summary';
 import { type Way, WAYS } from './work';
 
 interface Options {
+  corpus?: string;
+  seed: number;
   json?: string;
   only?: string;
   timeout: number;
@@ -19,7 +23,7 @@ interface Options {
 }
 
 async function run(folders: readonly string[], options: Options, cleanups: Cleanups): Promise<number> {
-  const roots = folders;
+  const roots = folders.length > 0 ? folders : [await corpusFolder(options, cleanups)];
   const found = await findModels(roots);
   const models = found.filter(({ name }) => name.includes(options.only ?? ''));
   if (models.length === 0) throw new Error(`no model.onnx below ${roots.join(', ')}`);
@@ -34,6 +38,13 @@ async function run(folders: readonly string[], options: Options, cleanups: Clean
     await writeFile(options.json, `${JSON.stringify({ ...summary, machine: machine() }, undefined, 2)}\n`);
   }
   return conforms(summary) ? 0 : 1;
+}
+
+/** Writes the project's own corpus, to be removed at the end unless a folder was given for it. */
+async function corpusFolder({ corpus, seed }: Options, cleanups: Cleanups): Promise<string> {
+  const folder = corpus ?? (await temporaryFolder(tmpdir(), cleanups));
+  await writeCorpus(folder, seed);
+  return folder;
 }
 
 function seconds(text: string): number {
@@ -71,12 +82,11 @@ async function conformance(folders: readonly string[], options: Options): Promis
 
 new Command('conformance')
   .description('runs models on the platform and in plain onnxruntime-node, and compares')
-  .argument(
-    '<folder...>',
-    "folders in the layout of ONNX's backend tests: NAME/model.onnx, NAME/test_data_set_N/input_M.pb",
-  )
+  .argument('[folder...]', "in the layout of ONNX's backend tests; without any, models made by this project")
   .option('--json <file>', 'write the counts there too, with a row for each model that is not equal')
   .option('--only <text>', 'only models whose name contains it')
+  .option('--corpus <folder>', "keep the project's own models in this folder")
+  .option('--seed <number>', "of the project's own models", Number, 1)
   .option('--timeout <seconds>', 'longest time for one model, given in one way, on one side', seconds, 60)
   .option('--ways <list>', 'how models are given', waysOf, WAYS)
   .action(async (folders: string[], options: Options) => process.exit(await conformance(folders, options)))

@@ -7,7 +7,7 @@ import {
   TensorProtoSchema,
   TensorType,
   type ValueInfoProto,
-} from '@tetris/tensor-daemon';
+} from '@tetris/onnx-format/messages';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Feeds, WireTensor, WireValue } from './work';
@@ -76,16 +76,15 @@ async function readDataSet(folder: string, graph: GraphProto): Promise<Feeds> {
 
 const isTensor = (input: ValueInfoProto | undefined): boolean => input?.type?.value.case === 'tensorType';
 
-/** Fields of ONNX's TypeProto. */
-const OTHER_KINDS: Readonly<Record<number, 'sequence' | 'map' | 'optional'>> = {
-  4: 'sequence',
-  5: 'map',
-  9: 'optional',
-};
-
 function otherValue({ type }: ValueInfoProto): WireValue {
-  const [field] = type?.$unknown ?? [];
-  return { type: OTHER_KINDS[field?.no ?? 0] ?? 'optional' };
+  switch (type?.value.case) {
+    case 'sequenceType':
+      return { type: 'sequence' };
+    case 'mapType':
+      return { type: 'map' };
+    default:
+      return { type: 'optional' };
+  }
 }
 
 /** A tensor as both sides are sent it. */

@@ -1,19 +1,7 @@
 import { create } from '@bufbuild/protobuf';
-import {
-  type AttributeProto,
-  AttributeProtoSchema,
-  AttributeType,
-  type GraphProto,
-  GraphProtoSchema,
-  NodeProtoSchema,
-  TensorType,
-  type ValueInfoProto,
-  ValueInfoProtoSchema,
-} from '@tetris/onnx-format/messages';
+import { type GraphProto, GraphProtoSchema, TensorType } from '@tetris/onnx-format/messages';
+import { type Attributes, type Dimension, node, valueInfo } from './messages';
 import { seedOf, type Spread } from './random';
-
-/** A size, or the name of a symbolic axis such as `batch`. */
-export type Dimension = number | string;
 
 export interface InputSpec {
   name: string;
@@ -36,9 +24,6 @@ export interface ConstantSpec {
   name: string;
   values: readonly number[];
 }
-
-/** A plain number is an ONNX integer; floats are marked. */
-export type Attribute = number | readonly number[] | string | { float: number };
 
 /** A model ready to be written. */
 export interface ModelDefinition {
@@ -106,11 +91,10 @@ export class GraphBuilder {
     name: string,
     opType: string,
     input: readonly string[],
-    attributes: Readonly<Record<string, Attribute>> = {},
+    attributes: Attributes = {},
     output: readonly string[] = [name],
   ): string {
-    const attribute = Object.entries(attributes).map(([key, value]) => attributeOf(key, value));
-    this.#graph.node.push(create(NodeProtoSchema, { name, opType, input: [...input], output: [...output], attribute }));
+    this.#graph.node.push(Object.assign(node(opType, input, output, attributes), { name }));
     return output.find((candidate) => candidate !== '') ?? name;
   }
 
@@ -134,29 +118,4 @@ export class GraphBuilder {
       constants: this.#constants,
     };
   }
-}
-
-/** A graph's input or output; dims are sizes or the names of symbolic axes. @param elemType a `TensorType` */
-export function valueInfo(name: string, elemType: number, dims: readonly Dimension[]): ValueInfoProto {
-  const dim = dims.map((size) => ({
-    value:
-      typeof size === 'number'
-        ? ({ case: 'dimValue', value: BigInt(size) } as const)
-        : ({ case: 'dimParam', value: size } as const),
-  }));
-  return create(ValueInfoProtoSchema, {
-    name,
-    type: { value: { case: 'tensorType', value: { elemType, shape: { dim } } } },
-  });
-}
-
-function attributeOf(name: string, value: Attribute): AttributeProto {
-  if (typeof value === 'number') {
-    return create(AttributeProtoSchema, { name, type: AttributeType.INT, i: BigInt(value) });
-  }
-  if (typeof value === 'string') {
-    return create(AttributeProtoSchema, { name, type: AttributeType.STRING, s: Buffer.from(value) });
-  }
-  if ('float' in value) return create(AttributeProtoSchema, { name, type: AttributeType.FLOAT, f: value.float });
-  return create(AttributeProtoSchema, { name, type: AttributeType.INTS, ints: value.map(BigInt) });
 }
