@@ -71,9 +71,13 @@ async function examineOne(
   return { comparison: unsteady.size === 0 ? comparison : compareAnswers(actual, expected, unsteady), ...shown };
 }
 
-/** Plain onnxruntime is held against itself: in every manner of feeding, since the place of fed memory may matter. */
+/**
+ * Plain onnxruntime is held against itself: in a new process, since random numbers follow from when one began, and in every
+ * manner of feeding, since the place of fed memory may matter.
+ */
 async function unsteadyIn(work: Work, expected: Answer, stock: Side): Promise<Unsteady> {
   const all = new Map<string, Same>();
+  await stock.stop();
   for (let manner = 0; manner < MANNERS; manner += 1) {
     const again = await stock.ask({ ...work, first: work.first + manner });
     for (const [name, same] of unsteadyOutputs(expected, again)) {

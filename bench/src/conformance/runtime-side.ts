@@ -73,6 +73,7 @@ export class RuntimeSide implements Side {
   }
 
   async stop(): Promise<void> {
+    await this.#end();
     await this.#factory.close();
   }
 

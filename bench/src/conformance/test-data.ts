@@ -77,14 +77,9 @@ async function readDataSet(folder: string, graph: GraphProto): Promise<Feeds> {
 const isTensor = (input: ValueInfoProto | undefined): boolean => input?.type?.value.case === 'tensorType';
 
 function otherValue({ type }: ValueInfoProto): WireValue {
-  switch (type?.value.case) {
-    case 'sequenceType':
-      return { type: 'sequence' };
-    case 'mapType':
-      return { type: 'map' };
-    default:
-      return { type: 'optional' };
-  }
+  const kind = type?.value.case;
+  if (kind === 'sequenceType') return { type: 'sequence' };
+  return { type: kind === 'mapType' ? 'map' : 'optional' };
 }
 
 /** A tensor as both sides are sent it. */

@@ -60,6 +60,7 @@ export type Answer =
 /** Where models are run. A side replaces what a model has crashed. */
 export interface Side {
   ask(work: Work): Promise<Answer>;
+  /** Ends its process. What is asked next starts another. */
   stop(): Promise<void>;
 }
 

@@ -40,7 +40,8 @@ export function node(
 ): NodeProto {
   const attribute = Object.entries(attributes).map(([key, value]) => attributeOf(key, value));
   const name = output.find((candidate) => candidate !== '') ?? '';
-  return create(NodeProtoSchema, { name, opType, domain, input: [...input], output: [...output], attribute });
+  const ends = { input: [...input], output: [...output] };
+  return create(NodeProtoSchema, { name, opType, ...ends, attribute, ...(domain === '' ? {} : { domain }) });
 }
 
 /** A graph's input or output; dims are sizes or the names of symbolic axes. @param elemType a `TensorType` */

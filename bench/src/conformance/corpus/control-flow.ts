@@ -13,8 +13,11 @@ import { drawn } from './typed-data';
 const KINDS = ['if', 'loop', 'scan'] as const;
 type Kind = (typeof KINDS)[number];
 
-/** Where the innermost weight is: the outermost graph, the body's initializers, or a node of the body. */
-const HOLDERS = ['outer', 'initializer', 'constant'] as const;
+/**
+ * Where the innermost weight is: in the outermost graph, in a node around the body, among the body's own tensors or nodes;
+ * or the body has nothing but a constant, and returns it.
+ */
+const HOLDERS = ['outer', 'enclosing', 'initializer', 'constant', 'returned'] as const;
 type Holder = (typeof HOLDERS)[number];
 
 const ROWS = 3;
@@ -67,15 +70,17 @@ class Nest {
 
   /** Nodes that make `to` from `from`. */
   #step([kind, ...inner]: readonly Kind[], from: string, to: string): NodeProto[] {
+    const before =
+      inner.length === 0 && this.#holder === 'enclosing' ? [this.#constant(this.#weight('enclosing_w'))] : [];
     switch (kind) {
-      case 'if':
-        return this.#if(inner, from, to);
       case 'loop':
-        return this.#loop(inner, from, to);
+        return [...before, ...this.#loop(inner, from, to)];
       case 'scan':
-        return this.#scan(inner, from, to);
+        return [...before, ...this.#scan(inner, from, to)];
+      case 'if':
+      case undefined:
       default:
-        return this.#innermost(from, to).nodes;
+        return [...before, ...this.#if(inner, from, to)];
     }
   }
 
@@ -146,24 +151,39 @@ class Nest {
     return graphOf({ nodes: [...more, ...nodes], initializers, inputs, outputs });
   }
 
-  /** A product, scaled by a small constant of its own, so that rounds do not grow without bound. */
+  /** A product, scaled and shifted by constants of its own, so that rounds do not grow without bound. */
   #innermost(from: string, to: string): { nodes: NodeProto[]; initializers: TensorProto[] } {
+    if (this.#holder === 'returned') {
+      const value = drawn(to, TensorType.FLOAT, [ROWS, this.#width], this.#seed);
+      return { nodes: [this.#constant(value)], initializers: [] };
+    }
     // Bodies call their own weights by the same name, as exporters do.
-    const name = this.#holder === 'outer' ? this.#name('w') : 'w';
-    const weight = drawn(this.#name('weight'), TensorType.FLOAT, [this.#width, this.#width], this.#seed, [-0.3, 0.3]);
-    weight.name = name;
-    const [scale, product, scaled] = [this.#name('scale'), this.#name('product'), this.#name('scaled')];
+    const weight = this.#weight({ outer: this.#name('w'), enclosing: 'enclosing_w' }[this.#holder as string] ?? 'w');
     if (this.#holder === 'outer') this.#outer.push(weight);
+    const [scale, shift] = ['scale', 'shift'];
+    const [product, scaled, shifted] = ['product', 'scaled', 'shifted'].map((value) => this.#name(value)) as Three;
     return {
       nodes: [
-        ...(this.#holder === 'constant' ? [node('Constant', [], [name], { value: weight })] : []),
-        node('Constant', [], [scale], { value: drawn(scale, TensorType.FLOAT, [1], this.#seed, [0.5, 1]) }),
-        node('MatMul', [from, name], [product]),
+        ...(this.#holder === 'constant' ? [this.#constant(weight)] : []),
+        this.#constant(drawn(scale, TensorType.FLOAT, [1], this.#seed, [0.5, 1])),
+        this.#constant(drawn(shift, TensorType.FLOAT, [], this.#seed)),
+        node('MatMul', [from, weight.name], [product]),
         node('Mul', [product, scale], [scaled]),
-        node('Tanh', [scaled], [to]),
+        node('Add', [scaled, shift], [shifted]),
+        node('Tanh', [shifted], [to]),
       ],
       initializers: this.#holder === 'initializer' ? [weight] : [],
     };
+  }
+
+  /** Each has its own numbers. */
+  #weight(name: string): TensorProto {
+    const dims = [this.#width, this.#width];
+    return Object.assign(drawn(this.#name('weight'), TensorType.FLOAT, dims, this.#seed, [-0.3, 0.3]), { name });
+  }
+
+  #constant(value: TensorProto): NodeProto {
+    return node('Constant', [], [value.name], { value });
   }
 
   #value(name: string): ValueInfoProto {
@@ -175,4 +195,5 @@ class Nest {
   }
 }
 
+type Three = [string, string, string];
 type Four = [string, string, string, string];
