@@ -1,6 +1,6 @@
 import { mkdir, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Cleanups, temporaryFolder } from '../demo/cleanups';
+import { type Cleanups, privateFolder } from '../demo/cleanups';
 import { DaemonProcess } from '../sharing/daemon-process';
 import { examine, type ModelResult } from './examine';
 import type { TestModel } from './models';
@@ -25,7 +25,7 @@ const STORE_PARENT = '/dev/shm';
 /** Runs models one after the other through an action instance beside a tensor daemon, and through plain onnxruntime. */
 export async function runConformance(options: ConformanceOptions, cleanups: Cleanups): Promise<ModelResult[]> {
   const { models, ways, timeoutMs, onModel } = options;
-  const folder = await temporaryFolder(STORE_PARENT, cleanups);
+  const folder = await privateFolder(STORE_PARENT, cleanups);
   const copies = join(folder, 'copies');
   await mkdir(copies);
   const modelRoots = await Promise.all(options.roots.map((root) => realpath(root)));

@@ -4,7 +4,7 @@ import { errorMessage } from '@tetris/common';
 import { Command, InvalidArgumentError } from 'commander';
 import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { Cleanups, temporaryFolder } from '../demo/cleanups';
+import { Cleanups, privateFolder } from '../demo/cleanups';
 import { createProgress } from '../demo/progress';
 import { machine } from '../measure/machine';
 import { writeCorpus } from './corpus/index';
@@ -42,7 +42,7 @@ async function run(folders: readonly string[], options: Options, cleanups: Clean
 
 /** Writes the project's own corpus, to be removed at the end unless a folder was given for it. */
 async function corpusFolder({ corpus, seed }: Options, cleanups: Cleanups): Promise<string> {
-  const folder = corpus ?? (await temporaryFolder(tmpdir(), cleanups));
+  const folder = corpus ?? (await privateFolder(tmpdir(), cleanups));
   await writeCorpus(folder, seed);
   return folder;
 }
