@@ -51,6 +51,8 @@ export interface WireError {
   code: ErrorCode;
   message: string;
   retriable: boolean;
+  /** As {@link PluginErrorOptions.fields}; absent where there are none. */
+  fields?: Readonly<Record<string, string | number | boolean>>;
 }
 
 /** Options of {@link PluginError}. */
@@ -78,11 +80,13 @@ export class PluginError extends Error {
 
   /** The form for the wire; the cause and the stack stay here. */
   toWire(): WireError {
-    return { code: this.code, message: this.message, retriable: this.retriable };
+    const { code, message, retriable, fields } = this;
+    return { code, message, retriable, ...(Object.keys(fields).length > 0 && { fields }) };
   }
 
   static fromWire(wire: WireError): PluginError {
-    return new PluginError(wire.code, wire.message, { retriable: wire.retriable });
+    const { code, message, retriable, fields = {} } = wire;
+    return new PluginError(code, message, { retriable, fields });
   }
 }
 

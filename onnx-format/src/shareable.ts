@@ -7,14 +7,14 @@ export const UNSHAREABLE_REASONS = [
   'no-model',
   /** onnxruntime's own format: its weights are no tensors that could be cut out. */
   'ort-format',
-  /** Deeper, or of more fields or files, than is searched. */
+  /** Deeper, larger, or of more fields or files, than is searched or cut. */
   'excessive',
   /** It names external data outside of its folder, which onnxruntime refuses. */
   'external-outside',
   /** onnxruntime loads it, but cannot save it optimized. */
   'not-saved',
-  /** A large tensor is itself an input or output of its sub-graph, so that it cannot move out. */
-  'subgraph-interface',
+  /** onnxruntime saves it in a form that cannot be cut. */
+  'not-cut',
   /** Optimized and cut, it has other inputs, outputs or metadata than the original. */
   'interface-changed',
   /** Optimized and cut, onnxruntime does not load it. */
@@ -34,8 +34,6 @@ export interface ModelEvidence {
   scan?: ModelScan;
   /** Why onnxruntime, which loads it, does not save it. */
   saveError?: string;
-  /** A large tensor that is an input or output of its sub-graph. */
-  boundTensor?: string;
   /** How the interface of the cut model differs from the original's. */
   interfaceChange?: string;
   /** What onnxruntime says of the cut model. */
@@ -44,16 +42,13 @@ export interface ModelEvidence {
 
 /** Whether a model can be shared as far as is known: undefined, or why not. */
 export function whyUnshareable(evidence: ModelEvidence): Unshareable | undefined {
-  const { scan, saveError, boundTensor, interfaceChange, cutError } = evidence;
+  const { scan, saveError, interfaceChange, cutError } = evidence;
   if (scan !== undefined && scan.format !== 'onnx') return whyUnreadable(scan);
   const outside = scan?.locations.find((location) => !isInsideFolder(location));
   if (outside !== undefined) {
     return { reason: 'external-outside', detail: `its external data '${outside}' lies outside its folder` };
   }
   if (saveError !== undefined) return { reason: 'not-saved', detail: saveError };
-  if (boundTensor !== undefined) {
-    return { reason: 'subgraph-interface', detail: `tensor '${boundTensor}' is an input or output of its sub-graph` };
-  }
   if (interfaceChange !== undefined) return { reason: 'interface-changed', detail: interfaceChange };
   if (cutError !== undefined) return { reason: 'cut-not-loaded', detail: cutError };
   return undefined;

@@ -44,7 +44,11 @@ export const DAEMON_CONFIG = configSchema('daemon', {
   urlMaxAgeMs: key.integer(60_000, 'ms', 'Time for which a URL is taken to hold what it held, without asking.'),
   modelBytesMax: key.bytes('16g', 'Largest model, its external data included.'),
   graphBytesMax: key.bytes('256m', 'Largest optimized graph without its tensors.'),
-  tensorBytesMin: key.bytes('4096', 'Tensors below this stay in the graph: a page is the least that can be shared.'),
+  tensorBytesMin: key.bytes(
+    '4096',
+    'Tensors below this stay in the graph: a page is the least that can be shared. At least 65: onnxruntime reads shapes of up to eight dimensions while it loads, and only from the graph.',
+    { min: '65' },
+  ),
   uploadsMax: key.integer(64, 'count', 'Uploads kept at a time, those under way included.', { min: 1 }),
   uploadBytesMax: key.bytes('8g', 'Bytes of all uploads kept at a time.'),
   uploadTtlMs: key.integer(300_000, 'ms', 'Time for which an upload waits to be leased.', { min: 1 }),

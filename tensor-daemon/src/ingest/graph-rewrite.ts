@@ -3,7 +3,6 @@
  * place. Pure: the caller copies bytes and tells each cut the name its file got.
  */
 import { clearField, create } from '@bufbuild/protobuf';
-import { PluginError } from '@tetris/common/errors';
 import {
   DataLocation,
   graphsOf,
@@ -14,7 +13,7 @@ import {
   TensorType,
 } from '@tetris/onnx-format/messages';
 import { hoistTensors } from './hoist';
-import { formatPacked, isPackedKey, type PackedForm, parsePacked } from './prepacked';
+import { formatPacked, isPackedKey, isReadable, type PackedForm, parsePacked } from './prepacked';
 
 /** Parts of a tensor file begin at multiples of this: a page, so that each part can be mapped by itself. */
 export const PART_ALIGNMENT = 4096;
@@ -33,39 +32,41 @@ export interface Cut {
   place(location: string): void;
 }
 
+/** A tensor that was saved outside the graph and has to go back into it. */
+export interface Inlined {
+  from: { offset: number; length: number };
+  /** Puts the bytes of that range into the graph. */
+  fill(bytes: Uint8Array): void;
+}
+
+export interface CutPlan {
+  cuts: Cut[];
+  inlined: Inlined[];
+}
+
 /**
- * Plans the cuts of a saved model and tidies what onnxruntime leaves twice: an initializer of a sub-graph is saved
- * inline and again as external data; the later one counts.
+ * Plans the cuts of a saved model that has been mended (`saved-graph.ts`).
  *
  * @param dataFile the location that external tensors may have; its size is `dataBytes`
  * @param inlineBytesMax tensors smaller than this stay in the graph
  * @throws RangeError where an entry points outside the data file: nothing of such a model may be published
- * @throws PluginError `ERR_MODEL_UNSHAREABLE` where a large tensor of a sub-graph cannot be moved out of it
  */
-export function planCuts(model: ModelProto, dataFile: string, dataBytes: number, inlineBytesMax: number): Cut[] {
-  const [top, ...bodies] = graphsOf(model);
-  if (top === undefined) return [];
+export function planCuts(model: ModelProto, dataFile: string, dataBytes: number, inlineBytesMax: number): CutPlan {
   const isLarge = (tensor: TensorProto): boolean =>
     isExternal(tensor) || (tensor.rawData.length >= inlineBytesMax && tensor.dataType !== TensorType.STRING);
-  for (const graph of [top, ...bodies]) graph.initializer = lastOfEachName(graph.initializer);
-  hoistTensors(top, bodies, isLarge);
-  for (const { initializer } of bodies) {
-    const left = initializer.find(isExternal);
-    if (left !== undefined) {
-      throw new PluginError('ERR_MODEL_UNSHAREABLE', `tensor '${left.name}' is an input or output of its sub-graph`);
-    }
-  }
-  return top.initializer
+  hoistTensors(model, isLarge);
+  const [top, ...bodies] = graphsOf(model);
+  const cuts = (top?.initializer ?? [])
     .filter(isLarge)
     .map((tensor) => (isExternal(tensor) ? externalCut(tensor, dataFile, dataBytes) : inlineCut(tensor)));
+  const inlined = bodies
+    .flatMap(({ initializer }) => initializer.filter(isExternal))
+    .map((tensor) => inlinedTensor(tensor, dataFile, dataBytes));
+  return { cuts, inlined };
 }
 
 function isExternal({ dataLocation }: TensorProto): boolean {
   return dataLocation === DataLocation.EXTERNAL;
-}
-
-function lastOfEachName(tensors: TensorProto[]): TensorProto[] {
-  return [...new Map(tensors.map((tensor) => [tensor.name, tensor])).values()];
 }
 
 function inlineCut(tensor: TensorProto): Cut {
@@ -82,15 +83,38 @@ function inlineCut(tensor: TensorProto): Cut {
   };
 }
 
-function externalCut(tensor: TensorProto, dataFile: string, dataBytes: number): Cut {
-  const entries = new Map(tensor.externalData.map(({ key, value }) => [key, value]));
+function inlinedTensor(tensor: TensorProto, dataFile: string, dataBytes: number): Inlined {
+  return {
+    from: rawRange(tensor, dataFile, dataBytes),
+    fill(bytes) {
+      tensor.externalData = [];
+      clearField(tensor, TensorProtoSchema.field.dataLocation);
+      tensor.rawData = bytes;
+    },
+  };
+}
+
+/** Where the bytes of an external tensor lie. */
+function rawRange(tensor: TensorProto, dataFile: string, dataBytes: number): { offset: number; length: number } {
+  const entries = entriesOf(tensor);
   if (entries.get('location') !== dataFile) {
     throw new RangeError(`tensor '${tensor.name}' lies in '${entries.get('location') ?? ''}', not in the data file`);
   }
   const raw = { offset: Number(entries.get('offset') ?? 0), length: Number(entries.get('length') ?? Number.NaN) };
-  const packed = [...entries]
+  checkRange(raw, dataBytes, tensor.name);
+  return raw;
+}
+
+function entriesOf({ externalData }: TensorProto): Map<string, string> {
+  return new Map(externalData.map(({ key, value }) => [key, value]));
+}
+
+function externalCut(tensor: TensorProto, dataFile: string, dataBytes: number): Cut {
+  const raw = rawRange(tensor, dataFile, dataBytes);
+  const packed = [...entriesOf(tensor)]
     .filter(([key]) => isPackedKey(key))
-    .map(([key, text]): [string, PackedForm] => [key, parsePacked(text)]);
+    .map(([key, text]): [string, PackedForm] => [key, parsePacked(text)])
+    .filter(([, form]) => isReadable(form));
   const parts = [raw, ...packed.flatMap(([, form]) => form.blobs)];
   for (const part of parts) checkRange(part, dataBytes, tensor.name);
 

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { type GraphOptions, type IngestPhase, type Logger, PluginError, Semaphore } from '@tetris/common';
 import { faultPoint } from '../fault';
 import type { DaemonMetrics } from '../metrics';
+import { onAbort } from '../on-abort';
 import type { Reclaimer } from '../store/reclaimer';
 import type { Tenant } from '../tenant';
 import type { ModelFiles } from '../source/model-files';
@@ -90,11 +91,11 @@ export class Ingest {
       this.#flights.delete(request.modelKey);
       flight.abort.abort();
     };
-    signal.addEventListener('abort', leave, { once: true });
+    const forget = onAbort(signal, leave);
     try {
       return await flight.promise;
     } finally {
-      signal.removeEventListener('abort', leave);
+      forget();
     }
   }
 
@@ -161,7 +162,7 @@ export class Ingest {
       const modelPath = await files.stage(input, signal);
       faultPoint('ingest:staged');
       tell('optimize', 0, files.bytes);
-      await withRoom(scratch.path, room, files.bytes, (full) =>
+      const original = await withRoom(scratch.path, room, files.bytes, (full) =>
         optimizeInChild({ modelPath, outputFolder: scratch.path, graph, tensorBytesMin }, sandbox, {
           timeoutMs: ingestTimeoutMs,
           signal: AbortSignal.any([signal, full]),
@@ -176,6 +177,7 @@ export class Ingest {
           tensorsFolder: layout.tensors,
           tensorBytesMin,
           graphBytesMax,
+          inputNames: original.inputs.map((input) => input.name),
           sync,
           scope: tenant.scope,
         },

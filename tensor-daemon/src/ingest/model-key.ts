@@ -7,6 +7,9 @@ import { STORE_FORMAT } from '../store/manifest';
 /** CPU flags that select kernels, hence the layout of packed weights and the graph's convolutions. */
 const KERNEL_FLAGS = /^(sse|ssse|avx|fma|f16c|bmi|amx|vnni|asimd|neon|sve|sme|i8mm|bf16|fphp|dotprod)/;
 
+/** Raised whenever the same model is stored in another form: what an earlier version stored is not found then. */
+const INGEST_VERSION = 2;
+
 /** What a saved, optimized model depends on beside the model and its options. */
 export interface Platform {
   onnxruntime: string;
@@ -49,6 +52,7 @@ export function modelKeyOf(
   const { sha256, externalData } = model;
   const parts = {
     format: STORE_FORMAT,
+    ingest: INGEST_VERSION,
     sha256,
     externalData,
     graph,

@@ -6,13 +6,14 @@
 import { join } from 'node:path';
 import { errorMessage } from '@tetris/common/errors';
 import { InferenceSession } from 'onnxruntime-node';
+import { interfaceOf, type ModelInterface } from './model-interface';
 import { OPTIMIZED_DATA, OPTIMIZED_GRAPH, type OptimizeJob, type OptimizeOutcome } from './optimize-job';
 
 /** onnxruntime's level for errors: its warnings are about models, and nobody reads them here. */
 const LOG_ERRORS = 3;
 
-async function optimize({ modelPath, outputFolder, graph, tensorBytesMin }: OptimizeJob): Promise<void> {
-  await InferenceSession.create(modelPath, {
+async function optimize({ modelPath, outputFolder, graph, tensorBytesMin }: OptimizeJob): Promise<ModelInterface> {
+  const session = await InferenceSession.create(modelPath, {
     executionProviders: ['cpu'],
     graphOptimizationLevel: graph.graphOptimizationLevel,
     freeDimensionOverrides: graph.freeDimensionOverrides,
@@ -29,6 +30,7 @@ async function optimize({ modelPath, outputFolder, graph, tensorBytesMin }: Opti
       },
     },
   });
+  return interfaceOf(session);
 }
 
 /** Whether a model that could not be saved can be loaded all the same. */
@@ -43,9 +45,9 @@ async function loads(text: string): Promise<boolean> {
 }
 
 async function main(): Promise<void> {
-  let outcome: OptimizeOutcome = { ok: true };
+  let outcome: OptimizeOutcome;
   try {
-    await optimize(JSON.parse(process.argv[2] ?? '') as OptimizeJob);
+    outcome = { ok: true, interface: await optimize(JSON.parse(process.argv[2] ?? '') as OptimizeJob) };
   } catch (error) {
     outcome = { ok: false, reason: errorMessage(error), loads: await loads(process.argv[2] ?? '') };
   }

@@ -1,4 +1,5 @@
 import type { GraphOptions } from '@tetris/common';
+import type { ModelInterface } from './model-interface';
 
 /** What the optimizer process writes into its output folder. */
 export const OPTIMIZED_GRAPH = 'optimized.onnx';
@@ -17,6 +18,6 @@ export interface OptimizeJob {
 
 /** Its last line on stdout. */
 export type OptimizeOutcome =
-  | { ok: true }
+  | { ok: true; interface: ModelInterface }
   /** `loads`: onnxruntime can load the model, and only failed to save it in a form that can be shared. */
   | { ok: false; reason: string; loads: boolean };

@@ -37,6 +37,15 @@ export function parsePacked(text: string): PackedForm {
   return { id, blobs };
 }
 
+/**
+ * Whether onnxruntime can read the form back. A kernel may save a place that it left empty (some quantized
+ * convolutions do); a length of 0 is then read as that of the whole file, and the load fails or the kernel is given
+ * bytes where it had none. Without its note the weight is packed anew by each session, as without sharing.
+ */
+export function isReadable({ blobs }: PackedForm): boolean {
+  return blobs.every(({ length }) => length > 0);
+}
+
 export function formatPacked({ id, blobs }: PackedForm): string {
   return [id, ...blobs.map(({ offset, length, checksum }) => `${offset};${length};${checksum}`)].join('|');
 }

@@ -8,11 +8,13 @@ import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { PluginError } from '@tetris/common/errors';
 import { faultPoint } from '../fault';
 import { ModelProtoSchema } from '@tetris/onnx-format/messages';
+import { unshareableError } from '../source/read-model';
 import { hasCode, linkIfAbsent, syncFolder, unlinkIfPresent } from '../store/files';
 import { GRAPH_FILE } from '../store/layout';
 import { type Cut, planCuts } from './graph-rewrite';
 import { OPTIMIZED_DATA, OPTIMIZED_GRAPH } from './optimize-job';
-import { planTensorFiles, type TensorFile, writeTensorFile } from './tensor-file';
+import { mendSavedGraph } from './saved-graph';
+import { planTensorFiles, readRange, type TensorFile, writeTensorFile } from './tensor-file';
 
 /** What it leaves in the scratch folder: the rewritten graph, and a link to each tensor. */
 export const MODEL_FOLDER = 'model';
@@ -25,6 +27,8 @@ export interface PublishJob {
   tensorsFolder: string;
   tensorBytesMin: number;
   graphBytesMax: number;
+  /** The inputs that the original has to be fed with. */
+  inputNames: readonly string[];
   sync: boolean;
   /** Enters the names of the tensors: see {@link writeTensorFile}. */
   scope: string;
@@ -44,21 +48,21 @@ const PIN_ATTEMPTS_MAX = 5;
  * Publishes every tensor, then leaves the rewritten graph as `model/model.onnx` in the scratch folder. Until the scratch folder goes,
  * a hard link in `pins/` holds each tensor, also those that were there before: a link is a reference.
  *
- * @throws PluginError `ERR_STORE_FULL`, `ERR_MODEL_TOO_LARGE`, `ERR_INGEST_FAILED`
+ * @throws PluginError `ERR_STORE_FULL`, `ERR_MODEL_UNSHAREABLE`; RangeError where the model cannot be cut
  */
 export function publishTensors(job: PublishJob, onProgress: (done: number, total: number) => void): PublishedTensor[] {
   const graphPath = join(job.scratch, OPTIMIZED_GRAPH);
   const dataPath = join(job.scratch, OPTIMIZED_DATA);
   const graphBytes = statSync(graphPath).size;
   if (graphBytes > job.graphBytesMax) {
-    throw new PluginError(
-      'ERR_MODEL_TOO_LARGE',
-      `its graph has ${graphBytes} bytes, the limit is ${job.graphBytesMax}`,
-    );
+    const excess = `optimized, its graph has ${graphBytes} bytes without its tensors, the limit is ${job.graphBytesMax}`;
+    throw unshareableError({ reason: 'excessive', detail: excess });
   }
   const model = fromBinary(ModelProtoSchema, readFileSync(graphPath));
   const dataBytes = statSync(dataPath, { throwIfNoEntry: false })?.size ?? 0;
-  const cuts = planCuts(model, OPTIMIZED_DATA, dataBytes, job.tensorBytesMin);
+  mendSavedGraph(model, job.inputNames);
+  const { cuts, inlined } = planCuts(model, OPTIMIZED_DATA, dataBytes, job.tensorBytesMin);
+  for (const { from, fill } of inlined) fill(readRange(dataPath, from));
 
   const published = publishCuts(cuts, dataPath, dataBytes, job, onProgress);
 

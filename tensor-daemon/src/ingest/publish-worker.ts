@@ -2,6 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { asPluginError, PluginError, type WireError } from '@tetris/common/errors';
 import { armFault, type Fault } from '../fault';
+import { unshareableError } from '../source/read-model';
 import { type PublishedTensor, type PublishJob, publishTensors } from './publish-tensors';
 
 /** What the thread posts. */
@@ -14,11 +15,15 @@ function main(): void {
   try {
     post({ tensors: publishTensors(job, (done, total) => post({ done, total })) });
   } catch (error) {
-    const plugin = asPluginError(error);
-    const known = plugin.code !== 'ERR_INTERNAL';
-    // Whatever cannot be cut came from the optimizer, hence from the model.
-    post({ error: known ? plugin.toWire() : new PluginError('ERR_INGEST_FAILED', plugin.message).toWire() });
+    post({ error: reported(error).toWire() });
   }
+}
+
+/** Whatever cannot be cut came from the optimizer, hence from the model. */
+function reported(error: unknown): PluginError {
+  if (error instanceof RangeError) return unshareableError({ reason: 'not-cut', detail: error.message });
+  const plugin = asPluginError(error);
+  return plugin.code === 'ERR_INTERNAL' ? new PluginError('ERR_INGEST_FAILED', plugin.message) : plugin;
 }
 
 main();

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { errorMessage, PluginError } from '@tetris/common/errors';
 import { armedFault } from '../fault';
+import { onAbort } from '../on-abort';
 import type { PublishedTensor, PublishJob } from './publish-tensors';
 import type { PublishMessage } from './publish-worker';
 
@@ -22,8 +23,7 @@ export function publishInThread(
       workerData: { job, fault: armedFault() },
       resourceLimits: { maxOldGenerationSizeMb: HEAP_MB_MAX },
     });
-    const abort = (): void => void worker.terminate();
-    signal.addEventListener('abort', abort, { once: true });
+    const forget = onAbort(signal, () => void worker.terminate());
     worker.on('message', (message: PublishMessage) => {
       if ('tensors' in message) resolve(message.tensors);
       else if ('error' in message) reject(PluginError.fromWire(message.error));
@@ -33,7 +33,7 @@ export function publishInThread(
       reject(new PluginError('ERR_INGEST_FAILED', `cutting it failed: ${errorMessage(error)}`, { cause: error }));
     });
     worker.on('exit', () => {
-      signal.removeEventListener('abort', abort);
+      forget();
       reject(new PluginError('ERR_INGEST_FAILED', 'cutting it was ended', { retriable: true }));
     });
   });

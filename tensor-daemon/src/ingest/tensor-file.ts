@@ -108,6 +108,18 @@ function moveBytes(from: number, file: number, { offset, length, to, floor }: Mo
   }
 }
 
+/** Reads a part of the data file. @throws RangeError where the file ends before it does */
+export function readRange(path: string, { offset, length }: { offset: number; length: number }): Uint8Array {
+  const file = openSync(path, 'r');
+  try {
+    const bytes = new Uint8Array(length);
+    readAll(file, bytes, offset);
+    return bytes;
+  } finally {
+    closeSync(file);
+  }
+}
+
 function readAll(file: number, into: Uint8Array, at: number): void {
   for (let done = 0; done < into.length;) {
     const read = readSync(file, into, done, into.length - done, at + done);

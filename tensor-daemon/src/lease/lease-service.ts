@@ -12,6 +12,7 @@ import type { Ingest, IngestListener, IngestRequest } from '../ingest/ingest';
 import { ChangedError, type ModelFiles } from '../source/model-files';
 import type { Sources } from '../source/sources';
 import type { DaemonMetrics } from '../metrics';
+import { onAbort } from '../on-abort';
 import type { Reclaimer } from '../store/reclaimer';
 import type { Model } from '../store/catalog';
 import { GRAPH_FILE } from '../store/layout';
@@ -85,7 +86,7 @@ export class LeaseService {
     const caller = this.tenant(spec.instance);
     table.request(leaseId, { ...spec, instance }, now());
     this.#holders.set(leaseId, holder);
-    holder.signal.addEventListener('abort', () => this.#stopping || void this.end(leaseId), { once: true });
+    onAbort(holder.signal, () => this.#stopping || void this.end(leaseId));
     try {
       if (holder.signal.aborted) throw ended();
       return await this.#grant(leaseId, instance, caller, spec, holder);
@@ -275,10 +276,10 @@ export interface LeaseServiceParts {
 
 /** The error with the model's name in front, for the person who reads it. */
 function naming(error: unknown, { name, source }: LeaseSpec): PluginError {
-  const { code, message, retriable } = asPluginError(error);
+  const { code, message, retriable, fields } = asPluginError(error);
   const known =
     name !== '' ? name : source.kind === 'file' ? source.path : source.kind === 'url' ? source.url : source.sha256;
-  return new PluginError(code, `model '${known}': ${message}`, { retriable, cause: error });
+  return new PluginError(code, `model '${known}': ${message}`, { retriable, fields, cause: error });
 }
 
 function unregistered(): PluginError {

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { onAbort } from '../on-abort';
 import { unlinkIfPresent } from '../store/files';
 import { FetchThread } from './fetch-thread';
 import { forEachOf } from './for-each';
@@ -41,8 +42,7 @@ export async function fetchFiles(
     await threads[lane]?.fetch(job, onBytes);
   };
   const close = (): Promise<void[]> => Promise.all(threads.map((thread) => thread.close()));
-  const abort = (): void => void close();
-  signal.addEventListener('abort', abort, { once: true });
+  const forget = onAbort(signal, () => void close());
   try {
     await forEachOf(ordered, lanes, async (file, lane) => {
       const path = join(folder, `${file.sha256}.part`);
@@ -56,7 +56,7 @@ export async function fetchFiles(
       }
     });
   } finally {
-    signal.removeEventListener('abort', abort);
+    forget();
     await close();
   }
 }

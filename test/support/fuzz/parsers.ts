@@ -8,6 +8,7 @@ import { isPluginError, LeaseRequestSchema } from '@tetris/common';
 import { fileSource, scanModel } from '@tetris/onnx-format';
 import { ModelProtoSchema } from '@tetris/onnx-format/messages';
 import { planCuts } from '@tetris/tensor-daemon/dist/ingest/graph-rewrite';
+import { mendSavedGraph } from '@tetris/tensor-daemon/dist/ingest/saved-graph';
 import { formatPacked, parsePacked } from '@tetris/tensor-daemon/dist/ingest/prepacked';
 import { checkedLocation, Uploads } from '@tetris/tensor-daemon/dist/source/uploads';
 import { readManifest } from '@tetris/tensor-daemon/dist/store/manifest';
@@ -53,7 +54,8 @@ function rewrite(): Parser {
     share: 20,
     read(input) {
       const model = fromBinary(ModelProtoSchema, input);
-      for (const cut of planCuts(model, 'optimized.data', DATA_BYTES, 16)) {
+      mendSavedGraph(model, ['x']);
+      for (const cut of planCuts(model, 'optimized.data', DATA_BYTES, 16).cuts) {
         for (const part of cut.parts) {
           if (part instanceof Uint8Array) continue;
           const sound = part.offset >= 0 && part.length >= 0 && part.offset + part.length <= DATA_BYTES;
