@@ -18,14 +18,15 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Width of all of these models: a matrix of bytes is then just large enough to be shared. */
-const WIDTH = 64;
+export const WIDTH = 64;
 
 /** Small even numbers around zero, the same for the same seed. */
 function numbers(count: number, seed: number): number[] {
   return Array.from({ length: count }, (_, index) => ((index * 7919 + seed * 104729) % 61) / 61 - 0.5);
 }
 
-const matrix = (name: string, seed: number): TensorProto => floats(name, [WIDTH, WIDTH], numbers(WIDTH * WIDTH, seed));
+export const matrix = (name: string, seed: number): TensorProto =>
+  floats(name, [WIDTH, WIDTH], numbers(WIDTH * WIDTH, seed));
 const bytes = (name: string, seed: number): TensorProto =>
   tensor(
     name,
@@ -34,8 +35,8 @@ const bytes = (name: string, seed: number): TensorProto =>
     Int8Array.from(numbers(WIDTH * WIDTH, seed), (value) => value * 200),
   );
 
-const row = (name: string): ValueInfoProto => valueInfo(name, TensorType.FLOAT, ['batch', WIDTH]);
-const truth = (name: string): ValueInfoProto => valueInfo(name, TensorType.BOOL, []);
+export const row = (name: string): ValueInfoProto => valueInfo(name, TensorType.FLOAT, ['batch', WIDTH]);
+export const truth = (name: string): ValueInfoProto => valueInfo(name, TensorType.BOOL, []);
 
 /** From `x` [batch, 64] to `y`, of the same shape unless said otherwise. */
 export function model(nodes: NodeProto[], initializer: TensorProto[], graph: Partial<GraphProto> = {}): ModelProto {
@@ -53,7 +54,7 @@ export function model(nodes: NodeProto[], initializer: TensorProto[], graph: Par
   });
 }
 
-function body(
+export function body(
   name: string,
   parts: { input: ValueInfoProto[]; output: ValueInfoProto[]; node: NodeProto[]; initializer: TensorProto[] },
 ): GraphProto {
@@ -63,8 +64,8 @@ function body(
 /** The `value` of a ConstantOfShape. */
 export const constantOf = (number: number): TensorProto => floats('value', [1], [number]);
 
-const scalar = (name: string, number: number): TensorProto => floats(name, [], [number]);
-const whole = (name: string, number: number): TensorProto =>
+export const scalar = (name: string, number: number): TensorProto => floats(name, [], [number]);
+export const whole = (name: string, number: number): TensorProto =>
   tensor(name, TensorType.INT64, [], BigInt64Array.of(BigInt(number)));
 
 /** int8 weights between QuantizeLinear and DequantizeLinear, as static quantization writes them. */
@@ -227,6 +228,67 @@ function strings(): ModelProto {
   );
 }
 
+/** Version 3 of the format lists every initializer among the inputs; the optimizer merges equal ones and folds others. */
+function listedInitializers(): ModelProto {
+  const one = (name: string): TensorProto => floats(name, [1], [1.5]);
+  const vector = (name: string, seed: number): TensorProto => floats(name, [WIDTH], numbers(WIDTH, seed));
+  const initializer = [matrix('w', 17), one('a'), one('b'), vector('scale', 18), vector('shift', 19)];
+  const nodes = [
+    node('MatMul', ['x', 'w'], ['product']),
+    node('Add', ['product', 'a'], ['sum']),
+    node('Mul', ['sum', 'b'], ['scaled']),
+    node('Add', ['scale', 'shift'], ['constant']),
+    node('Add', ['scaled', 'constant'], ['y']),
+  ];
+  const listed = initializer.map(({ name, dataType, dims }) => valueInfo(name, dataType, dims.map(Number)));
+  const proto = model(nodes, initializer, { input: [row('x'), ...listed] });
+  proto.irVersion = 3n;
+  return proto;
+}
+
+/** A weight and two small tensors that callers may override, equal ones. */
+function overridable(): ModelProto {
+  const initializer = [matrix('w', 20), floats('a', [1], [1.5]), floats('b', [1], [1.5])];
+  const listed = initializer.map(({ name, dataType, dims }) => valueInfo(name, dataType, dims.map(Number)));
+  return model(
+    [node('MatMul', ['x', 'w'], ['p']), node('Add', ['p', 'a'], ['q']), node('Mul', ['q', 'b'], ['y'])],
+    initializer,
+    { input: [...listed.slice(0, 1), row('x'), ...listed.slice(1)] },
+  );
+}
+
+/**
+ * A quantized convolution whose kernel saves its packed weights with an empty place before them.
+ * @param group 1, or as many as there are channels
+ */
+function quantizedConvolution(activations: 'INT8' | 'UINT8', weights: 'INT8' | 'UINT8', group: number): ModelProto {
+  const kernel = group === 1 ? 1 : 3;
+  const inputs = WIDTH / group;
+  const values = numbers(WIDTH * inputs * kernel * kernel, 21).map(
+    (value) => value * 100 + (weights === 'INT8' ? 0 : 60),
+  );
+  const data = weights === 'INT8' ? Int8Array.from(values) : Uint8Array.from(values);
+  const zero = (name: string, type: 'INT8' | 'UINT8', value: number): TensorProto =>
+    tensor(name, TensorType[type], [], type === 'INT8' ? Int8Array.of(value) : Uint8Array.of(value));
+  const image = tensor('image', TensorType.INT64, [4], BigInt64Array.of(0n, BigInt(WIDTH), 1n, 1n));
+  const flat = tensor('flat', TensorType.INT64, [2], BigInt64Array.of(0n, BigInt(WIDTH)));
+  const scales = ['xs', 'xz', 'w', 'ws', 'wz', 'ys', 'yz'];
+  return model(
+    [
+      node('QuantizeLinear', ['x', 'xs', 'xz'], ['xq']),
+      node('Reshape', ['xq', 'image'], ['xi']),
+      node('QLinearConv', ['xi', ...scales], ['yi'], { group, pads: Array<number>(4).fill((kernel - 1) / 2) }),
+      node('Reshape', ['yi', 'flat'], ['yq']),
+      node('DequantizeLinear', ['yq', 'ys', 'yz'], ['y']),
+    ],
+    [
+      tensor('w', TensorType[weights], [WIDTH, inputs, kernel, kernel], data),
+      ...[scalar('xs', 0.01), scalar('ws', 0.02), scalar('ys', 0.03), image, flat],
+      ...[zero('xz', activations, 3), zero('wz', weights, weights === 'INT8' ? 0 : 60), zero('yz', activations, 5)],
+    ],
+  );
+}
+
 function small(): ModelProto {
   return model([node('Add', ['x', 'b'], ['y'])], [floats('b', [WIDTH], numbers(WIDTH, 12))]);
 }
@@ -241,8 +303,28 @@ export function manyTensors(count: number): ModelProto {
   return model(adds, biases);
 }
 
-/** A sub-graph whose weight is also its output: it cannot be moved up. */
-export function unshareable(): ModelProto {
+/** A weight of a branch by the name of one outside of it, which both branches hide. */
+export function hidden(): ModelProto {
+  const branch = (name: string, seed: number): GraphProto =>
+    body(name, {
+      input: [],
+      output: [row(`${name}_y`)],
+      node: [node('MatMul', ['p', 'w'], [`${name}_y`])],
+      initializer: [matrix('w', seed)],
+    });
+  return model(
+    [
+      node('MatMul', ['x', 'w'], ['p']),
+      node('ReduceSum', ['x'], ['sum'], { keepdims: 0 }),
+      node('Greater', ['sum', 'zero'], ['positive']),
+      node('If', ['positive'], ['y'], { then_branch: branch('then', 22), else_branch: branch('else', 23) }),
+    ],
+    [matrix('w', 24), scalar('zero', 0)],
+  );
+}
+
+/** Sub-graphs whose weights are also their outputs. */
+function returnedWeight(): ModelProto {
   const branch = (name: string, seed: number): GraphProto =>
     body(name, {
       input: [],
@@ -268,8 +350,16 @@ export const UNUSUAL_MODELS: Readonly<Record<string, { make: () => ModelProto; s
   fp16: { make: float16, shared: true },
   bf16: { make: bfloat16, shared: true },
   'If with weights in its branches': { make: branches, shared: true },
-  'Loop around If with weights': { make: loop, shared: true },
+  'Loop around If with weights': { make: loop, shared: false },
   'Scan with a weight in its body': { make: scan, shared: true },
+  'initializers listed as inputs (IR 3)': { make: listedInitializers, shared: true },
+  'initializers that callers may override': { make: overridable, shared: true },
+  'QLinearConv of int8 by int8': { make: () => quantizedConvolution('INT8', 'INT8', 1), shared: true },
+  'QLinearConv of uint8 by uint8': { make: () => quantizedConvolution('UINT8', 'UINT8', 1), shared: true },
+  'QLinearConv of uint8 by int8': { make: () => quantizedConvolution('UINT8', 'INT8', 1), shared: true },
+  'QLinearConv by depth, uint8 by uint8': { make: () => quantizedConvolution('UINT8', 'UINT8', WIDTH), shared: true },
+  'QLinearConv by depth, int8 by int8': { make: () => quantizedConvolution('INT8', 'INT8', WIDTH), shared: true },
+  'a weight that a branch returns': { make: returnedWeight, shared: true },
   'strings beside a weight': { make: strings, shared: true },
   'no large tensor': { make: small, shared: false },
 };

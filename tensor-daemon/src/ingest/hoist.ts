@@ -16,6 +16,7 @@ import {
   NodeProtoSchema,
   type TensorProto,
 } from '@tetris/onnx-format/messages';
+import { definedIn } from './saved-graph';
 
 /** Moves those tensors for which `wanted` holds, where they may move. @throws RangeError graphs nested too deeply */
 export function hoistTensors(model: ModelProto, wanted: (tensor: TensorProto) => boolean): void {
@@ -58,16 +59,6 @@ function freshName(name: string, taken: Set<string>): string {
 
 function namesIn(graph: GraphProto): string[] {
   return [...definedIn(graph), ...graph.node.flatMap(({ name, input }) => [name, ...input])];
-}
-
-/** The values that a graph itself gives a name to. */
-function definedIn({ input, initializer, sparseInitializer, node }: GraphProto): string[] {
-  return [
-    ...input.map(({ name }) => name),
-    ...initializer.map(({ name }) => name),
-    ...sparseInitializer.map(({ values }) => values?.name ?? ''),
-    ...node.flatMap(({ output }) => output),
-  ];
 }
 
 /** The values that a body reads from outside, also for bodies further down. */

@@ -62,7 +62,7 @@ export function publishTensors(job: PublishJob, onProgress: (done: number, total
   const dataBytes = statSync(dataPath, { throwIfNoEntry: false })?.size ?? 0;
   mendSavedGraph(model, job.inputNames);
   const { cuts, inlined } = planCuts(model, OPTIMIZED_DATA, dataBytes, job.tensorBytesMin);
-  for (const { from, fill } of inlined) fill(readRange(dataPath, from));
+  for (const tensor of inlined) tensor.fill(readRange(dataPath, tensor.from));
 
   const published = publishCuts(cuts, dataPath, dataBytes, job, onProgress);
 

@@ -82,12 +82,8 @@ function endOf(child: ChildProcess): Promise<Omit<ChildEnd, 'how'>> {
   return new Promise((resolve, reject) => {
     let stdout = '';
     let stderr = '';
-    child.stdout
-      ?.setEncoding('utf8')
-      .on('data', (text: string) => (stdout = (stdout + text).slice(-STDOUT_CHARS_MAX)));
-    child.stderr
-      ?.setEncoding('utf8')
-      .on('data', (text: string) => (stderr = (stderr + text).slice(-STDERR_CHARS_MAX)));
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => (stdout = (stdout + text).slice(-STDOUT_CHARS_MAX)));
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => (stderr = (stderr + text).slice(-STDERR_CHARS_MAX)));
     child.once('error', (error) => {
       reject(new PluginError('ERR_INGEST_FAILED', `its process did not run: ${error.message}`, { cause: error }));
     });

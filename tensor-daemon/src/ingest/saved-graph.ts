@@ -1,5 +1,12 @@
 /** Mends what onnxruntime leaves behind when it saves an optimized model: what it says twice, and inputs without a use. */
-import { graphsOf, type GraphProto, type ModelProto, type NodeProto, type TensorProto } from '@tetris/onnx-format/messages';
+import {
+  bodiesOf,
+  graphsOf,
+  type GraphProto,
+  type ModelProto,
+  type NodeProto,
+  type TensorProto,
+} from '@tetris/onnx-format/messages';
 
 /** From this version of the format on, an initializer that is also an input of its graph can be overridden. */
 const IR_WITH_OVERRIDABLE = 4n;
@@ -8,11 +15,37 @@ const IR_WITH_OVERRIDABLE = 4n;
  * Mends every graph of a model in place.
  *
  * @param inputNames the inputs that the original has to be fed with
- * @throws RangeError where an input has lost its initializer that the original lets callers override
+ * @throws RangeError where an input has lost its initializer that the original lets callers override; where a sub-graph
+ *   has an initializer by the name of a value outside of it: what onnxruntime computes then depends on what it packs
  */
 export function mendSavedGraph(model: ModelProto, inputNames: readonly string[]): void {
   for (const graph of graphsOf(model)) dropRepeated(graph);
-  if (model.graph !== undefined) dropLeftInputs(model.graph, model.irVersion, new Set(inputNames));
+  if (model.graph === undefined) return;
+  dropLeftInputs(model.graph, model.irVersion, new Set(inputNames));
+  refuseHidden(model.graph, new Set());
+}
+
+/** @param outer names of the values that the graph can see */
+function refuseHidden(graph: GraphProto, outer: ReadonlySet<string>): void {
+  const hidden = graph.initializer.find(({ name }) => outer.has(name));
+  if (hidden !== undefined) {
+    throw new RangeError(`initializer '${hidden.name}' of a sub-graph hides a value outside of it`);
+  }
+  const visible = new Set([...outer, ...definedIn({ ...graph, node: [] })]);
+  for (const node of graph.node) {
+    for (const body of bodiesOf(node)) refuseHidden(body, visible);
+    for (const name of node.output) visible.add(name);
+  }
+}
+
+/** The values that a graph itself gives a name to. */
+export function definedIn({ input, initializer, sparseInitializer, node }: GraphProto): string[] {
+  return [
+    ...input.map(({ name }) => name),
+    ...initializer.map(({ name }) => name),
+    ...sparseInitializer.map(({ values }) => values?.name ?? ''),
+    ...node.flatMap(({ output }) => output),
+  ];
 }
 
 /**

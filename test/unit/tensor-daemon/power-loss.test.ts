@@ -125,7 +125,7 @@ describe('a store on a disk whose power fails', () => {
 
     const scratch = store.newScratch();
     fs.writeFileSync(join(scratch.path, 'optimized.onnx'), corpus(/^plain\.onnx$/)[0] ?? '');
-    const limits = { tensorBytesMin: 8, graphBytesMax: 1e6, sync: true, scope: '', inputNames: [] };
+    const limits = { tensorBytesMin: 8, graphBytesMax: 1e6, sync: true, scope: '', inputNames: ['features'] };
     const job = { scratch: scratch.path, tensorsFolder: store.layout.tensors, ...limits };
     const tensors = publishTensors(job, () => undefined);
     const names = { modelKey: KEY, name: 'model', source: KEY };

@@ -1,4 +1,4 @@
-import { formatPacked, isPackedKey, parsePacked } from '../../../tensor-daemon/src/ingest/prepacked';
+import { formatPacked, isPackedKey, isReadable, parsePacked } from '../../../tensor-daemon/src/ingest/prepacked';
 
 describe('packed notes', () => {
   it('reads operator, hash and every blob, and writes the same again', () => {
@@ -12,6 +12,14 @@ describe('packed notes', () => {
       ],
     });
     expect(formatPacked(form)).toBe(text);
+  });
+
+  it.each([
+    ['id|4096;1;0', true],
+    ['id|0;0;0|4096;1;0', false],
+    ['id|4096;1;0|8192;0;0', false],
+  ])('can be read back where no place is empty: %s', (text, readable) => {
+    expect(isReadable(parsePacked(text))).toBe(readable);
   });
 
   it('knows its keys', () => {
