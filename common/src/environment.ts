@@ -54,6 +54,9 @@ export const INSTANCE_ENVIRONMENT: Readonly<Record<string, string>> = {
   ORT_DISABLE_TELEMETRY: '1',
 };
 
+/** Header of a request to `/run`: epoch ms by which its answer is due, where the action has an objective. */
+export const DUE_HEADER = 'x-tetris-due';
+
 /**
  * Header of a reply to `/run`: `<waitedMs>,<requests>,<executionMs>`, how long the activation's inference waited for its
  * execution, how many requests were executed together (0: this activation tells nothing of that), and how long that

@@ -1,6 +1,13 @@
 /** Parts and messages for tests of the invoker extension. */
 import type { Action, ActivationMessage } from '@tetris/common';
-import type { Container, ContainerFactory, ContainerReply, ContainerSpec, LogLine } from '@tetris/invoker-extension';
+import type {
+  CallOptions,
+  Container,
+  ContainerFactory,
+  ContainerReply,
+  ContainerSpec,
+  LogLine,
+} from '@tetris/invoker-extension';
 
 let counter = 0;
 
@@ -65,6 +72,8 @@ export class FakeContainer implements Container {
   readonly ended: Promise<void>;
   readonly spec: ContainerSpec;
   readonly calls: string[] = [];
+  /** What each `/run` was told of when it is due. */
+  readonly dueMs: (number | undefined)[] = [];
   ownBytes = 10 * 1024 ** 2;
   #end: () => void = () => undefined;
   #listener: (line: LogLine) => void = () => undefined;
@@ -77,8 +86,9 @@ export class FakeContainer implements Container {
     this.ended = new Promise((resolve) => (this.#end = resolve));
   }
 
-  async post(path: '/init' | '/run', body: string): Promise<ContainerReply> {
+  async post(path: '/init' | '/run', body: string, options?: CallOptions): Promise<ContainerReply> {
     this.calls.push(path);
+    if (path === '/run') this.dueMs.push(options?.dueMs);
     const gone = this.ended.then((): ContainerReply => ({ outcome: 'gone', reached: true }));
     return Promise.race([gone, Promise.resolve(this.#behave(path, JSON.parse(body) as Record<string, unknown>, this))]);
   }

@@ -45,8 +45,8 @@ export function inferenceBackend(settings: InstanceSettings): Backend {
 }
 
 function runTimes(activation: ActivationTimes | undefined, sloMs = Infinity): RunTimes {
-  const { startedMs = Infinity, deadlineMs = Infinity, onRun } = activation ?? {};
-  return { dueMs: startedMs + sloMs, deadlineMs, onRun };
+  const { startedMs = Infinity, dueMs = startedMs + sloMs, deadlineMs = Infinity, onRun } = activation ?? {};
+  return { dueMs, deadlineMs, onRun };
 }
 
 function leaseSettings({ config, namespace }: InstanceSettings): LeaseSettings {

@@ -24,6 +24,8 @@ export interface InferenceSettings {
 /** Epoch ms. */
 export interface ActivationTimes {
   startedMs: number;
+  /** When its answer is due; undefined where the invoker does not say: then the objective counts from `startedMs`. */
+  dueMs?: number | undefined;
   /** Infinity where the invoker does not say. */
   deadlineMs: number;
   /** Told when a run of the activation has ended. */

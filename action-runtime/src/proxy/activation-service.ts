@@ -69,7 +69,8 @@ export class ActivationService {
     return this.#load({ main, code, binary: binary === true }, settings, loading);
   }
 
-  async run(body: Body): Promise<Reply> {
+  /** @param dueMs when the answer is due by the action's objective, epoch ms; undefined where nobody says */
+  async run(body: Body, dueMs?: number): Promise<Reply> {
     const { context, concurrent } = this.#parts;
     const free = this.#status === 'ready' || (concurrent && this.#status === 'running');
     if (this.#main === undefined && this.#status === 'ready') return refused('System not initialized.');
@@ -79,7 +80,7 @@ export class ActivationService {
       return refused(`the argument must be a dictionary but has type '${typeof value}'.`, 'Internal system error: ');
     }
     this.#status = 'running';
-    const reply = await this.#execute(this.#main, value, body);
+    const reply = await this.#execute(this.#main, value, body, dueMs);
     if (this.#status === 'running' && context.running === 0) this.#status = 'ready';
     return reply;
   }
@@ -112,14 +113,14 @@ export class ActivationService {
     }
   }
 
-  async #execute(main: Main, value: unknown, body: Body): Promise<Reply> {
+  async #execute(main: Main, value: unknown, body: Body, dueMs: number | undefined): Promise<Reply> {
     const { context, log } = this.#parts;
     let fail: Activation['fail'] = () => undefined;
     const uncaught = new Promise<never>((_resolve, reject) => (fail = (error) => reject(new Uncaught(error))));
     uncaught.catch(() => undefined);
     const env = activationVariables(body);
     const activationId = textOf(body['activation_id']);
-    const activation: Activation = { activationId, env, startedMs: Date.now(), ended: false, fail };
+    const activation: Activation = { activationId, env, startedMs: Date.now(), dueMs, ended: false, fail };
     const reply = await context.run(activation, async () => {
       try {
         return answerOf(await Promise.race([callMain(main, value), uncaught]));

@@ -7,6 +7,8 @@ export interface Work {
   readonly env: Map<string, string>;
   /** When it came here, epoch ms. */
   readonly startedMs: number;
+  /** When its answer is due, epoch ms; undefined where the invoker does not say. */
+  readonly dueMs?: number | undefined;
   /** True once its answer is given. */
   ended: boolean;
   /** Its runs so far; undefined where it has not run a model. */
@@ -79,11 +81,12 @@ export function activationVariables(body: Readonly<Record<string, unknown>>): Ma
 
 interface ActivationTimes {
   startedMs: number;
+  dueMs: number | undefined;
   deadlineMs: number;
   onRun: (run: InferenceTotals) => void;
 }
 
-/** When work came, and when the invoker gives it up: epoch ms, Infinity where it does not say. It is told of its runs. */
+/** When work came, when its answer is due, and when the invoker gives it up: epoch ms, Infinity where it does not say. It is told of its runs. */
 export function activationTimes(work: Work | undefined): ActivationTimes | undefined {
   if (work === undefined) return undefined;
   const deadlineMs = Number(work.env.get('__OW_DEADLINE') ?? NaN);
@@ -95,7 +98,7 @@ export function activationTimes(work: Work | undefined): ActivationTimes | undef
       executionMs: before.executionMs + executionMs,
     };
   };
-  return { startedMs: work.startedMs, deadlineMs: deadlineMs > 0 ? deadlineMs : Infinity, onRun };
+  return { startedMs: work.startedMs, dueMs: work.dueMs, deadlineMs: deadlineMs > 0 ? deadlineMs : Infinity, onRun };
 }
 
 /**

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { INFERENCE_HEADER } from '@tetris/common/environment';
+import { DUE_HEADER, INFERENCE_HEADER } from '@tetris/common/environment';
 import { errorMessage } from '@tetris/common/errors';
 import type { ActivationService, Reply } from './activation-service';
 import type { InferenceTotals } from './context';
@@ -41,8 +41,13 @@ async function answer(service: ActivationService, request: IncomingMessage, body
   const path = (request.url ?? '').split('?')[0];
   if (request.method !== 'POST' || body === undefined) return BAD_REQUEST;
   if (path === '/init') return service.init(body);
-  if (path === '/run') return service.run(body);
+  if (path === '/run') return service.run(body, dueMsOf(request.headers[DUE_HEADER]));
   return BAD_REQUEST;
+}
+
+/** Undefined where the invoker says nothing, or nothing that is a time. */
+function dueMsOf(header: string | string[] | undefined): number | undefined {
+  return typeof header === 'string' && /^\d{1,15}$/.test(header) ? Number(header) : undefined;
 }
 
 /** What is read of a body at most, in terms of what is allowed; then the connection is cut. */

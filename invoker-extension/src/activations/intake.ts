@@ -8,6 +8,7 @@ import {
   isHealthTest,
   isPluginError,
   STATUS,
+  transactionStartMs,
 } from '@tetris/common';
 import type { Blacklist } from './blacklist';
 import type { ActivationJob } from './job';
@@ -49,11 +50,24 @@ export async function takeIn(message: ActivationMessage, options: IntakeOptions)
     const action = await entities.getAction(fullyQualifiedName(message.action), message.revision ?? undefined);
     const refusal = check(message, action, options);
     if (refusal !== undefined) return { outcome: 'failed', response: refusal };
-    return { outcome: 'job', job: { message: unlock(message, options.parameterKey), action, arrivedMs } };
+    const startedMs = startOf(message, arrivedMs);
+    return { outcome: 'job', job: { message: unlock(message, options.parameterKey), action, arrivedMs, startedMs } };
   } catch (error) {
     if (isHealthTest(message.action) && isPluginError(error, 'ERR_DOCUMENT_NOT_FOUND')) return { outcome: 'healthy' };
     return { outcome: 'failed', response: fetchFailure(error) };
   }
+}
+
+/**
+ * Longest way from a controller to here, waiting in a load balancer and in a broker included, ms. A transaction that seems to
+ * have begun before that, or has yet to begin, tells of clocks that differ.
+ */
+const WAY_MS_MAX = 60_000;
+
+/** When the transaction began; where the clocks differ, when it came. */
+function startOf({ transid }: ActivationMessage, arrivedMs: number): number {
+  const wayMs = arrivedMs - transactionStartMs(transid, arrivedMs);
+  return wayMs >= 0 && wayMs <= WAY_MS_MAX ? arrivedMs - wayMs : arrivedMs;
 }
 
 function check(

@@ -6,6 +6,8 @@ export interface ActivationJob {
   action: Action;
   /** Epoch ms at which the message was taken from the topic. */
   arrivedMs: number;
+  /** Epoch ms at which its transaction began, from which a latency objective counts. */
+  startedMs: number;
 }
 
 /** The revision that runs, under which manifests and warm instances are known. */

@@ -3,6 +3,7 @@ import { type Activation, type ActivationResponse, STATUS } from '@tetris/common
 import type { ContainerReply, InferenceReport } from '../containers/container';
 import type { FunctionInstance } from '../containers/function-instance';
 import type { CollectedLogs } from '../containers/logs';
+import { answerWithinMs } from '../scaling/settings';
 import type { ActivationJob } from './job';
 import { ranRecord, type Span } from './record';
 import { classifyInit, classifyRun, type ReplyLimits } from './reply';
@@ -61,7 +62,8 @@ export class Runner {
     const limits = this.#limits(job);
     if (init === undefined) instance.logs.open(job.message.activationId, job.action.limits.logs);
     const runStartMs = nowMs();
-    const reply = await instance.post('/run', runBody(job, runStartMs + limits.timeoutMs), limits);
+    const options = { ...limits, dueMs: dueMsOf(job, instance.settings.sloMs) };
+    const reply = await instance.post('/run', runBody(job, runStartMs + limits.timeoutMs), options);
     if (isUnseen(reply, resumed) && init === undefined) {
       instance.logs.discard(job.message.activationId);
       return { seen: false };
@@ -88,6 +90,11 @@ export class Runner {
     const { replyBytesMax, truncationBytes } = this.#options;
     return { timeoutMs: job.action.limits.timeout, replyBytesMax, truncationBytes };
   }
+}
+
+/** By when the instance should answer, epoch ms. */
+function dueMsOf({ startedMs }: ActivationJob, sloMs: number | undefined): number | undefined {
+  return sloMs === undefined ? undefined : Math.floor(startedMs + answerWithinMs(sloMs));
 }
 
 function isUnseen(reply: ContainerReply, resumed: boolean): boolean {

@@ -1,5 +1,5 @@
 import { Pool } from 'undici';
-import { INFERENCE_HEADER } from '@tetris/common/environment';
+import { DUE_HEADER, INFERENCE_HEADER } from '@tetris/common/environment';
 import { retry } from '@tetris/common/flow';
 import type { CallOptions, ContainerReply, InferenceReport } from './container';
 
@@ -35,7 +35,7 @@ export class ActionClient {
     if (this.#closed.signal.aborted) return { outcome: 'gone', reached: false };
     const timeout = AbortSignal.timeout(options.timeoutMs);
     const signal = AbortSignal.any([timeout, this.#closed.signal]);
-    const attempt = (): Promise<ContainerReply> => this.#attempt(path, body, options.replyBytesMax, signal);
+    const attempt = (): Promise<ContainerReply> => this.#attempt(path, body, options, signal);
     const again = (error: unknown): boolean => !this.#listened && UNREACHED.has(codeOf(error));
     try {
       return await retry(attempt, { backoff: CONNECT_BACKOFF, signal, again });
@@ -50,12 +50,17 @@ export class ActionClient {
     await this.#pool.destroy();
   }
 
-  async #attempt(path: string, body: string, bytesMax: number, signal: AbortSignal): Promise<ContainerReply> {
+  async #attempt(
+    path: string,
+    body: string,
+    { replyBytesMax, dueMs }: CallOptions,
+    signal: AbortSignal,
+  ): Promise<ContainerReply> {
     const reply = await this.#pool.request({
       path,
       method: 'POST',
       body,
-      headers: { 'content-type': 'application/json' },
+      headers: { 'content-type': 'application/json', ...(dueMs !== undefined && { [DUE_HEADER]: String(dueMs) }) },
       signal,
     });
     this.#listened = true;
@@ -66,7 +71,7 @@ export class ActionClient {
       return { outcome: 'gone', reached: true };
     }
     const bytes = Number(length);
-    const { text, truncated } = await readUpTo(reply.body, bytesMax);
+    const { text, truncated } = await readUpTo(reply.body, replyBytesMax);
     const inference = inferenceOf(reply.headers[INFERENCE_HEADER]);
     return { outcome: 'answered', status: reply.statusCode, body: text, bytes, truncated, inference };
   }

@@ -62,6 +62,8 @@ export interface CallOptions {
   timeoutMs: number;
   /** Longest body that is kept, in bytes. */
   replyBytesMax: number;
+  /** When the answer is due by the action's objective, epoch ms. */
+  dueMs?: number | undefined;
 }
 
 /** One line of output as the log store wants it. */

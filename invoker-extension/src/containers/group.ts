@@ -87,7 +87,7 @@ export class Group<Ticket> {
   postponeLate(nowMs: number): void {
     const { sloMs } = this.description.settings;
     if (sloMs === undefined || this.waiting.length === 0) return;
-    this.waiting.lateBefore(nowMs - sloMs + Math.min(this.#answerTimes.slowMs, sloMs / 2));
+    this.waiting.lateBefore(nowMs + Math.min(this.#answerTimes.slowMs, sloMs / 2));
   }
 
   /**
@@ -129,7 +129,7 @@ export class Group<Ticket> {
     let room = 0;
     for (const { state, settings, latencyMs, running } of this.instances) {
       if (settings.sloMs === undefined || latencyMs === undefined || !isAwake(state)) continue;
-      const leftMs = settings.sloMs - (nowMs - this.oldestMs);
+      const leftMs = this.waiting.dueMs - nowMs;
       const atOnce = executedAtOnce(settings);
       // The present execution may have just begun.
       const ahead = Math.max(1, Math.ceil(running.size / atOnce));

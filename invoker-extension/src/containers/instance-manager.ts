@@ -100,7 +100,7 @@ export class InstanceManager {
     const group = this.#describe(job, nextFor(job));
     return new Promise((done) => {
       const ticket: Ticket = { job, group, refusals: 0, done };
-      this.apply(pool.arrived(ticket, group, nowMs()));
+      this.apply(pool.arrived(ticket, group, nowMs(), job.startedMs));
     });
   }
 
@@ -249,7 +249,7 @@ export class InstanceManager {
     const { pool, nowMs } = this.#options;
     ticket.refusals += 1;
     if (ticket.refusals < REFUSALS_MAX) {
-      return this.apply(pool.returned(id, ticket, ticket.group, ticket.job.arrivedMs, nowMs()));
+      return this.apply(pool.returned(id, ticket, ticket.group, ticket.job, nowMs()));
     }
     this.apply(pool.finished(id, ticket, true, nowMs()));
     this.#fail(ticket, errorResponse(STATUS.developerError, TEXTS.abnormalRun));

@@ -61,6 +61,10 @@ export interface PoolPlan {
 /** After an instance beside others could not be made ready, no further one is tried for so long, ms. */
 const BARRED_MS = 5_000;
 
+/** When an answer is due. */
+const dueMsOf = ({ settings }: GroupDescription, startedMs: number): number =>
+  startedMs + (settings.sloMs ?? Number.POSITIVE_INFINITY);
+
 export class Pool<Ticket> {
   readonly memory: MemoryLedger;
   readonly #options: PoolOptions;
@@ -107,13 +111,21 @@ export class Pool<Ticket> {
     return this.#instances.values();
   }
 
-  /** An activation came. The description of a known group is updated by it. */
-  arrived(ticket: Ticket, description: GroupDescription, nowMs: number): PoolCommand<Ticket>[] {
+  /**
+   * An activation came. The description of a known group is updated by it.
+   * @param startedMs when its transaction began, from which an objective counts, epoch ms
+   */
+  arrived(
+    ticket: Ticket,
+    description: GroupDescription,
+    nowMs: number,
+    startedMs: number = nowMs,
+  ): PoolCommand<Ticket>[] {
     this.#keepAlive.arrived(description.key, nowMs);
     if (this.#waiting >= this.#options.waitingMax) {
       this.#commands.push({ do: 'refuse', ticket, refusal: 'queue-full', missingBytes: 0 });
     } else {
-      this.#group(description).waiting.push({ ticket, sinceMs: nowMs });
+      this.#group(description).waiting.push({ ticket, sinceMs: nowMs, dueMs: dueMsOf(description, startedMs) });
       this.#waiting += 1;
     }
     return this.#decide(nowMs);
@@ -204,10 +216,11 @@ export class Pool<Ticket> {
     id: number,
     ticket: Ticket,
     description: GroupDescription,
-    sinceMs: number,
+    { arrivedMs, startedMs }: { arrivedMs: number; startedMs: number },
     nowMs: number,
   ): PoolCommand<Ticket>[] {
-    this.#group(description).waiting.putBack({ ticket, sinceMs });
+    const dueMs = dueMsOf(description, startedMs);
+    this.#group(description).waiting.putBack({ ticket, sinceMs: arrivedMs, dueMs });
     this.#waiting += 1;
     return this.finished(id, ticket, true, nowMs);
   }

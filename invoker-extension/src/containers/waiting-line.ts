@@ -1,19 +1,22 @@
-/** A ticket that waits, and since when, epoch ms. */
+/** A ticket that waits. */
 export interface Waiting<Ticket> {
   ticket: Ticket;
+  /** Since when, epoch ms. */
   sinceMs: number;
+  /** When its answer is due, epoch ms; infinite without an objective. */
+  dueMs: number;
 }
 
 /**
  * Tickets of one group in the order in which they are served. Pure.
  *
- * Those with the same objective are due in the order of their arrival. But where more comes than can be served, that order
+ * What is due first goes first; without objectives, what came first. But where more comes than can be served, that order
  * makes everybody late: each is served when its time is just over. So those that cannot be in time any more go behind
  * those that can, and while there are such, the newest goes first, which has most of its time left: the objective of a few
  * is lost, not that of all, and the few are served as soon as there is a gap.
  */
 export class WaitingLine<Ticket> {
-  /** Both in order of arrival; who is late came before who is not. */
+  /** Both by when they are due, equals in order of arrival; who is late was due before who is not. */
   readonly #timely: Waiting<Ticket>[] = [];
   readonly #late: Waiting<Ticket>[] = [];
 
@@ -21,9 +24,15 @@ export class WaitingLine<Ticket> {
     return this.#timely.length + this.#late.length;
   }
 
-  /** Arrival of the one that has waited longest, epoch ms; infinite where none waits. */
+  /** Arrival of the one that has waited longest of those that are due first, epoch ms; infinite where none waits. */
   get oldestMs(): number {
-    return this.#late[0]?.sinceMs ?? this.#timely[0]?.sinceMs ?? Number.POSITIVE_INFINITY;
+    const firsts = [this.#late[0], this.#timely[0]];
+    return Math.min(...firsts.map((first) => first?.sinceMs ?? Number.POSITIVE_INFINITY));
+  }
+
+  /** When the first answer is due, epoch ms; infinite where none is. */
+  get dueMs(): number {
+    return this.#late[0]?.dueMs ?? this.#timely[0]?.dueMs ?? Number.POSITIVE_INFINITY;
   }
 
   /** The one to be served next. */
@@ -37,7 +46,8 @@ export class WaitingLine<Ticket> {
   }
 
   push(waiting: Waiting<Ticket>): void {
-    this.#timely.push(waiting);
+    const before = this.#timely.findLastIndex(({ dueMs }) => dueMs <= waiting.dueMs);
+    this.#timely.splice(before + 1, 0, waiting);
   }
 
   /** One that was taken comes back, to be served next. */
@@ -46,9 +56,9 @@ export class WaitingLine<Ticket> {
     else this.#timely.push(waiting);
   }
 
-  /** Who came before this time cannot be in time any more, epoch ms. */
-  lateBefore(sinceMs: number): void {
-    for (let [first] = this.#timely; first !== undefined && first.sinceMs < sinceMs; [first] = this.#timely) {
+  /** Who is due before this time cannot be in time any more, epoch ms. */
+  lateBefore(dueMs: number): void {
+    for (let [first] = this.#timely; first !== undefined && first.dueMs < dueMs; [first] = this.#timely) {
       this.#late.push(first);
       this.#timely.shift();
     }
@@ -59,8 +69,10 @@ export class WaitingLine<Ticket> {
     return (this.#late.length === 0 ? this.#timely.shift() : this.#timely.pop()) ?? this.#late.shift();
   }
 
-  /** Removes and returns the one that has waited longest. */
+  /** Removes and returns the one that {@link oldestMs} is about. */
   takeOldest(): Waiting<Ticket> | undefined {
-    return this.#late.shift() ?? this.#timely.shift();
+    return (this.#late[0]?.sinceMs ?? Number.POSITIVE_INFINITY) <= this.oldestMs
+      ? (this.#late.shift() ?? this.#timely.shift())
+      : this.#timely.shift();
   }
 }

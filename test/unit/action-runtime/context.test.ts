@@ -9,7 +9,8 @@ describe('activationTimes', () => {
   });
 
   it('are those of the work, without an end where the invoker does not say one', () => {
-    expect(activationTimes(work())).toMatchObject({ startedMs: 1000, deadlineMs: 2000 });
+    expect(activationTimes(work())).toMatchObject({ startedMs: 1000, dueMs: undefined, deadlineMs: 2000 });
+    expect(activationTimes({ ...work(), dueMs: 1500 })).toMatchObject({ dueMs: 1500 });
     expect(activationTimes({ ...work(), env: new Map() })?.deadlineMs).toBe(Infinity);
     expect(activationTimes(undefined)).toBeUndefined();
   });

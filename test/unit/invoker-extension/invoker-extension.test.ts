@@ -542,6 +542,19 @@ describe('actions with an objective', () => {
     return { factory, inits };
   }
 
+  it('are told when each answer is due: so long after its transaction began, however long it was on its way', async () => {
+    const subject = await bench({ actions: [slo()] });
+    const startMs = Date.now() - 200;
+    await subject.send(aMessage({ transid: ['Zt4vQ9mB1xKc7LwYp3RsNf6HdJ2aGe80', startMs] }));
+    await subject.freed(1);
+    // Four fifths of the objective; the rest is for the way back.
+    expect(subject.factory.containers[0]?.dueMs).toEqual([startMs + 320]);
+    // Clocks that differ by more than any way takes are not believed.
+    await subject.send(aMessage({ transid: ['Zt4vQ9mB1xKc7LwYp3RsNf6HdJ2aGe80', startMs - 3_600_000] }));
+    await subject.freed(2);
+    expect(subject.factory.containers[0]?.dueMs.at(-1)).toBeGreaterThan(startMs + 320);
+  });
+
   it('start in the default shape with room for what it executes, whatever the concurrency of others is', async () => {
     const { factory, inits } = slow(20);
     const subject = await bench({ factory, actions: [slo()], config: { concurrency: 8 } });

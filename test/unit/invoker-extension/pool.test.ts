@@ -268,7 +268,7 @@ describe('Pool', () => {
     const id = warm(subject, description);
     subject.arrived('a', description, 1);
     subject.ended(id, 2);
-    expect(of(subject.returned(id, 'a', description, 1, 3), 'start')).toMatchObject([{ ticket: 'a' }]);
+    expect(of(subject.returned(id, 'a', description, { arrivedMs: 1, startedMs: 1 }, 3), 'start')).toMatchObject([{ ticket: 'a' }]);
   });
 });
 
@@ -288,6 +288,17 @@ describe('Pool with an objective', () => {
     expect(of(early, 'start-beside')).toEqual([]);
     const late = subject.arrived('d', slo(1), 0);
     expect([of(late, 'start'), of(late, 'start-beside')]).toMatchObject([[], [{ like: 'b' }]]);
+  });
+
+  it('counts the time that a ticket has spent on its way here, and serves what is due first', () => {
+    const subject = pool();
+    const id = warm(subject, slo(1));
+    subject.planned({ ...NONE, latencies: new Map([[id, 30]]) }, 0);
+    subject.arrived('a', slo(1), 0);
+    subject.arrived('b', slo(1), 0);
+    // 60 of its 100 ms are gone: it cannot wait for the one before it.
+    expect(of(subject.arrived('old', slo(1), 0, -60), 'start-beside')).toMatchObject([{ like: 'old' }]);
+    expect(of(subject.finished(id, 'a', false, 5), 'run')).toMatchObject([{ ticket: 'old', instance: id }]);
   });
 
   it('starts one for a ticket that has waited until nobody can answer it in time', () => {

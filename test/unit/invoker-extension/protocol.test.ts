@@ -19,7 +19,7 @@ describe('initBody', () => {
     (JSON.parse(body) as { value: Record<string, unknown> }).value;
 
   it('tells tetris actions how they are run, and nobody else', () => {
-    const job = { message: aMessage(), action: tetris, arrivedMs: 0 };
+    const job = { message: aMessage(), action: tetris, arrivedMs: 0, startedMs: 0 };
     expect(read(initBody(job, settingsOf(tetris, { ...DEFAULTS, sloMs: 300 }), 5))).toMatchObject({
       name: 'classify',
       main: 'go',
@@ -34,7 +34,7 @@ describe('initBody', () => {
   it('prints init parameters as text', () => {
     const content = { text: 't', number: 1, flag: true, none: null, list: [1], object: { a: 1 } };
     const message = aMessage({ content, initArgs: [...Object.keys(content), 'absent'] });
-    expect(read(initBody({ message, action: aStoredAction(), arrivedMs: 0 }, settings, 5)).env).toEqual({
+    expect(read(initBody({ message, action: aStoredAction(), arrivedMs: 0, startedMs: 0 }, settings, 5)).env).toEqual({
       text: 't',
       number: '1',
       flag: 'true',
@@ -66,7 +66,7 @@ describe('initBody', () => {
 
 describe('runBody', () => {
   const bodyOf = (overrides: Parameters<typeof aMessage>[0]): Record<string, unknown> =>
-    JSON.parse(runBody({ message: aMessage(overrides), action: aStoredAction(), arrivedMs: 0 }, 7)) as Record<
+    JSON.parse(runBody({ message: aMessage(overrides), action: aStoredAction(), arrivedMs: 0, startedMs: 0 }, 7)) as Record<
       string,
       unknown
     >;

@@ -1,10 +1,10 @@
 import { WaitingLine } from '../../../invoker-extension/src/containers/waiting-line';
 import { randomFrom } from '../../support/random';
 
-/** A line of tickets `0`, `1`, ... that came at these times. */
+/** A line of tickets `0`, `1`, ... that came at these times and are due 100 ms later. */
 function lineOf(...times: number[]): WaitingLine<number> {
   const line = new WaitingLine<number>();
-  times.forEach((sinceMs, ticket) => line.push({ ticket, sinceMs }));
+  times.forEach((sinceMs, ticket) => line.push({ ticket, sinceMs, dueMs: sinceMs + 100 }));
   return line;
 }
 
@@ -18,21 +18,28 @@ function taken(line: WaitingLine<number>): number[] {
 describe('a waiting line', () => {
   it('serves in the order of arrival while nobody is late', () => {
     const line = lineOf(1, 2, 3);
-    line.lateBefore(1);
+    line.lateBefore(100 + 1);
     expect(line.nextIsLate).toBe(false);
     expect(taken(line)).toEqual([0, 1, 2]);
   });
 
+  it('serves what is due first, whenever it came', () => {
+    const line = lineOf(1, 2);
+    line.push({ ticket: 2, sinceMs: 3, dueMs: 50 });
+    expect(line.dueMs).toBe(50);
+    expect(taken(line)).toEqual([2, 0, 1]);
+  });
+
   it('serves the newest first while somebody is late, and the late ones last in their order', () => {
     const line = lineOf(1, 2, 3, 4);
-    line.lateBefore(3);
-    expect(line.next).toEqual({ ticket: 3, sinceMs: 4 });
+    line.lateBefore(100 + 3);
+    expect(line.next).toEqual({ ticket: 3, sinceMs: 4, dueMs: 104 });
     expect(taken(line)).toEqual([3, 2, 0, 1]);
   });
 
   it('tells that only late ones are left', () => {
     const line = lineOf(1, 5);
-    line.lateBefore(3);
+    line.lateBefore(100 + 3);
     expect(line.nextIsLate).toBe(false);
     line.take();
     expect(line.nextIsLate).toBe(true);
@@ -43,7 +50,7 @@ describe('a waiting line', () => {
   it('serves one that was put back before all others', () => {
     for (const lateMs of [0, 2]) {
       const line = lineOf(1, 2, 3);
-      line.lateBefore(lateMs);
+      line.lateBefore(100 + lateMs);
       const first = line.take();
       if (first === undefined) throw new Error('nothing waited');
       line.putBack(first);
@@ -53,9 +60,9 @@ describe('a waiting line', () => {
 
   it('knows the one that has waited longest, whoever is next', () => {
     const line = lineOf(1, 2, 3);
-    line.lateBefore(2);
+    line.lateBefore(100 + 2);
     expect(line.oldestMs).toBe(1);
-    expect(line.takeOldest()).toEqual({ ticket: 0, sinceMs: 1 });
+    expect(line.takeOldest()).toEqual({ ticket: 0, sinceMs: 1, dueMs: 101 });
     expect(line.oldestMs).toBe(2);
   });
 
@@ -69,8 +76,8 @@ describe('a waiting line', () => {
     for (let step = 0; step < 2_000; step += 1) {
       nowMs += random(3);
       const event = random(6);
-      if (event < 3) line.push({ ticket: came++, sinceMs: nowMs });
-      else if (event === 3) line.lateBefore(nowMs - random(10));
+      if (event < 3) line.push({ ticket: came++, sinceMs: nowMs, dueMs: nowMs + 10 + random(5) });
+      else if (event === 3) line.lateBefore(nowMs + random(10));
       else {
         const next = event === 4 ? line.take() : line.takeOldest();
         if (next !== undefined && random(4) === 0) line.putBack(next);
