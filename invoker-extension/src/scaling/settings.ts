@@ -33,7 +33,7 @@ export interface SettingsDefaults {
 /** Share of the objective that is kept, where requests are placed and batches wait, for the way there and back and for noise. */
 const RESERVE = 0.2;
 
-/** Within what time an instance should answer, from when the activation came to this node, ms. Plans have a reserve of their own. */
+/** Within what time an instance should answer, from the start of the transaction, ms. Plans have a reserve of their own. */
 export const answerWithinMs = (sloMs: number): number => (1 - RESERVE) * sloMs;
 
 export const TETRIS_KIND = 'nodejs:tetris';

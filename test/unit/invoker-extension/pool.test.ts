@@ -268,7 +268,9 @@ describe('Pool', () => {
     const id = warm(subject, description);
     subject.arrived('a', description, 1);
     subject.ended(id, 2);
-    expect(of(subject.returned(id, 'a', description, { arrivedMs: 1, startedMs: 1 }, 3), 'start')).toMatchObject([{ ticket: 'a' }]);
+    expect(of(subject.returned(id, 'a', description, { arrivedMs: 1, startedMs: 1 }, 3), 'start')).toMatchObject([
+      { ticket: 'a' },
+    ]);
   });
 });
 
@@ -297,7 +299,7 @@ describe('Pool with an objective', () => {
     subject.arrived('a', slo(1), 0);
     subject.arrived('b', slo(1), 0);
     // 60 of its 100 ms are gone: it cannot wait for the one before it.
-    expect(of(subject.arrived('old', slo(1), 0, -60), 'start-beside')).toMatchObject([{ like: 'old' }]);
+    expect(of(subject.arrived('old', slo(1), 0, -60), 'start-beside')[0]).toMatchObject({ like: 'old' });
     expect(of(subject.finished(id, 'a', false, 5), 'run')).toMatchObject([{ ticket: 'old', instance: id }]);
   });
 

@@ -66,10 +66,9 @@ describe('initBody', () => {
 
 describe('runBody', () => {
   const bodyOf = (overrides: Parameters<typeof aMessage>[0]): Record<string, unknown> =>
-    JSON.parse(runBody({ message: aMessage(overrides), action: aStoredAction(), arrivedMs: 0, startedMs: 0 }, 7)) as Record<
-      string,
-      unknown
-    >;
+    JSON.parse(
+      runBody({ message: aMessage(overrides), action: aStoredAction(), arrivedMs: 0, startedMs: 0 }, 7),
+    ) as Record<string, unknown>;
 
   it('has an array, nothing, or the arguments without those of init as value', () => {
     expect(bodyOf({ content: [1, 2] }).value).toEqual([1, 2]);
