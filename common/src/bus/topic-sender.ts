@@ -1,5 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { PluginError } from '../errors';
+import { pauseMs } from '../flow/backoff';
+import { type Clock, SYSTEM_CLOCK } from '../flow/clock';
 import { busUnavailable, classifySendError } from './kafka-errors';
 
 /** Bounds of one bus, shared by the senders of all its topics. */
@@ -27,8 +28,12 @@ interface Pending {
   reject: (error: PluginError) => void;
 }
 
-const RETRY_FIRST_MS = 50;
-const RETRY_MAX_MS = 1_000;
+interface Unwritten {
+  batch: Pending[];
+  error: unknown;
+}
+
+const BACKOFF = { firstMs: 50, maxMs: 1_000 };
 
 /**
  * The queue in front of one topic: what is sent while a request is on its way goes out together in the next, in order.
@@ -41,14 +46,16 @@ export class TopicSender {
   readonly #produce: Produce;
   readonly #limits: SendLimits;
   readonly #queued: QueuedBytes;
+  readonly #clock: Clock;
   #queue: Pending[] = [];
   #drained: Promise<void> | undefined;
 
-  constructor(topic: string, produce: Produce, limits: SendLimits, queued: QueuedBytes) {
+  constructor(topic: string, produce: Produce, limits: SendLimits, queued: QueuedBytes, clock = SYSTEM_CLOCK) {
     this.#topic = topic;
     this.#produce = produce;
     this.#limits = limits;
     this.#queued = queued;
+    this.#clock = clock;
   }
 
   get isEmpty(): boolean {
@@ -67,7 +74,7 @@ export class TopicSender {
     }
     this.#queued.bytes += value.length;
     const sent = new Promise<void>((resolve, reject) => {
-      this.#queue.push({ value, deadlineMs: Date.now() + this.#limits.sendTimeoutMs, resolve, reject });
+      this.#queue.push({ value, deadlineMs: this.#clock.now() + this.#limits.sendTimeoutMs, resolve, reject });
     });
     this.#drained ??= this.#drain();
     try {
@@ -80,7 +87,17 @@ export class TopicSender {
   async #drain(): Promise<void> {
     // A moment for the other sends of this tick to join.
     await new Promise((resolve) => setImmediate(resolve));
-    while (this.#queue.length > 0) await this.#deliver(this.#nextBatch());
+    for (let failures = 0; this.#queue.length > 0;) {
+      const left = await this.#deliver(this.#nextBatch());
+      if (left === undefined) {
+        failures = 0;
+        continue;
+      }
+      failures += 1;
+      const ms = pauseMs(BACKOFF, failures, this.#clock.random);
+      this.#queue = this.#inTime([...left.batch, ...this.#queue], ms, left.error);
+      if (this.#queue.length > 0) await this.#clock.sleep(ms);
+    }
     this.#drained = undefined;
   }
 
@@ -95,28 +112,35 @@ export class TopicSender {
     return this.#queue.splice(0, count);
   }
 
-  /** Settles every message of the batch; never rejects. */
-  async #deliver(batch: Pending[]): Promise<void> {
-    const oldest = batch[0];
-    if (oldest === undefined) return;
-    for (let retryMs = RETRY_FIRST_MS; ; retryMs = Math.min(retryMs * 2, RETRY_MAX_MS)) {
-      try {
-        await this.#produce(batch.map(({ value }) => value));
-        for (const { resolve } of batch) resolve();
-        return;
-      } catch (error) {
-        const failure = classifySendError(error);
-        if (failure === 'tooLarge' && batch.length > 1) {
-          for (const message of batch) await this.#deliver([message]);
-          return;
-        }
-        if (failure !== 'notWritten' || Date.now() + retryMs > oldest.deadlineMs) {
-          for (const { value, reject } of batch) reject(this.#asError(error, value));
-          return;
-        }
-      }
-      await delay(retryMs);
+  /** Settles the messages of a batch, except those that it returns: they were not written, and may be sent again. */
+  async #deliver(batch: Pending[]): Promise<Unwritten | undefined> {
+    try {
+      await this.#produce(batch.map(({ value }) => value));
+      for (const { resolve } of batch) resolve();
+      return undefined;
+    } catch (error) {
+      const failure = classifySendError(error);
+      if (failure === 'notWritten') return { batch, error };
+      if (failure === 'tooLarge' && batch.length > 1) return this.#deliverSingly(batch);
+      for (const { value, reject } of batch) reject(this.#asError(error, value));
+      return undefined;
     }
+  }
+
+  async #deliverSingly(batch: Pending[]): Promise<Unwritten | undefined> {
+    for (const [index, message] of batch.entries()) {
+      const left = await this.#deliver([message]);
+      if (left !== undefined) return { ...left, batch: batch.slice(index) };
+    }
+    return undefined;
+  }
+
+  /** Each message has its own time: those that will be late after the pause are rejected, the others stay, in order. */
+  #inTime(messages: Pending[], pauseMs: number, error: unknown): Pending[] {
+    const nextMs = this.#clock.now() + pauseMs;
+    const late = messages.filter(({ deadlineMs }) => deadlineMs < nextMs);
+    for (const { value, reject } of late) reject(this.#asError(error, value));
+    return late.length === 0 ? messages : messages.filter(({ deadlineMs }) => deadlineMs >= nextMs);
   }
 
   #asError(error: unknown, value: Buffer): PluginError {

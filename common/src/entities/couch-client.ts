@@ -10,6 +10,8 @@ export interface CouchRequest {
   /** Sent as they are. */
   bytes?: Buffer;
   contentType?: string;
+  /** Ends it, beside its bound in time. */
+  signal?: AbortSignal;
 }
 
 const GET_BACKOFF = { firstMs: 50, maxMs: 50 };
@@ -45,7 +47,7 @@ export class CouchClient {
    */
   async json<T>(method: string, path: readonly string[], request: CouchRequest = {}): Promise<T> {
     const [db = '', ...rest] = path;
-    const { query, json, bytes, contentType } = request;
+    const { query, json, bytes, contentType, signal } = request;
     const body = json ?? bytes;
     const options = {
       db,
@@ -58,8 +60,11 @@ export class CouchClient {
       ...(contentType === undefined ? {} : { contentType, accept: 'application/json' }),
     };
     const what = `${method} ${path.join('/')}`;
-    const send = (): Promise<unknown> =>
-      this.#server.request({ ...options, signal: AbortSignal.timeout(this.#timeoutMs) } as nano.RequestOptions);
+    const send = (): Promise<unknown> => {
+      const timeout = AbortSignal.timeout(this.#timeoutMs);
+      const ends = signal === undefined ? timeout : AbortSignal.any([timeout, signal]);
+      return this.#server.request({ ...options, signal: ends } as nano.RequestOptions);
+    };
     const answer = await this.#tried(what, method === 'GET', send);
     // Of a body that was cut off nano makes an empty text, and of one in another type a text or bytes.
     if (typeof answer === 'object' && answer !== null && !Buffer.isBuffer(answer)) return answer as T;
@@ -112,7 +117,7 @@ function asStoreError(what: string, error: unknown): PluginError {
   const fields = { status };
   if (status === 404) return new PluginError('ERR_DOCUMENT_NOT_FOUND', text, { fields });
   if (status === 409 || status === 412) return new PluginError('ERR_DOCUMENT_CONFLICT', text, { fields });
-  if (status === 400 || status === 403 || status === 413)
-    return new PluginError('ERR_DOCUMENT_INVALID', text, { fields });
+  // Not 401 and 403: whoever is not let in now may be later, when somebody has corrected what is wrong.
+  if (status === 400 || status === 413) return new PluginError('ERR_DOCUMENT_INVALID', text, { fields });
   return new PluginError('ERR_STORE_UNAVAILABLE', text, { retriable: true, fields });
 }

@@ -22,7 +22,7 @@ import {
 } from './couch-views';
 import { changeAmongWriters, documentText } from './document-store';
 import type { ActivationQuery, EntityFilter, EntityStore, ListQuery } from './entity-store';
-import { RecordQueue, type RecordQueueLimits } from './record-queue';
+import { RecordQueue, type RecordQueueLimits, type Stored } from './record-queue';
 
 /** Names of the databases, as Ansible makes them with its `db_prefix`. */
 export interface CouchDatabases {
@@ -66,6 +66,9 @@ const LAST = '\ufff0';
 const READS_MAX = 5;
 const REREAD_BACKOFF = { firstMs: 50, maxMs: 400 };
 
+/** What the database says of one document of several that no further try would change. */
+const REFUSED_FOR_GOOD: ReadonlySet<string> = new Set(['forbidden', 'doc_validation', 'bad_request', 'illegal_docid']);
+
 /** {@link EntityStore} on the databases of a stock OpenWhisk. Source: `C/core/database/`. */
 export class CouchStore implements EntityStore {
   readonly #client: CouchClient;
@@ -79,7 +82,7 @@ export class CouchStore implements EntityStore {
     this.#client = new CouchClient(options.url, all.requestTimeoutMs);
     this.#databases = { ...DATABASES, ...options.databases };
     this.#cache = new ActionCache(all);
-    this.#records = new RecordQueue((documents) => this.#storeRecords(documents), all, log);
+    this.#records = new RecordQueue((documents, signal) => this.#storeRecords(documents, signal), all, log);
     this.#closeMsMax = all.closeMsMax;
   }
 
@@ -258,12 +261,14 @@ export class CouchStore implements EntityStore {
   }
 
   /** A record that is there already counts as stored: an earlier try may have succeeded without our hearing of it. */
-  async #storeRecords(docs: unknown[]): Promise<string[]> {
+  async #storeRecords(docs: unknown[], signal: AbortSignal): Promise<Stored[]> {
     const path = [this.#databases.activations, '_bulk_docs'];
-    const results = await this.#client.json<{ error?: string; reason?: string }[]>('POST', path, { json: { docs } });
-    return results.flatMap(({ error, reason }) =>
-      error === undefined || error === 'conflict' ? [] : [`${error}: ${reason ?? ''}`],
-    );
+    const request = { json: { docs }, signal };
+    const results = await this.#client.json<{ error?: string; reason?: string }[]>('POST', path, request);
+    return results.map(({ error, reason }) => {
+      if (error === undefined || error === 'conflict') return 'stored';
+      return REFUSED_FOR_GOOD.has(error) ? { refused: `${error}: ${reason ?? ''}` } : 'again';
+    });
   }
 
   async #view(database: string, view: ViewName, range: ViewRange & ListQuery): Promise<object[]> {

@@ -1,30 +1,22 @@
-import { setTimeout as sleepFor } from 'node:timers/promises';
 import { isPluginError } from '../errors';
 import { type Backoff, pauseMs } from './backoff';
-
-/** Resolves after a while; rejects when the signal ends it. */
-export type Sleep = (ms: number, signal?: AbortSignal) => Promise<void>;
+import { type Clock, SYSTEM_CLOCK } from './clock';
 
 /** Something has to end it, beside success and an error that is final. */
 type Bound = { attemptsMax: number } | { untilMs: number } | { signal: AbortSignal };
 
-export type RetryOptions = Bound & {
-  backoff: Backoff;
-  /** Most attempts, the first included. */
-  attemptsMax?: number;
-  /** Time, as `now` tells it, after which no attempt begins but the first. */
-  untilMs?: number;
-  /** Ends the pauses. An attempt that runs has to heed it itself. */
-  signal?: AbortSignal;
-  /** Whether to try again after an error. @default where it is a PluginError that says so */
-  again?: (error: unknown) => boolean;
-  /** @default Date.now */
-  now?: () => number;
-  /** @default a timer, which keeps the process alive */
-  sleep?: Sleep;
-  /** From 0 to 1. @default Math.random */
-  random?: () => number;
-};
+export type RetryOptions = Bound &
+  Partial<Clock> & {
+    backoff: Backoff;
+    /** Most attempts, the first included. */
+    attemptsMax?: number;
+    /** Time, as `now` tells it, after which no attempt begins but the first. */
+    untilMs?: number;
+    /** Ends the pauses. An attempt that runs has to heed it itself. */
+    signal?: AbortSignal;
+    /** Whether to try again after an error. @default where it is a PluginError that says so */
+    again?: (error: unknown) => boolean;
+  };
 
 /**
  * Tries until it works or a bound is reached.
@@ -34,7 +26,7 @@ export type RetryOptions = Bound & {
  */
 export async function retry<T>(attempt: (count: number) => Promise<T>, options: RetryOptions): Promise<T> {
   const { backoff, attemptsMax = Infinity, untilMs = Infinity, signal } = options;
-  const { again = isRetriable, now = Date.now, sleep = timer, random } = options;
+  const { again = isRetriable, now, sleep, random } = { ...SYSTEM_CLOCK, ...options };
   const isOver = (): boolean => signal?.aborted === true;
   signal?.throwIfAborted();
   for (let count = 1; ; count += 1) {
@@ -50,5 +42,3 @@ export async function retry<T>(attempt: (count: number) => Promise<T>, options: 
 }
 
 const isRetriable = (error: unknown): boolean => isPluginError(error) && error.retriable;
-
-const timer: Sleep = (ms, signal) => sleepFor(ms, undefined, { signal });

@@ -115,9 +115,12 @@ export class LeaseTable {
     return entry;
   }
 
-  /** An instance that was registered before a restart, with the views that were found. */
+  /**
+   * An instance that was registered before a restart, with the views that were found. It is there whatever bound holds
+   * now: a lowered one keeps out new ones.
+   */
   recover(token: string, namespace: string, modelKeys: Iterable<string>, deadlineMs: number): void {
-    const entry = this.#addInstance(token, namespace, 'unconfirmed');
+    const entry = this.#insert(token, namespace, 'unconfirmed');
     entry.deadlineMs = deadlineMs;
     for (const modelKey of modelKeys) {
       entry.retained.add(modelKey);
@@ -264,6 +267,10 @@ export class LeaseTable {
   #addInstance(instance: string, namespace: string, state: InstanceState): InstanceEntry {
     const { instancesMax } = this.#limits;
     if (this.#instances.size >= instancesMax) throw limit(`all ${instancesMax} instances are taken`);
+    return this.#insert(instance, namespace, state);
+  }
+
+  #insert(instance: string, namespace: string, state: InstanceState): InstanceEntry {
     const entry = {
       instance,
       namespace,

@@ -117,6 +117,14 @@ describe('LeaseTable', () => {
     expect(table.end('lease').dropViews).toEqual([{ instance: INSTANCE, modelKey: MODEL }]);
   });
 
+  it('recovers more instances than a limit that was lowered allows, and takes no new ones then', () => {
+    const table = new LeaseTable({ ...LIMITS, instancesMax: 1 });
+    for (const name of ['one', 'two', 'three']) table.recover(`instance-${name}-00000`, 'guest', [MODEL], 1_000);
+    expect([table.instanceCount, table.modelUses(MODEL)]).toEqual([3, 3]);
+    table.register('instance-two-00000', 'guest');
+    expect(() => table.register('instance-four-00000', 'guest')).toThrow(/all 1 instances/);
+  });
+
   it('expected failure: refuses more leases of an instance than the limit', () => {
     const table = new LeaseTable(LIMITS);
     for (const id of ['one', 'two', 'three']) table.request(id, wanted(), 0);
