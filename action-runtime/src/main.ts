@@ -3,6 +3,7 @@ import os from 'node:os';
 import { errorMessage } from '@tetris/common/errors';
 import { type RuntimeConfig, readRuntimeConfig } from './keys';
 import { interceptOnnxruntime } from './onnx/intercept';
+import { onnxruntimePackages } from './onnx/packages';
 import { provideSettings, readInferenceSettings } from './onnx/settings';
 import { type ActionCode, loadAction, type Main } from './proxy/action-loader';
 import { PlainLog, TaggedLog } from './proxy/activation-log';
@@ -41,13 +42,9 @@ async function main(): Promise<void> {
 }
 
 function actionLoader(config: RuntimeConfig, environment: NodeJS.ProcessEnv, context: ActivationContext) {
-  // Files that carry the runtime's modules; the first request for one loads it, and inference with it.
-  const onnxruntime = {
-    node: require.resolve('./onnx/onnxruntime-node'),
-    common: require.resolve('onnxruntime-common'),
-  };
-  interceptOnnxruntime(onnxruntime);
-  const workspace = createWorkspace(onnxruntime);
+  const packages = onnxruntimePackages();
+  interceptOnnxruntime(packages);
+  const workspace = createWorkspace(Object.values(packages));
   return async (action: ActionCode, settings: Readonly<Record<string, unknown>>): Promise<Main> => {
     const startup: Promise<unknown>[] = [];
     provideSettings({

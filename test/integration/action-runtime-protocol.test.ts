@@ -121,6 +121,13 @@ describe('text code', () => {
     ['a constant', 'const main = (a) => a;', 'main'],
     ['default parameters', 'function main({ name = "x", ...rest } = {}) { return rest; }', 'main'],
     ['an ES module', 'import os from "node:os"; export const main = (a) => (os.tmpdir(), a);', 'main'],
+    ['an ES module that first awaits', 'const a = await 1; export const main = (b) => (a, b);', 'main'],
+    ['an ES module that first awaits in a call', 'String(await 1); export const main = (b) => b;', 'main'],
+    [
+      'an ES module that first awaits in a loop',
+      'for await (const a of []); export { a as main }; const a = (b) => b;',
+      'main',
+    ],
     ['undeclared variables', 'function main(a) { undeclared = a; return undeclared; }', 'main'],
     ['a last line that is a comment', 'function main(a) { return a; } // end', 'main'],
   ])('finds main as %s', async (_what, code, main) => {

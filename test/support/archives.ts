@@ -3,25 +3,33 @@ import { crc32, deflateRawSync, gzipSync } from 'node:zlib';
 
 /** A file of an archive: `link` makes it a symbolic link to `data`. */
 export interface ArchiveFile {
-  name: string;
+  name: string | Buffer;
   data: string | Buffer;
   link?: boolean;
 }
 
-const MADE_BY_UNIX = 3 << 8;
+/** A file of a zip archive, as Info-ZIP on Linux, or another program, writes it. */
+export interface ZippedFile extends ArchiveFile {
+  /** General purpose flags. @default 0x0800, names are UTF-8 */
+  flags?: number;
+  /** System that it was made on, as the format numbers them. @default 3, Unix */
+  system?: number;
+  /** Extra fields of the central directory. */
+  extra?: Buffer;
+}
 
 /** A zip archive; names are written as they are. */
-export function zip(files: readonly ArchiveFile[]): Buffer {
+export function zip(files: readonly ZippedFile[]): Buffer {
   const locals: Buffer[] = [];
   const entries: Buffer[] = [];
   let offset = 0;
-  for (const { name, data, link = false } of files) {
+  for (const { name, data, link = false, flags = 0x0800, system = 3, extra = Buffer.alloc(0) } of files) {
     const raw = Buffer.from(data);
     const packed = deflateRawSync(raw);
     const title = Buffer.from(name);
     const shared = Buffer.alloc(26);
     shared.writeUInt16LE(20, 0);
-    shared.writeUInt16LE(0x0800, 2);
+    shared.writeUInt16LE(flags, 2);
     shared.writeUInt16LE(8, 4);
     shared.writeUInt32LE(crc32(raw), 10);
     shared.writeUInt32LE(packed.length, 14);
@@ -31,9 +39,10 @@ export function zip(files: readonly ArchiveFile[]): Buffer {
     const tail = Buffer.alloc(14);
     tail.writeUInt32LE(((link ? 0o120777 : 0o100644) << 16) >>> 0, 6);
     tail.writeUInt32LE(offset, 10);
-    const madeBy = Buffer.alloc(2);
-    madeBy.writeUInt16LE(MADE_BY_UNIX | 20);
-    entries.push(Buffer.concat([Buffer.from('504b0102', 'hex'), madeBy, shared, tail, title]));
+    const madeBy = Buffer.from([20, system]);
+    const described = Buffer.from(shared);
+    described.writeUInt16LE(extra.length, 24);
+    entries.push(Buffer.concat([Buffer.from('504b0102', 'hex'), madeBy, described, tail, title, extra]));
     locals.push(local);
     offset += local.length;
   }
@@ -52,7 +61,7 @@ export function tarGz(files: readonly ArchiveFile[]): Buffer {
   const blocks = files.flatMap(({ name, data, link = false }) => {
     const body = link ? Buffer.alloc(0) : Buffer.from(data);
     const header = Buffer.alloc(512);
-    header.write(name, 0);
+    header.set(Buffer.from(name), 0);
     header.write('0000644\0', 100);
     header.write('0000000\0', 108);
     header.write('0000000\0', 116);

@@ -15,7 +15,8 @@ export type ReadValue = Readonly<Record<'dims' | 'type' | 'location' | 'data', u
  */
 export function readValue(value: unknown): ReadValue | undefined {
   if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return undefined;
-  const { dims, type, location } = value as ReadValue;
+  // Tensors of an onnxruntime-common of before 1.17 do not say where they are.
+  const { dims, type, location = 'cpu' } = value as ReadValue;
   // A tensor of another device throws where it is asked for data; onnxruntime does not ask.
   return { dims, type, location, data: location === 'cpu' ? (value as ReadValue).data : undefined };
 }

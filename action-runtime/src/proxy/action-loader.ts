@@ -49,7 +49,7 @@ async function fromText({ main, code }: ActionCode, { actionFolder }: Workspace)
       { filename, importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER },
     );
   } catch (error) {
-    if (!ESM_SYNTAX.test(errorMessage(error))) throw error;
+    if (!isModule(code, error)) throw error;
     const entry = path.join(actionFolder, 'index.mjs');
     await writeFile(entry, code);
     return member(await importModule(entry), main.split('.'));
@@ -57,6 +57,20 @@ async function fromText({ main, code }: ActionCode, { actionFolder }: Workspace)
   const exported = module.exports;
   const found: unknown = wrapper.call(exported, createRequire(filename), module, exported, filename, actionFolder);
   return found ?? member(module.exports, [main]) ?? member(exported, [main]);
+}
+
+/**
+ * Is a text that is no script a module? It is one where it imports or exports, or where only its `await` was out of place; what
+ * the compiler says of the latter depends on where it met it.
+ */
+function isModule(code: string, error: unknown): boolean {
+  if (ESM_SYNTAX.test(errorMessage(error))) return true;
+  try {
+    new vm.Script(`(async () => {${code}\n})`);
+    return true;
+  } catch (inner) {
+    return ESM_SYNTAX.test(errorMessage(inner));
+  }
 }
 
 async function fromArchive({ main, code }: ActionCode, workspace: Workspace, limits: ArchiveLimits): Promise<unknown> {

@@ -8,6 +8,8 @@ import path from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
+import { isInside } from '@tetris/common/files';
+import { bytesOfText, pathOf, tarNames, textOf, zipName } from './archive-names';
 
 /** Bounds of an archive. */
 export interface ArchiveLimits {
@@ -35,7 +37,10 @@ export async function unpack(archive: Buffer, folder: string, limits: ArchiveLim
   await target.finish();
 }
 
-/** The folder that receives an archive. Links are made last, so that no file can be written through one. */
+/**
+ * The folder that receives an archive. Links are made last, so that no file can be written through one.
+ * Names and link targets are bytes, see `archive-names.ts`.
+ */
 class Target {
   readonly #folder: string;
   readonly #limits: ArchiveLimits;
@@ -44,39 +49,39 @@ class Target {
   #files = 0;
 
   constructor(folder: string, limits: ArchiveLimits) {
-    this.#folder = path.resolve(folder);
+    this.#folder = bytesOfText(path.resolve(folder));
     this.#limits = limits;
   }
 
   async folder(name: string): Promise<void> {
-    await mkdir(this.#place(name), { recursive: true });
+    await mkdir(pathOf(this.#place(name)), { recursive: true });
   }
 
   async file(name: string, mode: number, body: Readable): Promise<void> {
     const at = this.#place(name);
-    await mkdir(path.dirname(at), { recursive: true });
-    const output = fs.createWriteStream(at, { mode: (mode & 0o777) === 0 ? 0o644 : (mode & 0o777) | 0o400 });
+    await mkdir(pathOf(path.dirname(at)), { recursive: true });
+    const output = fs.createWriteStream(pathOf(at), { mode: (mode & 0o777) === 0 ? 0o644 : (mode & 0o777) | 0o400 });
     await pipeline(body, this.#counted(), output);
   }
 
   link(name: string, to: string): void {
     const at = this.#place(name);
     if (path.isAbsolute(to) || !this.#contains(path.resolve(path.dirname(at), to))) {
-      throw new Error(`'${name}' links to '${to}', outside of the archive`);
+      throw new Error(`'${textOf(name)}' links to '${textOf(to)}', outside of the archive`);
     }
     this.#links.push({ at, to });
   }
 
   async finish(): Promise<void> {
     for (const { at, to } of this.#links) {
-      await mkdir(path.dirname(at), { recursive: true });
-      await symlink(to, at);
+      await mkdir(pathOf(path.dirname(at)), { recursive: true });
+      await symlink(pathOf(to), pathOf(at));
     }
     // A chain of links can leave the folder though each of them, read alone, does not.
+    const folder = realBytes(this.#folder);
     for (const { at, to } of this.#links) {
-      const real = fs.existsSync(at) ? fs.realpathSync(at) : undefined;
-      const inside = real === undefined || isInside(fs.realpathSync(this.#folder), real);
-      if (!inside) throw new Error(`a link to '${to}' leads outside of the archive`);
+      const inside = !fs.existsSync(pathOf(at)) || isInside(folder, realBytes(at));
+      if (!inside) throw new Error(`a link to '${textOf(to)}' leads outside of the archive`);
     }
   }
 
@@ -85,7 +90,7 @@ class Target {
       throw new Error(`it holds more than ${this.#limits.unpackedFilesMax} files`);
     }
     const at = path.resolve(this.#folder, name);
-    if (path.isAbsolute(name) || !this.#contains(at)) throw new Error(`'${name}' lies outside of the archive`);
+    if (path.isAbsolute(name) || !this.#contains(at)) throw new Error(`'${textOf(name)}' lies outside of the archive`);
     return at;
   }
 
@@ -104,10 +109,8 @@ class Target {
   }
 }
 
-/** True where `at` is the folder or lies in it; both absolute. */
-export function isInside(folder: string, at: string): boolean {
-  return at === folder || at.startsWith(folder.endsWith(path.sep) ? folder : folder + path.sep);
-}
+/** Only the native one takes a path as bytes. */
+const realBytes = (at: string): string => fs.realpathSync.native(pathOf(at), 'buffer').toString('latin1');
 
 const S_IFMT = 0o170000;
 const S_IFLNK = 0o120000;
@@ -115,41 +118,45 @@ const S_IFLNK = 0o120000;
 const LINK_BYTES_MAX = 4096;
 
 async function unzip(archive: Buffer, target: Target): Promise<void> {
-  const { fromBufferPromise } = await import('yauzl');
-  const zip = await fromBufferPromise(archive);
+  const { fromBufferPromise, getFileNameLowLevel } = await import('yauzl');
+  const zip = await fromBufferPromise(archive, { decodeStrings: false });
   for await (const entry of zip.eachEntry()) {
     const mode = entry.externalFileAttributes >>> 16;
-    if (entry.fileName.endsWith('/')) {
-      await target.folder(entry.fileName);
+    const name = zipName(entry, getFileNameLowLevel);
+    if (name.endsWith('/')) {
+      await target.folder(name);
       continue;
     }
     const body = await zip.openReadStreamPromise(entry);
-    if ((mode & S_IFMT) === S_IFLNK) target.link(entry.fileName, await shortText(body));
-    else await target.file(entry.fileName, mode, body);
+    if ((mode & S_IFMT) === S_IFLNK) target.link(name, await linkTarget(body));
+    else await target.file(name, mode, body);
   }
 }
 
 async function untar(archive: Buffer, target: Target): Promise<void> {
   const { extract } = await import('tar-stream');
-  const entries = extract();
+  // An option that the types of the package leave out.
+  const options: object = { filenameEncoding: 'latin1' };
+  const entries = extract(options);
   const unpacked = pipeline(Readable.from([archive]), createGunzip(), entries);
   unpacked.catch(() => undefined);
   for await (const entry of entries) {
-    const { name, type, mode, linkname } = entry.header;
+    const { type, mode } = entry.header;
+    const { name, link } = tarNames(entry.header);
     if (type === 'directory') await target.folder(name);
-    else if (type === 'symlink') target.link(name, linkname ?? '');
+    else if (type === 'symlink') target.link(name, link);
     else if (type === 'file' || type === 'contiguous-file') await target.file(name, mode ?? 0, Readable.from(entry));
-    else if (type === 'link') throw new Error(`'${name}' is a hard link, which action archives may not hold`);
+    else if (type === 'link') throw new Error(`'${textOf(name)}' is a hard link, which action archives may not hold`);
     entry.resume();
   }
   await unpacked;
 }
 
-async function shortText(body: Readable): Promise<string> {
-  let text = '';
+async function linkTarget(body: Readable): Promise<string> {
+  let bytes = '';
   for await (const chunk of body) {
-    text += String(chunk);
-    if (text.length > LINK_BYTES_MAX) throw new Error('a link in it has a target that is too long');
+    bytes += (chunk as Buffer).toString('latin1');
+    if (bytes.length > LINK_BYTES_MAX) throw new Error('a link in it has a target that is too long');
   }
-  return text;
+  return bytes;
 }

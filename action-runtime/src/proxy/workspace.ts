@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import type { OfferedPackage } from '../onnx/packages';
 
 /**
  * The instance's folder for its action: `<tmp>/tetris-XXXXXX/action`, with a `node_modules` beside it that offers what the
@@ -13,23 +14,14 @@ export interface Workspace {
   readonly folder: string;
 }
 
-/** Files that onnxruntime's packages resolve to. */
-export interface OnnxruntimeModules {
-  /** The module behind `onnxruntime-node`. */
-  node: string;
-  /** The module behind `onnxruntime-common`. */
-  common: string;
-}
-
 /** Makes the folder; it is removed when the process exits in good order. */
-export function createWorkspace(onnxruntime: OnnxruntimeModules): Workspace {
+export function createWorkspace(packages: readonly OfferedPackage[]): Workspace {
   const folder = fs.mkdtempSync(path.join(fs.realpathSync(os.tmpdir()), 'tetris-'));
   const actionFolder = path.join(folder, 'action');
   fs.mkdirSync(actionFolder);
   const modules = path.join(folder, 'node_modules');
   fs.mkdirSync(modules);
-  writePackage(modules, 'onnxruntime-node', onnxruntime.node);
-  writePackage(modules, 'onnxruntime-common', onnxruntime.common);
+  for (const offered of packages) writePackage(path.join(modules, offered.name), offered);
   // A derived image may hold another version at `/node_modules`: then that one is the preinstalled one.
   if (!isInstalledAbove(folder, 'openwhisk')) {
     const own = path.dirname(require.resolve('openwhisk/package.json'));
@@ -39,12 +31,12 @@ export function createWorkspace(onnxruntime: OnnxruntimeModules): Workspace {
   return { folder, actionFolder };
 }
 
-/** A package of one line, which `import` finds too (what replaces `require` is not asked by `import`). */
-function writePackage(modules: string, name: string, target: string): void {
-  const folder = path.join(modules, name);
-  fs.mkdirSync(folder);
-  fs.writeFileSync(path.join(folder, 'package.json'), `${JSON.stringify({ name, main: 'index.js' })}\n`);
-  fs.writeFileSync(path.join(folder, 'index.js'), `module.exports = require(${JSON.stringify(target)});\n`);
+/** Its entry is one line, which `import` finds too (what replaces `require` is not asked by `import`). */
+function writePackage(at: string, { name, version, folder, entry, subpaths }: OfferedPackage): void {
+  fs.mkdirSync(at);
+  fs.writeFileSync(path.join(at, 'package.json'), `${JSON.stringify({ name, version, main: 'index.js' })}\n`);
+  fs.writeFileSync(path.join(at, 'index.js'), `module.exports = require(${JSON.stringify(entry)});\n`);
+  for (const subpath of subpaths) fs.symlinkSync(path.join(folder, subpath), path.join(at, subpath));
 }
 
 /** Asked of the file system: the module loader would remember that the package was not there. */
