@@ -15,8 +15,7 @@ export type ReadValue = Readonly<Record<'dims' | 'type' | 'location' | 'data', u
  */
 export function readValue(value: unknown): ReadValue | undefined {
   if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return undefined;
-  // Tensors of an onnxruntime-common of before 1.17 do not say where they are.
-  const { dims, type, location = 'cpu' } = value as ReadValue;
+  const { dims, type, location = unsaidLocation(value) } = value as ReadValue;
   // A tensor of another device throws where it is asked for data; onnxruntime does not ask.
   return { dims, type, location, data: location === 'cpu' ? (value as ReadValue).data : undefined };
 }
@@ -71,6 +70,13 @@ export function fedOf(wire: WireValue): Tensor {
 /** The wire form of a tensor that nobody else uses. */
 export function wireOf(tensor: Tensor): WireTensor {
   return { type: tensor.type, dims: tensor.dims, data: tensor.data };
+}
+
+/** Tensors of an onnxruntime-common of before 1.17 do not say where they are; onnxruntime refuses what does not, else. */
+function unsaidLocation(value: object): string | undefined {
+  const prototype = Object.getPrototypeOf(value) as object | null;
+  const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null;
+  return isPlain ? undefined : 'cpu';
 }
 
 const isNumber = (value: unknown): value is number => typeof value === 'number';

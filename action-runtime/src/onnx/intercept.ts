@@ -62,8 +62,6 @@ function standIn(own: string | undefined, { name, version, entry }: OfferedPacka
     notice(`${name} ${copy.version} of the action is replaced by ${version}`);
     return entry;
   }
-  notice(
-    `${name} ${copy.version} of the action is used as it is, its models are not shared: ${version} differs too much`,
-  );
+  notice(`${name} ${copy.version} of the action is used as it is, unshared: ${version} cannot stand in for it`);
   return own;
 }
