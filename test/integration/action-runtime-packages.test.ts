@@ -5,7 +5,9 @@ import { zip } from '../support/archives';
 import { RuntimeProcess } from '../support/runtime';
 
 const OLD_COMMON = path.dirname(path.dirname(path.dirname(require.resolve('onnxruntime-common-1.16'))));
-const VERSION = (require('onnxruntime-node/package.json') as { version: string }).version;
+const { version: VERSION } = JSON.parse(readFileSync(require.resolve('onnxruntime-node/package.json'), 'utf8')) as {
+  version: string;
+};
 
 /** `y = Identity(x)` of a float32 scalar. */
 const IDENTITY = 'CAg6LwoQCgF4EgF5IghJZGVudGl0eRIBZ1oLCgF4EgYKBAgBEgBiCwoBeRIGCgQIARIAQgQKABAR';
