@@ -63,8 +63,8 @@ function welcome({ url, auth }: Platform, { invokers, memory, dataPath, metrics 
 Tetris for OpenWhisk is ready on ${url}: ${nodes}, ${(memory / 1024 ** 3).toFixed(1)} GiB each.
 Kinds: ${KINDS.join(', ')}. ${dataPath === '' ? 'Actions and activations are forgotten at the end (--data keeps them).' : `Data: ${dataPath}`}
 
+  wsk property set --apihost ${url} --auth ${auth}
   export AUTH=${auth}
-  wsk --apihost ${url} --auth $AUTH action create hello hello.js --kind nodejs:tetris
 
 Ctrl-C ends it.${metrics === 'off' ? '' : ` Metrics for Prometheus: ${url}/metrics`}
 `;

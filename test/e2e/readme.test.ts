@@ -1,11 +1,12 @@
 /** Every command of the README is run: here, or by the continuous integration's script. */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { buildModel, perceptron } from '@tetris/bench';
+import { provideCommands } from '../support/commands/provide';
 
 const ROOT = join(__dirname, '../..');
 const README = readFileSync(join(ROOT, 'README.md'), 'utf8');
@@ -26,21 +27,9 @@ let server: ChildProcess;
 let url = '';
 let auth = '';
 
-/** Commands of a user's machine that this one may lack, put first on the path. */
-function provideCommands(bin: string): void {
-  for (const name of ['wsk', 'zip']) {
-    const path = join(bin, name);
-    writeFileSync(
-      path,
-      `#!/bin/sh\nexec "${process.execPath}" "${join(ROOT, `test/dist/support/commands/${name}.js`)}" "$@"\n`,
-    );
-    chmodSync(path, 0o755);
-  }
-}
-
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'tetris-readme-'));
-  provideCommands(folder);
+  provideCommands(folder, ['wsk', 'zip']);
   server = spawn('npm', ['start', '--', '--port', '0'], {
     cwd: ROOT,
     stdio: ['ignore', 'pipe', 'inherit'],

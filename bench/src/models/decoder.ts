@@ -1,4 +1,4 @@
-import { GraphBuilder, type ModelDefinition } from './graph-builder';
+import { type Dimension, GraphBuilder, type ModelDefinition } from './graph-builder';
 import { attended, declareShapes, headsOf, type LayerSizes, normalized, widened } from './transformer-parts';
 
 export interface DecoderOptions {
@@ -8,8 +8,10 @@ export interface DecoderOptions {
   hidden?: number;
   /** Must divide `hidden`. @default 12 */
   heads?: number;
-  /** Tokens before this one, whose keys and values are fed. @default 31 */
-  past?: number;
+  /** Tokens before this one, whose keys and values are fed, or the name of a symbolic axis. @default 31 */
+  past?: Dimension;
+  /** Whether it takes the token's id, `tokens` `[batch, 1]`, and embeds it itself. @default false */
+  tokens?: boolean;
   /** Tokens that the head tells apart. @default 1024 */
   vocabulary?: number;
   /** @default 1 */
@@ -24,12 +26,12 @@ export interface DecoderOptions {
  * @throws RangeError where `heads` does not divide `hidden`
  */
 export function decoderStep(name: string, options: DecoderOptions = {}): ModelDefinition {
-  const { layers = 12, hidden = 768, heads = 12, past = 31, vocabulary = 1024, seed = 1 } = options;
+  const { layers = 12, hidden = 768, heads = 12, past = 31, vocabulary = 1024, seed = 1, tokens = false } = options;
   const sizes: LayerSizes = { hidden, heads, feedForward: 4 * hidden };
   const builder = new GraphBuilder(name, seed);
   declareShapes(builder, sizes);
   builder.constant('axis.sequence', [1]);
-  let stream = builder.input({ name: 'embedding', type: 'float32', dims: ['batch', 1, hidden], bound: 1.7 });
+  let stream = tokens ? embeddedToken(builder, vocabulary, hidden) : embeddingInput(builder, hidden);
   for (let layer = 0; layer < layers; layer += 1) {
     const [prefix, cache] = [`layer${layer}`, { layer, past }];
     const before = normalized(builder, `${prefix}.attention.norm`, stream, hidden);
@@ -43,9 +45,10 @@ export function decoderStep(name: string, options: DecoderOptions = {}): ModelDe
   ]);
   builder.linear('logits', token, hidden, vocabulary);
   builder.output('logits', ['batch', vocabulary]);
+  const total = typeof past === 'number' ? past + 1 : 'total';
   for (let layer = 0; layer < layers; layer += 1) {
     for (const part of PARTS) {
-      builder.output(`present.${layer}.${part}`, ['batch', heads, past + 1, hidden / heads]);
+      builder.output(`present.${layer}.${part}`, ['batch', heads, total, hidden / heads]);
     }
   }
   return builder.finish();
@@ -53,10 +56,19 @@ export function decoderStep(name: string, options: DecoderOptions = {}): ModelDe
 
 const PARTS = ['key', 'value'] as const;
 
+const embeddingInput = (builder: GraphBuilder, hidden: number): string =>
+  builder.input({ name: 'embedding', type: 'float32', dims: ['batch', 1, hidden], bound: 1.7 });
+
+function embeddedToken(builder: GraphBuilder, vocabulary: number, hidden: number): string {
+  const token = builder.input({ name: 'tokens', type: 'int64', dims: ['batch', 1], bound: vocabulary });
+  const table = builder.weight('embedding', [vocabulary, hidden], { center: 0, limit: 1.7 });
+  return builder.node('embedded', 'Gather', [table, token], { axis: 0 });
+}
+
 /** Attention of one token over those before it and itself. */
 function cachedAttention(
   builder: GraphBuilder,
-  { layer, past }: { layer: number; past: number },
+  { layer, past }: { layer: number; past: Dimension },
   input: string,
   sizes: LayerSizes,
 ): string {

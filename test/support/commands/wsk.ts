@@ -4,8 +4,9 @@
  *
  * Not the real thing: it proves our REST surface, not `wsk` itself.
  */
-import { readFileSync } from 'node:fs';
-import { extname } from 'node:path';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { extname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 
 const { values, positionals } = parseArgs({
@@ -15,6 +16,8 @@ const { values, positionals } = parseArgs({
     auth: { type: 'string' },
     kind: { type: 'string' },
     main: { type: 'string' },
+    sequence: { type: 'string' },
+    web: { type: 'string' },
     annotation: { type: 'string', short: 'a', multiple: true },
     param: { type: 'string', short: 'p', multiple: true },
     'param-file': { type: 'string', short: 'P' },
@@ -26,9 +29,17 @@ const { values, positionals } = parseArgs({
   },
 });
 
+/** Where the real one keeps its properties, and in which form. */
+const PROPERTIES = process.env['WSK_CONFIG_FILE'] ?? join(homedir(), '.wskprops');
+
+function property(name: 'APIHOST' | 'AUTH', given: string | undefined): string {
+  const kept = existsSync(PROPERTIES) ? readFileSync(PROPERTIES, 'utf8') : '';
+  return given ?? new RegExp(`^${name}=(.*)$`, 'm').exec(kept)?.[1] ?? '';
+}
+
 async function call(method: string, path: string, body?: unknown): Promise<{ status: number; json: unknown }> {
-  const auth = Buffer.from(values.auth ?? '').toString('base64');
-  const reply = await fetch(`${values.apihost}/api/v1${path}`, {
+  const auth = Buffer.from(property('AUTH', values.auth)).toString('base64');
+  const reply = await fetch(`${property('APIHOST', values.apihost)}/api/v1${path}`, {
     method,
     headers: { authorization: `Basic ${auth}`, 'content-type': 'application/json' },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
@@ -48,6 +59,8 @@ function pairs(names: readonly string[] | undefined, rest: string[]): { key: str
   });
 }
 
+const WEB = ['web-export', 'raw-http', 'final'].map((key) => ({ key, value: key !== 'raw-http' }));
+
 function actionBody(file: string | undefined, rest: string[]): Record<string, unknown> {
   const limits = {
     ...(values.memory === undefined ? {} : { memory: Number(values.memory) }),
@@ -55,9 +68,13 @@ function actionBody(file: string | undefined, rest: string[]): Record<string, un
     ...(values.concurrency === undefined ? {} : { concurrency: Number(values.concurrency) }),
   };
   const annotations = pairs(values.annotation, rest);
+  if (values.web === 'true') annotations.push(...WEB);
   const binary = file !== undefined && ['.zip', '.jar'].includes(extname(file));
   return {
     namespace: '_',
+    ...(values.sequence === undefined
+      ? {}
+      : { exec: { kind: 'sequence', components: values.sequence.split(',').map((name) => `/_/${name}`) } }),
     ...(file === undefined
       ? {}
       : {
@@ -75,6 +92,11 @@ function actionBody(file: string | undefined, rest: string[]): Record<string, un
 async function run(): Promise<{ status: number; json: unknown }> {
   const [noun, verb, name = '', ...rest] = positionals;
   switch (`${noun} ${verb}`) {
+    case 'property set': {
+      const [host, auth] = [property('APIHOST', values.apihost), property('AUTH', values.auth)];
+      writeFileSync(PROPERTIES, `APIHOST=${host}\nAUTH=${auth}\n`);
+      return { status: 200, json: 'ok: whisk auth and API host set' };
+    }
     case 'action create':
     case 'action update': {
       if (verb === 'update') await call('GET', `/namespaces/_/actions/${name}?code=false`);
