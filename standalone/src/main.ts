@@ -12,6 +12,7 @@ interface Flags {
   data?: string;
   store?: string;
   models?: string[];
+  url?: string[];
   auth?: string[];
   metrics?: string;
   verbose?: boolean;
@@ -25,6 +26,7 @@ const FLAG_NAMES: Readonly<Record<string, string>> = {
   dataPath: '--data',
   storePath: '--store',
   models: '--models',
+  urlSources: '--url',
   auth: '--auth',
   metrics: '--metrics',
 };
@@ -44,6 +46,7 @@ function readFlags(): Flags {
     .option('--data <folder>', 'keep actions and activations there across restarts')
     .option('--store <folder>', 'where tensors live (default: in memory)')
     .option('--models <folder...>', 'model folders that actions may load from by path')
+    .option('--url <prefix...>', 'URLs below which actions may load models')
     .option('--auth <name=uuid:secret...>', 'subjects beside the guest')
     .option('--metrics <who>', 'who gets /metrics: loopback, anyone or off (default: loopback)')
     .option('--verbose', 'log what happens')
@@ -107,6 +110,7 @@ async function main(): Promise<void> {
       dataPath: flags.data && resolve(flags.data),
       storePath: flags.store && resolve(flags.store),
       models: flags.models?.map((path) => resolve(path)),
+      urlSources: flags.url,
       auth: flags.auth,
       metrics: flags.metrics,
       logLevel: flags.verbose === true ? 'info' : undefined,

@@ -26,6 +26,8 @@ let folder: string;
 let server: ChildProcess;
 let url = '';
 let auth = '';
+/** The line that the user copies. */
+let setUp = '';
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'tetris-readme-'));
@@ -40,7 +42,8 @@ beforeAll(async () => {
     text += String(chunk);
     url = /ready on (http:\S+?):? /.exec(text)?.[1] ?? '';
     auth = /AUTH=(\S+)/.exec(text)?.[1] ?? '';
-    if (url !== '' && auth !== '') break;
+    setUp = /wsk property set .*/.exec(text)?.[0] ?? '';
+    if (url !== '' && auth !== '' && text.includes('Ctrl-C')) break;
   }
 }, 180_000);
 
@@ -81,10 +84,13 @@ describe('README', () => {
       join(folder, 'input.json'),
       JSON.stringify({ input: Array.from({ length: 8 }, () => 1), dims: [1, 8] }),
     );
-    const commands = wskBlock.replaceAll('http://127.0.0.1:3233', url);
-    const { stdout } = await run('bash', ['-euc', commands], {
+    const { stdout } = await run('bash', ['-euc', `${setUp}\n${wskBlock}`], {
       cwd: folder,
-      env: { ...process.env, AUTH: auth, PATH: `${folder}:${dirname(process.execPath)}:${process.env.PATH}` },
+      env: {
+        ...process.env,
+        WSK_CONFIG_FILE: join(folder, '.wskprops'),
+        PATH: `${folder}:${dirname(process.execPath)}:${process.env.PATH}`,
+      },
     });
     const answer = JSON.parse(stdout.slice(stdout.lastIndexOf('\n{') + 1)) as { output: number[] };
     expect(answer.output).toHaveLength(3);

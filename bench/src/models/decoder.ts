@@ -1,4 +1,5 @@
-import { type Dimension, GraphBuilder, type ModelDefinition } from './graph-builder';
+import { GraphBuilder, type ModelDefinition } from './graph-builder';
+import type { Dimension } from './messages';
 import { attended, declareShapes, headsOf, type LayerSizes, normalized, widened } from './transformer-parts';
 
 export interface DecoderOptions {
