@@ -1,6 +1,6 @@
 /** The invoker extension with real process containers: what user code, signals and crashes do to it. */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type ContainerFactory, ProcessFactory } from '@tetris/invoker-extension';
@@ -84,6 +84,23 @@ describe('process containers', () => {
     benches.length = 0;
     expect(instancePids(workPath)).toEqual([]);
     expect(existsSync(workPath)).toBe(false);
+  });
+
+  it('take along what their code has started, also where it has left their process group', async () => {
+    const code = `function main() {
+      const child = process.getBuiltinModule('node:child_process').spawn('sleep', ['600'], { detached: true, stdio: 'ignore' });
+      child.unref();
+      return { pid: child.pid };
+    }`;
+    const { subject } = await bench({ actions: [aStoredAction({ exec: { kind: 'nodejs:20', code, binary: false } })] });
+    await subject.send(aMessage());
+    await subject.freed(1);
+    const { pid } = subject.records[0]?.response.result as { pid: number };
+    const isAlive = (): boolean => existsSync(`/proc/${pid}/exe`) && readlinkSync(`/proc/${pid}/exe`).includes('sleep');
+    expect(isAlive()).toBe(true);
+    await subject.extension.stop();
+    benches.length = 0;
+    await until(() => !isAlive(), 5_000, 'the detached process has ended');
   });
 
   it('give init its environment and run its arguments', async () => {

@@ -1,3 +1,4 @@
+import { TOKEN_VARIABLE } from './process-environments';
 import { INSTANCE_ENVIRONMENT } from '@tetris/common';
 import type { ContainerSpec } from './container';
 
@@ -20,7 +21,7 @@ export function instanceEnvironment(spec: ContainerSpec, inside: InsidePaths): R
   const shares = spec.viewPath !== undefined && inside.daemonSocketPath !== undefined && inside.viewsPath !== undefined;
   return {
     TETRIS_RUNTIME_LISTEN: inside.listen,
-    TETRIS_RUNTIME_INSTANCE: spec.instance,
+    [TOKEN_VARIABLE]: spec.instance,
     TETRIS_RUNTIME_LOG_TAGS: 'true',
     ...(inside.modelRoots.length === 0 ? {} : { TETRIS_RUNTIME_MODEL_ROOTS: inside.modelRoots.join(',') }),
     ...(shares

@@ -3,10 +3,13 @@ import { rm } from 'node:fs/promises';
 import { ActionClient } from './action-client';
 import type { CallOptions, Container, ContainerReply, LogLine } from './container';
 import { LineSplitter } from './log-lines';
+import { killWhere, TOKEN_VARIABLE } from './process-environments';
 import { anonymousBytes, privateBytesOf } from './process-memory';
 
 export interface ProcessContainerOptions {
   name: string;
+  /** Of the instance: processes that user code has started bear it in their environment. */
+  token: string;
   /** Leader of a process group of its own. */
   child: ChildProcess & { pid: number };
   socketPath: string;
@@ -77,12 +80,13 @@ export class ProcessContainer implements Container {
 
   /** Resolves when the process is gone, its output read and its folder removed. */
   async #end(): Promise<void> {
-    const { child, folder } = this.#options;
+    const { child, folder, token } = this.#options;
     const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
     await new Promise<void>((resolve) => child.once('exit', () => resolve()));
-    // What user code has started in the group goes with it.
+    // What user code has started goes with it, in the group or detached from it.
     this.#signal('SIGKILL');
     this.#exited = true;
+    await killWhere((environment) => environment.get(TOKEN_VARIABLE) === token);
     await this.#client.close();
     await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, CLOSE_WAIT_MS).unref())]);
     child.stdout?.destroy();

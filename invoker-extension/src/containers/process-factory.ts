@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdir, readdir, readFile, rm, rmdir } from 'node:fs/promises';
+import { mkdir, readdir, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errorMessage, isInside, makeFolder, PluginError } from '@tetris/common';
 import type { Container, ContainerFactory, ContainerSpec } from './container';
 import { instanceEnvironment } from './environment';
 import { ProcessContainer } from './process-container';
+import { killWhere } from './process-environments';
 
 export interface ProcessFactoryOptions {
   /** Program and arguments of the action runtime. */
@@ -25,7 +26,6 @@ export interface ProcessFactoryOptions {
 }
 
 const SOCKET_PATH_BYTES_MAX = 107;
-const TOKEN_VARIABLE = 'TETRIS_RUNTIME_INSTANCE';
 
 /** Containers as child processes: the default where there is no Docker. They share the node's file system and network. */
 export class ProcessFactory implements ContainerFactory {
@@ -55,6 +55,7 @@ export class ProcessFactory implements ContainerFactory {
       return this.#track(
         new ProcessContainer({
           name: spec.name,
+          token: spec.instance,
           child,
           socketPath,
           folder,
@@ -72,22 +73,12 @@ export class ProcessFactory implements ContainerFactory {
   }
 
   /**
-   * Kills every process that an earlier run started: those whose environment names an instance of this work folder.
-   * The token is unguessable, so nothing else can be hit, whatever became of its pid.
+   * Kills every process that an earlier run started: those whose environment names an instance of this work folder,
+   * whatever became of its pid.
    */
   async removeOrphans(): Promise<string[]> {
     makeFolder(this.#instances, 0o700);
-    const tokens = new Set<string>();
-    for (const [pid, environment] of await environments()) {
-      const token = environment.get(TOKEN_VARIABLE);
-      if (token === undefined || !isInside(this.#instances, environment.get('TMPDIR') ?? '')) continue;
-      tokens.add(token);
-      try {
-        process.kill(pid, 'SIGKILL');
-      } catch {
-        // It ended by itself meanwhile.
-      }
-    }
+    const tokens = await killWhere((environment) => isInside(this.#instances, environment.get('TMPDIR') ?? ''));
     for (const name of await readdir(this.#instances)) {
       await rm(join(this.#instances, name), { recursive: true, force: true, maxRetries: 5 });
     }
@@ -130,20 +121,4 @@ export class ProcessFactory implements ContainerFactory {
     await new Promise<void>((resolve, reject) => child.once('spawn', resolve).once('error', reject));
     return child as ChildProcess & { pid: number };
   }
-}
-
-/** Environment of every process that may be read, by pid. */
-async function environments(): Promise<Map<number, Map<string, string>>> {
-  const found = new Map<number, Map<string, string>>();
-  for (const name of await readdir('/proc')) {
-    if (!/^\d+$/.test(name)) continue;
-    const text = await readFile(`/proc/${name}/environ`, 'utf8').catch(() => '');
-    if (!text.includes(`${TOKEN_VARIABLE}=`)) continue;
-    const pairs = text.split('\0').map((pair): [string, string] => {
-      const at = pair.indexOf('=');
-      return [pair.slice(0, at), pair.slice(at + 1)];
-    });
-    found.set(Number(name), new Map(pairs));
-  }
-  return found;
 }
