@@ -56,6 +56,21 @@ export const STANDALONE_CONFIG = configSchema('standalone', {
     'Invocations of a namespace at once.',
     { min: 1 },
   ),
+  firesPerMinute: key.integer(SYSTEM_LIMITS.firesPerMinute, 'fires', 'Triggers that a namespace fires in a minute.', {
+    min: 1,
+  }),
+  sequenceActionsMax: key.integer(
+    SYSTEM_LIMITS.sequenceActionsMax,
+    'actions',
+    'Actions in a sequence or composition, those of sequences in it included.',
+    { min: 1 },
+  ),
+  recordWaitMs: key.integer(
+    SYSTEM_LIMITS.recordWaitMs,
+    'ms',
+    'Longest wait of a blocking answer for its activation record to be readable.',
+    { min: 0 },
+  ),
   memoryMaxMb: key.integer(
     SYSTEM_LIMITS.memory.max,
     'MB',

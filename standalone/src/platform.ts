@@ -22,10 +22,11 @@ import { putHealthTestAction } from './controller/balancer/health-test';
 import { type Books, ShardingBalancer } from './controller/balancer/sharding-balancer';
 import type { Violation } from './controller/balancer/violation';
 import { Controller } from './controller/controller';
-import { GUEST, Identities, parseSubject } from './controller/identities';
+import { GUEST, Identities, parseSubject, SYSTEM } from './controller/identities';
 import { SYSTEM_LIMITS, type SystemLimits } from './controller/limits';
 import { DEFAULT_NODE_KIND } from './controller/manifest';
 import { restServer } from './controller/rest/server';
+import { installSystemPackages } from './controller/system/install';
 import { lockData } from './data-lock';
 import { checkFolders } from './folders';
 import { mergeExpositions, serveMetrics } from './metrics';
@@ -153,15 +154,18 @@ async function assemble(
   await putHealthTestAction(store, CONTROLLER, DEFAULT_NODE_KIND, SYSTEM_LIMITS.memory.min, Date.now());
   await balancer.start();
   teardown.add('controller', () => balancer.stop());
+  const limits = limitsOf(config);
+  await installSystemPackages(store, limits, Date.now());
   const controller = new Controller({
     id: CONTROLLER,
     store,
     balancer,
-    limits: limitsOf(config),
+    identities: new Identities([GUEST, SYSTEM, ...config.auth.map(parseSubject)]),
+    limits,
+    log: controllerLog,
     now: Date.now,
   });
-  const identities = new Identities([GUEST, ...config.auth.map(parseSubject)]);
-  const server = restServer({ controller, identities, log: controllerLog, now: Date.now });
+  const server = restServer({ controller, log: controllerLog, now: Date.now });
   const nodes: PlatformNode[] = [];
   const cluster = new MetricsRegistry();
   serveMetrics(server, config.metrics, async () => {
@@ -229,6 +233,9 @@ function limitsOf(config: StandaloneConfig): SystemLimits {
     memory: { ...memory, std: Math.min(memory.std, max), max },
     invocationsPerMinute: config.invocationsPerMinute,
     concurrentInvocations: config.concurrentInvocations,
+    firesPerMinute: config.firesPerMinute,
+    sequenceActionsMax: config.sequenceActionsMax,
+    recordWaitMs: config.recordWaitMs,
   };
 }
 

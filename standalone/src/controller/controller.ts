@@ -1,103 +1,74 @@
-import {
-  type Action,
-  type Activation,
-  type EntityStore,
-  type Identity,
-  isPluginError,
-  type TransactionId,
-} from '@tetris/common';
-import { actionOf } from './actions';
+import type { EntityStore, Identity, Logger } from '@tetris/common';
+import { Access } from './access';
+import { Activations, type RecordStore } from './activation/activations';
 import type { ShardingBalancer } from './balancer/sharding-balancer';
-import { type Subject, identityOf } from './identities';
-import { activationMessage, awaitRecord, checkedPayload } from './invocation';
+import { type Identities, identityOf, type Subject } from './identities';
 import type { SystemLimits } from './limits';
-import { RestError } from './rest-error';
-import { checkConcurrency, RateThrottle } from './throttle';
+import { Resolution } from './resolution';
+import { ActionResource } from './resources/actions';
+import { PackageResource } from './resources/packages';
+import { RuleResource } from './resources/rules';
+import { TriggerResource } from './resources/triggers';
+import { WebActionResource } from './resources/web-actions';
+import { Throttles } from './throttles';
 
 export interface ControllerOptions {
   /** Names the `completed` topic. */
   id: string;
-  store: EntityStore;
+  store: EntityStore & RecordStore;
   balancer: ShardingBalancer;
+  identities: Identities;
   limits: SystemLimits;
+  log: Logger;
   /** Epoch ms. */
   now: () => number;
 }
 
-export interface InvokeOptions {
-  blocking: boolean;
-  /** Longest wait of a blocking call. */
-  waitMs: number;
-  transid: TransactionId;
-}
-
-/** `record` is absent for a non-blocking call, and for a blocking one that took too long. */
-export interface Invoked {
-  activationId: string;
-  record?: Activation;
-}
-
-/** What the API does, without HTTP. Every method throws {@link RestError} or the store's PluginErrors. */
+/** What the API does, without HTTP. Every method throws `RestError` or the store's PluginErrors. */
 export class Controller {
   readonly limits: SystemLimits;
   readonly store: EntityStore;
   readonly balancer: ShardingBalancer;
-  readonly #options: ControllerOptions;
-  readonly #rate = new RateThrottle();
+  readonly actions: ActionResource;
+  readonly packages: PackageResource;
+  readonly triggers: TriggerResource;
+  readonly rules: RuleResource;
+  readonly webActions: WebActionResource;
+  readonly #identities: Identities;
 
   constructor(options: ControllerOptions) {
-    this.#options = options;
-    this.limits = options.limits;
-    this.store = options.store;
-    this.balancer = options.balancer;
+    const { id, store, balancer, identities, limits, now } = options;
+    this.limits = limits;
+    this.store = store;
+    this.balancer = balancer;
+    this.#identities = identities;
+    const resolution = new Resolution(store);
+    const access = new Access(store);
+    const throttles = new Throttles(limits, balancer, now);
+    const { sequenceActionsMax: actionsMax, recordWaitMs } = limits;
+    const activations = new Activations({ ...options, controller: id, resolution, access, actionsMax, recordWaitMs });
+    const parts = { ...options, resolution, access, throttles, activations };
+    this.actions = new ActionResource(parts);
+    this.packages = new PackageResource(parts);
+    this.triggers = new TriggerResource({ ...parts, actions: this.actions });
+    this.rules = new RuleResource(parts);
+    this.webActions = new WebActionResource({
+      ...parts,
+      actions: this.actions,
+      identityOf: (namespace) => this.#identityOfNamespace(namespace),
+    });
   }
 
-  async identity(subject: Subject): Promise<Identity> {
-    return identityOf(subject, await this.store.getLimits(subject.name));
+  /** Who has the key of an `Authorization` header; undefined for a header that is missing or wrong. */
+  async authenticate(header: string | undefined): Promise<Identity | undefined> {
+    return this.#identity(this.#identities.authenticate(header));
   }
 
-  async putAction(user: Identity, name: string, body: unknown, overwrite: boolean): Promise<Action> {
-    const namespace = user.namespace.name;
-    const present = await this.#present(`${namespace}/${name}`);
-    if (present !== undefined && !overwrite) throw new RestError(409, 'resource already exists');
-    const nowMs = this.#options.now();
-    const action = actionOf(body, { namespace, name, present, limits: this.limits, user: user.limits, nowMs });
-    return this.store.putAction(action, present?.revision);
+  #identityOfNamespace(namespace: string): Promise<Identity | undefined> {
+    return this.#identity(this.#identities.named(namespace));
   }
 
-  async deleteAction(user: Identity, name: string): Promise<Action> {
-    const id = `${user.namespace.name}/${name}`;
-    const action = await this.store.getAction(id);
-    await this.store.deleteAction(id, action.revision);
-    return action;
-  }
-
-  async invoke(user: Identity, name: string, body: unknown, options: InvokeOptions): Promise<Invoked> {
-    const namespace = user.namespace.name;
-    const { blocking, transid, waitMs } = options;
-    const action = await this.store.getAction(`${namespace}/${name}`);
-    const payload = checkedPayload(body, action, this.limits.payloadBytesMax);
-    this.#throttle(user);
-    const message = activationMessage({ action, user, transid, controller: this.#options.id, blocking, payload });
-    const sent = await this.balancer.publish({ message, limits: action.limits });
-    const { activationId } = sent;
-    if (!blocking) return { activationId };
-    const record = await awaitRecord(sent, this.store, namespace, waitMs);
-    return record === undefined ? { activationId } : { activationId, record };
-  }
-
-  #throttle({ namespace: { name }, limits }: Identity): void {
-    const { concurrentInvocations, invocationsPerMinute } = this.limits;
-    checkConcurrency(this.balancer.countOf(name), limits.concurrentInvocations ?? concurrentInvocations);
-    this.#rate.check(name, limits.invocationsPerMinute ?? invocationsPerMinute, this.#options.now());
-  }
-
-  async #present(id: string): Promise<Action | undefined> {
-    try {
-      return await this.store.getAction(id);
-    } catch (error) {
-      if (isPluginError(error, 'ERR_DOCUMENT_NOT_FOUND')) return undefined;
-      throw error;
-    }
+  async #identity(subject: Subject | undefined): Promise<Identity | undefined> {
+    return subject === undefined ? undefined : identityOf(subject, await this.store.getLimits(subject.name));
   }
 }

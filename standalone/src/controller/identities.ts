@@ -13,6 +13,12 @@ export const GUEST: Subject = {
   key: '23bc46b1-71f6-4ed5-8c54-816aa4f8c502:123zO3xZCLrMN6v2BKK1dXYFpXlPkccOFqm12CdAsMgRU4VrNZ9lyGVCGuMDGIwP',
 };
 
+/** The owner of the packages that everybody may use; as public as the guest's key, and the same as in OpenWhisk's standalone. */
+export const SYSTEM: Subject = {
+  name: 'whisk.system',
+  key: '789c46b1-71f6-4ed5-8c54-816aa4f8c502:abczO3xZCLrMN6v2BKK1dXYFpXlPkccOFqm12CdAsMgRU4VrNZ9lyGVCGuMDGIwP',
+};
+
 const SUBJECT = /^([\w][\w@.-]{4,254})=([0-9a-fA-F-]{36}):([^\s:]{64})$/;
 
 /** What is wrong with `name=uuid:secret`, without the secret; undefined for a good one. */
@@ -42,6 +48,11 @@ export class Identities {
       const [uuid = '', secret = ''] = subject.key.split(':');
       this.#subjects.set(uuid, { subject, secret: Buffer.from(secret) });
     }
+  }
+
+  /** The subject of a namespace. */
+  named(namespace: string): Subject | undefined {
+    return [...this.#subjects.values()].find(({ subject }) => subject.name === namespace)?.subject;
   }
 
   /** The subject of an `Authorization` header; undefined where it is missing or wrong. */

@@ -16,12 +16,17 @@ export interface SystemLimits {
   concurrency: Range;
   invocationsPerMinute: number;
   concurrentInvocations: number;
+  firesPerMinute: number;
+  /** Actions in a sequence or composition, those of sequences in it included. */
+  sequenceActionsMax: number;
   /** Longest code as sent, that is base64 text for archives. */
   codeBytesMax: number;
   /** All parameters of an action; all annotations likewise. */
   parameterBytesMax: number;
   payloadBytesMax: number;
   blockingWaitMs: number;
+  /** Longest wait for a record to be readable before its activation is answered. */
+  recordWaitMs: number;
 }
 
 /** Defaults of OpenWhisk's local deployment, save the throttles and the memory: models are larger than functions. */
@@ -32,10 +37,13 @@ export const SYSTEM_LIMITS: SystemLimits = {
   concurrency: { min: 1, std: 1, max: 500 },
   invocationsPerMinute: 6_000,
   concurrentInvocations: 1_000,
+  firesPerMinute: 6_000,
+  sequenceActionsMax: 50,
   codeBytesMax: 48 * 1024 ** 2,
   parameterBytesMax: 1024 ** 2,
   payloadBytesMax: 1024 ** 2,
   blockingWaitMs: 60_000,
+  recordWaitMs: 5_000,
 };
 
 type LimitName = 'timeout' | 'memory' | 'logs' | 'concurrency';
@@ -96,7 +104,7 @@ export function effectiveLimits(system: SystemLimits, user: UserLimits): Record<
   return {
     invocationsPerMinute: user.invocationsPerMinute ?? system.invocationsPerMinute,
     concurrentInvocations: user.concurrentInvocations ?? system.concurrentInvocations,
-    firesPerMinute: user.firesPerMinute ?? 0,
+    firesPerMinute: user.firesPerMinute ?? system.firesPerMinute,
     allowedKinds: user.allowedKinds ?? [],
     storeActivations: user.storeActivations ?? true,
     ...(Object.fromEntries(ranges) as Record<string, number>),
@@ -110,9 +118,9 @@ export function describeLimits({ timeout, memory, logs, ...limits }: SystemLimit
   const megabytes = (count: number): number => count * 1024 ** 2;
   return {
     actions_per_minute: limits.invocationsPerMinute,
-    triggers_per_minute: 0,
+    triggers_per_minute: limits.firesPerMinute,
     concurrent_actions: limits.concurrentInvocations,
-    sequence_length: 0,
+    sequence_length: limits.sequenceActionsMax,
     min_action_duration: timeout.min,
     default_action_duration: timeout.std,
     max_action_duration: timeout.max,

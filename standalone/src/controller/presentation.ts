@@ -1,5 +1,6 @@
 /** Entities as users see them. Source: `C/core/entity/WhiskActivation.scala` `toExtendedJson`, `WhiskAction.scala`. */
 import { type Action, type Activation, STATUS, STATUS_WORDS } from '@tetris/common';
+import { SEQUENCE } from './entities/actions';
 
 type Json = Record<string, unknown>;
 
@@ -14,21 +15,26 @@ export function extendedResponse({ response }: Activation): Json {
   };
 }
 
+/** A trigger's record has no end: nothing ran. */
+const hasEnd = ({ end }: Activation): boolean => end !== 0;
+const NOT_RUN = ['end', 'duration'];
+
 export function fullActivation(activation: Activation): Json {
-  return { ...without(activation, STORAGE_FIELDS), response: extendedResponse(activation) };
+  const hidden = [...STORAGE_FIELDS, ...(hasEnd(activation) ? [] : NOT_RUN)];
+  return { ...without(activation, hidden), response: extendedResponse(activation) };
 }
 
 /** An entry of a list. */
 export function activationSummary(activation: Activation): Json {
-  return {
-    ...without(activation, [...STORAGE_FIELDS, 'response', 'logs']),
-    statusCode: activation.response.statusCode,
-  };
+  const hidden = [...STORAGE_FIELDS, 'response', 'logs', 'subject'];
+  if (!hasEnd(activation)) return without(activation, [...hidden, ...NOT_RUN]);
+  return { ...without(activation, hidden), statusCode: activation.response.statusCode };
 }
 
 export function fullAction(action: Action, withCode = true): Json {
-  const exec = withCode ? action.exec : without(action.exec, ['code']);
-  return { ...without(action, ['revision']), exec };
+  const hidden = [...(withCode ? [] : ['code']), ...(action.exec.kind === SEQUENCE ? ['binary'] : [])];
+  const exec = without(action.exec, hidden);
+  return { ...shown(action), exec };
 }
 
 export function actionSummary(action: Action): Json {
@@ -43,3 +49,6 @@ const STORAGE_FIELDS = ['_id', '_rev', 'entityType', 'updated'];
 function without(object: object, names: readonly string[]): Json {
   return Object.fromEntries(Object.entries(object).filter(([key, value]) => !names.includes(key) && value != null));
 }
+
+/** An entity without what only the store knows. */
+export const shown = <T extends { revision: string }>(entity: T): Json => without(entity, ['revision']);

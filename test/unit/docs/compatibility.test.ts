@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type ConfigSchema, environmentName } from '@tetris/common';
 import { invokerConfig } from '@tetris/invoker-extension';
 import { balancerConfig } from '@tetris/load-balancer';
+import { STANDALONE_CONFIG } from '@tetris/standalone';
 import { DAEMON_CONFIG } from '@tetris/tensor-daemon';
 
 const ROOT = join(__dirname, '../../..');
@@ -32,7 +33,7 @@ describe('docs/compatibility.md', () => {
   });
 
   it('names configuration keys that exist', () => {
-    const schemas: ConfigSchema[] = [DAEMON_CONFIG, invokerConfig, balancerConfig];
+    const schemas: ConfigSchema[] = [DAEMON_CONFIG, invokerConfig, balancerConfig, STANDALONE_CONFIG];
     const known = new Set(
       schemas.flatMap(({ component, schema }) =>
         Object.keys(schema.shape).map((name) => environmentName(component, name)),

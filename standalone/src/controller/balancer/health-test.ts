@@ -3,11 +3,11 @@ import {
   type ActivationMessage,
   type EntityStore,
   type Identity,
-  isPluginError,
   newActivationId,
   type TransactionId,
 } from '@tetris/common';
 import { randomUUID } from 'node:crypto';
+import { ifThere } from '../rest-error';
 
 const NAMESPACE = 'whisk.system';
 const nameOf = (controller: string): string => `invokerHealthTestAction${controller}`;
@@ -57,9 +57,6 @@ export async function putHealthTestAction(
     annotations: [],
     limits: { timeout: 60_000, memory: memoryMb, logs: 0, concurrency: 1 },
   };
-  const present = await store.getAction(`${NAMESPACE}/${action.name}`).catch((error: unknown) => {
-    if (isPluginError(error, 'ERR_DOCUMENT_NOT_FOUND')) return undefined;
-    throw error;
-  });
+  const present = await ifThere(store.getAction(`${NAMESPACE}/${action.name}`));
   await store.putAction(action, present?.revision);
 }

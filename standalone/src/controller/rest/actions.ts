@@ -1,45 +1,70 @@
 import { type Activation, STATUS } from '@tetris/common';
-import type { FastifyInstance, FastifyReply } from 'fastify';
-import type { Controller, Invoked } from '../controller';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { requireOwner } from '../access';
+import type { Invoked } from '../activation/single-actions';
+import type { Controller } from '../controller';
 import { actionSummary, fullAction, fullActivation } from '../presentation';
 import { RestError } from '../rest-error';
-import { entityName, flagOf, integerOf, pageOf, type Query } from './query';
+import { allowOnly } from './methods';
+import { actionNameOf, type NamedParams, namespaceOf, targetOf } from './names';
+import { flagOf, integerOf, listOrCount, type Query } from './query';
 
 interface ActionRoute {
-  Params: { name: string };
+  Params: NamedParams & { package?: string };
   Querystring: Query;
 }
 
-/** `/namespaces/{ns}/actions`. Source: `K/controller/Actions.scala`. */
+const COLLECTION = '/:namespace/actions';
+
+/** `/namespaces/{ns}/actions`, in packages too. Source: `K/controller/Actions.scala`. */
 export function actionRoutes(api: FastifyInstance, controller: Controller): void {
-  const { store, limits } = controller;
-
-  api.get<{ Querystring: Query }>('/:namespace/actions', async ({ query, user }) => {
-    const namespace = user.namespace.name;
-    if (flagOf(query, 'count', false)) return { actions: await store.countActions(namespace) };
-    return (await store.listActions(namespace, pageOf(query))).map(actionSummary);
+  const { store } = controller;
+  for (const url of [COLLECTION, `${COLLECTION}/`]) {
+    api.get<ActionRoute>(url, async ({ params, query, user }) => {
+      const namespace = namespaceOf(params.namespace, user);
+      requireOwner(user, namespace);
+      return listOrCount(query, 'actions', {
+        list: async (page) => (await store.listActions(namespace, page)).map(actionSummary),
+        count: () => store.countActions(namespace),
+      });
+    });
+    allowOnly(api, url, ['GET']);
+  }
+  api.get<ActionRoute>(`${COLLECTION}/:name/`, async ({ params, query, user }) => {
+    const target = targetOf(params, user);
+    return listOrCount(query, 'actions', {
+      list: async (page) => (await controller.packages.actions(user, target, page)).map(actionSummary),
+      count: () => controller.packages.countActions(user, target),
+    });
   });
+  allowOnly(api, `${COLLECTION}/:name/`, ['GET']);
+  for (const url of [`${COLLECTION}/:name`, `${COLLECTION}/:package/:name`]) oneActionRoutes(api, controller, url);
+}
 
-  api.get<ActionRoute>('/:namespace/actions/:name', async ({ params, query, user }) => {
-    const action = await store.getAction(`${user.namespace.name}/${entityName(params.name)}`);
-    return fullAction(action, flagOf(query, 'code', true));
+function oneActionRoutes(api: FastifyInstance, { actions, limits }: Controller, url: string): void {
+  api.get<ActionRoute>(url, async ({ params, query, user }) =>
+    fullAction(await actions.get(user, actionNameOf(params, user)), flagOf(query, 'code', true)),
+  );
+  api.put<ActionRoute>(url, async ({ params, query, user, body }) => {
+    const overwrite = flagOf(query, 'overwrite', false);
+    return fullAction(await actions.put(user, actionNameOf(params, user), body, overwrite));
   });
-
-  api.put<ActionRoute>('/:namespace/actions/:name', async ({ params, query, user, body }) =>
-    fullAction(await controller.putAction(user, entityName(params.name), body, flagOf(query, 'overwrite', false))),
+  api.delete<ActionRoute>(url, async ({ params, user }) =>
+    fullAction(await actions.delete(user, actionNameOf(params, user))),
   );
-
-  api.delete<ActionRoute>('/:namespace/actions/:name', async ({ params, user }) =>
-    fullAction(await controller.deleteAction(user, entityName(params.name))),
-  );
-
-  api.post<ActionRoute>('/:namespace/actions/:name', async ({ params, query, user, body, transid }, reply) => {
-    const blocking = flagOf(query, 'blocking', false);
+  api.post<ActionRoute>(url, async (request, reply) => {
+    const { params, query, user, body } = request;
     const resultOnly = flagOf(query, 'result', false);
-    const waitMs = integerOf(query, 'timeout', { min: 1, max: limits.blockingWaitMs }) ?? limits.blockingWaitMs;
-    const invoked = await controller.invoke(user, entityName(params.name), body, { blocking, waitMs, transid });
-    return answer(reply, invoked, resultOnly);
+    const waitMs = waitOf(request, limits.blockingWaitMs);
+    return answer(reply, await actions.invoke(request, actionNameOf(params, user), body, waitMs), resultOnly);
   });
+  allowOnly(api, url, ['GET', 'PUT', 'POST', 'DELETE']);
+}
+
+/** Undefined for who does not wait. */
+function waitOf({ query }: FastifyRequest<ActionRoute>, blockingWaitMs: number): number | undefined {
+  const waitMs = integerOf(query, 'timeout', { min: 1, max: blockingWaitMs }) ?? blockingWaitMs;
+  return flagOf(query, 'blocking', false) ? waitMs : undefined;
 }
 
 /** 202 without a record; else 200, 502 for the action's own failures and 500 for the platform's. */
@@ -57,7 +82,7 @@ function statusOf({ response: { statusCode } }: Activation): number {
 function bodyOf(record: Activation, resultOnly: boolean): unknown {
   const { result } = record.response;
   if (Array.isArray(result)) return result;
-  if (!resultOnly) return { ...fullActivation(record), logs: [] };
+  if (!resultOnly) return fullActivation(record);
   if (typeof result === 'object' && result !== null) return result;
   throw new RestError(500, 'The activation has no result that can be shown alone.');
 }

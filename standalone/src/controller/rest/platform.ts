@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { Controller } from '../controller';
-import { describeLimits, effectiveLimits } from '../limits';
+import { describeLimits } from '../limits';
 import { describeRuntimes } from '../manifest';
 
 /** What needs no key: `/`, `/ping`, `/api/v1`, and the operators' view of the invokers. */
@@ -31,9 +31,4 @@ export function platformRoutes(server: FastifyInstance, { balancer, limits }: Co
     return reply.status(ready ? 200 : 500).send({ healthy: `${healthy()}/${total}` });
   });
   server.get('/activation/count', async () => balancer.books().inFlight);
-}
-
-/** `/namespaces/{ns}/limits`. */
-export function limitRoutes(api: FastifyInstance, { limits }: Controller): void {
-  api.get('/:namespace/limits', async ({ user }) => effectiveLimits(limits, user.limits));
 }

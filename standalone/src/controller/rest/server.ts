@@ -1,12 +1,17 @@
 import { type Identity, type Logger, newTransactionId, type TransactionId, transactionIdOf } from '@tetris/common';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Controller } from '../controller';
-import type { Identities } from '../identities';
-import { asRestError, RestError } from '../rest-error';
+import { asRestError, malformed, RestError } from '../rest-error';
+import { TEXTS } from '../texts';
 import { actionRoutes } from './actions';
 import { activationRoutes } from './activations';
-import { limitRoutes, platformRoutes } from './platform';
-import { absentRoutes } from './absent';
+import { apiCors } from './cors';
+import { namespaceRoutes } from './namespaces';
+import { packageRoutes } from './packages';
+import { platformRoutes } from './platform';
+import { ruleRoutes } from './rules';
+import { triggerRoutes } from './triggers';
+import { webRoutes } from './web';
 
 /** Largest body of a request; code has a bound of its own below it. */
 const BODY_BYTES_MAX = 50 * 1024 ** 2;
@@ -22,13 +27,12 @@ declare module 'fastify' {
 
 export interface RestOptions {
   controller: Controller;
-  identities: Identities;
   log: Logger;
   now: () => number;
 }
 
 /** OpenWhisk's REST API. Source: `K/controller/RestAPIs.scala`, `C/http/{ErrorResponse,BasicHttpService}.scala`. */
-export function restServer({ controller, identities, log, now }: RestOptions): FastifyInstance {
+export function restServer({ controller, log, now }: RestOptions): FastifyInstance {
   const server = fastify({ bodyLimit: BODY_BYTES_MAX, logger: false, forceCloseConnections: true });
   server.decorateRequest('transid', null as unknown as TransactionId);
   server.decorateRequest('user', null as unknown as Identity);
@@ -40,29 +44,29 @@ export function restServer({ controller, identities, log, now }: RestOptions): F
     request.transid = transidOf(request, now());
     void reply.header('X-Request-ID', transactionIdOf(request.transid));
   });
-  server.setNotFoundHandler((request, reply) =>
-    sendError(request, reply, new RestError(404, 'The requested resource does not exist.')),
-  );
+  server.setNotFoundHandler((request, reply) => sendError(request, reply, new RestError(404, TEXTS.notFound)));
   server.setErrorHandler((error: FastifyError, request, reply) => {
     const answer = error.statusCode === 413 ? new RestError(413, bodyTooLarge(request)) : asRestError(error);
     if (answer.status >= 500) log.error({ err: error, transid: request.transid, url: request.url }, 'request failed');
     return sendError(request, reply, answer);
   });
 
+  apiCors(server);
   platformRoutes(server, controller);
+  webRoutes(server, controller);
   void server.register(
     async (api) => {
       api.addHook('onRequest', async (request) => {
-        const subject = identities.authenticate(request.headers.authorization);
-        if (subject === undefined) throw new RestError(401, 'The supplied authentication is invalid.');
-        request.user = await controller.identity(subject);
-        checkNamespace(request);
+        const user = await controller.authenticate(request.headers.authorization);
+        if (user === undefined) throw new RestError(401, 'The supplied authentication is invalid.');
+        request.user = user;
       });
-      api.get('/', async (request) => [request.user.namespace.name]);
-      limitRoutes(api, controller);
+      namespaceRoutes(api, controller);
       actionRoutes(api, controller);
+      packageRoutes(api, controller);
+      triggerRoutes(api, controller);
+      ruleRoutes(api, controller);
       activationRoutes(api, controller);
-      absentRoutes(api);
     },
     { prefix: '/api/v1/namespaces' },
   );
@@ -78,7 +82,7 @@ function parsedBody(body: Buffer): unknown {
   try {
     return JSON.parse(body.toString('utf8'));
   } catch (error) {
-    throw new RestError(400, `The request content was malformed: ${(error as Error).message}`);
+    throw malformed((error as Error).message);
   }
 }
 
@@ -90,11 +94,4 @@ function transidOf({ headers }: FastifyRequest, nowMs: number): TransactionId {
   const [fresh] = newTransactionId(nowMs);
   const id = typeof given === 'string' && REQUEST_ID.test(given) ? given : fresh;
   return headers['x-ow-extra-logging'] === 'on' ? [id, nowMs, true] : [id, nowMs];
-}
-
-/** `_` is one's own namespace; there are no entitlements to others. */
-function checkNamespace({ params, user }: FastifyRequest): void {
-  const { namespace } = params as { namespace?: string };
-  if (namespace === undefined || namespace === '_' || namespace === user.namespace.name) return;
-  throw new RestError(403, `The supplied authentication is not authorized to access '${namespace}'.`);
 }
