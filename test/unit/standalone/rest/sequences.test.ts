@@ -226,7 +226,7 @@ describe('compositions', () => {
       ['/other/x', "Failed entitlement check for action with name 'other/x' during composition."],
       [7, 'Failed to parse action name from json value 7 during composition.'],
     ]) {
-      subject.behave(({ content }) => ({ result: 'error' in (content as object) ? (content) : { action } }));
+      subject.behave(({ content }) => ({ result: 'error' in (content as object) ? content : { action } }));
       expect((await invoke('conduct')).body.response.result).toEqual({ error: text });
     }
   });
