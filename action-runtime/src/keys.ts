@@ -45,7 +45,7 @@ export const RUNTIME_KEYS = {
     'list',
     '',
     'paths',
-    'Model folders that the daemon knows under the same paths; their models are not hashed.',
+    'Model folders that the daemon knows under the same paths: it reads their models itself.',
   ),
   logTags: key('flag', 'false', 'true or false', 'Prefix every line of an activation with its id between two U+0001.'),
   bodyBytesMax: key('bytes', '48m', 'bytes', 'Largest request body.'),
@@ -79,6 +79,21 @@ export const RUNTIME_KEYS = {
     'Shared models of at least this size answer first from a session that is ready sooner, while the one with packed ' +
       'weights is made: many times quicker, for about 2 MB more an instance. 0: none.',
   ),
+  daemonSilenceMs: key(
+    'integer',
+    '10000',
+    'ms',
+    'Silence of the daemon after which a model is loaded privately; it tells every second that it goes on.',
+  ),
+  shareWaitMs: key(
+    'integer',
+    '30000',
+    'ms',
+    'Longest time that a load waits for a shared model before it goes on privately; never more than half of what the ' +
+      'activation has left.',
+  ),
+  busyRetryMs: key('integer', '500', 'ms', 'Pause between attempts where a queue or limit of the daemon is full.'),
+  busyRetriesMax: key('integer', '6', 'count', 'Further attempts then, before a model is loaded privately.'),
   leaseRetryMs: key('integer', '1000', 'ms', 'Pause between attempts to renew a lease that the daemon ended.'),
   leaseRetriesMax: key('integer', '60', 'count', 'Attempts to renew a lease before the model is left as it is mapped.'),
 } as const satisfies Record<string, Key>;

@@ -1,5 +1,4 @@
 /** Starts a function instance: the only place that builds things. */
-import os from 'node:os';
 import { errorMessage } from '@tetris/common/errors';
 import { type RuntimeConfig, readRuntimeConfig } from './keys';
 import { interceptOnnxruntime } from './onnx/intercept';
@@ -49,7 +48,6 @@ function actionLoader(config: RuntimeConfig, environment: NodeJS.ProcessEnv, con
     const startup: Promise<unknown>[] = [];
     provideSettings({
       config,
-      folders: { own: [workspace.folder, os.tmpdir()], roots: config.modelRoots },
       folder: workspace.folder,
       namespace: environment['__OW_NAMESPACE'] ?? '',
       inference: readInferenceSettings(settings['tetris'], config.workersMax),

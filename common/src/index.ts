@@ -19,5 +19,6 @@ export * from './registry/registry';
 export { MemoryRegistry } from './registry/memory-registry';
 export * from './daemon/protocol';
 export * from './daemon/client';
+export * from './daemon/private-loads';
 export { DaemonOperator } from './daemon/operator';
 export { INSTANCE_HEADER } from './daemon/request';

@@ -32,6 +32,8 @@ export interface Unshareable {
 export interface ModelEvidence {
   /** What its bytes are. */
   scan?: ModelScan;
+  /** By which path it is loaded, where it is: onnxruntime takes the name for the format. */
+  path?: string;
   /** Why onnxruntime, which loads it, does not save it. */
   saveError?: string;
   /** How the interface of the cut model differs from the original's. */
@@ -40,10 +42,14 @@ export interface ModelEvidence {
   cutError?: string;
 }
 
+/** What onnxruntime reads as its own format, whatever it holds. */
+const ORT_NAME = /\.ort$/i;
+
 /** Whether a model can be shared as far as is known: undefined, or why not. */
 export function whyUnshareable(evidence: ModelEvidence): Unshareable | undefined {
-  const { scan, saveError, interfaceChange, cutError } = evidence;
+  const { scan, path, saveError, interfaceChange, cutError } = evidence;
   if (scan !== undefined && scan.format !== 'onnx') return whyUnreadable(scan);
+  if (path !== undefined && ORT_NAME.test(path)) return whyUnreadable({ format: 'ort' });
   const outside = scan?.locations.find((location) => !isInsideFolder(location));
   if (outside !== undefined) {
     return { reason: 'external-outside', detail: `its external data '${outside}' lies outside its folder` };

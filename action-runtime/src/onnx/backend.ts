@@ -1,8 +1,10 @@
 import { DaemonClient } from '@tetris/common/daemon';
 import type { Backend } from 'onnxruntime-common';
+import type { RuntimeConfig } from '../keys';
 import { type RunTimes, WorkerPool } from '../inference/pool';
-import { resolveModel } from './model-source';
+import { modelReference } from './model-reference';
 import { notice } from './notice';
+import type { Patience } from './patience';
 import { Sessions } from './sessions';
 import type { ActivationTimes, InstanceSettings } from './settings';
 import { type LeaseSettings, SharedModels } from './shared-models';
@@ -15,7 +17,7 @@ const INPUT_SHARE = 0.25;
  * when it is required.
  */
 export function inferenceBackend(settings: InstanceSettings): Backend {
-  const { config, folders, folder, inference, activation, startup } = settings;
+  const { config, folder, inference, activation, startup } = settings;
   const pool = new WorkerPool({
     workers: inference.workers,
     heapMax: config.workerHeapMax,
@@ -32,21 +34,34 @@ export function inferenceBackend(settings: InstanceSettings): Backend {
   // Node loads and compiles its HTTP client with the first request: 5 ms that the first model should not pay.
   client?.health().catch(() => undefined);
   const shared = client === undefined ? undefined : new SharedModels(client, leaseSettings(settings));
-  const sessions = new Sessions(pool, shared, folder, {
-    threads: inference.threads,
-    quickBytesMin: config.quickBytesMin,
-  });
+  const sessions = new Sessions(
+    {
+      pool,
+      shared,
+      spool: folder,
+      roots: config.modelRoots,
+      patience: () => patience(config, activation()),
+      // Best effort: where the daemon is gone there is nobody to count.
+      onPrivateLoad: (reason) => void client?.privateLoad({ reason }).catch(() => undefined),
+    },
+    { threads: inference.threads, quickBytesMin: config.quickBytesMin },
+  );
   startup(sessions.warmUp());
   return {
     init: async () => undefined,
-    createInferenceSessionHandler: async (model, options = {}) =>
-      sessions.create(await resolveModel(model, folders), options),
+    createInferenceSessionHandler: async (model, options = {}) => sessions.create(modelReference(model), options),
   };
 }
 
 function runTimes(activation: ActivationTimes | undefined, sloMs = Infinity): RunTimes {
   const { startedMs = Infinity, dueMs = startedMs + sloMs, deadlineMs = Infinity, onRun } = activation ?? {};
   return { dueMs, deadlineMs, onRun };
+}
+
+/** A load that waits for the daemon leaves the activation time for a private load and for its own work. */
+function patience(config: RuntimeConfig, activation: ActivationTimes | undefined): Patience {
+  const leftMs = (activation?.deadlineMs ?? Infinity) - Date.now();
+  return { silenceMs: config.daemonSilenceMs, waitMs: Math.max(0, Math.min(config.shareWaitMs, leftMs / 2)) };
 }
 
 function leaseSettings({ config, namespace }: InstanceSettings): LeaseSettings {
@@ -56,5 +71,7 @@ function leaseSettings({ config, namespace }: InstanceSettings): LeaseSettings {
     namespace,
     retryMs: config.leaseRetryMs,
     retriesMax: config.leaseRetriesMax,
+    busyRetryMs: config.busyRetryMs,
+    busyRetriesMax: config.busyRetriesMax,
   };
 }

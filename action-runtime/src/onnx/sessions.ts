@@ -1,14 +1,17 @@
 import { rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { errorMessage, isPluginError, PluginError } from '@tetris/common/errors';
+import { errorMessage, isPluginError } from '@tetris/common/errors';
 import { env, type InferenceSession, Tensor } from 'onnxruntime-common';
 import type { WorkerPool } from '../inference/pool';
 import type { ModelFile } from '../inference/protocol';
-import { daemonModel, type ModelReference } from './model-source';
+import { daemonModels } from './daemon-model';
+import type { ModelReference } from './model-reference';
+import { NotShared, type PrivateReason } from './not-shared';
 import { notice } from './notice';
+import { ENDLESS, type Patience } from './patience';
 import { SessionHandler } from './session-handler';
 import { planSession, type SessionPlan } from './session-options';
-import type { SharedModels } from './shared-models';
+import type { SharedModel, SharedModels } from './shared-models';
 
 /** A model that workers can load, and what to do when its session is gone. */
 interface Placed {
@@ -22,38 +25,44 @@ interface Placed {
 /** `y = Identity(x)` of a float32 scalar: IR version 8, operator set 17. */
 const IDENTITY = Buffer.from('CAg6LwoQCgF4EgF5IghJZGVudGl0eRIBZ1oLCgF4EgYKBAgBEgBiCwoBeRIGCgQIARIAQgQKABAR', 'base64');
 
-/** Reasons for which the daemon's refusal means a private session rather than an error. */
-const FALLBACK_CODES = ['ERR_DAEMON_UNAVAILABLE', 'ERR_MODEL_UNSHAREABLE'] as const;
+/** What the daemon cannot open where the instance may: it is sent instead. */
+const UNOPENED_CODES = ['ERR_MODEL_PATH_OUTSIDE', 'ERR_MODEL_NOT_FOUND'] as const;
+
+export interface SessionsParts {
+  pool: WorkerPool;
+  /** Undefined where no daemon is configured. */
+  shared: SharedModels | undefined;
+  /** Folder for models that were given as bytes. */
+  spool: string;
+  /** Folders that the daemon sees under the same path. */
+  roots: readonly string[];
+  /** How long a load waits for the daemon now. */
+  patience: () => Patience;
+  /** Told of each model that is loaded privately. */
+  onPrivateLoad: (reason: PrivateReason) => void;
+}
+
+export interface SessionsOptions {
+  /** Intra-op threads of a session whose options do not say. */
+  threads: number;
+  /** Shared models of at least so many bytes answer before their weights are packed; 0 for none. */
+  quickBytesMin: number;
+}
 
 /**
- * Makes sessions: over a shared model where that is possible, over a private copy otherwise, with one line in the log
- * that says why.
+ * Makes sessions. Sharing is an optimisation: a model is shared, or it is loaded as stock onnxruntime loads it, and
+ * then a line in the log says why; or it is bad, as stock says. Nothing else ever comes out of it.
  */
 export class Sessions {
-  readonly #pool: WorkerPool;
-  readonly #shared: SharedModels | undefined;
-  readonly #spool: string;
-  readonly #threads: number;
-  readonly #quickBytesMin: number;
+  readonly #parts: SessionsParts;
+  readonly #options: SessionsOptions;
   #spooled = 0;
+  /** Loads do not wait for a daemon that was slow for one of them until then, epoch ms. */
+  #slowUntilMs = 0;
 
-  /**
-   * @param shared undefined where no daemon is configured
-   * @param spool folder for models that were given as bytes
-   * @param threads intra-op threads of a session whose options do not say
-   * @param quickBytesMin shared models of at least so many bytes answer before their weights are packed; 0 for none
-   */
-  constructor(
-    pool: WorkerPool,
-    shared: SharedModels | undefined,
-    spool: string,
-    { threads, quickBytesMin }: { threads: number; quickBytesMin: number },
-  ) {
-    this.#pool = pool;
-    this.#shared = shared;
-    this.#spool = spool;
-    this.#threads = threads;
-    this.#quickBytesMin = quickBytesMin;
+  constructor(parts: SessionsParts, options: SessionsOptions) {
+    this.#parts = parts;
+    this.#options = options;
   }
 
   /**
@@ -67,60 +76,75 @@ export class Sessions {
     await session.dispose();
   }
 
-  /** @throws PluginError about the model, or onnxruntime's own error where it is loaded privately */
+  /** @throws onnxruntime's own error; for a URL, an Error with the daemon's text */
   async create(model: ModelReference, given: InferenceSession.SessionOptions): Promise<SessionHandler> {
-    const plan = planSession(given, { threads: this.#threads, logLevel: env.logLevel ?? 'warning' });
-    if ('reason' in plan.shared) {
-      notice(`${model.name} is loaded privately: ${plan.shared.reason}`);
-      return this.#open(await this.#private(model), plan.privately, true);
-    }
-    const placed = await this.#share(model, plan.shared);
-    if (placed !== undefined) return this.#open(placed, plan.shared.options, false);
-    return this.#open(await this.#private(model), plan.privately, true);
-  }
-
-  /** Undefined where the model has to be loaded privately, for the reason that was logged. */
-  async #share(
-    model: ModelReference,
-    { graph }: Exclude<SessionPlan['shared'], { reason: string }>,
-  ): Promise<Placed | undefined> {
-    if (this.#shared === undefined) {
-      notice('models are loaded privately: no tensor daemon is configured');
-      return undefined;
-    }
+    const plan = planSession(given, { threads: this.#options.threads, logLevel: env.logLevel ?? 'warning' });
+    let verdict;
     try {
-      const lease = await this.#shared.acquire(model.name, await daemonModel(model), graph);
-      return {
-        name: model.name,
-        locate: async () => ({ kind: 'path', path: await lease.locate() }),
-        release: async () => lease.release(),
-        quick: this.#quickBytesMin > 0 && lease.tensorBytes >= this.#quickBytesMin,
-      };
+      return await this.#share(model, plan.shared);
     } catch (error) {
-      const code = FALLBACK_CODES.find((fallback) => isPluginError(error, fallback));
-      if (code === undefined || model.kind === 'url') throw error;
-      const which = code === 'ERR_MODEL_UNSHAREABLE' ? `${model.name} is` : 'models are';
-      notice(`${which} loaded privately: ${errorMessage(error)}`);
-      return undefined;
+      verdict = NotShared.because(error);
+    }
+    if (model.kind === 'url') throw urlError(model.name, verdict);
+    const session = await this.#open(await this.#private(model), plan.privately, true);
+    const which = verdict.reason === 'no-daemon' ? 'models are' : `${model.name} is`;
+    notice(`${which} loaded privately: ${verdict.message}`);
+    this.#parts.onPrivateLoad(verdict.reason);
+    return session;
+  }
+
+  /** @throws NotShared, or what {@link NotShared.because} makes a verdict of */
+  async #share(model: ModelReference, plan: SessionPlan['shared']): Promise<SessionHandler> {
+    if ('reason' in plan) throw new NotShared('session-options', plan.reason);
+    const lease = await this.#lease(model, plan.graph);
+    const { quickBytesMin } = this.#options;
+    const placed: Placed = {
+      name: model.name,
+      locate: async () => ({ kind: 'path', path: await lease.locate() }),
+      release: async () => lease.release(),
+      quick: quickBytesMin > 0 && lease.tensorBytes >= quickBytesMin,
+    };
+    const view = await lease.locate();
+    try {
+      return await this.#open(placed, plan.options, false);
+    } catch (error) {
+      // The view's path holds the instance's token.
+      throw new NotShared('view-not-loaded', errorMessage(error).replaceAll(view, 'the shared model'), error);
     }
   }
 
-  async #private(model: ModelReference): Promise<Placed> {
-    if (model.kind === 'url') {
-      const text = `Load model from ${model.name} failed: only a tensor daemon fetches models, and there is none`;
-      throw new PluginError('ERR_MODEL_SOURCE_UNKNOWN', text);
+  async #lease(model: ModelReference, graph: Parameters<SharedModels['acquire']>[2]): Promise<SharedModel> {
+    const { shared, roots } = this.#parts;
+    if (shared === undefined) throw new NotShared('no-daemon', 'no tensor daemon is configured');
+    const patience = model.kind === 'url' ? ENDLESS : this.#parts.patience();
+    if (model.kind !== 'url' && Date.now() < this.#slowUntilMs)
+      throw new NotShared('daemon-slow', 'the tensor daemon was slow just now');
+    let unopened: unknown;
+    for await (const asked of daemonModels(model, roots)) {
+      try {
+        return await shared.acquire(model.name, asked, graph, patience);
+      } catch (error) {
+        if (error instanceof NotShared && error.reason === 'daemon-slow')
+          this.#slowUntilMs = Date.now() + patience.waitMs;
+        if (!UNOPENED_CODES.some((code) => isPluginError(error, code))) throw error;
+        unopened = error;
+      }
     }
+    throw unopened;
+  }
+
+  async #private(model: Exclude<ModelReference, { kind: 'url' }>): Promise<Placed> {
     const { name } = model;
     if (model.kind === 'file') {
-      return {
-        name,
-        locate: async () => ({ kind: 'path', path: model.path }),
-        release: async () => undefined,
-        quick: false,
+      const [folder, absolute] = [process.cwd(), path.resolve(model.path)];
+      // As the user wrote it, for stock's errors; a worker that comes later may come when the working folder is another.
+      const locate = async (): Promise<ModelFile> => {
+        return { kind: 'path', path: process.cwd() === folder ? model.path : absolute };
       };
+      return { name, locate, release: async () => undefined, quick: false };
     }
     // The bytes are the user's and may change; a worker that replaces a failed one needs them again.
-    const file = path.join(this.#spool, `model-${++this.#spooled}.onnx`);
+    const file = path.join(this.#parts.spool, `model-${++this.#spooled}.onnx`);
     await writeFile(file, model.bytes);
     return {
       name,
@@ -134,13 +158,20 @@ export class Sessions {
     try {
       const { name, locate, release, quick } = placed;
       const quickOptions = quick ? withoutPacking(options) : undefined;
-      const session = await this.#pool.load({ name, locate, options, quickOptions, single });
+      const session = await this.#parts.pool.load({ name, locate, options, quickOptions, single });
       return new SessionHandler(session, release);
     } catch (error) {
       await placed.release();
       throw error;
     }
   }
+}
+
+/** Only the daemon fetches models: what it says is what there is to say. */
+function urlError(name: string, { reason, message, cause }: NotShared): Error {
+  const text = reason === 'no-daemon' ? 'only a tensor daemon fetches models, and there is none' : message;
+  const error = new Error(text.includes(name) ? text : `Load model from ${name} failed: ${text}`);
+  return isPluginError(cause) ? Object.assign(error, { code: cause.code }) : error;
 }
 
 /**

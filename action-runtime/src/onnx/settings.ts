@@ -1,7 +1,6 @@
 import { machineMemory } from '@tetris/common/environment';
 import type { RunReport } from '../inference/pool';
 import type { RuntimeConfig } from '../keys';
-import type { ModelFolders } from './model-source';
 
 /** What `/init` says about inference: `value.tetris`, from our invoker extension only. */
 export interface InferenceSettings {
@@ -35,7 +34,6 @@ export interface ActivationTimes {
 /** What the module behind `onnxruntime-node` needs to know of its instance. */
 export interface InstanceSettings {
   config: RuntimeConfig;
-  folders: ModelFolders;
   /** The runtime's own folder for spooled models. */
   folder: string;
   /** Invoking namespace; '' where unknown. */

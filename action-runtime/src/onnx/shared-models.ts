@@ -1,8 +1,9 @@
 import path from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import type { DaemonClient, GraphOptions, Lease } from '@tetris/common';
-import { asPluginError, errorMessage, isPluginError } from '@tetris/common/errors';
-import type { DaemonModel } from './model-source';
+import { isPluginError } from '@tetris/common/errors';
+import type { DaemonModel } from './daemon-model';
+import { type Patience, type Progressing, waitFor } from './patience';
 
 /** How leases are asked for. */
 export interface LeaseSettings {
@@ -15,6 +16,9 @@ export interface LeaseSettings {
   /** Pause between attempts to renew a lease that the daemon ended, and their number. */
   retryMs: number;
   retriesMax: number;
+  /** The same where the daemon has too much to do at the moment. */
+  busyRetryMs: number;
+  busyRetriesMax: number;
 }
 
 /** A use of a shared model; the lease lasts until the last use is given back. */
@@ -30,7 +34,12 @@ export interface SharedModel {
 interface Entry {
   uses: number;
   lease: Promise<Lease>;
+  /** Told of each word of the daemon. */
+  listeners: Set<() => void>;
 }
+
+/** Longest name of a lease, for messages and listings. */
+const NAME_CHARS_MAX = 1024;
 
 /**
  * The leases of an instance: one per model and graph options, whoever asks how often.
@@ -48,14 +57,17 @@ export class SharedModels {
     this.#settings = settings;
   }
 
-  /** @throws PluginError with the daemon's code, its text naming the model */
-  async acquire(name: string, model: DaemonModel, graph: GraphOptions): Promise<SharedModel> {
+  /**
+   * @param patience where it ends, the daemon goes on, so that the next one who asks finds the model
+   * @throws PluginError with the daemon's code; NotShared `daemon-slow`
+   */
+  async acquire(name: string, model: DaemonModel, graph: GraphOptions, patience: Patience): Promise<SharedModel> {
     const key = JSON.stringify([
       model.source,
       graph.graphOptimizationLevel,
       Object.entries(graph.freeDimensionOverrides).sort(),
     ]);
-    const entry = this.#entries.get(key) ?? this.#open(key, () => this.#lease(name, model, graph));
+    const entry = this.#entries.get(key) ?? this.#open(key, (heard) => this.#lease(name, model, graph, heard));
     entry.uses += 1;
     let held = true;
     const release = (): void => {
@@ -66,7 +78,7 @@ export class SharedModels {
     };
     let tensorBytes;
     try {
-      ({ tensorBytes } = await entry.lease);
+      ({ tensorBytes } = await waitFor(progressOf(entry), patience));
     } catch (error) {
       release();
       throw error;
@@ -74,10 +86,12 @@ export class SharedModels {
     return { tensorBytes, locate: async () => path.join(this.#settings.views, (await entry.lease).view), release };
   }
 
-  #open(key: string, lease: () => Promise<Lease>): Entry {
-    const entry: Entry = { uses: 0, lease: lease() };
+  #open(key: string, lease: (heard: () => void) => Promise<Lease>): Entry {
+    const listeners = new Set<() => void>();
+    const heard = (): void => listeners.forEach((listener) => listener());
+    const entry: Entry = { uses: 0, lease: lease(heard), listeners };
     this.#entries.set(key, entry);
-    void this.#keep(key, entry, lease);
+    void this.#keep(key, entry, () => lease(heard));
     return entry;
   }
 
@@ -107,33 +121,59 @@ export class SharedModels {
     this.#entries.delete(key);
   }
 
-  async #lease(name: string, { source, uploads }: DaemonModel, graph: GraphOptions): Promise<Lease> {
-    const { instance, namespace } = this.#settings;
+  /** Asks a few times more where the daemon says that it may do it later. */
+  async #lease(name: string, model: DaemonModel, graph: GraphOptions, heard: () => void): Promise<Lease> {
+    const { instance, namespace, busyRetryMs, busyRetriesMax } = this.#settings;
     const wanted = {
-      name,
-      source,
+      name: name.slice(0, NAME_CHARS_MAX),
+      source: model.source,
       graph,
       ...(instance === '' ? {} : { instance }),
       ...(namespace === '' ? {} : { namespace }),
     };
-    try {
-      return await this.#client.lease(wanted);
-    } catch (error) {
-      if (!isPluginError(error, 'ERR_MODEL_UNKNOWN') || uploads.length === 0) throw named(name, error);
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await this.#ask(wanted, model, heard);
+      } catch (error) {
+        heard();
+        if (attempt >= busyRetriesMax || !isBusy(error)) throw error;
+        await setTimeout(busyRetryMs, undefined, { ref: false });
+      }
     }
-    for (const open of uploads) await this.#client.upload(open(), instance);
+  }
+
+  async #ask(
+    wanted: Parameters<DaemonClient['lease']>[0],
+    { uploads }: DaemonModel,
+    heard: () => void,
+  ): Promise<Lease> {
     try {
-      return await this.#client.lease(wanted);
+      return await this.#client.lease(wanted, heard);
     } catch (error) {
-      throw named(name, error);
+      if (!isPluginError(error, 'ERR_MODEL_UNKNOWN') || uploads.length === 0) throw error;
     }
+    for (const open of uploads) {
+      const content = open();
+      if (!(content instanceof Uint8Array)) content.on('data', heard).pause();
+      await this.#client.upload(content, this.#settings.instance);
+      heard();
+    }
+    return this.#client.lease(wanted, heard);
   }
 }
 
-/** An error about a model says which. */
-function named(name: string, error: unknown): Error {
-  const plugin = asPluginError(error);
-  if (plugin.code === 'ERR_DAEMON_UNAVAILABLE') return plugin;
-  if (!plugin.message.includes(name)) plugin.message = `Load model from ${name} failed: ${errorMessage(error)}`;
-  return plugin;
+/** Bounds that were hit, of which the daemon says that they may not be hit later. */
+function isBusy(error: unknown): boolean {
+  const codes = ['ERR_QUEUE_FULL', 'ERR_UPLOAD_LIMIT', 'ERR_LEASE_LIMIT', 'ERR_STORE_FULL'] as const;
+  return codes.some((code) => isPluginError(error, code) && error.retriable);
+}
+
+function progressOf({ lease, listeners }: Entry): Progressing<Lease> {
+  return {
+    result: lease,
+    onWord(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
 }

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { isPluginError } from '../errors';
 import { type Lease, type ProgressListener, readLease } from './lease';
-import type { DaemonHealth, LeaseRequest, UploadReply } from './protocol';
+import type { DaemonHealth, LeaseRequest, PrivateLoad, UploadReply } from './protocol';
 import { ask, type DaemonRequest, endOf, openReply, refusalOf, textOf, unavailable } from './request';
 
 export type { Lease, ProgressListener } from './lease';
@@ -65,6 +65,13 @@ export class DaemonClient {
   async upload(bytes: Uint8Array | Readable, instance?: string, signal?: AbortSignal): Promise<UploadReply> {
     const silenceMs = this.#bounds.uploadMs;
     return ask(this.#socketPath, { method: 'PUT', path: '/v1/uploads', body: bytes, silenceMs, instance, signal });
+  }
+
+  /** Tells that a model was loaded privately, for the metrics. */
+  async privateLoad(load: PrivateLoad): Promise<void> {
+    const body = JSON.stringify(load);
+    const { answerMs: silenceMs } = this.#bounds;
+    return ask(this.#socketPath, { method: 'POST', path: '/v1/private-loads', body, silenceMs });
   }
 
   async health(): Promise<DaemonHealth> {

@@ -12,6 +12,7 @@
  * | --- | --- | --- |
  * | instance | `POST /v1/leases` {@link LeaseRequest} | 200, NDJSON of {@link LeaseEvent} |
  * | instance | `PUT /v1/uploads` raw bytes, header `x-tetris-instance`: the token, where there is one | 200 {@link UploadReply} |
+ * | instance | `POST /v1/private-loads` {@link PrivateLoad} | 204: counted, nothing else |
  * | both | `GET /v1/health` | 200 {@link DaemonHealth} |
  * | operator | `PUT /v1/instances/:token` {@link InstanceRegistration} | 200 {@link InstanceView} |
  * | operator | `GET /v1/instances/:token` | 200 {@link InstanceView} |
@@ -36,6 +37,11 @@ export const DigestSchema = z.string().regex(/^[0-9a-f]{64}$/);
 /** Unguessable; also the name of the instance's view folder. */
 export const InstanceTokenSchema = z.string().regex(/^[A-Za-z0-9_-]{16,64}$/);
 
+/** What a request can hold; the daemon's `externalFilesMax` may allow less. */
+export const EXTERNAL_FILES_MAX = 16_384;
+
+const LOCATION_CHARS_MAX = 4096;
+
 /** Where a model comes from. */
 export const ModelSourceSchema = z.discriminatedUnion('kind', [
   /** A file under one of the daemon's registered roots. Size and mtime are what the caller sees: both must agree. */
@@ -51,10 +57,10 @@ export const ModelSourceSchema = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('digest'),
     sha256: DigestSchema,
-    /** External data files of the model by their location relative to it. At most 64. */
+    /** External data files of the model by their location relative to it. */
     externalData: z
-      .array(z.object({ location: z.string().max(1024), sha256: DigestSchema }))
-      .max(64)
+      .array(z.object({ location: z.string().max(LOCATION_CHARS_MAX), sha256: DigestSchema }))
+      .max(EXTERNAL_FILES_MAX)
       .default([]),
   }),
 ]);
@@ -109,6 +115,12 @@ export interface UploadReply {
   /** Computed by the daemon over the bytes it wrote. */
   sha256: string;
   bytes: number;
+}
+
+/** A model that an instance has loaded privately. */
+export interface PrivateLoad {
+  /** A `SharingFailure`, or an `UnshareableReason` of onnx-format. */
+  reason: string;
 }
 
 export interface DaemonHealth {

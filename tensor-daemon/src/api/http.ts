@@ -6,8 +6,8 @@ import { fastify, type FastifyInstance } from 'fastify';
 import type { z } from 'zod';
 import { unlinkIfPresent } from '../store/files';
 
-/** Largest JSON body: a lease request with 64 external files. */
-const JSON_BYTES_MAX = 256 * 1024;
+/** Largest JSON body: a lease request with thousands of external files. */
+const JSON_BYTES_MAX = 2 * 1024 * 1024;
 
 /** Time for a request's headers to arrive. */
 const HEADERS_TIMEOUT_MS = 10_000;
