@@ -92,8 +92,13 @@ export const RUNTIME_KEYS = {
     'Longest time that a load waits for a shared model before it goes on privately; never more than half of what the ' +
       'activation has left.',
   ),
-  busyRetryMs: key('integer', '500', 'ms', 'Pause between attempts where a queue or limit of the daemon is full.'),
-  busyRetriesMax: key('integer', '6', 'count', 'Further attempts then, before a model is loaded privately.'),
+  busyRetryMs: key(
+    'integer',
+    '1000',
+    'ms',
+    'Longest pause between attempts where a queue or limit of the daemon is full.',
+  ),
+  busyAttemptsMax: key('integer', '5', 'count', 'Attempts then, before a model is loaded privately.'),
   leaseRetryMs: key('integer', '1000', 'ms', 'Pause between attempts to renew a lease that the daemon ended.'),
   leaseRetriesMax: key('integer', '60', 'count', 'Attempts to renew a lease before the model is left as it is mapped.'),
 } as const satisfies Record<string, Key>;

@@ -138,7 +138,7 @@ export async function startDaemon(config: DaemonConfig, log: Logger): Promise<Ru
     pendingMax: config.connectionsPendingMax,
     pendingMs: config.connectionPendingMs,
   });
-  addInstanceApi(instanceServer, { leases, uploads, pending }, config);
+  addInstanceApi(instanceServer, { leases, uploads, metrics, pending }, config);
   const operatorServer = createServer(config.connectionsMax, log);
   addOperatorApi(operatorServer, { leases, table, store, reclaimer, registry, peers: peers.pool });
   const servers = [operatorServer, instanceServer];

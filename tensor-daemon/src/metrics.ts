@@ -4,6 +4,7 @@ import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 export interface DaemonMetrics {
   leaseSeconds: Histogram<'warm'>;
   leaseFailures: Counter<'code'>;
+  privateLoads: Counter<'reason'>;
   ingestSeconds: Histogram;
   reclaimedBytes: Counter;
   demotions: Counter<'outcome'>;
@@ -58,6 +59,12 @@ export function createMetrics(registry: Registry, gauges: DaemonGauges): DaemonM
       name: 'tetris_daemon_lease_failures_total',
       help: 'Leases refused, by code',
       labelNames: ['code'],
+      registers,
+    }),
+    privateLoads: new Counter({
+      name: 'tetris_daemon_private_loads_total',
+      help: 'Models that instances loaded privately, by reason, as far as they could tell',
+      labelNames: ['reason'],
       registers,
     }),
     ingestSeconds: new Histogram({

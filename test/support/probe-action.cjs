@@ -82,7 +82,16 @@ function shownAll(tensors) {
 
 const held = [];
 
-async function main({ model, as, options, calls = [], keep = false, releases = 1, reuse = false }) {
+/** One of them, or each of a list. */
+async function main(argument) {
+  if (argument.each === undefined) return once(argument);
+  const reports = [];
+  for (const one of argument.each) reports.push(await once(one));
+  return { reports };
+}
+
+async function once({ model, as, cwd, options, calls = [], keep = false, releases = 1, reuse = false }) {
+  if (cwd !== undefined) process.chdir(cwd);
   let session;
   try {
     session = reuse ? held[0] : await create({ model, as, options });

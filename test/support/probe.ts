@@ -64,6 +64,11 @@ export function probeFeeds(feeds: readonly Feed[]): Record<string, object> {
   return Object.fromEntries(entries) as Record<string, object>;
 }
 
+/** Several arguments in one call of {@link probeInstance}'s probe or {@link onStock}. */
+export async function eachOf(run: (argument: object) => Promise<object>, each: readonly object[]): Promise<Report[]> {
+  return ((await run({ each })) as { reports: Report[] }).reports;
+}
+
 /** Equal but for rounding: relative to the largest value of the tensor. Texts are the same. */
 export function expectClose(actual: Report, expected: Report, relative = 1e-5): void {
   expect(strip(actual)).toEqual(strip(expected));

@@ -72,6 +72,6 @@ function leaseSettings({ config, namespace }: InstanceSettings): LeaseSettings {
     retryMs: config.leaseRetryMs,
     retriesMax: config.leaseRetriesMax,
     busyRetryMs: config.busyRetryMs,
-    busyRetriesMax: config.busyRetriesMax,
+    busyAttemptsMax: config.busyAttemptsMax,
   };
 }

@@ -1,11 +1,11 @@
 /** How the daemon is asked for a model. */
-import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import { realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { ModelSource } from '@tetris/common';
-import { type Content, isInside, type LocalModel, localModel } from './local-model';
+import { hashFile, hashStream, isInside } from '@tetris/common/files';
+import { type Content, type LocalModel, localModel } from './local-model';
 import type { ModelReference } from './model-reference';
 
 /** A model as the daemon is asked for it, and what to send where it does not know it. */
@@ -43,7 +43,7 @@ async function registeredPath(given: string, roots: readonly string[]): Promise<
   const file = path.join(await realpath(path.dirname(given)), path.basename(given));
   for (const root of roots) {
     const folder = await realpath(root).catch(() => undefined);
-    if (folder !== undefined && isInside(file, folder)) return path.join(root, path.relative(folder, file));
+    if (folder !== undefined && isInside(folder, file)) return path.join(root, path.relative(folder, file));
   }
   return undefined;
 }
@@ -69,17 +69,11 @@ async function byDigest({ content, externalData }: LocalModel): Promise<DaemonMo
 /** Bytes hashed before other work of the event loop gets its turn. */
 const HASH_SLICE_BYTES = 4 * 1024 * 1024;
 
-async function digestOf(content: Content): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of chunksOf(content)) hash.update(chunk);
-  return hash.digest('hex');
+function digestOf(content: Content): Promise<string> {
+  return typeof content === 'string' ? hashFile(content) : hashStream(slicesOf(content));
 }
 
-async function* chunksOf(content: Content): AsyncGenerator<Uint8Array> {
-  if (typeof content === 'string') {
-    yield* fs.createReadStream(content, { highWaterMark: 1024 * 1024 }) as AsyncIterable<Buffer>;
-    return;
-  }
+async function* slicesOf(content: Uint8Array): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < content.byteLength; at += HASH_SLICE_BYTES) {
     yield content.subarray(at, at + HASH_SLICE_BYTES);
     await setImmediate();

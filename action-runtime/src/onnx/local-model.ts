@@ -2,6 +2,7 @@
 import { constants } from 'node:fs';
 import { open, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { isInside } from '@tetris/common/files';
 import { fileSource, memorySource, type ModelScan, scanModel, whyUnshareable } from '@tetris/onnx-format';
 import type { LocalReference } from './model-reference';
 import { NotShared } from './not-shared';
@@ -54,16 +55,11 @@ async function externalData(model: LocalReference, locations: string[]): Promise
   for (const location of locations) {
     const file = path.join(folder, location);
     const real = await realpath(file);
-    if (!allowed.some((one) => isInside(real, one))) {
+    if (!allowed.some((one) => isInside(one, real))) {
       throw new NotShared('external-outside', `its external data '${location}' leads out of its folder`);
     }
     if (!(await stat(real)).isFile()) throw new NotShared('unreadable', `its external data '${location}' is no file`);
     found.push({ location, path: file });
   }
   return found;
-}
-
-/** @param folder without links, as `file` */
-export function isInside(file: string, folder: string): boolean {
-  return file.startsWith(folder.endsWith(path.sep) ? folder : folder + path.sep);
 }

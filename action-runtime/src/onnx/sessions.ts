@@ -171,7 +171,7 @@ export class Sessions {
 function urlError(name: string, { reason, message, cause }: NotShared): Error {
   const text = reason === 'no-daemon' ? 'only a tensor daemon fetches models, and there is none' : message;
   const error = new Error(text.includes(name) ? text : `Load model from ${name} failed: ${text}`);
-  return isPluginError(cause) ? Object.assign(error, { code: cause.code }) : error;
+  return Object.assign(error, { code: isPluginError(cause) ? cause.code : 'ERR_MODEL_SOURCE_UNKNOWN' });
 }
 
 /**

@@ -2,6 +2,7 @@ import path from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import type { DaemonClient, GraphOptions, Lease } from '@tetris/common';
 import { isPluginError } from '@tetris/common/errors';
+import { retry } from '@tetris/common/flow';
 import type { DaemonModel } from './daemon-model';
 import { type Patience, type Progressing, waitFor } from './patience';
 
@@ -16,9 +17,9 @@ export interface LeaseSettings {
   /** Pause between attempts to renew a lease that the daemon ended, and their number. */
   retryMs: number;
   retriesMax: number;
-  /** The same where the daemon has too much to do at the moment. */
+  /** Longest pause between attempts where the daemon has too much to do at the moment, and their number. */
   busyRetryMs: number;
-  busyRetriesMax: number;
+  busyAttemptsMax: number;
 }
 
 /** A use of a shared model; the lease lasts until the last use is given back. */
@@ -123,7 +124,7 @@ export class SharedModels {
 
   /** Asks a few times more where the daemon says that it may do it later. */
   async #lease(name: string, model: DaemonModel, graph: GraphOptions, heard: () => void): Promise<Lease> {
-    const { instance, namespace, busyRetryMs, busyRetriesMax } = this.#settings;
+    const { instance, namespace, busyRetryMs, busyAttemptsMax } = this.#settings;
     const wanted = {
       name: name.slice(0, NAME_CHARS_MAX),
       source: model.source,
@@ -131,15 +132,11 @@ export class SharedModels {
       ...(instance === '' ? {} : { instance }),
       ...(namespace === '' ? {} : { namespace }),
     };
-    for (let attempt = 0; ; attempt++) {
-      try {
-        return await this.#ask(wanted, model, heard);
-      } catch (error) {
-        heard();
-        if (attempt >= busyRetriesMax || !isBusy(error)) throw error;
-        await setTimeout(busyRetryMs, undefined, { ref: false });
-      }
-    }
+    return retry(() => this.#ask(wanted, model, heard), {
+      backoff: { firstMs: busyRetryMs, maxMs: busyRetryMs },
+      attemptsMax: busyAttemptsMax,
+      again: isBusy,
+    });
   }
 
   async #ask(

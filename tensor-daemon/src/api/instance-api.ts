@@ -8,10 +8,13 @@ import {
   type LeaseEvent,
   LeaseRequestSchema,
   PluginError,
+  SHARING_FAILURES,
 } from '@tetris/common';
+import { UNSHAREABLE_REASONS } from '@tetris/onnx-format';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { z } from 'zod';
 import type { LeaseService } from '../lease/lease-service';
+import type { DaemonMetrics } from '../metrics';
 import type { Uploads } from '../source/uploads';
 import { parseBody } from './http';
 import type { PendingConnections } from './pending-connections';
@@ -23,6 +26,11 @@ const LEASES = '/v1/leases';
 /** Least time between two progress lines of a lease. */
 const PROGRESS_INTERVAL_MS = 100;
 
+/** Most: whoever waits knows by them that the daemon lives. */
+const SILENCE_MS = 1_000;
+
+const PrivateLoadSchema = z.object({ reason: z.enum([...SHARING_FAILURES, ...UNSHAREABLE_REASONS]) });
+
 export interface UploadTimes {
   /** Silence after which an upload fails. */
   uploadIdleMs: number;
@@ -33,13 +41,14 @@ export interface UploadTimes {
 export interface InstanceParts {
   leases: LeaseService;
   uploads: Uploads;
+  metrics: Pick<DaemonMetrics, 'privateLoads'>;
   pending: PendingConnections;
 }
 
 /** What instances may ask. */
 export function addInstanceApi(
   app: FastifyInstance,
-  { leases, uploads, pending }: InstanceParts,
+  { leases, uploads, metrics, pending }: InstanceParts,
   times: UploadTimes,
 ): void {
   pending.watch(app.server);
@@ -77,6 +86,11 @@ export function addInstanceApi(
       pending.suspend(raw.socket);
     }
   });
+
+  app.post('/v1/private-loads', async (request, reply) => {
+    metrics.privateLoads.inc(parseBody(PrivateLoadSchema, request.body));
+    return reply.status(204).send();
+  });
 }
 
 /**
@@ -109,9 +123,12 @@ class LeaseStream {
   readonly #reply: FastifyReply['raw'];
   readonly #abort = new AbortController();
   #progressMs = 0;
+  #last: Extract<LeaseEvent, { event: 'progress' }> = { event: 'progress', phase: 'fetch', done: 0, total: 0 };
+  readonly #heartbeat = setInterval(() => this.send(this.#last), SILENCE_MS);
 
   constructor({ raw }: FastifyReply, socket: Socket) {
     this.#reply = raw;
+    this.signal.addEventListener('abort', () => clearInterval(this.#heartbeat));
     raw.on('close', () => this.#abort.abort());
     raw.on('error', () => this.#abort.abort());
     // A response that waits behind another on its connection is not told of that connection's end.
@@ -127,6 +144,7 @@ class LeaseStream {
   }
 
   send(event: LeaseEvent): void {
+    if (event.event !== 'progress') clearInterval(this.#heartbeat);
     if (!this.#reply.writableEnded) this.#reply.write(`${JSON.stringify(event)}\n`);
   }
 
@@ -134,7 +152,8 @@ class LeaseStream {
     const now = performance.now();
     if (done < total && done > 0 && now - this.#progressMs < PROGRESS_INTERVAL_MS) return;
     this.#progressMs = now;
-    this.send({ event: 'progress', phase, done, total });
+    this.#last = { event: 'progress', phase, done, total };
+    this.send(this.#last);
   }
 
   ended(): void {
