@@ -1,5 +1,6 @@
 /** What cannot be loaded fails with stock onnxruntime's own error, by path and by bytes, with a daemon and without. */
 import { create, toBinary } from '@bufbuild/protobuf';
+import { node } from '@tetris/bench';
 import {
   DataLocation,
   type ModelProto,
@@ -15,11 +16,10 @@ import path from 'node:path';
 import { TestDaemon } from '../support/daemon';
 import { eachOf, onStock, probeInstance, type Report } from '../support/probe';
 import type { RuntimeProcess } from '../support/runtime';
-import { model, node, UNUSUAL_MODELS } from '../support/unusual-models';
+import { model, UNUSUAL_MODELS, WIDTH } from '../support/unusual-models';
 
 jest.setTimeout(60_000);
 
-const WIDTH = 64;
 const ROOT = realpathSync(mkdtempSync(path.join(tmpdir(), 'load-errors-')));
 const OUTSIDE = realpathSync(mkdtempSync(path.join(tmpdir(), 'load-errors-outside-')));
 const daemon = new TestDaemon();
