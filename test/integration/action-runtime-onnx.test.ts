@@ -253,7 +253,9 @@ describe('leases', () => {
         calls: [{ feeds: feedsOf(models.transformer, 1, 1) }],
       });
       expect(report.calls[0]).toHaveProperty('results');
-      expect(runtime.stderr).toMatch(/tetris: .*transformer\.onnx is loaded privately: no answer from the tensor daemon/);
+      expect(runtime.stderr).toMatch(
+        /tetris: .*transformer\.onnx is loaded privately: no answer from the tensor daemon/,
+      );
     } finally {
       await daemon.start({ modelRoots: root });
     }
