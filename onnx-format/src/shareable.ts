@@ -19,6 +19,10 @@ export const UNSHAREABLE_REASONS = [
   'interface-changed',
   /** Optimized and cut, onnxruntime does not load it. */
   'cut-not-loaded',
+  /** Optimized and cut, it does not run where the original does, or computes other numbers. */
+  'answers-changed',
+  /** An instance would keep so much for itself that sharing the rest does not pay. */
+  'no-gain',
 ] as const;
 export type UnshareableReason = (typeof UNSHAREABLE_REASONS)[number];
 
@@ -40,6 +44,8 @@ export interface ModelEvidence {
   interfaceChange?: string;
   /** What onnxruntime says of the cut model. */
   cutError?: string;
+  /** How a run of the cut model differs from the original's. */
+  answerChange?: string;
 }
 
 /** What onnxruntime reads as its own format, whatever it holds. */
@@ -47,7 +53,7 @@ const ORT_NAME = /\.ort$/i;
 
 /** Whether a model can be shared as far as is known: undefined, or why not. */
 export function whyUnshareable(evidence: ModelEvidence): Unshareable | undefined {
-  const { scan, path, saveError, interfaceChange, cutError } = evidence;
+  const { scan, path, saveError, interfaceChange, cutError, answerChange } = evidence;
   if (scan !== undefined && scan.format !== 'onnx') return whyUnreadable(scan);
   if (path !== undefined && ORT_NAME.test(path)) return whyUnreadable({ format: 'ort' });
   const outside = scan?.locations.find((location) => !isInsideFolder(location));
@@ -56,7 +62,10 @@ export function whyUnshareable(evidence: ModelEvidence): Unshareable | undefined
   }
   if (saveError !== undefined) return { reason: 'not-saved', detail: saveError };
   if (interfaceChange !== undefined) return { reason: 'interface-changed', detail: interfaceChange };
-  if (cutError !== undefined) return { reason: 'cut-not-loaded', detail: cutError };
+  if (cutError !== undefined) return { reason: 'cut-not-loaded', detail: `cut, it does not load: ${cutError}` };
+  if (answerChange !== undefined) {
+    return { reason: 'answers-changed', detail: `cut, it answers otherwise: ${answerChange}` };
+  }
   return undefined;
 }
 

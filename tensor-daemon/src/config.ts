@@ -59,6 +59,13 @@ export const DAEMON_CONFIG = configSchema('daemon', {
   ingestsMax: key.integer(1, 'count', 'Models ingested at the same time.', { min: 1 }),
   ingestQueueMax: key.integer(64, 'count', 'Models waiting for their ingest.'),
   ingestTimeoutMs: key.integer(600_000, 'ms', 'Longest optimization of a model.', { min: 1 }),
+  ingestTrialMs: key.integer(
+    5_000,
+    'ms',
+    'Longest run by which a model is compared before and after it was cut; what takes longer is only loaded. 0: none.',
+  ),
+  refusalsMax: key.integer(1_000, 'count', 'Models remembered that could not be ingested.', { min: 1 }),
+  refusalTtlMs: key.integer(3_600_000, 'ms', 'Time after which such a model is tried again.', { min: 1 }),
   ingestMemoryBytesMax: key.bytes(
     '0',
     'Private memory that the optimizer process may have; 0 takes ingestMemoryRatio of the memory, 1 GiB at least.',

@@ -289,6 +289,34 @@ function quantizedConvolution(activations: 'INT8' | 'UINT8', weights: 'INT8' | '
   );
 }
 
+/** Quantized layers of a mebibyte each, of a kernel that packs for every session anew. */
+export function quantizedLayers(count: number): ModelProto {
+  const width = 1024;
+  const zero = (name: string): TensorProto => tensor(name, TensorType.INT8, [], Int8Array.of(0));
+  const image = tensor('image', TensorType.INT64, [4], BigInt64Array.of(0n, BigInt(width), 1n, 1n));
+  const layers = Array.from({ length: count }, (_, index) => {
+    const values = Int8Array.from({ length: width * width }, (_value, at) => ((at * 31 + index * 17) % 201) - 100);
+    const inputs = [`q${index}`, 's', 'z', `w${index}`, 's', 'z', 's', 'z'];
+    return {
+      node: node('QLinearConv', inputs, [`q${index + 1}`]),
+      weight: tensor(`w${index}`, TensorType.INT8, [width, width, 1, 1], values),
+    };
+  });
+  return model(
+    [
+      node('QuantizeLinear', ['x', 's', 'z'], ['flat']),
+      node('Reshape', ['flat', 'image'], ['q0']),
+      ...layers.map((layer) => layer.node),
+      node('DequantizeLinear', [`q${count}`, 's', 'z'], ['y']),
+    ],
+    [scalar('s', 0.02), zero('z'), image, ...layers.map(({ weight }) => weight)],
+    {
+      input: [valueInfo('x', TensorType.FLOAT, ['batch', width])],
+      output: [valueInfo('y', TensorType.FLOAT, ['batch', width, 1, 1])],
+    },
+  );
+}
+
 function small(): ModelProto {
   return model([node('Add', ['x', 'b'], ['y'])], [floats('b', [WIDTH], numbers(WIDTH, 12))]);
 }

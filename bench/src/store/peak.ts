@@ -67,7 +67,7 @@ export async function measurePeak(cleanups: Cleanups): Promise<SuiteResult> {
 /** The optimizer as the daemon runs it, writing to the same medium, and nothing around it. */
 async function peakOfOptimizer(model: BuiltModel, outputFolder: string): Promise<number> {
   const graph: GraphOptions = GraphOptionsSchema.parse({});
-  const job = { modelPath: model.path, outputFolder, graph, tensorBytesMin: TENSOR_BYTES_MIN };
+  const job = { modelPath: model.path, outputFolder, graph, tensorBytesMin: TENSOR_BYTES_MIN, run: true };
   const program = join(dirname(require.resolve('@tetris/tensor-daemon')), 'ingest/optimize-child.js');
   const child = spawn(process.execPath, [program, JSON.stringify(job)], { stdio: ['ignore', 'ignore', 'inherit'] });
   const ended = once(child, 'exit') as Promise<[number | null]>;

@@ -1,6 +1,13 @@
 import { mkdirSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type GraphOptions, type IngestPhase, type Logger, PluginError, Semaphore } from '@tetris/common';
+import {
+  asPluginError,
+  type GraphOptions,
+  type IngestPhase,
+  type Logger,
+  PluginError,
+  Semaphore,
+} from '@tetris/common';
 import { faultPoint } from '../fault';
 import type { DaemonMetrics } from '../metrics';
 import { onAbort } from '../on-abort';
@@ -14,9 +21,12 @@ import type { Store } from '../store/store';
 import type { WantedModel } from '../tier/tier';
 import { bytesIn, withRoom } from './growth';
 import { optimizeInChild } from './optimize';
+import type { OptimizeJob } from './optimize-job';
+import { Refusals } from './refusals';
 import { publishInThread } from './publish';
 import { MODEL_FOLDER, PINS_FOLDER } from './publish-tensors';
 import type { Sandbox } from './sandbox';
+import { verifyCut } from './verify';
 
 /** A file system with less space than this counts as full. */
 const SPACE_BYTES_MIN = 64 * 1024;
@@ -25,7 +35,10 @@ export interface IngestOptions {
   ingestsMax: number;
   ingestQueueMax: number;
   ingestsPerNamespaceMax: number;
+  refusalsMax: number;
+  refusalTtlMs: number;
   ingestTimeoutMs: number;
+  ingestTrialMs: number;
   tensorBytesMin: number;
   graphBytesMax: number;
 }
@@ -67,10 +80,12 @@ export class Ingest {
   readonly #options: IngestOptions;
   readonly #slots: Semaphore;
   readonly #flights = new Map<string, Flight>();
+  readonly #refusals: Refusals;
 
   constructor(parts: IngestParts, options: IngestOptions) {
     this.#parts = parts;
     this.#options = options;
+    this.#refusals = new Refusals(options.refusalsMax, options.refusalTtlMs, Date.now);
     this.#slots = new Semaphore(options.ingestsMax, options.ingestQueueMax);
   }
 
@@ -127,6 +142,7 @@ export class Ingest {
       signal,
     );
     if (restored !== undefined) return restored;
+    this.#refusals.check(request.modelKey);
     await request.files.gather?.(signal);
     return this.#slots.run(() => this.#run(request, tell, signal), signal);
   }
@@ -148,7 +164,7 @@ export class Ingest {
     signal: AbortSignal,
   ): Promise<Model> {
     const startMs = performance.now();
-    const { tensorBytesMin, graphBytesMax, ingestTimeoutMs } = this.#options;
+    const { tensorBytesMin, graphBytesMax, ingestTimeoutMs, ingestTrialMs } = this.#options;
     const { store, reclaimer, sandbox, metrics, log } = this.#parts;
     const { layout, sync } = store;
     signal.throwIfAborted();
@@ -162,11 +178,11 @@ export class Ingest {
       const modelPath = await files.stage(input, signal);
       faultPoint('ingest:staged');
       tell('optimize', 0, files.bytes);
+      const run = ingestTrialMs > 0;
+      const job: OptimizeJob = { modelPath, outputFolder: scratch.path, graph, tensorBytesMin, run };
+      const limits = { timeoutMs: ingestTimeoutMs, signal, ...(run && { afterFirstLineMs: ingestTrialMs }) };
       const original = await withRoom(scratch.path, room, files.bytes, (full) =>
-        optimizeInChild({ modelPath, outputFolder: scratch.path, graph, tensorBytesMin }, sandbox, {
-          timeoutMs: ingestTimeoutMs,
-          signal: AbortSignal.any([signal, full]),
-        }),
+        optimizeInChild(job, sandbox, { ...limits, signal: AbortSignal.any([signal, full]) }),
       );
       faultPoint('ingest:optimized');
       await files.verify();
@@ -177,7 +193,7 @@ export class Ingest {
           tensorsFolder: layout.tensors,
           tensorBytesMin,
           graphBytesMax,
-          inputNames: original.inputs.map((input) => input.name),
+          inputNames: original.interface.inputs.map((input) => input.name),
           sync,
           scope: tenant.scope,
         },
@@ -186,6 +202,12 @@ export class Ingest {
       );
       faultPoint('ingest:cut');
       const folder = join(scratch.path, MODEL_FOLDER);
+      const cut = {
+        graph: join(folder, GRAPH_FILE),
+        tensors: tensors.map(({ sha256 }) => join(scratch.path, PINS_FOLDER, sha256)),
+        tensorBytes: tensors.reduce((sum, { bytes }) => sum + bytes, 0),
+      };
+      await verifyCut(cut, original, job, sandbox, limits);
       const ingestMs = performance.now() - startMs;
       const graphBytes = statSync(join(folder, GRAPH_FILE)).size;
       const manifest: Manifest = {
@@ -205,11 +227,21 @@ export class Ingest {
       log.info({ modelKey, name, ingestMs: Math.round(ingestMs), tensors: tensors.length }, 'model ingested');
       return model;
     } catch (error) {
-      throw this.#hasSpace() ? error : noSpace(error);
+      const known = asPluginError(this.#hasSpace() ? error : noSpace(error));
+      if (!signal.aborted) this.#refuse(modelKey, name, known);
+      throw known;
     } finally {
       room.release();
       scratch.remove();
     }
+  }
+
+  /** Remembers why a model cannot be ingested, and logs why it is not shared. */
+  #refuse(modelKey: string, name: string, error: PluginError): void {
+    this.#refusals.note(modelKey, error);
+    if (error.code !== 'ERR_MODEL_UNSHAREABLE') return;
+    const { reason } = error.fields;
+    this.#parts.log.warn({ modelKey, name, reason, detail: error.message }, 'model not shared');
   }
 
   /** Whether the store's file system has any space left: onnxruntime's own error for that says little. */

@@ -1,19 +1,20 @@
 /**
- * The optimizer process: loads a model, lets onnxruntime optimize it, saves it with external data, ends. It parses a
+ * The optimizer process: loads a model, lets onnxruntime optimize it, saves it with external data, runs it once, ends. It parses a
  * stranger's model with native code, hence a process of its own with limits (see sandbox.ts), which writes into one
  * private folder and is believed nothing: what it wrote is checked and hashed by the daemon.
  */
 import { join } from 'node:path';
 import { errorMessage } from '@tetris/common/errors';
 import { InferenceSession } from 'onnxruntime-node';
-import { interfaceOf, type ModelInterface } from './model-interface';
+import { interfaceOf } from './model-interface';
 import { OPTIMIZED_DATA, OPTIMIZED_GRAPH, type OptimizeJob, type OptimizeOutcome } from './optimize-job';
+import { type TrialOutcome, trialRun } from './trial-run';
 
 /** onnxruntime's level for errors: its warnings are about models, and nobody reads them here. */
 const LOG_ERRORS = 3;
 
-async function optimize({ modelPath, outputFolder, graph, tensorBytesMin }: OptimizeJob): Promise<ModelInterface> {
-  const session = await InferenceSession.create(modelPath, {
+async function optimize({ modelPath, outputFolder, graph, tensorBytesMin }: OptimizeJob): Promise<InferenceSession> {
+  return InferenceSession.create(modelPath, {
     executionProviders: ['cpu'],
     graphOptimizationLevel: graph.graphOptimizationLevel,
     freeDimensionOverrides: graph.freeDimensionOverrides,
@@ -30,13 +31,11 @@ async function optimize({ modelPath, outputFolder, graph, tensorBytesMin }: Opti
       },
     },
   });
-  return interfaceOf(session);
 }
 
 /** Whether a model that could not be saved can be loaded all the same. */
-async function loads(text: string): Promise<boolean> {
+async function loads({ modelPath }: OptimizeJob): Promise<boolean> {
   try {
-    const { modelPath } = JSON.parse(text) as OptimizeJob;
     await InferenceSession.create(modelPath, { logSeverityLevel: LOG_ERRORS, intraOpNumThreads: 1 });
     return true;
   } catch {
@@ -45,14 +44,22 @@ async function loads(text: string): Promise<boolean> {
 }
 
 async function main(): Promise<void> {
-  let outcome: OptimizeOutcome;
+  const job = JSON.parse(process.argv[2] ?? '') as OptimizeJob;
+  let session: InferenceSession;
   try {
-    outcome = { ok: true, interface: await optimize(JSON.parse(process.argv[2] ?? '') as OptimizeJob) };
+    session = await optimize(job);
   } catch (error) {
-    outcome = { ok: false, reason: errorMessage(error), loads: await loads(process.argv[2] ?? '') };
+    await say({ ok: false, reason: errorMessage(error), loads: await loads(job) });
+    return;
   }
-  // Not process.exit at once: the line must be out. Not a natural end: destroying the session costs time for nothing.
-  process.stdout.write(`${JSON.stringify(outcome)}\n`, () => process.exit(0));
+  await say({ ok: true, interface: interfaceOf(session) });
+  if (job.run) await say(await trialRun(session));
 }
 
-void main();
+/** Resolves when the line is out: whatever follows may end the process. */
+function say(line: OptimizeOutcome | TrialOutcome): Promise<void> {
+  return new Promise((resolve) => process.stdout.write(`${JSON.stringify(line)}\n`, () => resolve()));
+}
+
+// Not a natural end: destroying the session costs time for nothing.
+void main().then(() => process.exit(0));

@@ -1,5 +1,6 @@
 import type { GraphOptions } from '@tetris/common';
 import type { ModelInterface } from './model-interface';
+import type { TrialOutcome } from './trial-run';
 
 /** What the optimizer process writes into its output folder. */
 export const OPTIMIZED_GRAPH = 'optimized.onnx';
@@ -14,10 +15,19 @@ export interface OptimizeJob {
   graph: GraphOptions;
   /** Tensors below this stay in the graph. */
   tensorBytesMin: number;
+  /** Whether to run it once. */
+  run: boolean;
 }
 
-/** Its last line on stdout. */
+/** Its first line on stdout; where it ran the model, a {@link TrialOutcome} follows. */
 export type OptimizeOutcome =
   | { ok: true; interface: ModelInterface }
   /** `loads`: onnxruntime can load the model, and only failed to save it in a form that can be shared. */
   | { ok: false; reason: string; loads: boolean };
+
+/** What is known of the original once it is optimized. */
+export interface Original {
+  interface: ModelInterface;
+  /** Undefined where it was not run, or not in time. */
+  trial: TrialOutcome | undefined;
+}

@@ -2,10 +2,10 @@ import { chownSync, lchownSync, lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import { PluginError } from '@tetris/common/errors';
 import { unshareableError } from '../source/read-model';
-import type { ModelInterface } from './model-interface';
-import { OPTIMIZED_DATA, OPTIMIZED_GRAPH, type OptimizeJob, type OptimizeOutcome } from './optimize-job';
+import { OPTIMIZED_DATA, OPTIMIZED_GRAPH, type OptimizeJob, type OptimizeOutcome, type Original } from './optimize-job';
 import type { Sandbox } from './sandbox';
-import { type ChildLimits, lastMessage, runSandboxed } from './sandboxed-child';
+import { type ChildLimits, messagesOf, runSandboxed } from './sandboxed-child';
+import type { TrialOutcome } from './trial-run';
 
 /** The script of the optimizer's process. */
 export const OPTIMIZER_PROGRAM = join(__dirname, 'optimize-child.js');
@@ -13,32 +13,28 @@ export const OPTIMIZER_PROGRAM = join(__dirname, 'optimize-child.js');
 /**
  * Runs onnxruntime's optimizer in a process of its own, which is gone when this returns.
  *
- * @returns the interface of the original, as onnxruntime shows it
+ * @returns what the original is like, as onnxruntime shows it
  * @throws PluginError `ERR_MODEL_INVALID` with onnxruntime's reason; `ERR_MODEL_UNSHAREABLE` where it can load the
  *   model but not save it; `ERR_INGEST_FAILED` where the process was ended
  *   by its limits, by a crash or by the signal
  */
-export async function optimizeInChild(
-  job: OptimizeJob,
-  sandbox: Sandbox,
-  limits: ChildLimits,
-): Promise<ModelInterface> {
+export async function optimizeInChild(job: OptimizeJob, sandbox: Sandbox, limits: ChildLimits): Promise<Original> {
   if (sandbox.user !== 0) chownSync(job.outputFolder, sandbox.user, sandbox.user);
   const end = await runSandboxed({ program: OPTIMIZER_PROGRAM, job, folder: job.outputFolder }, sandbox, limits);
-  const outcome = lastMessage(end.stdout, isOutcome);
-  if (outcome?.ok === true) {
+  const [outcome, trial] = messagesOf(end.stdout) as [OptimizeOutcome?, TrialOutcome?];
+  if (outcome?.ok === true && !limits.signal.aborted) {
     takeOutput(job.outputFolder);
-    return outcome.interface;
+    return { interface: outcome.interface, trial };
   }
   // Node takes the signal for it as an error of the write.
   if (end.killedBy === 'SIGXFSZ' || (outcome !== undefined && hitLimit(job.outputFolder, sandbox))) {
     throw new PluginError('ERR_STORE_FULL', 'its optimized form is larger than the store', { retriable: true });
   }
-  if (outcome?.loads === true) {
+  if (outcome?.ok === false && outcome.loads) {
     const detail = `onnxruntime cannot save it: ${tidy(outcome.reason, job)}`;
     throw unshareableError({ reason: 'not-saved', detail });
   }
-  if (outcome !== undefined) throw new PluginError('ERR_MODEL_INVALID', tidy(outcome.reason, job));
+  if (outcome?.ok === false) throw new PluginError('ERR_MODEL_INVALID', tidy(outcome.reason, job));
   throw new PluginError('ERR_INGEST_FAILED', `its optimization ${end.how}${said(end.stderr, job)}`);
 }
 
@@ -66,10 +62,6 @@ function hitLimit(folder: string, { fileBytesMax }: Sandbox): boolean {
   return [OPTIMIZED_GRAPH, OPTIMIZED_DATA].some((name) => {
     return (lstatSync(join(folder, name), { throwIfNoEntry: false })?.size ?? 0) >= fileBytesMax;
   });
-}
-
-function isOutcome(value: unknown): value is OptimizeOutcome {
-  return typeof value === 'object' && value !== null && 'ok' in value && typeof value.ok === 'boolean';
 }
 
 /** onnxruntime's reason without our paths: the caller knows the model by another name. */

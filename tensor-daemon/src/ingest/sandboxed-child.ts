@@ -13,6 +13,8 @@ const STDOUT_CHARS_MAX = 4 * 1024 ** 2;
 export interface ChildLimits {
   timeoutMs: number;
   signal: AbortSignal;
+  /** Time from the first line that it writes; what it has not said then is not waited for. */
+  afterFirstLineMs?: number;
 }
 
 export interface ChildJob {
@@ -31,13 +33,15 @@ export interface ChildEnd {
   killedBy: string | null;
   /** In words, for an error's text. */
   how: string;
+  /** Whether it was ended because its time was over. */
+  late: boolean;
 }
 
 /** @throws PluginError `ERR_INGEST_FAILED` where it cannot be started */
 export async function runSandboxed(
   { program, job, folder }: ChildJob,
   sandbox: Sandbox,
-  { timeoutMs, signal }: ChildLimits,
+  { timeoutMs, signal, afterFirstLineMs }: ChildLimits,
 ): Promise<ChildEnd> {
   const [command = '', ...args] = sandbox.wrap([process.execPath, program, JSON.stringify(job)]);
   const child = spawn(command, args, {
@@ -52,33 +56,48 @@ export async function runSandboxed(
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let reason: string | undefined;
+  let late = false;
   const endFor = (why: string): void => {
     reason ??= why;
     child.kill('SIGKILL');
   };
-  const timer = setTimeout(() => endFor(`took longer than ${timeoutMs} ms`), timeoutMs);
+  const endLate = (why: string): void => {
+    late = true;
+    endFor(why);
+  };
+  const timers = [setTimeout(() => endLate(`took longer than ${timeoutMs} ms`), timeoutMs)];
+  if (afterFirstLineMs !== undefined) {
+    child.stdout?.once('data', () => timers.push(setTimeout(() => endLate('had no more time'), afterFirstLineMs)));
+  }
   const forget = onAbort(signal, () => endFor('was given up'));
   try {
     const end = await endOf(child);
     const { code, killedBy } = end;
-    return { ...end, how: reason ?? (killedBy === null ? `ended with code ${code}` : `was ended by ${killedBy}`) };
+    return {
+      ...end,
+      late,
+      how: reason ?? (killedBy === null ? `ended with code ${code}` : `was ended by ${killedBy}`),
+    };
   } finally {
-    clearTimeout(timer);
+    for (const timer of timers) clearTimeout(timer);
     forget();
   }
 }
 
-/** The last line of JSON that it wrote, where that is a message as `isMessage` knows it. */
-export function lastMessage<T>(stdout: string, isMessage: (value: unknown) => value is T): T | undefined {
-  try {
-    const value: unknown = JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
-    return isMessage(value) ? value : undefined;
-  } catch {
-    return undefined;
+/** The lines of JSON that it wrote, up to the first that is none. */
+export function messagesOf(stdout: string): unknown[] {
+  const messages: unknown[] = [];
+  for (const line of stdout.split('\n')) {
+    try {
+      messages.push(JSON.parse(line));
+    } catch {
+      break;
+    }
   }
+  return messages;
 }
 
-function endOf(child: ChildProcess): Promise<Omit<ChildEnd, 'how'>> {
+function endOf(child: ChildProcess): Promise<Omit<ChildEnd, 'how' | 'late'>> {
   return new Promise((resolve, reject) => {
     let stdout = '';
     let stderr = '';
