@@ -104,7 +104,7 @@ it('tells how many were executed together, once for each execution, and nothing 
   const calls = Array.from({ length: 12 }, (_, tag): Call => ({ dims: [1, 4], tag }));
   const together = async (): Promise<number[]> =>
     (await all(calls)).map(({ headers }) => {
-      expect(headers['x-tetris-inference']).toMatch(/^\d+,\d+,\d+$/);
+      expect(headers['x-tetris-inference']).toMatch(/^\d+,\d+,\d+,\d+$/);
       return Number(String(headers['x-tetris-inference']).split(',')[1]);
     });
   const sum = (counts: readonly number[]): number => counts.reduce((total, count) => total + count, 0);

@@ -45,6 +45,8 @@ export interface RunReport {
   requests: number;
   /** Time of the execution, ms. */
   executionMs: number;
+  /** Requests that were executed with this one, itself included. */
+  batch: number;
 }
 
 interface Job {
@@ -198,7 +200,7 @@ export class WorkerPool implements SessionOwner {
       if (key !== undefined && telling) this.#queue.finished(key, rowsOf(batch), executionMs);
       batch.forEach(({ arrivedMs, value }, index) => {
         const requests = telling && index === 0 ? batch.length : 0;
-        value.onRun?.({ waitedMs: sentAtMs - arrivedMs + (startMs - sentMs), requests, executionMs });
+        value.onRun?.({ waitedMs: sentAtMs - arrivedMs + (startMs - sentMs), requests, executionMs, batch: batch.length });
       });
       outcomes.forEach((outcome, index) => {
         if (outcome.status === 'fulfilled') jobs[index]?.resolve(outcome.value);

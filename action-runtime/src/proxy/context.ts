@@ -23,6 +23,8 @@ export interface InferenceTotals {
   requests: number;
   /** Time of their executions, ms. */
   executionMs: number;
+  /** Requests of the largest execution that one of them was part of. */
+  batch: number;
 }
 
 /**
@@ -90,12 +92,13 @@ interface ActivationTimes {
 export function activationTimes(work: Work | undefined): ActivationTimes | undefined {
   if (work === undefined) return undefined;
   const deadlineMs = Number(work.env.get('__OW_DEADLINE') ?? NaN);
-  const onRun = ({ waitedMs, requests, executionMs }: InferenceTotals): void => {
-    const before = work.inference ?? { waitedMs: 0, requests, executionMs: 0 };
+  const onRun = ({ waitedMs, requests, executionMs, batch }: InferenceTotals): void => {
+    const before = work.inference ?? { waitedMs: 0, requests, executionMs: 0, batch };
     work.inference = {
       waitedMs: before.waitedMs + waitedMs,
       requests: before.requests === requests ? requests : 0,
       executionMs: before.executionMs + executionMs,
+      batch: Math.max(before.batch, batch),
     };
   };
   return { startedMs: work.startedMs, dueMs: work.dueMs, deadlineMs: deadlineMs > 0 ? deadlineMs : Infinity, onRun };

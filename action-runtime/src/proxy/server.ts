@@ -87,8 +87,8 @@ function send(response: ServerResponse, reply: Reply): void {
   response.end(body);
 }
 
-const inferenceText = ({ waitedMs, requests, executionMs }: InferenceTotals): string =>
-  [waitedMs, requests, executionMs].map(Math.round).join(',');
+const inferenceText = ({ waitedMs, requests, executionMs, batch }: InferenceTotals): string =>
+  [waitedMs, requests, executionMs, batch].map(Math.round).join(',');
 
 /** What JSON cannot carry (a BigInt, a cycle, a `toJSON` that gives nothing) is the action's error, not ours. */
 function encode({ status, body }: Reply): { status: number; text: string } {

@@ -1,5 +1,11 @@
 /** Annotations of an action that say how it is to be run. Pure. */
 import type { KeyValue } from './activation';
+import { nearest } from './nearest';
+
+/** The kind whose actions take the annotations. */
+export const TETRIS_KIND = 'nodejs:tetris';
+
+const PREFIX = 'tetris-';
 
 /** `tetris-profile`: a model's SHA-256 and size, as the profiler's archive names it. */
 export const PROFILE_NAME = /^([0-9a-f]{64})-([0-9]{1,15})$/;
@@ -26,14 +32,24 @@ const TAKEN: ReadonlyMap<string, Taken> = new Map([
   ['tetris-deadline', { what: 'whole ms from 1 after the start', pattern: POSITIVE }],
 ]);
 
-/** One line for each annotation of ours with a value that it does not take: which, what it takes and what it got. */
-export function wrongAnnotations(annotations: readonly KeyValue[]): string[] {
-  return annotations.flatMap(({ key, value }) => {
-    const taken = TAKEN.get(key);
-    const text = typeof value === 'string' ? value.trim() : JSON.stringify(value);
-    if (taken === undefined || taken.pattern.test(text ?? '')) return [];
-    return [`annotation '${key}' takes ${taken.what}; got ${JSON.stringify(value)}`];
-  });
+/**
+ * One line for each annotation that begins as ours do and says nothing: the kind takes none, there is none of that name, or
+ * it does not take the value.
+ */
+export function wrongAnnotations(annotations: readonly KeyValue[], kind: string): string[] {
+  return annotations.flatMap((annotation) => problemOf(annotation, kind) ?? []);
+}
+
+function problemOf({ key, value }: KeyValue, kind: string): string | undefined {
+  if (!key.startsWith(PREFIX)) return undefined;
+  const taken = TAKEN.get(key);
+  if (taken === undefined) {
+    return `there is no annotation '${key}'; did you mean '${nearest(key, [...TAKEN.keys()])}'?`;
+  }
+  if (kind !== TETRIS_KIND) return `annotation '${key}' is for actions of kind '${TETRIS_KIND}'; this is '${kind}'`;
+  const text = typeof value === 'string' ? value.trim() : JSON.stringify(value);
+  if (taken.pattern.test(text ?? '')) return undefined;
+  return `annotation '${key}' takes ${taken.what}; got ${JSON.stringify(value)}`;
 }
 
 /** An annotation as an integer, which `wsk -a` may send as text; undefined for anything else. */

@@ -5,8 +5,10 @@ import {
   type ActivationResponse,
   fullyQualifiedName,
   type KeyValue,
+  TETRIS_KIND,
   transactionStartMs,
 } from '@tetris/common';
+import type { InferenceReport } from '../containers/container';
 import type { ActivationJob } from './job';
 
 /** When an activation ran, epoch ms. */
@@ -18,8 +20,26 @@ export interface Span {
   initMs?: number | undefined;
 }
 
+/** How an activation was run, for the annotation `tetris` of its record. */
+export interface Execution {
+  /** Time since its instance began to start, ms. */
+  instanceAgeMs: number;
+  /** The latency objective, ms; undefined without one. */
+  sloMs?: number | undefined;
+  /** What the runtime says of its runs; undefined where it ran no model. */
+  inference?: InferenceReport | undefined;
+}
+
+/** An activation that reached a container. */
+export interface Ran {
+  response: ActivationResponse;
+  span: Span;
+  timedOut: boolean;
+  execution: Execution;
+}
+
 /** The record of an activation that reached a container, without its logs. */
-export function ranRecord(job: ActivationJob, response: ActivationResponse, span: Span, timedOut: boolean): Activation {
+export function ranRecord(job: ActivationJob, { response, span, timedOut, execution }: Ran): Activation {
   const { message, action } = job;
   const { timeout, memory, logs, concurrency } = action.limits;
   const annotations: KeyValue[] = [
@@ -31,8 +51,20 @@ export function ranRecord(job: ActivationJob, response: ActivationResponse, span
     ...binding(message),
     { key: 'waitTime', value: Math.max(0, span.startMs - transactionStartMs(message.transid, span.startMs)) },
     ...(span.initMs === undefined ? [] : [{ key: 'initTime', value: span.initMs }]),
+    ...(action.exec.kind === TETRIS_KIND ? [{ key: 'tetris', value: told(job, span, execution) }] : []),
   ];
   return record(message, { name: action.name, version: action.version, response, span, annotations });
+}
+
+/** Times in whole ms. The objective counts from the start of the transaction, as users wait. */
+function told({ startedMs }: ActivationJob, { endMs }: Span, { instanceAgeMs, sloMs, inference }: Execution): object {
+  return {
+    instanceAgeMs: Math.round(instanceAgeMs),
+    ...(inference === undefined
+      ? {}
+      : { batch: inference.batch, queueMs: inference.waitedMs, runMs: inference.executionMs }),
+    ...(sloMs === undefined ? {} : { objectiveMet: endMs - startedMs <= sloMs }),
+  };
 }
 
 /** The record of an activation that never reached a container. */

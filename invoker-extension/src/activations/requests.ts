@@ -1,5 +1,5 @@
 /** Bodies of `/init` and `/run`. Pure. Source: facts of OpenWhisk 6.1, 6.2; `C/core/entity/WhiskAction.scala` containerInitializer. */
-import { type Action, type ActivationMessage, transactionIdOf, valueOf } from '@tetris/common';
+import { type Action, type ActivationMessage, TETRIS_KIND, transactionIdOf, valueOf } from '@tetris/common';
 import { answerWithinMs, type InstanceSettings } from '../scaling/settings';
 import type { ActivationJob } from './job';
 
@@ -31,7 +31,7 @@ export function initBody({ message, action }: ActivationJob, settings: InstanceS
       binary,
       ...(code === undefined ? {} : { code }),
       env,
-      ...(action.exec.kind === 'nodejs:tetris' ? { tetris: tetrisSettings(action, settings) } : {}),
+      ...(action.exec.kind === TETRIS_KIND ? { tetris: tetrisSettings(action, settings) } : {}),
     },
   });
 }

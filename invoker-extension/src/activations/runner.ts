@@ -39,6 +39,7 @@ export class Runner {
     const { nowMs } = this.#options;
     const limits = this.#limits(job);
     const startMs = nowMs();
+    instance.startedMs = startMs;
     instance.logs.open(job.message.activationId, job.action.limits.logs);
     const body = initBody(job, instance.settings, startMs + limits.timeoutMs);
     const reply = await instance.post('/init', body, limits);
@@ -46,7 +47,8 @@ export class Runner {
     const initMs = nowMs() - startMs;
     if (response === undefined) return { ready: true, startMs, initMs };
     const span: Span = { startMs, endMs: startMs + initMs, initMs };
-    const activation = ranRecord(job, response, span, reply.outcome === 'timeout');
+    const execution = { instanceAgeMs: initMs, sloMs: instance.settings.sloMs };
+    const activation = ranRecord(job, { response, span, timedOut: reply.outcome === 'timeout', execution });
     const sameForAll = reply.outcome === 'answered' || reply.outcome === 'timeout';
     return { ready: false, response, activation, sameForAll };
   }
@@ -71,8 +73,13 @@ export class Runner {
     const response = classifyRun(reply, limits);
     const startMs = init === undefined ? runStartMs : runStartMs - init.initMs;
     const span: Span = { startMs, endMs: nowMs(), ...(init === undefined ? {} : { initMs: init.initMs }) };
-    const activation = ranRecord(job, response, span, reply.outcome === 'timeout');
     const inference = reply.outcome === 'answered' ? reply.inference : undefined;
+    const execution = {
+      instanceAgeMs: runStartMs - (instance.startedMs ?? runStartMs),
+      sloMs: instance.settings.sloMs,
+      inference,
+    };
+    const activation = ranRecord(job, { response, span, timedOut: reply.outcome === 'timeout', execution });
     return { seen: true, activation, broken: isBroken(response), inference };
   }
 

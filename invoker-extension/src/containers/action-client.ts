@@ -77,12 +77,17 @@ export class ActionClient {
   }
 }
 
-/** `waitedMs,requests,executionMs`; undefined for anything else. */
+const INFERENCE = /^(\d{1,9}),(\d{1,5}),(\d{1,9}),(\d{1,5})$/;
+
+/** `waitedMs,requests,executionMs,batch`; undefined for anything else. */
 function inferenceOf(header: string | string[] | undefined): InferenceReport | undefined {
   const text = typeof header === 'string' ? header : '';
-  const [waitedMs, requests, executionMs] = (/^\d{1,9},\d{1,5},\d{1,9}$/.test(text) ? text.split(',') : []).map(Number);
-  if (waitedMs === undefined || requests === undefined || executionMs === undefined) return undefined;
-  return { waitedMs, requests, executionMs };
+  const numbers = INFERENCE.exec(text)?.slice(1).map(Number) ?? [];
+  const [waitedMs, requests, executionMs, batch] = numbers;
+  if (waitedMs === undefined || requests === undefined || executionMs === undefined || batch === undefined) {
+    return undefined;
+  }
+  return { waitedMs, requests, executionMs, batch };
 }
 
 async function readUpTo(

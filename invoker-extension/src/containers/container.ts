@@ -35,6 +35,8 @@ export interface InferenceReport {
   requests: number;
   /** Time of their execution, ms. */
   executionMs: number;
+  /** Requests of the largest execution that the activation was part of. */
+  batch: number;
 }
 
 /** A container's reply to `/init` or `/run`, or why there is none. */

@@ -32,6 +32,8 @@ export class FunctionInstance {
   readonly revision: string;
   readonly settings: InstanceSettings;
   readonly logs: InstanceLogs;
+  /** When its initialization began, epoch ms; undefined before. */
+  startedMs: number | undefined;
   /** Activations under way, and answered so far. */
   running = 0;
   answered = 0;

@@ -302,7 +302,7 @@ export class InstanceManager {
   #instance(id: number, job: ActivationJob, settings: InstanceSettings): FunctionInstance {
     const { factory, registrar, stemCells, logWaits, env, log } = this.#options;
     // A stock controller stores any value; here a wrong one is taken for none.
-    for (const wrong of wrongAnnotations(job.action.annotations)) {
+    for (const wrong of wrongAnnotations(job.action.annotations, job.action.exec.kind)) {
       log.warn({ ...logFields(job.message), reason: wrong }, 'annotation is ignored');
     }
     const instance = new FunctionInstance({

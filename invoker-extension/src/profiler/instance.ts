@@ -1,6 +1,6 @@
 /** A real instance for a measurement: started, loaded, asked and ended like any other. */
 import { randomBytes } from 'node:crypto';
-import { type DaemonOperator, PluginError } from '@tetris/common';
+import { type DaemonOperator, PluginError, TETRIS_KIND } from '@tetris/common';
 import type { Container, ContainerFactory } from '../containers/container';
 
 /** Where instances live. */
@@ -41,7 +41,7 @@ export async function withInstance<T>(cpu: number, options: InstanceOptions, wor
   const view = await daemon?.registerInstance(token, { namespace: 'whisk.system' });
   const container = await factoryFor(cpu).create({
     name: token,
-    kind: 'nodejs:tetris',
+    kind: TETRIS_KIND,
     memoryBytes,
     instance: token,
     ...(view === undefined ? {} : { viewPath: view.viewPath }),

@@ -1,4 +1,4 @@
-import { type Action, positiveOf, valueOf } from '@tetris/common';
+import { type Action, positiveOf, TETRIS_KIND, valueOf } from '@tetris/common';
 import { batchWaitMs, type InstanceShape, type ProfileRow } from './profile';
 
 /** How one instance is run; unlike instances of one action may stand side by side. */
@@ -35,8 +35,6 @@ const RESERVE = 0.2;
 
 /** Within what time an instance should answer, from the start of the transaction, ms. Plans have a reserve of their own. */
 export const answerWithinMs = (sloMs: number): number => (1 - RESERVE) * sloMs;
-
-export const TETRIS_KIND = 'nodejs:tetris';
 
 /** Highest room an annotation may ask for; bounds what one instance can be sent. */
 const CONCURRENCY_MAX = 500;

@@ -18,12 +18,12 @@ describe('activationTimes', () => {
   it('gather what runs waited, and how many were executed together where that is the same in all', () => {
     const one = work();
     expect(one.inference).toBeUndefined();
-    activationTimes(one)?.onRun({ waitedMs: 3, requests: 4, executionMs: 20 });
-    activationTimes(one)?.onRun({ waitedMs: 5, requests: 4, executionMs: 10 });
+    activationTimes(one)?.onRun({ waitedMs: 3, requests: 4, executionMs: 20, batch: 4 });
+    activationTimes(one)?.onRun({ waitedMs: 5, requests: 4, executionMs: 10, batch: 4 });
     expect(one.inference).toMatchObject({ waitedMs: 8, requests: 4, executionMs: 30 });
-    activationTimes(one)?.onRun({ waitedMs: 1, requests: 8, executionMs: 1 });
+    activationTimes(one)?.onRun({ waitedMs: 1, requests: 8, executionMs: 1, batch: 8 });
     expect(one.inference).toMatchObject({ waitedMs: 9, requests: 0, executionMs: 31 });
-    activationTimes(one)?.onRun({ waitedMs: 0, requests: 0, executionMs: 2 });
-    expect(one.inference).toMatchObject({ waitedMs: 9, requests: 0, executionMs: 33 });
+    activationTimes(one)?.onRun({ waitedMs: 0, requests: 0, executionMs: 2, batch: 2 });
+    expect(one.inference).toMatchObject({ waitedMs: 9, requests: 0, executionMs: 33, batch: 8 });
   });
 });

@@ -16,7 +16,7 @@ describe('wrongAnnotations', () => {
     ['tetris-profile', `${digest}-12`],
     ['raw-http', { any: 'thing' }],
   ])('takes %s %p', (key, value) => {
-    expect(wrongAnnotations([{ key, value }])).toEqual([]);
+    expect(wrongAnnotations([{ key, value }], 'nodejs:tetris')).toEqual([]);
   });
 
   it.each([
@@ -32,7 +32,25 @@ describe('wrongAnnotations', () => {
     ['tetris-batching', '8 or so', 'got "8 or so"'],
     ['tetris-profile', digest, 'joined by a dash'],
   ])('bad call: names %s %p and says what it takes', (key, value, text) => {
-    expect(wrongAnnotations([{ key, value }])).toEqual([expect.stringContaining(text)]);
-    expect(wrongAnnotations([{ key, value }])).toEqual([expect.stringContaining(`annotation '${key}'`)]);
+    expect(wrongAnnotations([{ key, value }], 'nodejs:tetris')).toEqual([expect.stringContaining(text)]);
+    expect(wrongAnnotations([{ key, value }], 'nodejs:tetris')).toEqual([expect.stringContaining(`annotation '${key}'`)]);
+  });
+
+  it.each([
+    ['tetris-sol', 'tetris-slo'],
+    ['tetris-batch', 'tetris-batching'],
+    ['tetris-Concurency', 'tetris-concurrency'],
+  ])('bad call: there is no %s; the nearest name is %s', (key, meant) => {
+    const text = `there is no annotation '${key}'; did you mean '${meant}'?`;
+    for (const kind of ['nodejs:tetris', 'nodejs:20']) {
+      expect(wrongAnnotations([{ key, value: 1 }], kind)).toEqual([text]);
+    }
+  });
+
+  it('bad call: another kind takes none of them', () => {
+    const annotations = [{ key: 'tetris-slo', value: 300 }];
+    const text = "annotation 'tetris-slo' is for actions of kind 'nodejs:tetris'; this is 'nodejs:20'";
+    expect(wrongAnnotations(annotations, 'nodejs:20')).toEqual([text]);
+    expect(wrongAnnotations([{ key: 'web-export', value: true }], 'sequence')).toEqual([]);
   });
 });

@@ -332,8 +332,8 @@ describe('instances', () => {
 
   it('tell how their inference went, and one of those that were executed together counts the execution', async () => {
     const inferences = [
-      { waitedMs: 20, requests: 4, executionMs: 90 },
-      { waitedMs: 10, requests: 0, executionMs: 90 },
+      { waitedMs: 20, requests: 4, executionMs: 90, batch: 4 },
+      { waitedMs: 10, requests: 0, executionMs: 90, batch: 4 },
     ];
     const factory = new FakeFactory((path, body, container) => {
       if (path === '/init') return answered(200, {});

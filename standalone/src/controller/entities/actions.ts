@@ -62,10 +62,10 @@ export interface PutContext {
 export function actionOf(body: unknown, context: PutContext): Omit<Action, 'revision'> {
   const put = parsedPut(ActionPutSchema, body);
   const { namespace, name, present, limits, user, nowMs } = context;
-  const [wrong] = wrongAnnotations(put.annotations ?? []);
-  if (wrong !== undefined) throw malformed(`${wrong}.`);
   const exec = put.exec == null ? present?.exec : execOf(put.exec, context);
   if (exec === undefined) throw new RestError(400, 'exec undefined');
+  const [wrong] = wrongAnnotations(put.annotations ?? [], exec.kind);
+  if (wrong !== undefined) throw malformed(wrong);
   const parameters = parametersOf(put, exec, present);
   const annotations = annotationsOf(put, present, exec.kind);
   checkSize('parameters', parameters, limits.parameterBytesMax);
