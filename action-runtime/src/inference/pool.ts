@@ -200,7 +200,12 @@ export class WorkerPool implements SessionOwner {
       if (key !== undefined && telling) this.#queue.finished(key, rowsOf(batch), executionMs);
       batch.forEach(({ arrivedMs, value }, index) => {
         const requests = telling && index === 0 ? batch.length : 0;
-        value.onRun?.({ waitedMs: sentAtMs - arrivedMs + (startMs - sentMs), requests, executionMs, batch: batch.length });
+        value.onRun?.({
+          waitedMs: sentAtMs - arrivedMs + (startMs - sentMs),
+          requests,
+          executionMs,
+          batch: batch.length,
+        });
       });
       outcomes.forEach((outcome, index) => {
         if (outcome.status === 'fulfilled') jobs[index]?.resolve(outcome.value);

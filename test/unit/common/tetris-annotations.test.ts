@@ -33,7 +33,9 @@ describe('wrongAnnotations', () => {
     ['tetris-profile', digest, 'joined by a dash'],
   ])('bad call: names %s %p and says what it takes', (key, value, text) => {
     expect(wrongAnnotations([{ key, value }], 'nodejs:tetris')).toEqual([expect.stringContaining(text)]);
-    expect(wrongAnnotations([{ key, value }], 'nodejs:tetris')).toEqual([expect.stringContaining(`annotation '${key}'`)]);
+    expect(wrongAnnotations([{ key, value }], 'nodejs:tetris')).toEqual([
+      expect.stringContaining(`annotation '${key}'`),
+    ]);
   });
 
   it.each([
