@@ -64,14 +64,18 @@ export const invokerConfig = configSchema('invoker', {
   concurrency: key.integer(
     4,
     'activations',
-    'Activations at once in an instance of kind nodejs:tetris whose action says nothing.',
+    'Activations at once in an instance of kind nodejs:tetris whose action has an objective or batches, and says no number. Without these it is 1, the concurrency limit, or annotation tetris-concurrency.',
     { min: 1, max: 500 },
   ),
   workers: key.integer(1, 'count', 'Inference workers of an instance.', { min: 1, max: 16 }),
   threads: key.integer(1, 'count', 'Threads of an inference worker.', { min: 1, max: 64 }),
   batch: key.integer(1, 'requests', 'Requests joined in one execution; 1 means no batching.', { min: 1, max: 256 }),
   batchWaitMs: key.integer(0, 'ms', 'Longest wait of a request for batch mates.'),
-  sloMs: key.integer(0, 'ms', 'Latency objective of actions without annotation tetris-slo. 0: none.'),
+  sloMs: key.integer(
+    0,
+    'ms',
+    'Latency objective of actions without annotation tetris-slo, whose activations then share instances. 0: none.',
+  ),
   ...SCALING_KEYS,
   runtimeCommand: key.list(
     [],

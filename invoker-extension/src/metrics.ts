@@ -19,6 +19,8 @@ export interface InvokerMetrics {
   instanceEnds: Counter<'reason'>;
   /** Activations refused by the pool: queue-full, waited-too-long, never-fits, stopping. */
   refusals: Counter<'reason'>;
+  /** Activations run once more because their instance died while it had others. */
+  retries: Counter;
   instances: Gauge<'state'>;
   /** Living instances with an objective, by shape. */
   shapes: Gauge<'shape'>;
@@ -57,6 +59,7 @@ export function invokerMetrics(registry: Registry): InvokerMetrics {
     refusals: counter('refusals_total', 'Activations refused because the invoker was full or stopping, by reason', [
       'reason',
     ]),
+    retries: counter('activation_retries_total', 'Activations run once more because their instance died of another'),
     instances: gauge('instances', 'Living function instances, by state', ['state']),
     shapes: gauge('shaped_instances', 'Living instances of actions with an objective, by workers, threads and batch', [
       'shape',

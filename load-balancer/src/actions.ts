@@ -1,5 +1,6 @@
 /** What placement needs of an action's document, read once per revision. */
 import {
+  concurrencyOf,
   type Action,
   asPluginError,
   type EntityStore,
@@ -31,7 +32,7 @@ export interface CatalogOptions {
   /** Actions kept; the longest unused leaves first. */
   actionsMax: number;
   tetrisKinds: readonly string[];
-  /** Activations at once in an instance of a tetris kind whose action says nothing. */
+  /** Activations at once in an instance of a tetris kind whose action asks for sharing, and says no number. */
   concurrencyDefault: number;
 }
 
@@ -71,13 +72,15 @@ export class ActionCatalog {
   }
 
   #factsOf({ exec, limits, annotations }: Action): ActionFacts {
-    const fallback = this.#options.tetrisKinds.includes(exec.kind) ? this.#options.concurrencyDefault : 1;
-    const limited = limits.concurrency > 1 ? limits.concurrency : fallback;
+    const { tetrisKinds, concurrencyDefault } = this.#options;
+    const isTetris = tetrisKinds.includes(exec.kind);
     return {
       kind: exec.kind,
       memoryBytes: limits.memory * 1024 ** 2,
       timeoutMs: limits.timeout,
-      concurrency: positiveOf(valueOf(annotations, 'tetris-concurrency')) ?? limited,
+      concurrency: isTetris
+        ? concurrencyOf({ limits, annotations }, concurrencyDefault)
+        : Math.max(1, limits.concurrency),
       priority: integerOf(valueOf(annotations, 'tetris-priority')) ?? 0,
       deadlineMs: positiveOf(valueOf(annotations, 'tetris-deadline')),
       sloMs: positiveOf(valueOf(annotations, 'tetris-slo')),

@@ -67,9 +67,14 @@ export const balancerConfig = configSchema('balancer', {
     'kind',
     'Kinds that tetris invokers run too where there is no stock invoker; a trailing * matches any ending',
   ),
-  concurrencyDefault: key.integer(4, 'activations', 'At once in an instance of a tetris kind that states nothing', {
-    min: 1,
-  }),
+  concurrencyDefault: key.integer(
+    4,
+    'activations',
+    'At once in an instance of a tetris kind whose action has an objective or batches, and says no number; as at the invokers',
+    {
+      min: 1,
+    },
+  ),
   managedFraction: key.number(0.9, 'ratio', "Stock invokers for managed kinds; equal to the controllers' setting", {
     max: 1,
   }),

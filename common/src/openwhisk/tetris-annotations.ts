@@ -1,5 +1,6 @@
 /** Annotations of an action that say how it is to be run. Pure. */
-import type { KeyValue } from './activation';
+import type { Action } from './action-document';
+import { type KeyValue, valueOf } from './activation';
 import { nearest } from './nearest';
 
 /** The kind whose actions take the annotations. */
@@ -26,6 +27,7 @@ const TAKEN: ReadonlyMap<string, Taken> = new Map([
     'tetris-batching',
     { what: 'a batch size from 1, true or false', pattern: new RegExp(`${POSITIVE.source}|${FLAG.source}`) },
   ],
+  ['tetris-retry', { what: 'true or false', pattern: FLAG }],
   ['tetris-padding', { what: 'true or false', pattern: FLAG }],
   ['tetris-profile', { what: "a model's SHA-256 and bytes, joined by a dash", pattern: PROFILE_NAME }],
   ['tetris-priority', { what: 'a whole number', pattern: /^-?\d{1,9}$/ }],
@@ -62,4 +64,25 @@ export function integerOf(value: unknown): number | undefined {
 export function positiveOf(value: unknown): number | undefined {
   const integer = integerOf(value);
   return integer !== undefined && integer > 0 ? integer : undefined;
+}
+
+/** An annotation that is on: `wsk -a` may send text. */
+export const isOn = (value: unknown): boolean => value === true || value === 'true';
+
+/**
+ * Activations of an action of kind nodejs:tetris that one instance takes at once, as far as its author says: annotation
+ * `tetris-concurrency`, else the concurrency limit where it is above 1. An objective (`tetris-slo`) and batches
+ * (`tetris-batching`) ask for sharing too, and leave the number to the operator. Without any of these it is 1, as in stock: an
+ * action whose activations must not meet in one process need not say so.
+ *
+ * @param shared the operator's number
+ */
+export function concurrencyOf({ limits, annotations }: Pick<Action, 'limits' | 'annotations'>, shared: number): number {
+  const stated = positiveOf(valueOf(annotations, 'tetris-concurrency'));
+  if (stated !== undefined) return stated;
+  if (limits.concurrency > 1) return limits.concurrency;
+  const batching = valueOf(annotations, 'tetris-batching');
+  const batch = positiveOf(batching) ?? 1;
+  const asked = isOn(batching) || batch > 1 || positiveOf(valueOf(annotations, 'tetris-slo')) !== undefined;
+  return asked ? Math.max(shared, batch) : 1;
 }

@@ -33,15 +33,22 @@ export function classifyInit(reply: ContainerReply, limits: ReplyLimits): Activa
   }
 }
 
-/** The response of a `/run`: the table of 6.2. */
-export function classifyRun(reply: ContainerReply, limits: ReplyLimits): ActivationResponse {
+/** Whether a container died, with all that ran in it. */
+export const isCrash = ({ outcome }: ContainerReply): boolean => outcome === 'gone' || outcome === 'out-of-memory';
+
+/**
+ * The response of a `/run`: the table of 6.2.
+ * @param others activations that ran in the container when it died
+ */
+export function classifyRun(reply: ContainerReply, limits: ReplyLimits, others = 0): ActivationResponse {
+  const company = others === 0 ? '' : TEXTS.inCompany(others);
   switch (reply.outcome) {
     case 'timeout':
       return errorResponse(STATUS.developerError, TEXTS.timedOut(limits.timeoutMs, 'run'));
     case 'gone':
-      return errorResponse(STATUS.developerError, TEXTS.abnormalRun);
+      return errorResponse(STATUS.developerError, TEXTS.abnormalRun + company);
     case 'out-of-memory':
-      return errorResponse(STATUS.developerError, TEXTS.memoryExhausted);
+      return errorResponse(STATUS.developerError, TEXTS.memoryExhausted + company);
     case 'answered':
       return { ...classifyAnswer(reply, limits), size: reply.bytes };
   }

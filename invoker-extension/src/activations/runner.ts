@@ -6,7 +6,7 @@ import type { CollectedLogs } from '../containers/logs';
 import { answerWithinMs } from '../scaling/settings';
 import type { ActivationJob } from './job';
 import { ranRecord, type Span } from './record';
-import { classifyInit, classifyRun, type ReplyLimits } from './reply';
+import { classifyInit, classifyRun, isCrash, type ReplyLimits } from './reply';
 import { initBody, runBody } from './requests';
 
 export interface RunnerOptions {
@@ -23,7 +23,15 @@ export type InitOutcome =
 
 export type RunOutcome =
   /** The container has not seen the request: another may have it. */
-  { seen: false } | { seen: true; activation: Activation; broken: boolean; inference: InferenceReport | undefined };
+  | { seen: false }
+  /** `innocent`: it may have died of another activation. */
+  | {
+      seen: true;
+      activation: Activation;
+      broken: boolean;
+      innocent: boolean;
+      inference: InferenceReport | undefined;
+    };
 
 /** A runtime that answers so is on its way out; only legal just after a resume. */
 const SHUTTING_DOWN = 503;
@@ -70,7 +78,8 @@ export class Runner {
       instance.logs.discard(job.message.activationId);
       return { seen: false };
     }
-    const response = classifyRun(reply, limits);
+    const others = isCrash(reply) ? instance.othersAtCrash() : 0;
+    const response = classifyRun(reply, limits, others);
     const startMs = init === undefined ? runStartMs : runStartMs - init.initMs;
     const span: Span = { startMs, endMs: nowMs(), ...(init === undefined ? {} : { initMs: init.initMs }) };
     const inference = reply.outcome === 'answered' ? reply.inference : undefined;
@@ -80,7 +89,7 @@ export class Runner {
       inference,
     };
     const activation = ranRecord(job, { response, span, timedOut: reply.outcome === 'timeout', execution });
-    return { seen: true, activation, broken: isBroken(response), inference };
+    return { seen: true, activation, broken: isBroken(response), innocent: others > 0, inference };
   }
 
   /** The activation's lines, undefined where its log limit is 0. Call it once. */

@@ -37,6 +37,7 @@ export class FunctionInstance {
   /** Activations under way, and answered so far. */
   running = 0;
   answered = 0;
+  #runningAtCrash: number | undefined;
   readonly #options: FunctionInstanceOptions;
   #token: string | undefined;
   #container: Container | undefined;
@@ -54,6 +55,12 @@ export class FunctionInstance {
   /** The daemon's token; undefined before {@link create}. */
   get token(): string | undefined {
     return this.#token;
+  }
+
+  /** Activations beside one that the container died with; to be asked before the first of them is counted off. */
+  othersAtCrash(): number {
+    this.#runningAtCrash ??= this.running;
+    return this.#runningAtCrash - 1;
   }
 
   /** Whether there was ever a container. */

@@ -4,8 +4,10 @@ import {
   type Activation,
   type ActivationResponse,
   errorMessage,
+  isOn,
   type Logger,
   STATUS,
+  valueOf,
   wrongAnnotations,
 } from '@tetris/common';
 import type { Answerer } from '../activations/answer';
@@ -14,7 +16,7 @@ import { errorResponse } from '../activations/reply';
 import type { InitOutcome, Runner } from '../activations/runner';
 import { TEXTS } from '../activations/texts';
 import type { InvokerMetrics } from '../metrics';
-import type { InstanceSettings } from '../scaling/settings';
+import { type InstanceSettings, settingsAlone } from '../scaling/settings';
 import type { ContainerFactory, InferenceReport } from './container';
 import { FunctionInstance } from './function-instance';
 import type { GroupDescription } from './group';
@@ -29,6 +31,8 @@ export interface Ticket {
   group: GroupDescription;
   /** Containers that refused it. */
   refusals: number;
+  /** It runs once more, alone, because its instance died of it or of another. */
+  retried: boolean;
   /** Its slot is free. */
   done: () => void;
 }
@@ -99,7 +103,7 @@ export class InstanceManager {
     const { pool, nextFor, nowMs } = this.#options;
     const group = this.#describe(job, nextFor(job));
     return new Promise((done) => {
-      const ticket: Ticket = { job, group, refusals: 0, done };
+      const ticket: Ticket = { job, group, refusals: 0, retried: false, done };
       this.apply(pool.arrived(ticket, group, nowMs(), job.startedMs));
     });
   }
@@ -221,6 +225,7 @@ export class InstanceManager {
     if (!outcome.seen) return this.#again(id, ticket);
     instance.answered += 1;
     this.apply(pool.finished(id, ticket, outcome.broken, nowMs()));
+    if (outcome.innocent && !ticket.retried && mayRetry(ticket.job)) return this.#retry(ticket, instance);
     this.#observe(outcome.inference);
     const { job, group } = ticket;
     onUsed?.(instance, {
@@ -253,6 +258,18 @@ export class InstanceManager {
     }
     this.apply(pool.finished(id, ticket, true, nowMs()));
     this.#fail(ticket, errorResponse(STATUS.developerError, TEXTS.abnormalRun));
+  }
+
+  /** In a group of its own, whose instances take one activation each: one that kills its instance then kills no other. */
+  #retry(ticket: Ticket, instance: FunctionInstance): void {
+    const { pool, nowMs, metrics, log } = this.#options;
+    const { job } = ticket;
+    instance.logs.discard(job.message.activationId);
+    metrics.retries.inc();
+    log.info(logFields(job.message), 'activation is run once more: its instance died while it had others');
+    const { key, settings } = ticket.group;
+    const group = { ...ticket.group, key: `${key} alone`, settings: settingsAlone(settings) };
+    this.apply(pool.arrived({ ...ticket, group, refusals: 0, retried: true }, group, nowMs(), job.startedMs));
   }
 
   async #answer(ticket: Ticket, instance: FunctionInstance, activation: Activation): Promise<void> {
@@ -349,6 +366,9 @@ export class InstanceManager {
     if (this.#instances.size === 0) this.#onEmpty?.();
   }
 }
+
+/** Its author says that it may run twice; off by default, since it may have had effects. */
+const mayRetry = ({ action }: ActivationJob): boolean => isOn(valueOf(action.annotations, 'tetris-retry'));
 
 function refusalResponse(refusal: Refusal, missingBytes: number, budgetBytes: number): ActivationResponse {
   switch (refusal) {

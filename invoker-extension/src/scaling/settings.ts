@@ -1,4 +1,4 @@
-import { type Action, positiveOf, TETRIS_KIND, valueOf } from '@tetris/common';
+import { type Action, concurrencyOf, isOn, positiveOf, TETRIS_KIND, valueOf } from '@tetris/common';
 import { batchWaitMs, type InstanceShape, type ProfileRow } from './profile';
 
 /** How one instance is run; unlike instances of one action may stand side by side. */
@@ -20,7 +20,7 @@ export interface InstanceSettings {
 }
 
 export interface SettingsDefaults {
-  /** Room of an instance of kind nodejs:tetris whose action says nothing. */
+  /** Room of an instance whose action asks for sharing, and says no number. */
   concurrency: number;
   workers: number;
   threads: number;
@@ -40,29 +40,34 @@ export const answerWithinMs = (sloMs: number): number => (1 - RESERVE) * sloMs;
 const CONCURRENCY_MAX = 500;
 
 /**
- * The settings an action's instances start with where no plan says otherwise: annotations `tetris-concurrency`,
- * `tetris-batching` (a size, or true for the default), `tetris-padding`, `tetris-slo` (ms), else its limits, else the defaults.
+ * The settings an action's instances start with where no plan says otherwise: {@link concurrencyOf}, annotations
+ * `tetris-batching` (a size, or true for the default), `tetris-padding` and `tetris-slo` (ms), else the defaults.
  */
 export function settingsOf(action: Action, defaults: SettingsDefaults): InstanceSettings {
-  const { concurrency } = action.limits;
   if (action.exec.kind !== TETRIS_KIND) {
-    return { room: Math.max(1, concurrency), workers: 1, threads: 1, batch: 1, batchWaitMs: 0 };
+    return { room: Math.max(1, action.limits.concurrency), workers: 1, threads: 1, batch: 1, batchWaitMs: 0 };
   }
-  const annotated = positiveOf(valueOf(action.annotations, 'tetris-concurrency'));
   const batching = valueOf(action.annotations, 'tetris-batching');
   const sloMs = positiveOf(valueOf(action.annotations, 'tetris-slo')) ?? defaults.sloMs;
   return {
-    room: Math.min(annotated ?? (concurrency > 1 ? concurrency : defaults.concurrency), CONCURRENCY_MAX),
+    room: Math.min(concurrencyOf(action, defaults.concurrency), CONCURRENCY_MAX),
     workers: defaults.workers,
     threads: defaults.threads,
     batch: batching === false ? 1 : (positiveOf(batching) ?? defaults.batch),
     batchWaitMs: defaults.batchWaitMs,
-    ...(isTrue(valueOf(action.annotations, 'tetris-padding')) ? { padding: true } : {}),
+    ...(isOn(valueOf(action.annotations, 'tetris-padding')) ? { padding: true } : {}),
     ...(sloMs > 0 ? { sloMs } : {}),
   };
 }
 
-const isTrue = (value: unknown): boolean => value === true || value === 'true';
+/** For activations that share with nobody: outside of any plan, so without its objective. */
+export const settingsAlone = ({ workers, threads }: InstanceSettings): InstanceSettings => ({
+  room: 1,
+  workers,
+  threads,
+  batch: 1,
+  batchWaitMs: 0,
+});
 
 /** How far a plan may go with an action's instances; the action's annotations speak for its author. */
 export interface ShapeBounds {

@@ -12,6 +12,7 @@ describe('wrongAnnotations', () => {
     ['tetris-batching', 'true'],
     ['tetris-padding', true],
     ['tetris-priority', -3],
+    ['tetris-retry', 'true'],
     ['tetris-deadline', '2000'],
     ['tetris-profile', `${digest}-12`],
     ['raw-http', { any: 'thing' }],

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import {
+  type ActivationMessage,
   type Activation,
   FolderDocuments,
   MESSAGE_BYTES_MAX,
@@ -293,26 +294,67 @@ describe('instances', () => {
     expect(factory.containers[0]?.calls).toEqual(['/init', '/run', '/run', 'destroy']);
   });
 
-  it('expected failure: one that dies answers what it has at once with status 2, and what waits gets another', async () => {
-    const concurrent = aStoredAction({ limits: { timeout: 10_000, memory: 256, logs: 1, concurrency: 2 } });
-    let killed = false;
-    const factory: FakeFactory = new FakeFactory(async (path, body, container) => {
-      if (path === '/init') return answered(200, {});
-      if (container !== factory.containers[0]) return echo(path, body, container);
-      if (!killed && (body.value as { kill?: boolean }).kill === true) {
-        killed = true;
-        setTimeout(() => void container.destroy(), 30);
-      }
-      return new Promise(() => undefined);
+  describe('that die', () => {
+    const EXITED = 'The action did not produce a valid response and exited unexpectedly.';
+    /** Two activations a container; one that is to kill it does so wherever it runs, once or always. */
+    const killable = (once: boolean): { factory: FakeFactory; ran: string[] } => {
+      const ran: string[] = [];
+      let killed = false;
+      const factory: FakeFactory = new FakeFactory(async (path, body, container) => {
+        if (path === '/init') return answered(200, {});
+        const { kill = false, name } = body.value as { kill?: boolean; name?: string };
+        ran.push(`${name} in ${factory.containers.indexOf(container)}`);
+        if (kill && !(once && killed)) {
+          killed = true;
+          setTimeout(() => void container.destroy(), 30);
+          return new Promise(() => undefined);
+        }
+        return container === factory.containers[0] ? new Promise(() => undefined) : echo(path, body, container);
+      });
+      return { factory, ran };
+    };
+    const limits = { timeout: 10_000, memory: 256, logs: 1, concurrency: 2 };
+    const message = (name: string, kill = false): ActivationMessage => aMessage({ content: { name, kill } });
+    const errorsOf = (subject: InvokerBench): unknown[] =>
+      subject.records.filter(({ response }) => response.statusCode === 2).map(({ response }) => response.result);
+
+    it('expected failure: answer what they have at once with status 2, and what waits gets another', async () => {
+      const { factory } = killable(true);
+      const subject = await bench({ factory, actions: [aStoredAction({ limits })], config: { memory: '256m' } });
+      await subject.send(message('a', true), message('b'), message('c'), message('d'));
+      await subject.freed(4);
+      expect(subject.records.map(({ response }) => response.statusCode).sort()).toEqual([0, 0, 2, 2]);
+      const others = ' It shared its instance with 1 other, any of which may be the cause. ';
+      const error = expect.stringContaining(`${EXITED}${others}With annotation tetris-retry`);
+      expect(errorsOf(subject)).toEqual([{ error }, { error }]);
+      expect(subject.acks.filter(({ instance }) => instance != null)).toHaveLength(4);
     });
-    const subject = await bench({ factory, actions: [concurrent], config: { memory: '256m' } });
-    await subject.send(aMessage({ content: { kill: true } }), aMessage(), aMessage(), aMessage());
-    await subject.freed(4);
-    expect(subject.records.map(({ response }) => response.statusCode).sort()).toEqual([0, 0, 2, 2]);
-    expect(subject.records.find(({ response }) => response.statusCode === 2)?.response.result).toEqual({
-      error: 'The action did not produce a valid response and exited unexpectedly.',
+
+    it('expected failure: with one activation alone say what stock says, and do not run it again', async () => {
+      const { factory, ran } = killable(false);
+      const annotations = [{ key: 'tetris-retry', value: true }];
+      const subject = await bench({ factory, actions: [aStoredAction({ limits, annotations })] });
+      await subject.send(message('a', true));
+      await subject.freed(1);
+      expect(errorsOf(subject)).toEqual([{ error: EXITED }]);
+      expect(ran).toEqual(['a in 0']);
     });
-    expect(subject.acks.filter(({ instance }) => instance != null)).toHaveLength(4);
+
+    it('give what they had to others, one each, where the action may run twice: only the cause fails', async () => {
+      const { factory, ran } = killable(false);
+      const annotations = [{ key: 'tetris-retry', value: 'true' }];
+      const subject = await bench({ factory, actions: [aStoredAction({ limits, annotations })] });
+      await subject.send(message('a', true), message('b'));
+      await subject.freed(2);
+      expect(subject.records.map(({ response }) => response.statusCode).sort()).toEqual([0, 2]);
+      expect(errorsOf(subject)).toEqual([{ error: EXITED }]);
+      expect(ran.slice(0, 2)).toEqual(['a in 0', 'b in 0']);
+      const again = ran.slice(2).map((run) => run.split(' in '));
+      expect(again.map(([name]) => name).sort()).toEqual(['a', 'b']);
+      expect(new Set(again.map(([, container]) => container)).size).toBe(2);
+      expect(await subject.extension.metrics.metrics()).toContain('\ntetris_invoker_activation_retries_total 2\n');
+      expect(subject.acks.filter(({ instance }) => instance != null)).toHaveLength(2);
+    });
   });
 
   it('expected failure: a failed init answers those that waited for it with the same error', async () => {

@@ -178,11 +178,23 @@ describe('settingsOf', () => {
       DEFAULTS,
     );
 
-  it('takes the annotation, else the limit above 1, else the default', () => {
-    expect(tetris([{ key: 'tetris-concurrency', value: '8' }], 2).room).toBe(8);
-    expect(tetris([], 2).room).toBe(2);
-    expect(tetris([]).room).toBe(4);
-    expect(tetris([{ key: 'tetris-concurrency', value: 'many' }]).room).toBe(4);
+  it.each([
+    ['the annotation', { 'tetris-concurrency': '8' }, 2, 8],
+    ['the annotation, though it asks for less than an objective', { 'tetris-concurrency': 1, 'tetris-slo': 300 }, 2, 1],
+    ['the limit above 1', {}, 2, 2],
+    ['one, as the limit says', {}, 1, 1],
+    ['one where the annotation is nonsense', { 'tetris-concurrency': 'many' }, 1, 1],
+    ['one where batches are forbidden', { 'tetris-batching': false }, 1, 1],
+    ['the default with an objective', { 'tetris-slo': '300' }, 1, 4],
+    ['the default with batches', { 'tetris-batching': 'true' }, 1, 4],
+    ['as much as a batch', { 'tetris-batching': 16 }, 1, 16],
+  ])('gives room for %s', (_what, annotations, limit, room) => {
+    expect(
+      tetris(
+        Object.entries(annotations).map(([key, value]) => ({ key, value })),
+        limit,
+      ).room,
+    ).toBe(room);
     expect(settingsOf(aStoredAction(), DEFAULTS).room).toBe(1);
   });
 

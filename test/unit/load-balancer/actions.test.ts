@@ -24,7 +24,7 @@ describe('ActionCatalog', () => {
       kind: 'nodejs:tetris',
       memoryBytes: 256 * 1024 ** 2,
       timeoutMs: 60_000,
-      concurrency: 4,
+      concurrency: 1,
       priority: 0,
       deadlineMs: undefined,
     });
@@ -63,12 +63,14 @@ describe('ActionCatalog', () => {
   it.each<[string, Partial<Action>, number]>([
     ['the annotation', { annotations: [{ key: 'tetris-concurrency', value: 7 }] }, 7],
     ['the limit where it is more than one', { limits: { timeout: 1, memory: 1, logs: 1, concurrency: 3 } }, 3],
-    ['the default for a tetris kind', {}, 4],
+    ['the default for an objective', { annotations: [{ key: 'tetris-slo', value: 300 }] }, 4],
+    ['the limit of a tetris kind that says no more', {}, 1],
     ['one for other kinds', { exec: { kind: 'nodejs:20', binary: false } }, 1],
+    ['the limit where the annotation is nonsense', { annotations: [{ key: 'tetris-concurrency', value: 'many' }] }, 1],
     [
-      'the default where the annotation is nonsense',
-      { annotations: [{ key: 'tetris-concurrency', value: 'many' }] },
-      4,
+      'the limit of other kinds, whatever they annotate',
+      { exec: { kind: 'nodejs:20', binary: false }, annotations: [{ key: 'tetris-concurrency', value: 7 }] },
+      1,
     ],
   ])('takes the concurrency from %s', async (_, overrides, concurrency) => {
     const { catalog } = catalogOver(() => ({ ...actionOf('nodejs:tetris'), ...overrides }));
