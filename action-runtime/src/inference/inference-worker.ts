@@ -28,9 +28,12 @@ export class InferenceWorker {
     this.#thread.unref();
     this.#thread.on('message', (reply: WorkerReply) => this.#settle(reply.id, reply));
     this.#thread.on('messageerror', (error) => this.#settleUnread(error));
-    this.#thread.on('error', (error) => this.#end(error));
+    this.#thread.on('error', (error) => this.#failed(error));
+    // Replies that were sent before the end have come by then.
     this.#thread.once('exit', (code) => {
-      this.#end(new Error(`it exited with code ${code}`));
+      const failure = this.#failed(new Error(`it exited with code ${code}`));
+      for (const { reject } of this.#pending.values()) reject(failure);
+      this.#pending.clear();
       onEnd();
     });
   }
@@ -78,15 +81,13 @@ export class InferenceWorker {
     if (id !== undefined) this.#settle(id, { id, ok: false, error: { name: 'Error', message } });
   }
 
-  #end(cause: unknown): void {
-    if (this.#failure !== undefined) return;
-    this.#failure = new PluginError('ERR_WORKER_FAILED', `an inference worker failed: ${errorMessage(cause)}`, {
+  /** From now on requests are refused. @returns the first reason, in an error */
+  #failed(cause: unknown): PluginError {
+    this.#failure ??= new PluginError('ERR_WORKER_FAILED', `an inference worker failed: ${errorMessage(cause)}`, {
       retriable: true,
       cause,
     });
-    for (const { reject } of this.#pending.values()) reject(this.#failure);
-    this.#pending.clear();
-    void this.#thread.terminate();
+    return this.#failure;
   }
 }
 

@@ -14,19 +14,16 @@ interface NumbersConstructor {
 
 const ABSTRACT = Object.getPrototypeOf(Uint8Array.prototype) as object;
 
-/** By name, as they are when this is loaded; Node 24 has a Float16Array. */
-const CONSTRUCTORS = new Map(
-  [
-    'Float16Array',
-    ...['Float32Array', 'Float64Array', 'Uint8Array', 'Uint8ClampedArray', 'Int8Array', 'Uint16Array', 'Int16Array'],
-    ...['Int32Array', 'Uint32Array', 'BigInt64Array', 'BigUint64Array'],
-  ].map((name) => [name, (globalThis as Record<string, unknown>)[name] as NumbersConstructor | undefined]),
-);
+/** By name. onnxruntime's binding takes half floats as Uint16Array; the Float16Array that Node 24 has it does not know. */
+const CONSTRUCTORS = {
+  ...{ Float32Array, Float64Array, Uint8Array, Uint8ClampedArray, Int8Array, Uint16Array, Int16Array },
+  ...{ Int32Array, Uint32Array, BigInt64Array, BigUint64Array, Float16Array: Uint16Array },
+} as object as Readonly<Record<string, NumbersConstructor | undefined>>;
 
-/** The language's own class of an array: `Uint8Array` for a Buffer. */
+/** The language's own class for the elements of an array: `Uint8Array` for a Buffer. */
 export function constructorOf(array: Numbers): NumbersConstructor {
   const name = String(Reflect.get(ABSTRACT, Symbol.toStringTag, array));
-  const found = CONSTRUCTORS.get(name);
+  const found = CONSTRUCTORS[name];
   if (found === undefined) throw new TypeError(`${name} is no typed array`);
   return found;
 }
