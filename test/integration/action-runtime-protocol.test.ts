@@ -10,6 +10,7 @@ const start = async (env?: Record<string, string>): Promise<void> => {
 };
 afterEach(() => runtime.stop());
 
+const SENTINEL = 'XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX';
 const MAIN = 'function main(args) { return args; }';
 const errorOf = (reply: RuntimeReply): string => (reply.body as { error: string }).error;
 const archive = (files: Record<string, string>, extra: ActionInit = {}): ActionInit => ({
@@ -267,7 +268,8 @@ describe('run', () => {
     const { error } = reply.body as { error: { name: string; message: string; stack: string } };
     expect(error.message).toBe(message);
     expect(error.stack).toContain(error.name);
-    await stderrSays(new RegExp(message));
+    await runtime.sentinels(1);
+    expect(runtime.stdout + runtime.stderr).toBe(`${SENTINEL}\n`.repeat(2));
   });
 
   it.each([
@@ -320,8 +322,8 @@ describe('run', () => {
     expect(reply.body).toEqual(value);
     expect(reply.headers['content-length']).toBeDefined();
     await runtime.sentinels(1);
-    expect(runtime.stdout).toBe('out ☃\nXXX_THE_END_OF_A_WHISK_ACTIVATION_XXX\n');
-    expect(runtime.stderr).toBe('err ☃\nXXX_THE_END_OF_A_WHISK_ACTIVATION_XXX\n');
+    expect(runtime.stdout).toBe(`out ☃\n${SENTINEL}\n`);
+    expect(runtime.stderr).toBe(`err ☃\n${SENTINEL}\n`);
   });
 
   it('bad call: a second run while one is active is refused without concurrency', async () => {

@@ -133,10 +133,12 @@ export class ActivationService {
     return { ...reply, inference: activation.inference };
   }
 
-  /** A rejection is an application error (200); what was thrown past every promise stops the instance, as in stock. */
+  /**
+   * A rejection is an application error (200), which the caller sees and the log does not; what was thrown past every promise
+   * stops the instance. Both as in stock.
+   */
   #failed(error: unknown): Reply {
     if (!(error instanceof Uncaught)) {
-      console.error(error);
       return { status: 200, body: { error: error === undefined || error === null ? {} : serializeError(error) } };
     }
     console.error(error.thrown);
