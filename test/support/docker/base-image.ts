@@ -1,11 +1,15 @@
-/** A base image without a registry: the machine's own Node and the shared libraries it needs, imported as a tar. */
+/** A base image without a registry: the image's Node and the shared libraries it needs, imported as a tar. */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, copyFileSync, cpSync, mkdirSync, readdirSync, realpathSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { nodeVersions } from '@tetris/bench';
 
 /** Tag of the imported image. */
-export const BASE_IMAGE = 'local/node:20';
+export const BASE_IMAGE = 'local/node:22';
+
+/** As the Dockerfile has it. */
+const NODE_MAJOR = 22;
 
 /** Programs of the base image beside node: what the runtime and tests start. */
 const PROGRAMS = ['/bin/sh', '/bin/cat', '/bin/ls', '/bin/sleep', '/usr/bin/id'];
@@ -15,7 +19,9 @@ const GROUP = 'root:x:0:\nnode:x:1000:\n';
 /** Makes the root file system under `folder` and imports it. Resolves to {@link BASE_IMAGE}. */
 export async function importBaseImage(folder: string, docker: (...args: string[]) => Promise<string>): Promise<string> {
   if ((await docker('images', '--quiet', BASE_IMAGE)) !== '') return BASE_IMAGE;
-  const root = makeRoot(join(folder, 'rootfs'));
+  const node = (await nodeVersions()).find(({ major }) => major === NODE_MAJOR);
+  if (node === undefined) throw new Error(`there is no Node ${NODE_MAJOR} to make an image of`);
+  const root = makeRoot(join(folder, 'rootfs'), node.binary);
   const tarPath = join(folder, 'rootfs.tar');
   const tar = spawn('tar', ['-C', root, '-cf', tarPath, '.'], { stdio: 'ignore' });
   const [status] = (await once(tar, 'exit')) as [number | null];
@@ -24,14 +30,14 @@ export async function importBaseImage(folder: string, docker: (...args: string[]
   return BASE_IMAGE;
 }
 
-function makeRoot(root: string): string {
+function makeRoot(root: string, node: string): string {
   for (const name of ['bin', 'usr/bin', 'etc', 'tmp', 'proc', 'sys', 'dev', 'home/node']) {
     mkdirSync(join(root, name), { recursive: true });
   }
   chmodSync(join(root, 'tmp'), 0o1777);
   writeFileSync(join(root, 'etc/passwd'), PASSWD);
   writeFileSync(join(root, 'etc/group'), GROUP);
-  copyWithLibraries(realpathSync(process.execPath), join(root, 'usr/bin/node'), root);
+  copyWithLibraries(node, join(root, 'usr/bin/node'), root);
   for (const program of PROGRAMS) copyWithLibraries(realpathSync(program), join(root, program), root);
   copyGlibc(root);
   return root;

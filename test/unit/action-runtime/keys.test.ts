@@ -37,6 +37,13 @@ describe('the runtime configuration', () => {
   });
 });
 
+it('the image has a Node that the runtime is tested with', () => {
+  const dockerfile = readFileSync(path.join(__dirname, '../../../action-runtime/Dockerfile'), 'utf8');
+  const nodes = readFileSync(path.join(__dirname, '../../../bench/nodes/package.json'), 'utf8');
+  const [, major] = /BASE_IMAGE=node:(\d+)-/.exec(dockerfile) ?? [];
+  expect(nodes).toContain(`"node-${major}-linux-x64"`);
+});
+
 it('the image sets the environment that process containers get', () => {
   const dockerfile = readFileSync(path.join(__dirname, '../../../action-runtime/Dockerfile'), 'utf8');
   for (const [name, value] of Object.entries(START_ENVIRONMENT)) expect(dockerfile).toContain(`${name}=${value}`);
