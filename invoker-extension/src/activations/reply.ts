@@ -38,10 +38,9 @@ export const isCrash = ({ outcome }: ContainerReply): boolean => outcome === 'go
 
 /**
  * The response of a `/run`: the table of 6.2.
- * @param others activations that ran in the container when it died
+ * @param company what is said of those that ran in the container when it died, if any did
  */
-export function classifyRun(reply: ContainerReply, limits: ReplyLimits, others = 0): ActivationResponse {
-  const company = others === 0 ? '' : TEXTS.inCompany(others);
+export function classifyRun(reply: ContainerReply, limits: ReplyLimits, company = ''): ActivationResponse {
   switch (reply.outcome) {
     case 'timeout':
       return errorResponse(STATUS.developerError, TEXTS.timedOut(limits.timeoutMs, 'run'));

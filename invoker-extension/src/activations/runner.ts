@@ -1,5 +1,5 @@
 /** Runs one activation in one instance: `/init` where needed, `/run`, and what their replies mean. */
-import { type Activation, type ActivationResponse, STATUS } from '@tetris/common';
+import { type Activation, type ActivationResponse, STATUS, TETRIS_KIND } from '@tetris/common';
 import type { ContainerReply, InferenceReport } from '../containers/container';
 import type { FunctionInstance } from '../containers/function-instance';
 import type { CollectedLogs } from '../containers/logs';
@@ -8,6 +8,7 @@ import type { ActivationJob } from './job';
 import { ranRecord, type Span } from './record';
 import { classifyInit, classifyRun, isCrash, type ReplyLimits } from './reply';
 import { initBody, runBody } from './requests';
+import { TEXTS } from './texts';
 
 export interface RunnerOptions {
   /** Longest reply, bytes, and how much of a longer one is shown. Stock: 1 MiB both. */
@@ -79,7 +80,8 @@ export class Runner {
       return { seen: false };
     }
     const others = isCrash(reply) ? instance.othersAtCrash() : 0;
-    const response = classifyRun(reply, limits, others);
+    const company = others > 0 ? TEXTS.inCompany(others, job.action.exec.kind === TETRIS_KIND) : '';
+    const response = classifyRun(reply, limits, company);
     const startMs = init === undefined ? runStartMs : runStartMs - init.initMs;
     const span: Span = { startMs, endMs: nowMs(), ...(init === undefined ? {} : { initMs: init.initMs }) };
     const inference = reply.outcome === 'answered' ? reply.inference : undefined;

@@ -17,8 +17,9 @@ export const TEXTS = {
   abnormalRun: 'The action did not produce a valid response and exited unexpectedly.',
   memoryExhausted: 'The action exhausted its memory and was aborted.',
   /** Follows one of the two before it, where any of several activations may have been the cause. */
-  inCompany: (others: number) =>
-    ` It shared its instance with ${others} other${others === 1 ? '' : 's'}, any of which may be the cause. With annotation tetris-retry the action is run once more in such a case, alone.`,
+  inCompany: (others: number, mayAskForRetry: boolean) =>
+    ` It shared its instance with ${others} other${others === 1 ? '' : 's'}, any of which may be the cause.` +
+    (mayAskForRetry ? ' With annotation tetris-retry the action is run once more in such a case, alone.' : ''),
   logFailure: 'There was an issue while collecting your logs. Data might be missing.',
   logDeveloperError: 'The action did not initialize or run as expected. Log data might be missing.',
   invalidInit: (body: string) => withBody('The action failed during initialization', body),

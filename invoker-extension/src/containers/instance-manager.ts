@@ -7,6 +7,7 @@ import {
   isOn,
   type Logger,
   STATUS,
+  TETRIS_KIND,
   valueOf,
   wrongAnnotations,
 } from '@tetris/common';
@@ -368,7 +369,8 @@ export class InstanceManager {
 }
 
 /** Its author says that it may run twice; off by default, since it may have had effects. */
-const mayRetry = ({ action }: ActivationJob): boolean => isOn(valueOf(action.annotations, 'tetris-retry'));
+const mayRetry = ({ action }: ActivationJob): boolean =>
+  action.exec.kind === TETRIS_KIND && isOn(valueOf(action.annotations, 'tetris-retry'));
 
 function refusalResponse(refusal: Refusal, missingBytes: number, budgetBytes: number): ActivationResponse {
   switch (refusal) {

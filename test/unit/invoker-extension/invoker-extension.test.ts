@@ -313,6 +313,7 @@ describe('instances', () => {
       });
       return { factory, ran };
     };
+    const exec = { kind: 'nodejs:tetris', code: 'function main(args) { return args; }', binary: false };
     const limits = { timeout: 10_000, memory: 256, logs: 1, concurrency: 2 };
     const message = (name: string, kill = false): ActivationMessage => aMessage({ content: { name, kill } });
     const errorsOf = (subject: InvokerBench): unknown[] =>
@@ -320,7 +321,7 @@ describe('instances', () => {
 
     it('expected failure: answer what they have at once with status 2, and what waits gets another', async () => {
       const { factory } = killable(true);
-      const subject = await bench({ factory, actions: [aStoredAction({ limits })], config: { memory: '256m' } });
+      const subject = await bench({ factory, actions: [aStoredAction({ limits, exec })], config: { memory: '256m' } });
       await subject.send(message('a', true), message('b'), message('c'), message('d'));
       await subject.freed(4);
       expect(subject.records.map(({ response }) => response.statusCode).sort()).toEqual([0, 0, 2, 2]);
@@ -333,7 +334,7 @@ describe('instances', () => {
     it('expected failure: with one activation alone say what stock says, and do not run it again', async () => {
       const { factory, ran } = killable(false);
       const annotations = [{ key: 'tetris-retry', value: true }];
-      const subject = await bench({ factory, actions: [aStoredAction({ limits, annotations })] });
+      const subject = await bench({ factory, actions: [aStoredAction({ limits, exec, annotations })] });
       await subject.send(message('a', true));
       await subject.freed(1);
       expect(errorsOf(subject)).toEqual([{ error: EXITED }]);
@@ -343,7 +344,7 @@ describe('instances', () => {
     it('give what they had to others, one each, where the action may run twice: only the cause fails', async () => {
       const { factory, ran } = killable(false);
       const annotations = [{ key: 'tetris-retry', value: 'true' }];
-      const subject = await bench({ factory, actions: [aStoredAction({ limits, annotations })] });
+      const subject = await bench({ factory, actions: [aStoredAction({ limits, exec, annotations })] });
       await subject.send(message('a', true), message('b'));
       await subject.freed(2);
       expect(subject.records.map(({ response }) => response.statusCode).sort()).toEqual([0, 2]);
