@@ -50,6 +50,7 @@ function actionLoader(config: RuntimeConfig, environment: NodeJS.ProcessEnv, con
       config,
       folder: workspace.folder,
       namespace: environment['__OW_NAMESPACE'] ?? '',
+      actionName: environment['__OW_ACTION_NAME'] ?? '',
       inference: readInferenceSettings(settings['tetris'], config.workersMax),
       activation: () => activationTimes(context.current()),
       startup: (work) => startup.push(work),

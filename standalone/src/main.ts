@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { defaultArchive, environmentWith, STANDALONE_CONFIG, type StandaloneConfig } from './config';
 import { KINDS } from './controller/manifest';
 import { launch, type Platform } from './platform';
+import { roomWarning } from './store-room';
 
 interface Flags {
   port?: string;
@@ -60,14 +61,26 @@ function refuseEmpty(flags: Flags): void {
   if (empty !== undefined) throw new PluginError('ERR_CONFIG_INVALID', `--${empty[0]}: takes a value; got ''`);
 }
 
-function welcome({ url, auth }: Platform, { invokers, memory, dataPath, metrics }: StandaloneConfig): string {
-  const nodes = invokers === 1 ? 'one node' : `${invokers} nodes`;
+const MIB = 1024 ** 2;
+const sizeOf = (bytes: number): string =>
+  bytes < 1024 * MIB ? `${Math.floor(bytes / MIB)} MiB` : `${(bytes / 1024 / MIB).toFixed(1)} GiB`;
+
+function welcome(
+  { url, auth, nodes, storeRoom }: Platform,
+  { invokers, memory, dataPath, metrics }: StandaloneConfig,
+): string {
+  const count = invokers === 1 ? 'one node' : `${invokers} nodes`;
+  const budget = storeRoom.bytesMax < memory ? `, of which ${sizeOf(storeRoom.bytesMax)} for shared tensors` : '';
+  const tensors = nodes.map((node) => `  npm run tensors -- --socket ${node.operatorSocketPath} models`);
   return `
-Tetris for OpenWhisk is ready on ${url}: ${nodes}, ${(memory / 1024 ** 3).toFixed(1)} GiB each.
+Tetris for OpenWhisk is ready on ${url}: ${count}, ${sizeOf(memory)} each${budget}.
 Kinds: ${KINDS.join(', ')}. ${dataPath === '' ? 'Actions and activations are forgotten at the end (--data keeps them).' : `Data: ${dataPath}`}
 
+For clients, in another terminal:
   wsk property set --apihost ${url} --auth ${auth}
   export AUTH=${auth}
+For operators, what is shared now:
+${tensors.join('\n')}
 
 Ctrl-C ends it.${metrics === 'off' ? '' : ` Metrics for Prometheus: ${url}/metrics`}
 `;
@@ -119,7 +132,10 @@ async function main(): Promise<void> {
     const given = Object.entries(FLAG_NAMES).filter(([name]) => values[name] !== undefined);
     const starting = launch(config, env, Object.fromEntries(given));
     stopOnSignals(starting);
-    process.stdout.write(welcome(await starting, config));
+    const platform = await starting;
+    process.stdout.write(welcome(platform, config));
+    const warning = roomWarning(platform.storeRoom, config.memory);
+    if (warning !== undefined) process.stderr.write(`tetris: warning: ${warning}\n`);
   } catch (error) {
     process.stderr.write(`tetris: ${explain(error, config)}\n`);
     process.exit(1);

@@ -23,6 +23,8 @@ export interface PlatformNode {
   storePath: string;
   /** The daemon's instance socket. */
   socketPath: string;
+  /** The daemon's operator socket, for `npm run tensors`. */
+  operatorSocketPath: string;
   /** The node's private folder. */
   privatePath: string;
   /** The daemon's process; undefined while it is down. */
@@ -45,6 +47,8 @@ export interface NodeOptions {
   /** Parent of the stores; `ownStore` says that it is private too. */
   storesPath: string;
   ownStore: boolean;
+  /** Byte budget of the node's store. */
+  storeBytesMax: number;
   apiHost: string;
   teardown: Teardown;
 }
@@ -63,7 +67,7 @@ export async function startNode(options: NodeOptions): Promise<PlatformNode> {
 
   const daemon = new DaemonProcess({
     env: {
-      TETRIS_DAEMON_STORE_BYTES_MAX: String(config.memory),
+      TETRIS_DAEMON_STORE_BYTES_MAX: String(options.storeBytesMax),
       TETRIS_DAEMON_LOG_LEVEL: config.logLevel,
       ...env,
       TETRIS_DAEMON_SOCKET_PATH: socketPath,
@@ -90,6 +94,7 @@ export async function startNode(options: NodeOptions): Promise<PlatformNode> {
     operator: daemon.operator,
     storePath,
     socketPath,
+    operatorSocketPath,
     privatePath: folder,
     get daemonPid() {
       return daemon.pid;

@@ -31,6 +31,7 @@ import { lockData } from './data-lock';
 import { checkFolders } from './folders';
 import { mergeExpositions, serveMetrics } from './metrics';
 import { type PlatformNode, startNode } from './node';
+import { type StoreRoom, storeRoom } from './store-room';
 import { Teardown } from './teardown';
 
 /** Everything has a default: `startPlatform()` alone is a working platform. */
@@ -63,6 +64,8 @@ export interface Platform {
   /** The guest's key, `uuid:secret`. */
   auth: string;
   nodes: readonly PlatformNode[];
+  /** What the stores may hold. */
+  storeRoom: StoreRoom;
   /** The controller's accounts: permits outstanding and activations in flight. */
   books(): Books;
   /** What the load balancer knows: invokers, and each action's tensors by node. */
@@ -125,7 +128,9 @@ async function assemble(
 ): Promise<Platform> {
   const privatePath = await privateFolder(tmpdir(), teardown);
   const ownStore = config.storePath === '';
-  const storesPath = ownStore ? await privateFolder(await storeParent(), teardown) : config.storePath;
+  const storeFolder = ownStore ? await storeParent() : config.storePath;
+  const storesPath = ownStore ? await privateFolder(storeFolder, teardown) : config.storePath;
+  const room = await storeRoom(storeFolder, config);
   if (config.dataPath !== '') teardown.add('data lock', await lockData(config.dataPath));
   const store = await EmbeddedStore.open({
     log,
@@ -179,7 +184,18 @@ async function assemble(
   const url = `http://${config.host}:${port}`;
 
   for (let index = 0; index < config.invokers; index += 1) {
-    const parts = { index, config, env, bus, entities: store, registry, privatePath, storesPath, ownStore };
+    const parts = {
+      index,
+      config,
+      env,
+      bus,
+      entities: store,
+      registry,
+      privatePath,
+      storesPath,
+      ownStore,
+      storeBytesMax: room.bytesMax,
+    };
     nodes.push(await startNode({ ...parts, apiHost: url, teardown }));
   }
   const loadBalancer = new LoadBalancer({
@@ -207,6 +223,7 @@ async function assemble(
     url,
     auth: GUEST.key,
     nodes,
+    storeRoom: room,
     violations,
     books: () => balancer.books(),
     placement: () => loadBalancer.report(),

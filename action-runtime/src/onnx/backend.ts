@@ -64,11 +64,12 @@ function patience(config: RuntimeConfig, activation: ActivationTimes | undefined
   return { silenceMs: config.daemonSilenceMs, waitMs: Math.max(0, Math.min(config.shareWaitMs, leftMs / 2)) };
 }
 
-function leaseSettings({ config, namespace }: InstanceSettings): LeaseSettings {
+function leaseSettings({ config, namespace, actionName }: InstanceSettings): LeaseSettings {
   return {
     views: config.views,
     instance: config.instance,
     namespace,
+    actionName,
     retryMs: config.leaseRetryMs,
     retriesMax: config.leaseRetriesMax,
     busyRetryMs: config.busyRetryMs,

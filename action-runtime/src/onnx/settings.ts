@@ -38,6 +38,8 @@ export interface InstanceSettings {
   folder: string;
   /** Invoking namespace; '' where unknown. */
   namespace: string;
+  /** `/namespace/name`; '' where unknown. */
+  actionName: string;
   inference: InferenceSettings;
   /** The activation that calls; undefined where that cannot be known. */
   activation: () => ActivationTimes | undefined;

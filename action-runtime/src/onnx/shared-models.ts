@@ -14,6 +14,8 @@ export interface LeaseSettings {
   instance: string;
   /** Invoking namespace; '' where unknown. */
   namespace: string;
+  /** `/namespace/name`, by which operators know a model beside its file; '' where unknown. */
+  actionName: string;
   /** Pause between attempts to renew a lease that the daemon ended, and their number. */
   retryMs: number;
   retriesMax: number;
@@ -124,9 +126,9 @@ export class SharedModels {
 
   /** Asks a few times more where the daemon says that it may do it later. */
   async #lease(name: string, model: DaemonModel, graph: GraphOptions, heard: () => void): Promise<Lease> {
-    const { instance, namespace, busyRetryMs, busyAttemptsMax } = this.#settings;
+    const { instance, namespace, actionName, busyRetryMs, busyAttemptsMax } = this.#settings;
     const wanted = {
-      name: name.slice(0, NAME_CHARS_MAX),
+      name: `${actionName} ${name}`.trimStart().slice(0, NAME_CHARS_MAX),
       source: model.source,
       graph,
       ...(instance === '' ? {} : { instance }),
