@@ -19,6 +19,7 @@ export type ErrorCode =
   | 'ERR_MODEL_FETCH_FAILED'
   | 'ERR_MODEL_UNSHAREABLE' // valid, but cannot be cut into tensors: use a private session
   | 'ERR_INGEST_FAILED' // the optimizer child was killed, ran out of memory or time
+  | 'ERR_INGEST_UNKNOWN' // no ingest of this id is under way
   // The store and its leases.
   | 'ERR_STORE_FULL'
   | 'ERR_LEASE_UNKNOWN'

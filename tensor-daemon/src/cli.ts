@@ -117,6 +117,27 @@ function createProgram(defaultSocket: string): Command {
     });
 
   program
+    .command('ingests')
+    .description('each model on its way into the store; --abort ends one for all who wait for it')
+    .option('--abort <id>', 'the ingest to end')
+    .action(async ({ abort }: { abort?: string }) => {
+      if (abort !== undefined) return operator().abortIngest(abort);
+      print(
+        await operator().ingests(),
+        [
+          ['ingest', ({ ingestId }) => ingestId],
+          ['model', shown],
+          ['namespace', ({ namespace }) => printable(namespace)],
+          ['phase', ({ phase }) => phase],
+          ['done', ({ done, total }) => (total === 0 ? '' : `${size(done)} of ${size(total)}`)],
+          ['waiting', ({ waiting }) => waiting],
+          ['age', ({ sinceMs }) => `${Math.round((Date.now() - sinceMs) / 1000)} s`],
+        ],
+        options(),
+      );
+    });
+
+  program
     .command('totals')
     .description('bytes of the store, and what they would be unshared')
     .action(async () => {

@@ -177,11 +177,30 @@ export const DAEMON_CONFIG = configSchema('daemon', {
   ),
   peerParallelism: key.integer(4, 'count', 'Files fetched from a peer at the same time.', { min: 1, max: 64 }),
   peerConnectionsMax: key.integer(64, 'count', 'Connections of peers at a time.', { min: 1 }),
-  peerTimeoutMs: key.integer(10_000, 'ms', 'Silence after which a peer counts as gone.', { min: 1 }),
+  peerTimeoutMs: key.integer(
+    10_000,
+    'ms',
+    'Silence after which a peer counts as gone, and longest time for its answer to a question.',
+    { min: 1 },
+  ),
   peerRetryMs: key.integer(
     60_000,
     'ms',
     'Time for which a peer is not asked that was gone or sent other bytes than it said.',
+  ),
+  cleanupAttemptsMax: key.integer(
+    12,
+    'count',
+    'Attempts at removing a file or view where that fails; what is left then is counted and goes at the next start.',
+    { min: 1 },
+  ),
+  cleanupRetryMs: key.integer(
+    1_000,
+    'ms',
+    'Pause before the second of these attempts; doubled with each further one.',
+    {
+      min: 1,
+    },
   ),
   inventoryLogMax: key.integer(10_000, 'count', 'Changes of the inventory that can be asked for one by one.', {
     min: 1,

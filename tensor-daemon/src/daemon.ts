@@ -4,6 +4,7 @@ import { machineMemory } from '@tetris/common/environment';
 import { Registry } from 'prom-client';
 import type { DaemonConfig } from './config';
 import { armFault, faultPoint, parseFault } from './fault';
+import { createCut } from './ingest/cut-model';
 import { Ingest, type IngestParts } from './ingest/ingest';
 import { modelKeyOf, readPlatform } from './ingest/model-key';
 import { OPTIMIZER_PROGRAM } from './ingest/optimize';
@@ -11,7 +12,7 @@ import { detectSandbox } from './ingest/sandbox';
 import { LeaseService } from './lease/lease-service';
 import { LeaseTable } from './lease/lease-table';
 import { recoverInstances } from './lease/recover';
-import { memoryShares } from './memory';
+import { fileSystemBytes, memoryShares } from './memory';
 import { createMetrics } from './metrics';
 import { Reclaimer } from './store/reclaimer';
 import { createServer, listenOn } from './api/http';
@@ -26,7 +27,8 @@ import { Uploads } from './source/uploads';
 import { UrlOrigin } from './source/url-origin';
 import { UrlSource } from './source/url-source';
 import { parseUrlRecord, type CheckedContent } from './source/url-record';
-import { claimStore } from './store/lock';
+import { type CleanupFailure, Cleanups } from './store/cleanups';
+import { claimFolder } from './store/lock';
 import { Registrations } from './store/registrations';
 import { Store } from './store/store';
 import { Views } from './store/views';
@@ -54,13 +56,30 @@ export interface RunningDaemon {
 export async function startDaemon(config: DaemonConfig, log: Logger): Promise<RunningDaemon> {
   const now = Date.now;
   if (config.faultPoint !== '') armFault(parseFault(config.faultPoint));
+  const registry = new Registry();
+  const metrics = createMetrics(registry, {
+    uniqueBytes: () => totals({ store, table, reclaimer }).uniqueBytes,
+    unsharedBytes: () => totals({ store, table, reclaimer }).unsharedBytes,
+    leases: () => table.leaseCount,
+    instances: () => table.instanceCount,
+    mappedBytes: () => store.trash.mappedBytes,
+    diskBytes: () => disk.tier?.bytes ?? 0,
+    originalBytes: () => disk.originals?.bytes ?? 0,
+    ingests: () => ingest.list().length,
+  });
+  const reportCleanup = (failure: CleanupFailure): void => {
+    metrics.cleanupFailures.inc({ outcome: failure.abandoned ? 'abandoned' : 'retried' });
+    log.warn({ ...failure }, 'removal failed');
+  };
+  const newCleanups = (): Cleanups => new Cleanups(config, reportCleanup, now);
   const store = new Store({
     path: config.storePath,
     sync: config.storeSync,
     inventoryLogMax: config.inventoryLogMax,
     nowMs: now(),
+    cleanups: newCleanups(),
   });
-  const unclaim = await claimStore(config.storePath);
+  const unclaim = claimFolder(config.storePath);
   store.recover();
   faultPoint('recover:catalog');
   const table = new LeaseTable(config);
@@ -72,19 +91,14 @@ export async function startDaemon(config: DaemonConfig, log: Logger): Promise<Ru
   faultPoint('recover:orphans');
   await store.trash.emptied();
 
-  const { storeBytes: bytesMax, ingestBytes } = memoryShares(config, machineMemory());
+  const storeFileSystemBytes = fileSystemBytes(config.storePath);
+  const { storeBytes: bytesMax, ingestBytes } = memoryShares(config, machineMemory(), storeFileSystemBytes);
+  if (bytesMax === storeFileSystemBytes) {
+    log.warn({ store: config.storePath, bytesMax }, 'the store has no more room than its file system');
+  }
   const uploads: Uploads = new Uploads(store.layout.uploads, config, (bytes) => reclaimer.fit(bytes), now);
-  const registry = new Registry();
-  const metrics = createMetrics(registry, {
-    uniqueBytes: () => totals({ store, table, reclaimer }).uniqueBytes,
-    unsharedBytes: () => totals({ store, table, reclaimer }).unsharedBytes,
-    leases: () => table.leaseCount,
-    instances: () => table.instanceCount,
-    mappedBytes: () => store.trash.mappedBytes,
-    diskBytes: () => disk.tier?.bytes ?? 0,
-    originalBytes: () => disk.originals?.bytes ?? 0,
-  });
-  const disk: Disk = await openDisk(config, metrics, log);
+  const diskCleanups = newCleanups();
+  const disk: Disk = await openDisk(config, { cleanups: diskCleanups, metrics, log });
   const { tier: diskTier, originals: kept } = disk;
   const reclaimer: Reclaimer = new Reclaimer(
     store,
@@ -112,7 +126,8 @@ export async function startDaemon(config: DaemonConfig, log: Logger): Promise<Ru
   const slots = new Semaphore(config.restoresMax, config.ingestQueueMax);
   const restorer = new Restorer({ store, reclaimer, tiers, slots, metrics, log });
   const restore: IngestParts['restore'] = (...wanted) => restorer.restore(...wanted);
-  const ingest = new Ingest({ store, reclaimer, sandbox, metrics, log, restore }, config);
+  const cut = createCut(store, sandbox, config);
+  const ingest = new Ingest({ store, reclaimer, cut, metrics, log, restore, now }, config);
   const mirrors = new Originals({ store, uploads, kept, peers: peers.tier, slots, metrics, log });
   const urls = new UrlSource(config, { origin: new UrlOrigin(config), uploads, seen, mirrors, now });
   const roots = new ModelRoots(config.modelRoots.map(parseRoot));
@@ -140,12 +155,15 @@ export async function startDaemon(config: DaemonConfig, log: Logger): Promise<Ru
   });
   addInstanceApi(instanceServer, { leases, uploads, metrics, pending }, config);
   const operatorServer = createServer(config.connectionsMax, log);
-  addOperatorApi(operatorServer, { leases, table, store, reclaimer, registry, peers: peers.pool });
+  addOperatorApi(operatorServer, { leases, table, store, reclaimer, ingest, registry, peers: peers.pool });
   const servers = [operatorServer, instanceServer];
   for (const server of servers) addHealth(server, () => ({ version: VERSION, state }));
   await listenOn(operatorServer, config.operatorSocketPath, OPERATOR_SOCKET_MODE);
   await listenOn(instanceServer, config.socketPath, INSTANCE_SOCKET_MODE);
-  const stopSweeper = startSweeper({ reclaimer, leases, uploads, now, log }, config);
+  const stopSweeper = startSweeper(
+    { reclaimer, leases, uploads, cleanups: [store.cleanups, diskCleanups], now, log },
+    config,
+  );
   log.info({ store: config.storePath, bytesMax, sandbox: sandbox.has, models: store.catalog.modelCount }, 'ready');
 
   return {

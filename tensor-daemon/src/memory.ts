@@ -1,3 +1,4 @@
+import { statfsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 
 /** Less than this is not enough for onnxruntime and a small model. */
@@ -10,13 +11,23 @@ export interface MemoryConfig {
   ingestMemoryRatio: number;
 }
 
-/** What of that the store may have, and the optimizer process, where they are not given so many bytes. */
+/** Size of the file system that a folder lies on; infinite where it has none, such as an unbounded tmpfs. */
+export function fileSystemBytes(path: string): number {
+  const { blocks, bsize } = statfsSync(path);
+  return blocks === 0 ? Number.POSITIVE_INFINITY : blocks * bsize;
+}
+
+/**
+ * What of that the store may have, and the optimizer process, where they are not given so many bytes. The store never
+ * has more than its file system.
+ */
 export function memoryShares(
   { storeBytesMax, storeMemoryRatio, ingestMemoryBytesMax, ingestMemoryRatio }: MemoryConfig,
   memoryBytes: number,
+  fileSystemBytes: number,
 ): { storeBytes: number; ingestBytes: number } {
   return {
-    storeBytes: storeBytesMax || Math.floor(memoryBytes * storeMemoryRatio),
+    storeBytes: Math.min(storeBytesMax || Math.floor(memoryBytes * storeMemoryRatio), fileSystemBytes),
     ingestBytes: ingestMemoryBytesMax || Math.max(INGEST_BYTES_MIN, Math.floor(memoryBytes * ingestMemoryRatio)),
   };
 }

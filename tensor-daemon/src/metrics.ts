@@ -12,6 +12,7 @@ export interface DaemonMetrics {
   restoredBytes: Counter<'tier'>;
   originals: Counter<'tier' | 'outcome'>;
   peerFailures: Counter<'reason'>;
+  cleanupFailures: Counter<'outcome'>;
 }
 
 export interface DaemonGauges {
@@ -22,6 +23,7 @@ export interface DaemonGauges {
   mappedBytes: () => number;
   diskBytes: () => number;
   originalBytes: () => number;
+  ingests: () => number;
 }
 
 export function createMetrics(registry: Registry, gauges: DaemonGauges): DaemonMetrics {
@@ -47,6 +49,11 @@ export function createMetrics(registry: Registry, gauges: DaemonGauges): DaemonM
   );
   gauge('tetris_daemon_disk_bytes', 'Bytes of models in the disk tier', gauges.diskBytes);
   gauge('tetris_daemon_original_bytes', 'Bytes of models kept beside the disk tier as they came', gauges.originalBytes);
+  gauge(
+    'tetris_daemon_ingests',
+    'Models being ingested or restored, those that wait for their turn included',
+    gauges.ingests,
+  );
   return {
     leaseSeconds: new Histogram({
       name: 'tetris_daemon_lease_seconds',
@@ -100,6 +107,12 @@ export function createMetrics(registry: Registry, gauges: DaemonGauges): DaemonM
       name: 'tetris_daemon_peer_failures_total',
       help: 'Times that a peer was dropped: silent, or refuted because its bytes were not what it said',
       labelNames: ['reason'],
+      registers,
+    }),
+    cleanupFailures: new Counter({
+      name: 'tetris_daemon_cleanup_failures_total',
+      help: 'Removals of files that failed: retried later, or abandoned until the next start',
+      labelNames: ['outcome'],
       registers,
     }),
     restoredBytes: new Counter({

@@ -1,6 +1,7 @@
 import type { Logger } from '@tetris/common';
 import type { LeaseService } from './lease/lease-service';
 import { readPressure } from './memory';
+import type { Cleanups } from './store/cleanups';
 import type { Reclaimer } from './store/reclaimer';
 import type { Uploads } from './source/uploads';
 
@@ -11,6 +12,8 @@ export interface SweeperParts {
   reclaimer: Reclaimer;
   leases: LeaseService;
   uploads: Uploads;
+  /** Removals that have failed: of the store, and of the disk tier. */
+  cleanups: readonly Cleanups[];
   now: () => number;
   log: Logger;
 }
@@ -26,12 +29,22 @@ export function startSweeper(
   parts: SweeperParts,
   { sweepIntervalMs, pressureStallPercent, pressurePath }: SweeperOptions,
 ): () => void {
-  const { reclaimer, leases, uploads, now, log } = parts;
+  const { reclaimer, leases, uploads, cleanups, now, log } = parts;
   const look = async (): Promise<void> => {
-    uploads.expire(now());
-    await leases.expire(now());
-    if (pressureStallPercent > 0) await relieve();
-    await reclaimer.expire(now());
+    const steps: (() => unknown)[] = [
+      ...cleanups.map((each) => () => each.retry(now())),
+      () => uploads.expire(now()),
+      () => leases.expire(now()),
+      ...(pressureStallPercent > 0 ? [relieve] : []),
+      () => reclaimer.expire(now()),
+    ];
+    for (const step of steps) {
+      try {
+        await step();
+      } catch (error) {
+        log.error({ err: error }, 'sweep failed');
+      }
+    }
   };
   const relieve = async (): Promise<void> => {
     const stall = await readPressure(pressurePath);
@@ -43,9 +56,7 @@ export function startSweeper(
   const timer = setInterval(() => {
     if (looking) return;
     looking = true;
-    look()
-      .catch((error: unknown) => log.error({ err: error }, 'sweep failed'))
-      .finally(() => (looking = false));
+    void look().finally(() => (looking = false));
   }, sweepIntervalMs);
   return () => clearInterval(timer);
 }

@@ -38,13 +38,11 @@ const SCENARIOS: Record<FaultPoint, Scenario> = {
   'ingest:optimized': 'lease',
   'ingest:cut': 'lease',
   'publish:written': 'lease',
-  'publish:linked': 'lease',
-  'publish:pinned': 'lease',
+  'publish:staged': 'lease',
   'publish:graph': 'lease',
-  'model:pinned': 'lease',
-  'model:manifest': 'lease',
-  'model:replaced': 'lease',
-  'model:renamed': 'lease',
+  'commit:manifest': 'lease',
+  'commit:linked': 'lease',
+  'commit:renamed': 'lease',
   'lease:bound': 'lease',
   'lease:made': 'lease',
   'view:begun': 'lease',
@@ -64,11 +62,11 @@ const SCENARIOS: Record<FaultPoint, Scenario> = {
   'reclaim:tensor': 'collect',
   'trash:renamed': 'collect',
   'demote:begun': 'demote',
-  'demote:pinned': 'demote',
+  'demote:held': 'demote',
   'demote:tensor': 'demote',
   'demote:graph': 'demote',
   'restore:begun': 'restore',
-  'restore:pinned': 'restore',
+  'restore:held': 'restore',
   'fetch:opened': 'restore',
   'fetch:written': 'restore',
   'restore:placed': 'restore',
@@ -84,13 +82,11 @@ const SCENARIOS: Record<FaultPoint, Scenario> = {
 
 /** Points that are passed in more than one way. The disk tier publishes after memory has, hence the second time. */
 const OTHER_WAYS: [string, Scenario][] = [
-  ...(['model:pinned', 'model:manifest', 'model:replaced', 'model:renamed'] as const).flatMap(
-    (point): [string, Scenario][] => [
-      [`${point}@2`, 'demote'],
-      [point, 'restore'],
-    ],
-  ),
-  ...(['restore:pinned', 'fetch:opened', 'fetch:written', 'restore:placed', 'restore:complete'] as const).map(
+  ...(['commit:manifest', 'commit:linked', 'commit:renamed'] as const).flatMap((point): [string, Scenario][] => [
+    [`${point}@2`, 'demote'],
+    [point, 'restore'],
+  ]),
+  ...(['restore:held', 'fetch:opened', 'fetch:written', 'restore:placed', 'restore:complete'] as const).map(
     (point): [string, Scenario] => [point, 'restore from a peer'],
   ),
   ...(['fetch:opened', 'fetch:written', 'upload:written', 'upload:kept'] as const).map((point): [string, Scenario] => [

@@ -254,12 +254,12 @@ describe('tensor daemon: peers of another platform, and URLs', () => {
       60_000,
     );
 
-    it('bad call: with a header in its tag: it is no word', async () => {
+    it('bad call: with a header in its tag: it is no record', async () => {
       word = { sha256: 'a'.repeat(64), bytes: 1_000, etag: '"x"\r\nhost: elsewhere', locations: [] };
       await startTwo({ peers: liar });
       await lease(two);
       await expectSaid(two, { 'peer dropped': 1, 'model ingested': 1 });
-      expect(two.said).toContain('no word of a URL');
+      expect(two.said).toContain('no record of a URL');
     }, 60_000);
   });
 

@@ -4,6 +4,7 @@ import type {
   DaemonHealth,
   InstanceRegistration,
   InstanceView,
+  IngestRow,
   InventoryReply,
   LeaseRow,
   ModelRow,
@@ -68,6 +69,16 @@ export class DaemonOperator {
 
   leases(): Promise<LeaseRow[]> {
     return this.#ask({ method: 'GET', path: '/v1/leases' });
+  }
+
+  /** Models on their way into the store. */
+  ingests(): Promise<IngestRow[]> {
+    return this.#ask({ method: 'GET', path: '/v1/ingests' });
+  }
+
+  /** Ends an ingest for all who wait for it. @throws PluginError `ERR_INGEST_UNKNOWN` */
+  abortIngest(ingestId: string): Promise<void> {
+    return this.#ask({ method: 'DELETE', path: `/v1/ingests/${encodeURIComponent(ingestId)}` });
   }
 
   totals(): Promise<StoreTotals> {

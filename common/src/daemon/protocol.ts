@@ -21,6 +21,8 @@
  * | operator | `PUT /v1/peers` {@link PeerList} | 204: daemons of other nodes that may be asked for models, beside the configured ones |
  * | operator | `GET /v1/inventory?since=N` | 200 {@link InventoryReply} |
  * | operator | `GET /v1/tensors`, `/v1/models`, `/v1/leases`, `/v1/totals` | 200 lists and {@link StoreTotals} |
+ * | operator | `GET /v1/ingests` | 200 list of {@link IngestRow} |
+ * | operator | `DELETE /v1/ingests/:id` | 204: ends it for all who wait; 404 where there is none |
  * | operator | `POST /v1/collect` | 200 {@link CollectReply}: drop what is unreferenced, now |
  * | operator | `GET /metrics` | 200 Prometheus text |
  *
@@ -191,6 +193,23 @@ export interface LeaseRow {
   namespace: string;
   modelKey: string;
   name: string;
+  /** Epoch ms. */
+  sinceMs: number;
+}
+
+/** A model on its way into the store. */
+export interface IngestRow {
+  ingestId: string;
+  modelKey: string;
+  name: string;
+  /** Of the one who asked first; empty where the operator vouches for none. */
+  namespace: string;
+  phase: 'queued' | IngestPhase;
+  /** Bytes of the phase; 0 where unknown. */
+  done: number;
+  total: number;
+  /** Leases that wait for it. */
+  waiting: number;
   /** Epoch ms. */
   sinceMs: number;
 }

@@ -1,5 +1,6 @@
 import {
   type CollectReply,
+  type IngestRow,
   InstanceRegistrationSchema,
   InstanceTokenSchema,
   type LeaseRow,
@@ -12,6 +13,7 @@ import {
 import type { FastifyInstance } from 'fastify';
 import type { Registry } from 'prom-client';
 import { z } from 'zod';
+import type { Ingest } from '../ingest/ingest';
 import type { LeaseService } from '../lease/lease-service';
 import type { LeaseTable } from '../lease/lease-table';
 import type { Reclaimer } from '../store/reclaimer';
@@ -25,11 +27,13 @@ export interface OperatorParts {
   table: LeaseTable;
   store: Store;
   reclaimer: Reclaimer;
+  ingest: Pick<Ingest, 'list' | 'abort'>;
   registry: Registry;
   /** Undefined where there is nothing by which peers could know each other. */
   peers: Pick<PeerPool, 'setPeers'> | undefined;
 }
 
+const IngestParams = z.object({ id: z.string().max(64) });
 const TokenParams = z.object({ token: InstanceTokenSchema });
 const InventoryQuery = z.object({ since: z.coerce.number().int().min(0).optional() });
 
@@ -62,6 +66,11 @@ export function addOperatorApi(app: FastifyInstance, parts: OperatorParts): void
   app.get('/v1/tensors', async () => tensorRows(parts));
   app.get('/v1/models', async () => modelRows(parts));
   app.get('/v1/leases', async () => leaseRows(parts));
+  app.get('/v1/ingests', async (): Promise<IngestRow[]> => parts.ingest.list());
+  app.delete('/v1/ingests/:id', async (request, reply) => {
+    parts.ingest.abort(parseBody(IngestParams, request.params).id);
+    return reply.status(204).send();
+  });
   app.get('/v1/totals', async () => totals(parts));
   app.post('/v1/collect', async (): Promise<CollectReply> => reclaimer.free(Number.POSITIVE_INFINITY));
 
@@ -100,7 +109,7 @@ function leaseRows({ table }: OperatorParts): LeaseRow[] {
 }
 
 /** Totals of the store: what is there once, and what it would be if every lease had its own. */
-export function totals({ store, table, reclaimer }: Omit<OperatorParts, 'leases' | 'registry' | 'peers'>): StoreTotals {
+export function totals({ store, table, reclaimer }: Pick<OperatorParts, 'store' | 'table' | 'reclaimer'>): StoreTotals {
   const { catalog } = store;
   const used = [...catalog.models()].filter(({ modelKey }) => table.modelUses(modelKey) > 0);
   const leased = new Set(used.flatMap(({ tensors }) => tensors));

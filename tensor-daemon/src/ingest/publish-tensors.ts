@@ -1,29 +1,25 @@
 /**
- * Cuts an optimized model into tensor files and publishes each under its SHA-256. Runs in a worker thread: it hashes,
- * and it parses what an optimizer wrote for a stranger's model.
+ * Cuts an optimized model into tensor files, each under its SHA-256, and adds them to a stage. Runs in a worker thread:
+ * it hashes, and it parses what an optimizer wrote for a stranger's model.
  */
-import { closeSync, mkdirSync, openSync, readFileSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { PluginError } from '@tetris/common/errors';
 import { faultPoint } from '../fault';
 import { ModelProtoSchema } from '@tetris/onnx-format/messages';
 import { unshareableError } from '../source/read-model';
-import { hasCode, linkIfAbsent, syncFolder, unlinkIfPresent } from '../store/files';
-import { GRAPH_FILE } from '../store/layout';
+import { hasCode, unlinkIfPresent } from '../store/files';
+import { StageFiles } from '../store/stage';
 import { type Cut, planCuts } from './graph-rewrite';
 import { OPTIMIZED_DATA, OPTIMIZED_GRAPH } from './optimize-job';
 import { mendSavedGraph } from './saved-graph';
 import { planTensorFiles, readRange, type TensorFile, writeTensorFile } from './tensor-file';
 
-/** What it leaves in the scratch folder: the rewritten graph, and a link to each tensor. */
-export const MODEL_FOLDER = 'model';
-export const PINS_FOLDER = 'pins';
-
 /** What {@link publishTensors} is to do. */
 export interface PublishJob {
-  /** The flight's folder in scratch: holds the optimizer's output, becomes the holder of pins. */
-  scratch: string;
+  /** Folder of the stage. Its work folder holds the optimizer's output, which is used up. */
+  stage: string;
   tensorsFolder: string;
   tensorBytesMin: number;
   graphBytesMax: number;
@@ -41,18 +37,20 @@ export interface PublishedTensor {
   bytes: number;
 }
 
-/** Attempts at pinning a tensor that is being reclaimed in the same moment. */
-const PIN_ATTEMPTS_MAX = 5;
+/** What has been staged. */
+export interface PublishOutcome {
+  tensors: PublishedTensor[];
+  graphBytes: number;
+}
 
 /**
- * Publishes every tensor, then leaves the rewritten graph as `model/model.onnx` in the scratch folder. Until the scratch folder goes,
- * a hard link in `pins/` holds each tensor, also those that were there before: a link is a reference.
- *
+ * Adds every tensor and the rewritten graph to the stage. Nothing of it is in the store before the stage is committed.
  * @throws PluginError `ERR_STORE_FULL`, `ERR_MODEL_UNSHAREABLE`; RangeError where the model cannot be cut
  */
-export function publishTensors(job: PublishJob, onProgress: (done: number, total: number) => void): PublishedTensor[] {
-  const graphPath = join(job.scratch, OPTIMIZED_GRAPH);
-  const dataPath = join(job.scratch, OPTIMIZED_DATA);
+export function publishTensors(job: PublishJob, onProgress: (done: number, total: number) => void): PublishOutcome {
+  const stage = new StageFiles(job.stage, job.tensorsFolder);
+  const graphPath = join(stage.work, OPTIMIZED_GRAPH);
+  const dataPath = join(stage.work, OPTIMIZED_DATA);
   const graphBytes = statSync(graphPath).size;
   if (graphBytes > job.graphBytesMax) {
     const excess = `optimized, its graph has ${graphBytes} bytes without its tensors, the limit is ${job.graphBytesMax}`;
@@ -64,31 +62,33 @@ export function publishTensors(job: PublishJob, onProgress: (done: number, total
   const { cuts, inlined } = planCuts(model, OPTIMIZED_DATA, dataBytes, job.tensorBytesMin);
   for (const tensor of inlined) tensor.fill(readRange(dataPath, tensor.from));
 
-  const published = publishCuts(cuts, dataPath, dataBytes, job, onProgress);
+  const published = publishCuts(cuts, { path: dataPath, bytes: dataBytes }, stage, job, onProgress);
 
-  const folder = join(job.scratch, MODEL_FOLDER);
-  mkdirSync(folder);
-  writeFileSync(join(folder, GRAPH_FILE), toBinary(ModelProtoSchema, model), { mode: 0o444, flush: job.sync });
+  const graph = toBinary(ModelProtoSchema, model);
+  const rewritten = join(stage.work, 'rewritten.onnx');
+  writeFileSync(rewritten, graph, { mode: 0o444, flush: job.sync });
+  stage.addGraph(rewritten);
   faultPoint('publish:graph');
-  if (job.sync) syncFolder(job.tensorsFolder);
-  return [...new Map(published.map((tensor) => [tensor.sha256, tensor])).values()];
+  return {
+    tensors: [...new Map(published.map((tensor) => [tensor.sha256, tensor])).values()],
+    graphBytes: graph.length,
+  };
 }
 
 function publishCuts(
   cuts: Cut[],
-  dataPath: string,
-  dataBytes: number,
+  { path, bytes }: { path: string; bytes: number },
+  stage: StageFiles,
   job: PublishJob,
   onProgress: (done: number, total: number) => void,
 ): PublishedTensor[] {
-  const total = cuts.reduce((sum, { bytes }) => sum + bytes, 0);
+  const total = cuts.reduce((sum, cut) => sum + cut.bytes, 0);
   const published: PublishedTensor[] = [];
-  mkdirSync(join(job.scratch, PINS_FOLDER));
-  const data = dataBytes === 0 ? undefined : openSync(dataPath, 'r+');
+  const data = bytes === 0 ? undefined : openSync(path, 'r+');
   try {
     let done = 0;
-    for (const file of planTensorFiles(cuts, dataBytes)) {
-      const tensor = publishFile(file, data, job);
+    for (const file of planTensorFiles(cuts, bytes)) {
+      const tensor = publishFile(file, data, stage, job);
       file.cut.place(tensor.sha256);
       published.push(tensor);
       done += tensor.bytes;
@@ -96,34 +96,17 @@ function publishCuts(
     }
   } finally {
     if (data !== undefined) closeSync(data);
-    unlinkIfPresent(dataPath);
+    unlinkIfPresent(path);
   }
   return published;
 }
 
-function publishFile(file: TensorFile, data: number | undefined, job: PublishJob): PublishedTensor {
-  const { scratch, tensorsFolder } = job;
-  const privateName = join(scratch, 'part');
-  const sha256 = written(file, data, privateName, job);
+function publishFile(file: TensorFile, data: number | undefined, stage: StageFiles, job: PublishJob): PublishedTensor {
+  const unnamed = join(stage.work, 'part');
+  const sha256 = written(file, data, unnamed, job);
   faultPoint('publish:written');
-  const name = join(tensorsFolder, sha256);
-  const pin = join(scratch, PINS_FOLDER, sha256);
-  for (let attempt = 0; attempt < PIN_ATTEMPTS_MAX; attempt++) {
-    if (linkIfAbsent(privateName, name)) {
-      faultPoint('publish:linked');
-      linkIfAbsent(privateName, pin);
-      break;
-    }
-    try {
-      linkIfAbsent(name, pin);
-      break;
-    } catch (error) {
-      // Reclaimed between the two calls: publish ours.
-      if (!hasCode(error, 'ENOENT')) throw error;
-    }
-  }
-  faultPoint('publish:pinned');
-  unlinkSync(privateName);
+  stage.addTensor(sha256, unnamed);
+  faultPoint('publish:staged');
   return { sha256, bytes: file.cut.bytes };
 }
 

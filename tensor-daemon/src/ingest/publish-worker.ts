@@ -3,17 +3,17 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { asPluginError, PluginError, type WireError } from '@tetris/common/errors';
 import { armFault, type Fault } from '../fault';
 import { unshareableError } from '../source/read-model';
-import { type PublishedTensor, type PublishJob, publishTensors } from './publish-tensors';
+import { type PublishJob, type PublishOutcome, publishTensors } from './publish-tensors';
 
 /** What the thread posts. */
-export type PublishMessage = { done: number; total: number } | { tensors: PublishedTensor[] } | { error: WireError };
+export type PublishMessage = { done: number; total: number } | { published: PublishOutcome } | { error: WireError };
 
 function main(): void {
   const post = (message: PublishMessage): void => parentPort?.postMessage(message);
   const { job, fault } = workerData as { job: PublishJob; fault: Fault | undefined };
   armFault(fault);
   try {
-    post({ tensors: publishTensors(job, (done, total) => post({ done, total })) });
+    post({ published: publishTensors(job, (done, total) => post({ done, total })) });
   } catch (error) {
     post({ error: reported(error).toWire() });
   }

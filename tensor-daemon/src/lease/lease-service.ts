@@ -8,7 +8,8 @@ import {
   PluginError,
 } from '@tetris/common';
 import { faultPoint } from '../fault';
-import type { Ingest, IngestListener, IngestRequest } from '../ingest/ingest';
+import type { IngestListener } from '../ingest/flights';
+import type { Ingest, IngestRequest } from '../ingest/ingest';
 import { ChangedError, type ModelFiles } from '../source/model-files';
 import type { Sources } from '../source/sources';
 import type { DaemonMetrics } from '../metrics';
@@ -93,7 +94,7 @@ export class LeaseService {
     } catch (error) {
       const isOver = table.lease(leaseId) === undefined;
       await this.end(leaseId);
-      throw isOver && error instanceof ChangedError ? ended() : error;
+      throw holder.signal.aborted || (isOver && error instanceof ChangedError) ? ended() : error;
     }
   }
 
@@ -113,16 +114,23 @@ export class LeaseService {
     return tenantOf(sharing, instance, namespace);
   }
 
-  /** Ends a lease. Idempotent. */
+  /** Ends a lease. Idempotent; never rejects: what cannot be removed of it now is removed later. */
   async end(leaseId: string): Promise<void> {
     this.#holders.delete(leaseId);
     await this.#carryOut(this.#parts.table.end(leaseId));
   }
 
   registerInstance(instance: string, namespace: string): InstanceView {
-    this.#parts.table.register(instance, namespace);
-    this.#parts.registrations.write(instance, namespace);
-    this.#parts.views.addInstance(instance);
+    const { table, registrations, views } = this.#parts;
+    const isNew = table.instance(instance) === undefined;
+    table.register(instance, namespace);
+    try {
+      registrations.write(instance, namespace);
+      views.addInstance(instance);
+    } catch (error) {
+      if (isNew) void this.releaseInstance(instance);
+      throw error;
+    }
     faultPoint('instance:folder');
     return this.instance(instance);
   }
@@ -153,9 +161,14 @@ export class LeaseService {
   }
 
   async releaseInstance(token: string): Promise<void> {
-    this.#parts.registrations.remove(token);
+    const { registrations, store, table } = this.#parts;
+    const effects = table.releaseInstance(token);
+    // First, so that after a crash in between its views go.
+    await store.cleanups.attempt(`registration ${token}`, () => {
+      if (table.instance(token) === undefined) registrations.remove(token);
+    });
     faultPoint('instance:unregistered');
-    await this.#carryOut(this.#parts.table.releaseInstance(token));
+    await this.#carryOut(effects);
   }
 
   /** Ends what has outlived its time. */
@@ -169,14 +182,20 @@ export class LeaseService {
       this.#holders.get(leaseId)?.ended();
       this.#holders.delete(leaseId);
     }
-    await Promise.all(dropViews.map((view) => this.#changeView(view, () => this.#dropUnused(view))));
+    await Promise.all(dropViews.map((view) => this.#dropUnused(view)));
     if (dropInstances.length > 0) faultPoint('instance:released');
-    for (const instance of dropInstances) {
-      if (this.#parts.table.instance(instance) !== undefined) continue;
-      this.#parts.registrations.remove(instance);
-      this.#parts.views.removeInstance(instance);
+    for (const instance of dropInstances) await this.#dropInstance(instance);
+  }
+
+  /** Removes what an instance that is gone has had; later, where that fails and it is still gone then. */
+  async #dropInstance(instance: string): Promise<void> {
+    const { table, registrations, views, store } = this.#parts;
+    await store.cleanups.attempt(`instance ${instance}`, () => {
+      if (table.instance(instance) !== undefined) return;
+      registrations.remove(instance);
+      views.removeInstance(instance);
       faultPoint('instance:removed');
-    }
+    });
   }
 
   async #grant(
@@ -197,7 +216,7 @@ export class LeaseService {
     const model = await this.#makeView(view, { ...spec, files, tenant }, holder);
     faultPoint('lease:made');
     if (!table.grant(leaseId)) {
-      await this.#changeView(view, () => this.#dropUnused(view));
+      await this.#dropUnused(view);
       throw ended();
     }
     return {
@@ -239,9 +258,15 @@ export class LeaseService {
     throw new PluginError('ERR_INGEST_FAILED', 'its tensors vanish from the store', { retriable: true });
   }
 
+  /** Removes a view that nobody uses; later, where that fails and it is still unused then. */
   async #dropUnused(view: ViewId): Promise<void> {
-    if (this.#parts.table.viewInUse(view)) return;
-    await this.#parts.views.remove(view.instance, view.modelKey);
+    const { table, views, store } = this.#parts;
+    const { instance, modelKey } = view;
+    await store.cleanups.attempt(`view ${instance}/${modelKey}`, () =>
+      this.#changeView(view, async () => {
+        if (!table.viewInUse(view)) await views.remove(instance, modelKey);
+      }),
+    );
   }
 
   /** Changes of one view come one after the other. */

@@ -37,6 +37,7 @@ export class Catalog {
   readonly #orphans = new Set<Tensor>();
   readonly #log: InventoryDelta[] = [];
   readonly #logMax: number;
+  readonly #modelRemoved: ((modelKey: string) => void)[] = [];
   #sequence: number;
   #bytes = 0;
 
@@ -81,6 +82,11 @@ export class Catalog {
 
   get modelCount(): number {
     return this.#models.size;
+  }
+
+  /** Calls back with each model that is forgotten, whatever the reason. */
+  onModelRemoved(listener: (modelKey: string) => void): void {
+    this.#modelRemoved.push(listener);
   }
 
   /** Takes in a tensor file that was found at start: the inventory begins with it. */
@@ -128,6 +134,7 @@ export class Catalog {
       tensor.models--;
       if (tensor.models === 0) this.#orphans.add(tensor);
     }
+    for (const listener of this.#modelRemoved) listener(modelKey);
   }
 
   /** Forgets tensors whose files are gone. */

@@ -39,9 +39,19 @@ export class GreedyDual {
     return least?.candidate;
   }
 
-  /** The victim has left. */
+  /** The victim is to leave: the clock moves on. */
   leave(candidate: Candidate): void {
     this.#clock = Math.max(this.#clock, this.priority(candidate));
-    this.#uses.delete(candidate.key);
+    this.forget(candidate.key);
+  }
+
+  /** It is gone, whatever the reason. */
+  forget(key: string): void {
+    this.#uses.delete(key);
+  }
+
+  /** Those whose uses are remembered. */
+  get size(): number {
+    return this.#uses.size;
   }
 }

@@ -1,6 +1,5 @@
-import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
-import { makeFolder } from '@tetris/common';
+import { makeFolder } from './files';
 
 /** Name of the graph inside a model's folder and inside a view. */
 export const GRAPH_FILE = 'model.onnx';
@@ -21,7 +20,8 @@ export function isDigest(name: string): boolean {
  *     views/<instance>/<model key>/       model.onnx and hard links to its tensors: what an instance may see
  *     instances/<instance>.json           registrations, so that they survive a restart
  *     uploads/<sha256>                    models on their way in
- *     scratch/<random>/                   work under way; swept at start
+ *     scratch/<random>/                   writes under way, see Stage; swept at start
+ *     lock                                held by the daemon that serves the store
  */
 export class StoreLayout {
   readonly root: string;
@@ -64,15 +64,8 @@ export class StoreLayout {
    * folder of its own.
    */
   create(): void {
-    makeFolder(this.root);
-    chmodSync(this.root, 0o711);
-    for (const path of [this.tensors, this.models, this.instances, this.uploads]) {
-      makeFolder(path);
-      chmodSync(path, 0o700);
-    }
-    for (const path of [this.views, this.scratch]) {
-      makeFolder(path);
-      chmodSync(path, 0o711);
-    }
+    makeFolder(this.root, 0o711);
+    for (const path of [this.tensors, this.models, this.instances, this.uploads]) makeFolder(path, 0o700);
+    for (const path of [this.views, this.scratch]) makeFolder(path, 0o711);
   }
 }

@@ -48,6 +48,10 @@ export class Reclaimer {
     this.#store = store;
     this.#options = options;
     this.#hooks = hooks;
+    store.catalog.onModelRemoved((modelKey) => {
+      this.#order.forget(modelKey);
+      this.#idleSince.delete(modelKey);
+    });
   }
 
   /** Bytes in the store, on their way out of it, and set aside. */
@@ -63,8 +67,8 @@ export class Reclaimer {
 
   /** A lease uses the model: its keep-alive begins anew when the last one ends. */
   used(modelKey: string): void {
-    this.#order.touch(modelKey);
     this.#idleSince.delete(modelKey);
+    if (this.#store.catalog.model(modelKey) !== undefined) this.#order.touch(modelKey);
   }
 
   /** Sets room aside, reclaiming for it. @throws PluginError `ERR_STORE_FULL` */
@@ -146,10 +150,12 @@ export class Reclaimer {
     );
   }
 
-  /** Models that nobody holds and that are not leaving already. */
+  /** Models that nobody holds, that are not leaving already, and whose removal has not just failed. */
   #idle(): Model[] {
-    return [...this.#store.catalog.models()].filter(
-      ({ modelKey }) => this.#hooks.usesOf(modelKey) === 0 && !this.#leaving.has(modelKey),
+    const { catalog, cleanups } = this.#store;
+    return [...catalog.models()].filter(
+      ({ modelKey }) =>
+        this.#hooks.usesOf(modelKey) === 0 && !this.#leaving.has(modelKey) && !cleanups.has(cleanupOf(modelKey)),
     );
   }
 
@@ -170,21 +176,32 @@ export class Reclaimer {
     return total;
   }
 
+  /** A removal that fails is done again later, where the model is still idle then. */
   async #depart(model: Model): Promise<CollectReply> {
-    const { catalog } = this.#store;
     const { modelKey } = model;
-    const wanted = (): boolean => this.#hooks.usesOf(modelKey) > 0 || catalog.model(modelKey) !== model;
+    const total = { tensors: 0, bytes: 0 };
     try {
-      if (!wanted()) await this.#hooks.demote?.(model);
-      if (wanted()) return { tensors: 0, bytes: 0 };
-      this.#idleSince.delete(modelKey);
-      const removed = await this.#store.removeModelInSteps(modelKey);
-      this.#hooks.reclaimed(removed.bytes);
-      return removed;
+      if (!this.#wanted(model)) await this.#hooks.demote?.(model);
+      await this.#store.cleanups.attempt(cleanupOf(modelKey), async () => {
+        if (this.#wanted(model)) return;
+        const removed = await this.#store.removeModelInSteps(modelKey);
+        this.#hooks.reclaimed(removed.bytes);
+        add(total, removed);
+      });
+      return total;
     } finally {
       this.#leaving.delete(modelKey);
     }
   }
+
+  /** Somebody uses it again, or it is another one by now. */
+  #wanted(model: Model): boolean {
+    return this.#hooks.usesOf(model.modelKey) > 0 || this.#store.catalog.model(model.modelKey) !== model;
+  }
+}
+
+function cleanupOf(modelKey: string): string {
+  return `model ${modelKey}`;
 }
 
 function candidateOf({ modelKey, ingestMs, graphBytes, tensors }: Model): Candidate {

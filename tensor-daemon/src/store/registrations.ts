@@ -1,8 +1,8 @@
-import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { InstanceRegistrationSchema, InstanceTokenSchema } from '@tetris/common';
 import { faultPoint } from '../fault';
-import { unlinkIfPresent } from './files';
+import { list, rename, unlinkIfPresent, write } from './files';
 
 const SUFFIX = '.json';
 
@@ -16,9 +16,9 @@ export class Registrations {
 
   write(instance: string, namespace: string): void {
     const path = this.#path(instance);
-    writeFileSync(`${path}.new`, JSON.stringify({ namespace }));
+    write(`${path}.new`, JSON.stringify({ namespace }));
     faultPoint('instance:written');
-    renameSync(`${path}.new`, path);
+    rename(`${path}.new`, path);
     faultPoint('instance:registered');
   }
 
@@ -29,7 +29,7 @@ export class Registrations {
   /** Instance to namespace. Files that are no registrations are removed. */
   readAll(): Map<string, string> {
     const found = new Map<string, string>();
-    for (const name of readdirSync(this.#folder)) {
+    for (const name of list(this.#folder)) {
       const instance = name.endsWith(SUFFIX) ? name.slice(0, -SUFFIX.length) : '';
       const namespace = InstanceTokenSchema.safeParse(instance).success ? this.#read(name) : undefined;
       if (namespace === undefined) unlinkIfPresent(join(this.#folder, name));

@@ -1,19 +1,21 @@
-import { mkdirSync, readdirSync, renameSync, rmSync, unlinkSync, linkSync, chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { faultPoint } from '../fault';
-import { hasCode } from './files';
+import { hasCode, link, list, makeFolder, removeTree, rename, unlinkIfPresent } from './files';
 import { GRAPH_FILE, type StoreLayout } from './layout';
 
-/** Links made before other work gets a turn: about a millisecond's worth. */
+/** Links made or removed before other work gets a turn: about a millisecond's worth. */
 const LINKS_PER_TURN = 256;
 
-/** Prefix of views in the making; their names can be no model key. */
-const UNFINISHED = '.';
+/** Prefix of views in the making and of those on their way out; their names can be no model key. */
+const HIDDEN = '.';
+
+/** Enterable by those who know its name. */
+const VIEW_MODE = 0o755;
 
 /**
  * The views: what instances may see. A view appears whole, by a rename. Changes of one view must not overlap; the
- * caller sees to that.
+ * caller sees to that. What a removal that fails leaves, another one removes.
  */
 export class Views {
   readonly #layout: StoreLayout;
@@ -22,21 +24,20 @@ export class Views {
     this.#layout = layout;
   }
 
-  /** Makes an instance's folder: enterable by those who know its name. */
+  /** Makes an instance's folder. */
   addInstance(instance: string): string {
     const path = this.#layout.instanceViews(instance);
-    mkdirSync(path, { recursive: true });
-    chmodSync(path, 0o755);
+    makeFolder(path, VIEW_MODE);
     return path;
   }
 
   removeInstance(instance: string): void {
-    rmSync(this.#layout.instanceViews(instance), { recursive: true, force: true });
+    removeTree(this.#layout.instanceViews(instance));
   }
 
   /** Removes something in an instance's folder that is no view. */
   discard(path: string): void {
-    rmSync(path, { recursive: true, force: true });
+    removeTree(path);
   }
 
   /**
@@ -45,44 +46,53 @@ export class Views {
    */
   async make(instance: string, modelKey: string, tensors: readonly { sha256: string }[]): Promise<boolean> {
     const layout = this.#layout;
-    const unfinished = join(this.addInstance(instance), `${UNFINISHED}${modelKey}`);
+    const unfinished = join(this.addInstance(instance), `${HIDDEN}${modelKey}`);
     try {
-      rmSync(unfinished, { recursive: true, force: true });
-      mkdirSync(unfinished, { mode: 0o755 });
+      removeTree(unfinished);
+      makeFolder(unfinished, VIEW_MODE);
       faultPoint('view:begun');
       for (const [index, { sha256 }] of tensors.entries()) {
-        linkSync(layout.tensor(sha256), join(unfinished, sha256));
+        link(layout.tensor(sha256), join(unfinished, sha256));
         if (index % LINKS_PER_TURN === LINKS_PER_TURN - 1) await nextTurn();
       }
       faultPoint('view:linked');
-      linkSync(join(layout.model(modelKey), GRAPH_FILE), join(unfinished, GRAPH_FILE));
+      link(join(layout.model(modelKey), GRAPH_FILE), join(unfinished, GRAPH_FILE));
       faultPoint('view:graph');
-      renameSync(unfinished, layout.view(instance, modelKey));
+      rename(unfinished, layout.view(instance, modelKey));
       faultPoint('view:renamed');
       return true;
     } catch (error) {
-      rmSync(unfinished, { recursive: true, force: true });
-      if (hasCode(error, 'ENOENT')) return false;
-      throw error;
+      if (!hasCode(error, 'ENOENT')) throw error;
+      removeTree(unfinished);
+      return false;
     }
   }
 
-  /** Removes a view, the graph first: without it the view is none. */
+  /** Removes a view, the graph first: without it the view is none. Removes what is left of an unfinished one too. */
   async remove(instance: string, modelKey: string): Promise<void> {
-    const path = this.#layout.view(instance, modelKey);
-    const doomed = join(this.#layout.instanceViews(instance), `${UNFINISHED}${modelKey}`);
-    try {
-      renameSync(path, doomed);
-      faultPoint('view:hidden');
-      for (const [index, name] of readdirSync(doomed).entries()) {
-        unlinkSync(join(doomed, name));
-        if (index % LINKS_PER_TURN === LINKS_PER_TURN - 1) await nextTurn();
-      }
-      faultPoint('view:emptied');
-    } catch (error) {
-      if (!hasCode(error, 'ENOENT')) throw error;
-    }
-    rmSync(doomed, { recursive: true, force: true });
+    const hidden = join(this.#layout.instanceViews(instance), `${HIDDEN}${modelKey}`);
+    if (this.#hide(this.#layout.view(instance, modelKey), hidden)) await this.#empty(hidden);
+    removeTree(hidden);
     faultPoint('view:removed');
+  }
+
+  /** @returns whether there was a view */
+  #hide(path: string, hidden: string): boolean {
+    try {
+      rename(path, hidden);
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) return false;
+      throw error;
+    }
+    faultPoint('view:hidden');
+    return true;
+  }
+
+  async #empty(hidden: string): Promise<void> {
+    for (const [index, name] of list(hidden).entries()) {
+      unlinkIfPresent(join(hidden, name));
+      if (index % LINKS_PER_TURN === LINKS_PER_TURN - 1) await nextTurn();
+    }
+    faultPoint('view:emptied');
   }
 }

@@ -1,16 +1,16 @@
-import { constants, mkdirSync } from 'node:fs';
+import { constants } from 'node:fs';
 import { copyFile, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isPluginError, type Logger } from '@tetris/common';
 import { faultPoint } from '../fault';
 import type { DaemonMetrics } from '../metrics';
+import type { Cleanups } from '../store/cleanups';
 import { Reclaimer } from '../store/reclaimer';
 import type { Model } from '../store/catalog';
 import { GRAPH_FILE, MANIFEST_FILE, type StoreLayout } from '../store/layout';
 import { readManifest } from '../store/manifest';
 import { Store } from '../store/store';
 import { copySynced } from '../transfer/copy-file';
-import { pinPresent } from '../store/pins';
 import { IntegrityError } from '../transfer/receive';
 import type { WantedFile } from '../transfer/offer';
 import { type CopyManifest, type ModelCopy, openCopy, type Tier, type WantedModel } from './tier';
@@ -24,6 +24,8 @@ export interface DiskTierOptions {
   /** What is checked of a file that comes back: its size, or all of its bytes. */
   verify: 'size' | 'sha256';
   nowMs: number;
+  /** Where removals go that fail. */
+  cleanups: Cleanups;
 }
 
 /**
@@ -44,13 +46,13 @@ export class DiskTier implements Tier {
   readonly #readers = new Map<string, number>();
 
   constructor(
-    { path, bytesMax, verify, nowMs }: DiskTierOptions,
+    { path, bytesMax, verify, nowMs, cleanups }: DiskTierOptions,
     metrics: Pick<DaemonMetrics, 'demotions'>,
     log: Logger,
   ) {
     // Contents are synced here, off the event loop; names need it not: a model that misses a tensor after a loss of
     // power is found at start.
-    this.#store = new Store({ path, sync: 'never', inventoryLogMax: 1, nowMs });
+    this.#store = new Store({ path, sync: 'never', inventoryLogMax: 1, nowMs, cleanups });
     this.#reclaimer = new Reclaimer(
       this.#store,
       { bytesMax, modelTtlMs: Number.POSITIVE_INFINITY },
@@ -115,29 +117,30 @@ export class DiskTier implements Tier {
     const { modelKey, tensors, graphBytes } = model;
     const manifest = readManifest(join(from.model(modelKey), MANIFEST_FILE));
     if (manifest === undefined) throw new Error(`the manifest of ${modelKey} is gone`);
-    const scratch = this.#store.newScratch();
+    const stage = this.#store.stage();
     faultPoint('demote:begun');
-    const [folder, pins] = [join(scratch.path, 'model'), join(scratch.path, 'pins')];
     try {
-      mkdirSync(folder);
-      const missing = await pinPresent(this.#store.layout, pins, tensors);
-      faultPoint('demote:pinned');
+      const missing = await stage.hold(tensors);
+      faultPoint('demote:held');
       const room = await this.#reclaimer.reserve(missing.reduce((sum, { bytes }) => sum + bytes, graphBytes));
       try {
         for (const { sha256 } of missing) {
-          await copySynced(from.tensor(sha256), join(pins, sha256));
+          const copy = join(stage.work, sha256);
+          await copySynced(from.tensor(sha256), copy);
+          stage.addTensor(sha256, copy);
           faultPoint('demote:tensor');
         }
-        const graphSha256 = await copySynced(join(from.model(modelKey), GRAPH_FILE), join(folder, GRAPH_FILE), true);
+        const graph = join(stage.work, GRAPH_FILE);
+        const graphSha256 = await copySynced(join(from.model(modelKey), GRAPH_FILE), graph, true);
+        stage.addGraph(graph);
         faultPoint('demote:graph');
-        room.release();
         const kept: CopyManifest = { ...manifest, graphSha256 };
-        this.#store.publishModel(folder, pins, kept);
+        stage.commit(kept);
       } finally {
         room.release();
       }
     } finally {
-      scratch.remove();
+      await stage.abort();
     }
   }
 
@@ -146,7 +149,8 @@ export class DiskTier implements Tier {
     const spoilt = [...this.#store.catalog.models()].filter(
       (model) => model.modelKey === modelKey || model.tensors.some((tensor) => tensor.sha256 === sha256),
     );
-    for (const model of spoilt) this.#store.removeModel(model.modelKey);
+    for (const model of spoilt)
+      void this.#store.cleanups.attempt(`model ${model.modelKey}`, () => void this.#store.removeModel(model.modelKey));
   }
 
   #count(modelKey: string, change: 1 | -1): void {

@@ -2,7 +2,8 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Logger, PluginError } from '@tetris/common';
 import type { DaemonMetrics } from '../metrics';
-import { claimStore } from '../store/lock';
+import type { Cleanups } from '../store/cleanups';
+import { claimFolder } from '../store/lock';
 import { DiskTier, type DiskTierOptions } from './disk-tier';
 import { KeptOriginals } from './kept-originals';
 
@@ -14,6 +15,13 @@ export interface DiskConfig {
   diskBytesMax: number;
   diskVerify: DiskTierOptions['verify'];
   diskOriginalBytesMax: number;
+}
+
+export interface DiskParts {
+  /** Where removals go that fail; the disk's own. */
+  cleanups: Cleanups;
+  metrics: Pick<DaemonMetrics, 'demotions'>;
+  log: Logger;
 }
 
 /** What is on the disk. */
@@ -28,8 +36,7 @@ export interface Disk {
 /** The disk tier as configured. @throws PluginError `ERR_CONFIG_INVALID` where another daemon has its folder */
 export async function openDisk(
   { diskPath, diskBytesMax, diskVerify, diskOriginalBytesMax }: DiskConfig,
-  metrics: Pick<DaemonMetrics, 'demotions'>,
-  log: Logger,
+  { cleanups, metrics, log }: DiskParts,
 ): Promise<Disk> {
   if (diskPath === '') {
     if (diskOriginalBytesMax === 0) return { tier: undefined, originals: undefined, close: async () => undefined };
@@ -39,11 +46,11 @@ export async function openDisk(
     );
   }
   const disk = new DiskTier(
-    { path: diskPath, bytesMax: diskBytesMax, verify: diskVerify, nowMs: Date.now() },
+    { path: diskPath, bytesMax: diskBytesMax, verify: diskVerify, nowMs: Date.now(), cleanups },
     metrics,
     log,
   );
-  const release = await claimStore(diskPath);
+  const release = claimFolder(diskPath);
   disk.recover();
   await disk.emptied();
   const folder = join(diskPath, ORIGINALS_FOLDER);

@@ -127,8 +127,9 @@ export class KeptOriginals implements OriginalTier {
 
   /** Whoever reads it reads on. */
   #forget(name: string): void {
+    // In this order, so that what cannot be removed stays counted.
+    unlinkIfPresent(join(this.#folder, name));
     this.#bytes -= this.#kept.get(name) ?? 0;
     this.#kept.delete(name);
-    unlinkIfPresent(join(this.#folder, name));
   }
 }

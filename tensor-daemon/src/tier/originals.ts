@@ -90,12 +90,12 @@ export class Originals implements Mirrors {
     signal: AbortSignal,
   ): Promise<void> {
     const { store, uploads, metrics } = this.#parts;
-    const scratch = store.newScratch();
+    const stage = store.stage();
     try {
       await uploads.place({ sha256, bytes }, tenant, async (to) => {
         let done = 0;
         await fetchFiles(offer, tier, [{ kind: 'original', sha256, bytes }], {
-          folder: scratch.path,
+          folder: stage.work,
           scope: '',
           sync: false,
           signal,
@@ -111,7 +111,7 @@ export class Originals implements Mirrors {
         });
       });
     } finally {
-      scratch.remove();
+      await stage.abort();
     }
   }
 }

@@ -16,6 +16,9 @@ export interface PeerPoolParts {
   now: () => number;
 }
 
+/** What a peer is asked, within the time that its signal gives. @returns undefined where it has nothing to say */
+type Question<T> = (peer: string, signal: AbortSignal) => Promise<T | undefined>;
+
 /** A peer that says what is not so. */
 export class PeerReplyError extends Error {}
 
@@ -43,22 +46,30 @@ export class PeerPool {
     for (const peer of this.#droppedUntilMs.keys()) if (!this.#all().includes(peer)) this.#droppedUntilMs.delete(peer);
   }
 
-  /** Asks all peers at once; hands out what they answer in the order in which they do. Who fails is dropped. */
-  async *ask<T>(question: (peer: string) => Promise<T | undefined>, signal: AbortSignal): AsyncIterable<T> {
+  /**
+   * Asks all peers at once; hands out what they answer in the order in which they do. Who fails is dropped. Requests that
+   * are under way when the caller has enough are ended.
+   */
+  async *ask<T>(question: Question<T>, signal: AbortSignal): AsyncIterable<T> {
+    const enough = new AbortController();
+    const over = AbortSignal.any([signal, enough.signal]);
     const asked = this.#askable().map(async (peer) => {
       try {
-        return await question(peer);
+        return await question(peer, AbortSignal.any([over, AbortSignal.timeout(this.#config.peerTimeoutMs)]));
       } catch (error) {
-        if (!signal.aborted)
-          this.drop(peer, error instanceof PeerReplyError ? 'refuted' : 'silent', errorMessage(error));
+        if (!over.aborted) this.drop(peer, error instanceof PeerReplyError ? 'refuted' : 'silent', errorMessage(error));
         return undefined;
       }
     });
     const waiting = new Map(asked.map((answer, index) => [index, answer.then((found) => ({ index, found }))]));
-    while (waiting.size > 0) {
-      const { index, found } = await Promise.race(waiting.values());
-      waiting.delete(index);
-      if (found !== undefined) yield found;
+    try {
+      while (waiting.size > 0) {
+        const { index, found } = await Promise.race(waiting.values());
+        waiting.delete(index);
+        if (found !== undefined) yield found;
+      }
+    } finally {
+      enough.abort();
     }
   }
 

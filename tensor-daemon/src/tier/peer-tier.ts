@@ -42,8 +42,8 @@ export class PeerTier implements Tier, OriginalTier {
 
   async *copies({ modelKey, scope }: WantedModel, signal: AbortSignal): AsyncIterable<ModelCopy> {
     if (isOfOneInstance(scope)) return;
-    yield* this.#pool.ask(async (peer) => {
-      const text = await this.#pool.text(peer, `/v1/models/${modelKey}`, signal);
+    yield* this.#pool.ask(async (peer, within) => {
+      const text = await this.#pool.text(peer, `/v1/models/${modelKey}`, within);
       if (text === undefined) return undefined;
       const pathOf = (kind: string, sha256: string): string =>
         kind === 'graph' ? `/v1/graphs/${modelKey}` : `/v1/tensors/${sha256}`;
@@ -54,8 +54,8 @@ export class PeerTier implements Tier, OriginalTier {
   async *originals({ name, bytes, tenant }: WantedOriginal, signal: AbortSignal): AsyncIterable<Offer> {
     if (isOfOneInstance(tenant.scope)) return;
     const path = `/v1/originals/${name}`;
-    yield* this.#pool.ask(async (peer) => {
-      const size = await this.#pool.size(peer, path, signal);
+    yield* this.#pool.ask(async (peer, within) => {
+      const size = await this.#pool.size(peer, path, within);
       return size === bytes ? this.#offer(peer, () => path) : undefined;
     }, signal);
   }
@@ -64,8 +64,8 @@ export class PeerTier implements Tier, OriginalTier {
   async records(id: string, { scope }: Tenant, signal: AbortSignal): Promise<PeerUrlRecord[]> {
     const records: PeerUrlRecord[] = [];
     if (isOfOneInstance(scope)) return records;
-    const asked = this.#pool.ask(async (peer) => {
-      const text = await this.#pool.text(peer, `/v1/urls/${id}`, signal);
+    const asked = this.#pool.ask(async (peer, within) => {
+      const text = await this.#pool.text(peer, `/v1/urls/${id}`, within);
       if (text === undefined) return undefined;
       const record = parseUrlRecord(parseJson(text));
       if (record === undefined) throw new PeerReplyError('it sent no record of a URL');

@@ -1,40 +1,31 @@
-import { mkdirSync, renameSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Logger, Semaphore } from '@tetris/common';
 import { faultPoint } from '../fault';
-import type { IngestListener } from '../ingest/ingest';
+import type { FlightControl } from '../ingest/flights';
 import type { DaemonMetrics } from '../metrics';
-import type { Reclaimer } from '../store/reclaimer';
 import type { Model } from '../store/catalog';
-import { GRAPH_FILE } from '../store/layout';
-import type { Scratch, Store } from '../store/store';
+import type { Reclaimer } from '../store/reclaimer';
+import type { Stage } from '../store/stage';
+import type { Store } from '../store/store';
 import { fetchFiles } from '../transfer/fetch-files';
-import { pinPresent } from '../store/pins';
-import { takeFirst } from '../transfer/take-first';
 import type { WantedFile } from '../transfer/offer';
+import { takeFirst } from '../transfer/take-first';
 import type { ModelCopy, Tier, WantedModel } from './tier';
-
-/** What a restore leaves in its scratch folder. */
-const PINS_FOLDER = 'pins';
-const MODEL_FOLDER = 'model';
 
 export interface RestorerParts {
   store: Store;
   reclaimer: Reclaimer;
   /** Nearest first. */
   tiers: readonly Tier[];
-  /** Turns of those who bring something. */
+  /** Turns of those who fetch something. */
   slots: Semaphore;
   metrics: Pick<DaemonMetrics, 'restores' | 'restoredBytes'>;
   log: Logger;
 }
 
-/** One restore: what is wanted, where work is done, who is told, and what ends it. */
-interface Restore {
+/** One restore: what is wanted, into which stage, who is told of it, and what ends it. */
+interface Restore extends FlightControl {
   wanted: WantedModel;
-  scratch: Scratch;
-  onProgress: IngestListener;
-  signal: AbortSignal;
+  stage: Stage;
 }
 
 /** Brings models back into the store from the tiers below it. */
@@ -46,18 +37,18 @@ export class Restorer {
   }
 
   /**
-   * @returns undefined where no tier has it, or none that keeps its word: then it must be ingested
+   * @returns undefined where no tier has it, or none whose files are what it says: then it must be ingested
    * @throws PluginError `ERR_STORE_FULL`, `ERR_QUEUE_FULL`, or the signal's reason
    */
-  async restore(wanted: WantedModel, onProgress: IngestListener, signal: AbortSignal): Promise<Model | undefined> {
+  async restore(wanted: WantedModel, { signal, tell }: FlightControl): Promise<Model | undefined> {
     if (this.#parts.tiers.length === 0) return undefined;
     return this.#parts.slots.run(async () => {
-      const scratch = this.#parts.store.newScratch();
+      const stage = this.#parts.store.stage();
       faultPoint('restore:begun');
       try {
-        return await this.#fromTiers({ wanted, scratch, onProgress, signal });
+        return await this.#fromTiers({ wanted, stage, signal, tell });
       } finally {
-        scratch.remove();
+        await stage.abort();
       }
     }, signal);
   }
@@ -82,18 +73,14 @@ export class Restorer {
     return undefined;
   }
 
-  /** Takes what the store lacks of a model, then publishes it. What an earlier attempt has brought stays. */
-  async #take(copy: ModelCopy, tier: Tier, { wanted, scratch, onProgress, signal }: Restore): Promise<Model> {
+  /** Fetches what the store lacks of a model, then publishes it. What an earlier attempt has fetched stays. */
+  async #take(copy: ModelCopy, tier: Tier, { wanted, stage, signal, tell }: Restore): Promise<Model> {
     const { store, reclaimer, metrics } = this.#parts;
     const { manifest } = copy;
     if ((manifest.scope ?? '') !== wanted.scope) throw new Error('its manifest is of another scope');
-    const pins = join(scratch.path, PINS_FOLDER);
-    const folder = join(scratch.path, MODEL_FOLDER);
-    rmSync(folder, { recursive: true, force: true });
-    mkdirSync(folder);
     const tensors = manifest.tensors.map(({ sha256, bytes }): WantedFile => ({ kind: 'tensor', sha256, bytes }));
-    const missing = await pinPresent(store.layout, pins, tensors);
-    faultPoint('restore:pinned');
+    const missing = await stage.hold(tensors);
+    faultPoint('restore:held');
     const graph: WantedFile = { kind: 'graph', sha256: manifest.graphSha256, bytes: manifest.graphBytes };
     const files = [graph, ...missing];
     const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
@@ -101,25 +88,26 @@ export class Restorer {
     try {
       let done = 0;
       await fetchFiles(copy, tier, files, {
-        folder: scratch.path,
+        folder: stage.work,
         scope: wanted.scope,
         sync: store.sync,
         signal,
         onFile: ({ kind, sha256 }, path) => {
-          renameSync(path, kind === 'graph' ? join(folder, GRAPH_FILE) : join(pins, sha256));
+          if (kind === 'graph') stage.addGraph(path);
+          else stage.addTensor(sha256, path);
           faultPoint('restore:placed');
         },
         onBytes: (bytes) => {
           done += bytes;
           metrics.restoredBytes.inc({ tier: tier.name }, bytes);
-          onProgress('fetch', done, total);
+          tell('fetch', done, total);
         },
       });
       faultPoint('restore:complete');
-      // From here to the end nothing waits, so room and catalog change together.
-      room.release();
-      return store.publishModel(folder, pins, manifest);
+      signal.throwIfAborted();
+      return stage.commit(manifest);
     } finally {
+      // Nothing has waited since the commit, so room and catalog change together.
       room.release();
     }
   }

@@ -20,7 +20,7 @@ const COMPONENTS: [string, (registry: Registry) => unknown][] = [
     'daemon',
     (registry) => {
       const none = (): number => 0;
-      const gauges = { uniqueBytes: none, unsharedBytes: none, leases: none, instances: none };
+      const gauges = { uniqueBytes: none, unsharedBytes: none, leases: none, instances: none, ingests: none };
       return createMetrics(registry, { ...gauges, mappedBytes: none, diskBytes: none, originalBytes: none });
     },
   ],

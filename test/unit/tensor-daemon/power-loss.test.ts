@@ -3,11 +3,12 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { LeaseTable } from '../../../tensor-daemon/src/lease/lease-table';
 import { recoverInstances } from '../../../tensor-daemon/src/lease/recover';
-import { MODEL_FOLDER, PINS_FOLDER, publishTensors } from '../../../tensor-daemon/src/ingest/publish-tensors';
+import { publishTensors } from '../../../tensor-daemon/src/ingest/publish-tensors';
 import { Registrations } from '../../../tensor-daemon/src/store/registrations';
 import { Store } from '../../../tensor-daemon/src/store/store';
 import { Views } from '../../../tensor-daemon/src/store/views';
 import { tmpfsFolder } from '../../support/daemon';
+import { testCleanups } from '../../support/store-world';
 import { corpus } from '../../support/fuzz/corpus';
 import { randomFrom } from '../../support/fuzz/mutate';
 import { PowerLoss } from '../../support/power-loss';
@@ -41,7 +42,7 @@ const KEY = 'd'.repeat(64);
 const INSTANCE = 'instance-power-000';
 
 function storeAt(path: string): Store {
-  return new Store({ path, sync: 'always', inventoryLogMax: 10, nowMs: 1 });
+  return new Store({ path, sync: 'always', inventoryLogMax: 10, nowMs: 1, cleanups: testCleanups() });
 }
 
 /** What a daemon does when it starts. */
@@ -123,19 +124,19 @@ describe('a store on a disk whose power fails', () => {
       }
     };
 
-    const scratch = store.newScratch();
-    fs.writeFileSync(join(scratch.path, 'optimized.onnx'), corpus(/^plain\.onnx$/)[0] ?? '');
+    const stage = store.stage();
+    fs.writeFileSync(join(stage.work, 'optimized.onnx'), corpus(/^plain\.onnx$/)[0] ?? '');
     const limits = { tensorBytesMin: 8, graphBytesMax: 1e6, sync: true, scope: '', inputNames: ['features'] };
-    const job = { scratch: scratch.path, tensorsFolder: store.layout.tensors, ...limits };
-    const tensors = publishTensors(job, () => undefined);
+    const job = { stage: stage.files.path, tensorsFolder: store.layout.tensors, ...limits };
+    const { tensors } = publishTensors(job, () => undefined);
     const names = { modelKey: KEY, name: 'model', source: KEY };
     const manifest = { format: 1 as const, ...names, ingestMs: 1, graphBytes: 1, tensors };
-    store.publishModel(join(scratch.path, MODEL_FOLDER), join(scratch.path, PINS_FOLDER), manifest);
+    stage.commit(manifest);
     published = true;
     busy = true;
-    scratch.remove();
+    await stage.abort();
     busy = false;
-    tryRemoved(scratch.path);
+    tryRemoved(stage.files.path);
     power.verify();
     new Registrations(store.layout.instances).write(INSTANCE, 'guest');
     const views = new Views(store.layout);
