@@ -3,7 +3,7 @@
 const transform = {
   '^.+\\.ts$': ['ts-jest', { diagnostics: false, tsconfig: '<rootDir>/test/tsconfig.json' }],
 };
-const packages = 'common|onnx-format|tensor-daemon|action-runtime|invoker-extension|load-balancer|standalone|bench';
+const packages = 'common|onnx-format|tensor-daemon|action-runtime|invoker-extension|load-balancer|standalone|profiler|bench';
 const base = { rootDir: __dirname, testEnvironment: 'node', transform };
 
 module.exports = {

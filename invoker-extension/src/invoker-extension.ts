@@ -36,7 +36,7 @@ import { InventoryPublisher } from './inventory';
 import { PeerDirectory } from './peer-directory';
 import { type InvokerMetrics, invokerMetrics } from './metrics';
 import { nodeMetrics } from './node-metrics';
-import { ProfileArchive } from './profiler/archive';
+import { ProfileArchive } from './profiles/archive';
 import { Autoscaler } from './scaling/autoscaler';
 import { keepAliveOf } from './scaling/keep-alive-policy';
 import { Scaler } from './scaling/scaler';

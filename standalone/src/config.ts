@@ -99,18 +99,8 @@ export const STANDALONE_CONFIG = configSchema('standalone', {
   ),
 });
 
-/** Component `profile`: `TETRIS_PROFILE_*`; the flags of `tetris-profile` win over the environment. */
-export const PROFILE_CONFIG = configSchema('profile', {
-  archivePath: key.text('', 'path', 'Folder that keeps profiles. Empty: .cache/tetris-profiles in the home folder.'),
-  dataPath: key.text('', 'path', 'Data folder of a standalone platform that keeps them instead.'),
-  storeUrl: key.text('', 'URL', 'CouchDB of a cluster that keeps them instead, credentials included.'),
-  storePrefix: key.text('whisk_local_', 'text', "Prefix of the databases' names; Ansible's db_prefix."),
-});
-
 /** Where profiles are when nobody says otherwise. */
 export const defaultArchive = (): string => join(homedir(), '.cache', 'tetris-profiles');
-
-export type ProfileConfig = ReturnType<(typeof PROFILE_CONFIG)['schema']['parse']>;
 
 export type StandaloneConfig = ReturnType<(typeof STANDALONE_CONFIG)['schema']['parse']>;
 

@@ -1,4 +1,4 @@
-export { PROFILE_CONFIG, STANDALONE_CONFIG } from './config';
+export { defaultArchive, STANDALONE_CONFIG } from './config';
 export type { InstanceProcess } from './instance-processes';
 export type { PlatformNode } from './node';
 export { type Platform, type PlatformOptions, startPlatform } from './platform';

@@ -3,6 +3,7 @@ import * as actionRuntime from '@tetris/action-runtime';
 import { type ConfigRow, type ConfigSchema, describeConfig, errorMessage } from '@tetris/common';
 import * as invokerExtension from '@tetris/invoker-extension';
 import * as loadBalancer from '@tetris/load-balancer';
+import * as profiler from '@tetris/profiler';
 import * as standalone from '@tetris/standalone';
 import * as tensorDaemon from '@tetris/tensor-daemon';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -16,6 +17,7 @@ const PACKAGES: Readonly<Record<string, object>> = {
   'invoker-extension': invokerExtension,
   'load-balancer': loadBalancer,
   standalone,
+  profiler,
 };
 
 const FILE = join(__dirname, '../../../docs/configuration.md');

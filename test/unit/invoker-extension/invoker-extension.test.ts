@@ -11,7 +11,7 @@ import {
   TOPIC_SETTINGS,
   valueOf,
 } from '@tetris/common';
-import { ProfileArchive } from '../../../invoker-extension/src/profiler/archive';
+import { ProfileArchive } from '../../../invoker-extension/src/profiles/archive';
 import type { InvokerParts } from '../../../invoker-extension/src/invoker-extension';
 import { aMessage, answered, aStoredAction, type Behaviour, echo, FakeFactory } from '../../support/invoker';
 import { type BenchOptions, InvokerBench } from '../../support/invoker-bench';

@@ -1,6 +1,6 @@
 import { DOCUMENT_BYTES_MAX, type DocumentStore, MemoryDocuments } from '@tetris/common';
-import { ProfileArchive } from '../../../invoker-extension/src/profiler/archive';
-import type { ModelProfile, ProfileEntry } from '../../../invoker-extension/src/profiler/result';
+import { ProfileArchive } from '../../../invoker-extension/src/profiles/archive';
+import type { ModelProfile, ProfileEntry } from '../../../invoker-extension/src/profiles/result';
 
 const machine = { cpu: 'test', cores: 2, memoryBytes: 1, node: '20', onnxruntime: '1' };
 const sha256 = 'a'.repeat(64);

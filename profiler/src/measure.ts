@@ -1,8 +1,7 @@
 /** Measures one configuration in an instance of its own. */
-import type { Container } from '../containers/container';
+import type { Container, Measurement, ProfilePoint } from '@tetris/invoker-extension';
 import { type InstanceOptions, runAction, withInstance } from './instance';
 import { type InputOptions, PROFILE_ACTION, type ProfileReply, type ProfileRequest } from './profile-action';
-import type { Measurement, ProfilePoint } from './result';
 
 export interface MeasureOptions extends InstanceOptions {
   inputs: InputOptions;

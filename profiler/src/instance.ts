@@ -1,7 +1,7 @@
 /** A real instance for a measurement: started, loaded, asked and ended like any other. */
 import { randomBytes } from 'node:crypto';
 import { type DaemonOperator, PluginError, TETRIS_KIND } from '@tetris/common';
-import type { Container, ContainerFactory } from '../containers/container';
+import type { Container, ContainerFactory } from '@tetris/invoker-extension';
 
 /** Where instances live. */
 export interface ProfileSite {

@@ -3,9 +3,11 @@ import { readFile } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { cpus } from 'node:os';
 import { errorMessage, parseBytes, PluginError } from '@tetris/common';
-import { GRAPH_VARIANTS, type GivenInput, type GraphVariant, type SweepSpace } from '@tetris/invoker-extension';
+import { GRAPH_VARIANTS, type GraphVariant } from '@tetris/invoker-extension';
 import { Command } from 'commander';
 import { z } from 'zod';
+import type { GivenInput } from './profile-action';
+import type { SweepSpace } from './sweep';
 
 export interface Flags {
   slo?: string;

@@ -1,4 +1,4 @@
-import type { ModelProfile, ProfileEntry } from './result';
+import type { ModelProfile, ProfileEntry } from '@tetris/invoker-extension';
 
 /**
  * The int8 form of a model as the model of its own that it is once it was written: the platform looks for it under its

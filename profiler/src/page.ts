@@ -1,9 +1,14 @@
 /** A profile as one self-contained page. Everything is inside: it opens from a mail or a shared folder, without a network. */
 import { readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { costPerformance, type UsableEntry } from './choose';
+import {
+  costPerformance,
+  GRAPH_VARIANTS,
+  type ModelProfile,
+  pointName,
+  type UsableEntry,
+} from '@tetris/invoker-extension';
 import { PAGE_CHARTS, PAGE_STYLE } from './page-parts';
-import { GRAPH_VARIANTS, type ModelProfile, pointName } from './result';
 import {
   chosenOf,
   failures,

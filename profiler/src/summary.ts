@@ -1,14 +1,16 @@
 /** What the table and the page say of a profile. Pure. */
 import { basename } from 'node:path';
-import { choose, isUsable, type UsableEntry } from './choose';
 import {
+  choose,
   GRAPH_VARIANTS,
   type GraphVariant,
+  isUsable,
   type Measurement,
   type ModelProfile,
   pointName,
   type Quantization,
-} from './result';
+  type UsableEntry,
+} from '@tetris/invoker-extension';
 
 export interface ReportOptions {
   /** Latency objective, ms; without one nothing is chosen. */

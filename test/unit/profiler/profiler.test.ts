@@ -1,7 +1,7 @@
-import { choose, costPerformance, isUsable, plannedRows } from '../../../invoker-extension/src/profiler/choose';
-import { estimate } from '../../../invoker-extension/src/profiler/estimate';
-import { type ProfileEntry, type ProfilePoint, pointName } from '../../../invoker-extension/src/profiler/result';
-import { limitsFor, pointsOf, remaining, type SweepSpace } from '../../../invoker-extension/src/profiler/sweep';
+import { choose, costPerformance, isUsable, plannedRows } from '../../../invoker-extension/src/profiles/choose';
+import { estimate } from '../../../profiler/src/estimate';
+import { type ProfileEntry, type ProfilePoint, pointName } from '../../../invoker-extension/src/profiles/result';
+import { limitsFor, pointsOf, remaining, type SweepSpace } from '../../../profiler/src/sweep';
 
 const space: SweepSpace = {
   variants: ['optimized'],

@@ -17,22 +17,17 @@ import {
   removeFolder,
   temporaryFolder,
 } from '@tetris/common';
-import {
-  type ContainerFactory,
-  htmlPage,
-  pointName,
-  ProcessFactory,
-  ProfileArchive,
-  profileModel,
-  type ProfileSite,
-  terminalReport,
-} from '@tetris/invoker-extension';
+import { type ContainerFactory, pointName, ProcessFactory, ProfileArchive } from '@tetris/invoker-extension';
+import { type Platform, startPlatform } from '@tetris/standalone';
 import { SingleBar } from 'cli-progress';
-import { environmentWith, PROFILE_CONFIG } from './config';
-import { type Platform, startPlatform } from './platform';
-import { checkReadable, type OpenArchive, openArchive } from './profile/archive';
-import { alphaOf, command, type Flags, inputsOf, one, spaceOf } from './profile/flags';
-import { checkNames, prepareModel } from './profile/prepare';
+import { environment, PROFILE_CONFIG } from './config';
+import { alphaOf, command, type Flags, inputsOf, one, spaceOf } from './flags';
+import type { ProfileSite } from './instance';
+import { checkReadable, type OpenArchive, openArchive } from './open-archive';
+import { htmlPage } from './page';
+import { checkNames, prepareModel } from './prepare';
+import { profileModel } from './profile-model';
+import { terminalReport } from './report';
 
 /** Shells report a program that Ctrl-C ended so. */
 const EXIT_INTERRUPTED = 130;
@@ -68,7 +63,7 @@ class Site {
         workPath: join(node.privatePath, `p${cpu}`),
         daemonSocketPath: node.socketPath,
         modelRoots: [...this.#modelRoots],
-        path: environmentWith()['PATH'] ?? '',
+        path: environment()['PATH'] ?? '',
         memoryWatchMs: MEMORY_WATCH_MS,
       });
       this.#factories.set(cpu, factory);
@@ -88,7 +83,7 @@ async function settingsOf(model: string, flags: Flags) {
   const path = await modelPath(model);
   await checkOutputs({ json: flags.json, html: flags.html, int8: flags.int8 });
   const { dims, given, name: inputsName } = await inputsOf(flags);
-  const config = readConfig(PROFILE_CONFIG, environmentWith(), {
+  const config = readConfig(PROFILE_CONFIG, environment(), {
     archivePath: flags.archive,
     dataPath: flags.data,
     storeUrl: flags.storeUrl,

@@ -8,7 +8,8 @@ import {
   PluginError,
 } from '@tetris/common';
 import { CouchStore } from '@tetris/common/couch';
-import { defaultArchive, type ProfileConfig } from '../config';
+import { defaultArchive } from '@tetris/standalone';
+import type { ProfileConfig } from './config';
 
 export interface OpenArchive {
   documents: DocumentStore;

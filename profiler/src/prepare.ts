@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { errorMessage, PluginError } from '@tetris/common';
-import type { PreparedModel } from '@tetris/invoker-extension';
 import type { ValueInfoProto } from '@tetris/onnx-format/messages';
-import { inlineTensors, readModel, writeModel } from '../quantize/model-file';
-import { quantizeModel } from '../quantize/quantize-model';
-import { vocabulariesOf } from '../quantize/vocabularies';
+import { inlineTensors, readModel, writeModel } from './quantize/model-file';
+import { quantizeModel } from './quantize/quantize-model';
+import type { PreparedModel } from './profile-model';
+import { vocabulariesOf } from './quantize/vocabularies';
 
 /**
  * Looks into a model: what its inputs are, and, where asked, how it is with int8 weights.

@@ -1,8 +1,8 @@
 /** How far the outputs of the int8 model are from those of the model as it came, in a real instance. */
 import { z } from 'zod';
+import { type Deviation, DeviationSchema } from '@tetris/invoker-extension';
 import { type InstanceOptions, runAction, withInstance } from './instance';
 import { COMPARE_ACTION, type CompareRequest, type InputOptions } from './profile-action';
-import { type Deviation, DeviationSchema } from './result';
 
 const CompareReplySchema = z.object({ deviations: z.array(DeviationSchema) });
 

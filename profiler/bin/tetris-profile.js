@@ -2,9 +2,9 @@
 'use strict';
 // Not compiled, so that npm finds it at install and links the command before anything is built.
 try {
-  require.resolve('../dist/profile-main.js');
+  require.resolve('../dist/main.js');
 } catch (error) {
   process.stderr.write('Not built yet: run `npm run build` first.\n');
   process.exit(1);
 }
-require('../dist/profile-main.js');
+require('../dist/main.js');

@@ -1,5 +1,5 @@
+import { type GraphVariant, pointName, type ProfileEntry, type ProfilePoint } from '@tetris/invoker-extension';
 /** Which configurations are measured next, and which are hopeless. Pure. */
-import { type GraphVariant, pointName, type ProfileEntry, type ProfilePoint } from './result';
 
 export interface SweepSpace {
   variants: readonly GraphVariant[];

@@ -11,9 +11,9 @@ import {
   ModelProtoSchema,
   TensorType,
 } from '@tetris/onnx-format/messages';
-import { inlineTensors, readModel, writeModel } from '../../../../standalone/src/quantize/model-file';
-import { quantizeModel, type QuantizeReport } from '../../../../standalone/src/quantize/quantize-model';
-import { vocabulariesOf } from '../../../../standalone/src/quantize/vocabularies';
+import { inlineTensors, readModel, writeModel } from '../../../../profiler/src/quantize/model-file';
+import { quantizeModel, type QuantizeReport } from '../../../../profiler/src/quantize/quantize-model';
+import { vocabulariesOf } from '../../../../profiler/src/quantize/vocabularies';
 import { infer } from '../../../support/infer';
 import { randomFrom } from '../../../support/random';
 

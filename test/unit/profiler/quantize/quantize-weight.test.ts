@@ -1,4 +1,4 @@
-import { quantizeWeight, ZERO_POINT } from '../../../../standalone/src/quantize/quantize-weight';
+import { quantizeWeight, ZERO_POINT } from '../../../../profiler/src/quantize/quantize-weight';
 import { randomFrom } from '../../../support/random';
 
 const SEED = Date.now() & 0xffff_ffff;

@@ -1,7 +1,6 @@
 /** A profile on a terminal of 80 columns. Pure. */
 import Table from 'cli-table3';
-import type { UsableEntry } from './choose';
-import type { ModelProfile } from './result';
+import type { ModelProfile, UsableEntry } from '@tetris/invoker-extension';
 import {
   chosenOf,
   failures,

@@ -1,8 +1,8 @@
+import { type Measurement, pointName, type ProfileEntry, type ProfilePoint } from '@tetris/invoker-extension';
 /**
  * Figures for configurations that were not run: a regression over those that were, per graph variant, as
  * All-You-Can-Inference does. Estimates say that they are estimates. Pure.
  */
-import { type Measurement, pointName, type ProfileEntry, type ProfilePoint } from './result';
 
 type Measured = Extract<ProfileEntry, { source: 'measured' }>;
 type Estimated = Extract<ProfileEntry, { source: 'estimated' }>;

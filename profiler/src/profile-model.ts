@@ -2,23 +2,24 @@
 import { stat } from 'node:fs/promises';
 import { cpus, totalmem } from 'node:os';
 import { errorMessage, hashFile } from '@tetris/common';
-import { BYTES_PER_MB } from '../scaling/profile';
-import { isSameSubject, type ProfileArchive } from './archive';
+import {
+  type GraphVariant,
+  isSameSubject,
+  type Measurement,
+  type ModelProfile,
+  pointName,
+  type ProfileArchive,
+  type ProfileEntry,
+  type ProfilePoint,
+  type Quantization,
+} from '@tetris/invoker-extension';
 import { compareModels } from './compare';
 import { estimate } from './estimate';
 import { MemoryExceeded } from './instance';
 import { int8Profile } from './int8-profile';
 import { measure, type MeasureOptions } from './measure';
 import type { InputOptions } from './profile-action';
-import {
-  type GraphVariant,
-  type Measurement,
-  type ModelProfile,
-  pointName,
-  type ProfileEntry,
-  type ProfilePoint,
-  type Quantization,
-} from './result';
+import { megabytes } from './summary';
 import { limitsFor, pointsOf, remaining, type SweepSpace } from './sweep';
 
 /** What a look into the model has found. */
@@ -126,7 +127,7 @@ async function tryPoint(
   } catch (error) {
     if (!(error instanceof MemoryExceeded)) return { source: 'failed', point, reason: errorMessage(error) };
     const limitBytes = mostMemory(options);
-    const reason = `${errorMessage(error)} of ${Math.floor(limitBytes / BYTES_PER_MB)} MB`;
+    const reason = `${errorMessage(error)} of ${Math.floor(megabytes(limitBytes))} MB`;
     return { source: 'failed', point, reason, limitBytes };
   }
 }
