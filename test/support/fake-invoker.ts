@@ -25,6 +25,8 @@ export interface Behaviour {
   silent?: boolean;
   /** Send the activation's id in place of the record. */
   shrunk?: boolean;
+  /** The record is stored this much later than the ack is sent. */
+  recordDelayMs?: number;
   /** ResultMessage and CompletionMessage in place of one combined ack. */
   separate?: boolean;
   /** Changes each ack before it is sent. */
@@ -82,7 +84,9 @@ export class FakeInvoker {
     if (behaviour.delayMs !== undefined) await new Promise((resolve) => setTimeout(resolve, behaviour.delayMs));
     if (behaviour.silent === true) return;
     const record = recordOf(message, behaviour);
-    this.#options.store?.putActivation(record);
+    const store = (): void => this.#options.store?.putActivation(record);
+    if (behaviour.recordDelayMs === undefined) store();
+    else setTimeout(store, behaviour.recordDelayMs).unref();
     for (const ack of this.#acks(message, record, behaviour)) {
       await this.#ack(message, behaviour.alter?.(ack) ?? ack);
     }

@@ -62,24 +62,28 @@ export class Activations {
   }
 
   /**
-   * Waits at most `waitMs`. What is answered with a record can be read in the store, where its namespace wants records
-   * and they come within their own bound.
+   * Waits at most `waitMs`. What is answered with a record can be read in the store, with all that it ran, where its
+   * namespace wants records and they come within their own bound.
    * @throws PluginError `ERR_NO_CAPACITY`, `ERR_MESSAGE_TOO_LARGE`, `ERR_BUS_UNAVAILABLE`
    */
   async invoke(call: Call, waitMs: number): Promise<Invoked> {
     const started = this.#startComposite(call);
-    if (started !== undefined) return within(started, waitMs);
-    const invoked = await this.#single.run(call, waitMs);
-    if (invoked.record !== undefined && keepsRecords(call)) {
-      const id = `${call.user.namespace.name}/${invoked.activationId}`;
-      await this.#options.store.activationStored(id, this.#options.recordWaitMs);
-    }
+    const invoked = await (started === undefined ? this.#single.run(call, waitMs) : within(started, waitMs));
+    const { activationId, record } = invoked;
+    if (record === undefined || !keepsRecords(call)) return invoked;
+    // The logs of a sequence are the ids of what it ran.
+    await this.#readable(call, started === undefined ? [activationId] : [activationId, ...record.logs]);
     return invoked;
   }
 
   /** Keeps a record of the controller's own making. */
   record(call: Pick<Call, 'user'>, record: Activation): void {
     if (keepsRecords(call)) this.#options.store.putActivation(record);
+  }
+
+  async #readable({ user }: Call, ids: readonly string[]): Promise<void> {
+    const { store, recordWaitMs } = this.#options;
+    await Promise.all(ids.map((id) => store.activationStored(`${user.namespace.name}/${id}`, recordWaitMs)));
   }
 
   #startComposite(call: Call): Started | undefined {

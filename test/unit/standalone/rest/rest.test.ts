@@ -347,6 +347,23 @@ describe('REST surface', () => {
       await until(async () => (await call('GET', `${ACTIVATIONS}/${body.activationId}`)).status === 200);
     });
 
+    it('answers when the record can be read, and within a bound where it cannot or is not wanted', async () => {
+      for (const recordDelayMs of [0, 100]) {
+        subject.behave({ recordDelayMs });
+        const { body } = await call('POST', `${ACTIONS}/echo?blocking=true`, {});
+        expect((await call('GET', `${ACTIVATIONS}/${body.activationId}`)).status).toBe(200);
+      }
+      await subject.stop();
+      subject = await restPlatform({ recordWaitMs: 20 }, { other: { storeActivations: false } });
+      await subject.start();
+      const other = { authorization: basic(OTHER.key) };
+      for (const headers of [{}, other]) {
+        await call('PUT', `${ACTIONS}/echo`, { exec: { kind: 'nodejs:20', code: CODE } }, headers);
+        subject.behave({ recordDelayMs: 60_000 });
+        expect((await call('POST', `${ACTIONS}/echo?blocking=true`, {}, headers)).status).toBe(200);
+      }
+    });
+
     it('finds the record in the database when the ack was shrunk', async () => {
       subject.behave({ shrunk: true, result: { large: true } });
       const { status, body } = await call('POST', `${ACTIONS}/echo?blocking=true`, {});
