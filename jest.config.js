@@ -3,10 +3,17 @@
 const transform = {
   '^.+\\.ts$': ['ts-jest', { diagnostics: false, tsconfig: '<rootDir>/test/tsconfig.json' }],
 };
-const packages = 'common|onnx-format|tensor-daemon|action-runtime|invoker-extension|load-balancer|standalone|profiler|bench';
-const base = { rootDir: __dirname, testEnvironment: 'node', transform };
+const packages =
+  'common|onnx-format|tensor-daemon|action-runtime|invoker-extension|load-balancer|standalone|profiler|bench';
+const base = {
+  rootDir: __dirname,
+  testEnvironment: '<rootDir>/test/support/jest/environment.cjs',
+  setupFiles: ['<rootDir>/test/support/jest/seed.cjs'],
+  transform,
+};
 
 module.exports = {
+  reporters: ['default', '<rootDir>/test/support/jest/named-tests-reporter.cjs'],
   projects: [
     {
       ...base,

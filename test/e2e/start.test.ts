@@ -1,4 +1,4 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type openwhisk from 'openwhisk';
 import { zip } from '../support/archives';
+import { spawnInTest } from '../support/child';
 import { clientOf, type Json } from '../support/platform';
 import { until } from '../support/until';
 
@@ -28,7 +29,7 @@ class Start {
     this.temporary = mkdtempSync(join(folder, 't-'));
     const env = { ...process.env, TMPDIR: this.temporary };
     const args = [MAIN, '--port', '0', '--store', join(this.temporary, 'store'), ...flags];
-    this.child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.child = spawnInTest(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
     this.child.stdout?.setEncoding('utf8').on('data', (text: string) => (this.output += text));
     this.child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.errors += text));
     this.ended = once(this.child, 'exit');
@@ -70,17 +71,8 @@ class Start {
 
 describe('npm start', () => {
   const folder = mkdtempSync(join(tmpdir(), 'tetris-e2e-'));
-  const started: Start[] = [];
-  const start = (...flags: string[]): Start => {
-    const one = new Start(folder, ...flags);
-    started.push(one);
-    return one;
-  };
-  afterAll(async () => {
-    for (const { child, ended } of started) {
-      if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
-      await ended;
-    }
+  const start = (...flags: string[]): Start => new Start(folder, ...flags);
+  afterAll(() => {
     rmSync(folder, { recursive: true, force: true });
   });
 

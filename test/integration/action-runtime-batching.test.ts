@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { buildModel, type ModelDefinition } from '@tetris/bench';
 import { masked, mixing, oneAtATime, summing, tagging } from '../support/batching-models';
-import { randomFrom } from '../support/random';
+import { randomFrom, testSeed } from '../support/random';
 import { RuntimeProcess, type RuntimeReply } from '../support/runtime';
 
 const root = mkdtempSync(path.join(tmpdir(), 'batching-'));
@@ -78,9 +78,7 @@ function expectOwn({ dims, tag, bad }: Call, { body }: RuntimeReply): void {
 const noticed = (): string[] => (runtime?.stderr ?? '').split('\n').filter((line) => line.includes('not batched'));
 
 it('gives every request its own answer, whatever comes with it', async () => {
-  const seed = Date.now() % 100_000;
-  process.stdout.write(`seed ${seed}\n`);
-  const random = randomFrom(seed);
+  const random = randomFrom(testSeed());
   await start(tagging(), { workers: 2 });
   const bads = ['type', 'shape', 'name', 'value'] as const;
   for (let round = 0; round < 8; round += 1) {

@@ -197,6 +197,39 @@ function definePlaybookTests(): void {
       });
     });
 
+    /** A variable of OpenWhisk's own playbooks as these files set it. */
+    const openwhisk = (variable: string, files: readonly string[], extra: Record<string, unknown> = {}): unknown => {
+      const given = files.flatMap((file) => ['-e', `@${join(ANSIBLE, 'openwhisk', file)}`]);
+      const options = ['-c', 'local', '-m', 'ansible.builtin.debug', '-a', `var=${variable}`, ...given];
+      const said = run('ansible', 'localhost', ...options, '-e', JSON.stringify(extra));
+      return (JSON.parse(said.slice(said.indexOf('{'))) as Record<string, unknown>)[variable];
+    };
+    const CONTAINER = 'CONFIG_whisk_containerFactory_containerArgs_';
+
+    it('give containers of stock invokers (L1) the model folders that the daemon has, and tell the runtime of them', () => {
+      const extra = { tetris_deploy_model_roots: ['/srv/models', '/data'], tetris_l1_more: { OTHER: 'x' } };
+      expect(openwhisk('invoker_extraEnv', ['l1.yml'], extra)).toEqual({
+        [`${CONTAINER}extraArgs_capDrop_0`]: 'NET_RAW',
+        [`${CONTAINER}extraArgs_capDrop_1`]: 'NET_ADMIN',
+        [`${CONTAINER}extraArgs_capDrop_2`]: 'DAC_OVERRIDE',
+        [`${CONTAINER}extraArgs_volume_0`]: '/var/lib/tetris/store/views:/tetris/views:ro',
+        [`${CONTAINER}extraArgs_volume_1`]: '/run/tetris/instance:/run/tetris:ro',
+        [`${CONTAINER}extraArgs_volume_2`]: '/srv/models:/srv/models:ro',
+        [`${CONTAINER}extraArgs_volume_3`]: '/data:/data:ro',
+        [`${CONTAINER}extraEnvVars_1`]: 'TETRIS_RUNTIME_DAEMON_SOCKET=/run/tetris/daemon.sock',
+        [`${CONTAINER}extraEnvVars_2`]: 'TETRIS_RUNTIME_VIEWS=/tetris/views',
+        [`${CONTAINER}extraEnvVars_3`]: 'TETRIS_RUNTIME_MODEL_ROOTS=/srv/models,/data',
+        OTHER: 'x',
+      });
+      expect(readConfig(DAEMON_CONFIG, settings('daemon', extra)).modelRoots).toEqual(['/srv/models', '/data']);
+    });
+
+    it('mount no model folder (L1) where there is none', () => {
+      const rendered = openwhisk('invoker_extraEnv', ['l1.yml']) as Record<string, string>;
+      expect(Object.keys(rendered).filter((key) => key.includes('_volume_'))).toHaveLength(2);
+      expect(rendered[`${CONTAINER}extraEnvVars_3`]).toBe('TETRIS_RUNTIME_MODEL_ROOTS=');
+    });
+
     it('write lists, flags and JSON so that they are read as they were meant', () => {
       const config = readConfig(
         invokerConfig,

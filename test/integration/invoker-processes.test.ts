@@ -1,10 +1,10 @@
 /** The invoker extension with real process containers: what user code, signals and crashes do to it. */
-import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type ContainerFactory, ProcessFactory } from '@tetris/invoker-extension';
 import type { Action } from '@tetris/common';
+import { spawnInTest } from '../support/child';
 import { aMessage, aStoredAction } from '../support/invoker';
 import { InvokerBench } from '../support/invoker-bench';
 import { until } from '../support/until';
@@ -211,7 +211,7 @@ describe('process containers', () => {
       const factory = new ProcessFactory({ command: [process.execPath, ${JSON.stringify(RUNTIME)}], workPath: ${JSON.stringify(workPath)}, path: process.env.PATH });
       factory.removeOrphans().then(() => factory.create({ name: 'one', kind: 'nodejs:20', memoryBytes: 2 ** 28, instance: 'invoker0-orphan-token', env: {} }));
       setInterval(() => undefined, 1000);`;
-    const invoker = spawn(process.execPath, ['-e', script], { cwd: __dirname, stdio: 'ignore' });
+    const invoker = spawnInTest(process.execPath, ['-e', script], { cwd: __dirname, stdio: 'ignore' });
     await until(() => instancePids(workPath).length === 1);
     invoker.kill('SIGKILL');
     const released: string[] = [];

@@ -1,5 +1,5 @@
 /** `npm run profile`: a small sweep in real instances, asked for again, and its page in a real browser. */
-import { execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,6 +10,7 @@ import { buildModel, convnet, transformer } from '@tetris/bench';
 import { createLogger, EmbeddedStore, FolderDocuments } from '@tetris/common';
 import { ProfileArchive } from '@tetris/invoker-extension';
 import { openPage } from '../support/browser';
+import { spawnInTest } from '../support/child';
 import { until } from '../support/until';
 
 jest.setTimeout(240_000);
@@ -98,7 +99,7 @@ describe('npm run profile', () => {
     const archive = ['--archive', join(folder, 'stopped')];
     const temporary = await mkdtemp(join(folder, 't-'));
     const env = { ...process.env, TMPDIR: temporary };
-    const child = spawn(process.execPath, [MAIN, model, ...SWEEP, ...archive], { env, stdio: 'pipe' });
+    const child = spawnInTest(process.execPath, [MAIN, model, ...SWEEP, ...archive], { env, stdio: 'pipe' });
     const documents = new ProfileArchive(new FolderDocuments(join(folder, 'stopped')));
     const { sha256 } = await rows(join(folder, 'profile.json'));
     let errors = '';

@@ -1,4 +1,3 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
@@ -6,6 +5,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { type BuiltModel, buildModel, perceptron } from '@tetris/bench';
 import type { Lease } from '@tetris/common';
+import { spawnInTest } from '../support/child';
 import { fileSource, TestDaemon, tmpfsFolder } from '../support/daemon';
 import { until } from '../support/until';
 
@@ -23,7 +23,6 @@ describe('tensor daemon: accounting', () => {
   const daemon = new TestDaemon();
   const models = tmpfsFolder('tetris-models-test-');
   const built: BuiltModel[] = [];
-  const holders: ChildProcess[] = [];
 
   beforeAll(async () => {
     for (let seed = 1; seed <= 3; seed++) {
@@ -31,7 +30,6 @@ describe('tensor daemon: accounting', () => {
     }
   }, 30_000);
   afterEach(async () => {
-    for (const holder of holders.splice(0)) holder.kill('SIGKILL');
     await daemon.end();
     rmSync(daemon.store, { recursive: true, force: true });
   });
@@ -65,11 +63,10 @@ describe('tensor daemon: accounting', () => {
   it('counts what has no name any more until the last mapping goes, and gives its room to nobody', async () => {
     await daemon.start({ modelRoots: models, storeBytesMax: '12m' });
     const held = await lease(0);
-    const holder = spawn(process.execPath, ['-e', HOLDER, daemon.viewPath(held.view)], {
+    const holder = spawnInTest(process.execPath, ['-e', HOLDER, daemon.viewPath(held.view)], {
       stdio: ['ignore', 'pipe', 'inherit'],
       env: { ...process.env, ORT_DISABLE_TELEMETRY: '1' },
     });
-    holders.push(holder);
     await once(holder.stdout, 'data');
     held.release();
     await until(async () => (await daemon.operator.totals()).leases === 0);

@@ -1,7 +1,7 @@
-import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type BuiltModel, buildModel, perceptron, transformer } from '@tetris/bench';
+import { spawnInTest } from '../support/child';
 import { fileSource, TestDaemon, tmpfsFolder } from '../support/daemon';
 import { infer } from '../support/infer';
 import { until } from '../support/until';
@@ -31,7 +31,7 @@ describe('tensor daemon: crashes', () => {
 
   it('releases the views of a holder that is killed', async () => {
     const request = JSON.stringify({ source: fileSource(model.path), name: 'held' });
-    const holder = spawn(process.execPath, ['-e', HOLDER, join(daemon.folder, 'instance.sock'), request], {
+    const holder = spawnInTest(process.execPath, ['-e', HOLDER, join(daemon.folder, 'instance.sock'), request], {
       cwd: __dirname,
       stdio: ['ignore', 'pipe', 'inherit'],
     });
@@ -107,7 +107,7 @@ describe('tensor daemon: crashes', () => {
     const abandoned = await buildModel(transformer('abandoned', { layers: 4, hidden: 512, heads: 8, seed: 9 }), models);
     const socket = join(daemon.folder, 'instance.sock');
     const request = JSON.stringify({ source: fileSource(abandoned.path), name: 'abandoned' });
-    const holder = spawn(process.execPath, ['-e', HOLDER, socket, request], { cwd: __dirname, stdio: 'ignore' });
+    const holder = spawnInTest(process.execPath, ['-e', HOLDER, socket, request], { cwd: __dirname, stdio: 'ignore' });
     await until(() => daemon.files('scratch').length > 0, 20_000, 'the ingest has begun');
     holder.kill('SIGKILL');
     await until(() => daemon.files('scratch').length === 0, 20_000, 'the ingest is gone');

@@ -11,6 +11,13 @@ import { until } from '../support/until';
 
 const ECHO = 'function main(args) { return args; }';
 const AT_ONCE = 50;
+/** Prints a line, and takes long enough that many run at once in one container. */
+const TALK = `async function main(args) {
+  console.log('line of ' + args.n);
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  return args;
+}`;
+const CONCURRENCY = 20;
 
 inNamespace(__filename, () => {
   jest.setTimeout(200_000);
@@ -35,8 +42,9 @@ inNamespace(__filename, () => {
 
   const result = (name: string, params: object): Promise<Json> =>
     cluster.client.actions.invoke({ name, params, blocking: true, result: true });
-  const put = (name: string, kind: string): Promise<unknown> =>
-    cluster.client.actions.update({ name, kind, action: ECHO, limits: { logs: 0, memory: 256 } });
+  const put = (name: string, kind: string, action = ECHO, limits: object = { logs: 0 }): Promise<unknown> =>
+    cluster.client.actions.update({ name, kind, action, limits: { memory: 256, ...limits } });
+  const errors = (): string[] => stock.log.split('\n').filter((line) => line.includes('[ERROR]'));
   const containers = (): Promise<string> => engine.docker('ps', '--all', '--format', '{{.Names}}');
 
   it('runs the kinds that the extensions do not serve', async () => {
@@ -54,6 +62,15 @@ inNamespace(__filename, () => {
     await cluster.level();
     expect(await containers()).toMatch(/wskstock2/);
     expect(cluster.controller.complaints()).toEqual([]);
-    expect(stock.log.split('\n').filter((line) => line.includes('[ERROR]'))).toEqual([]);
+    expect(errors()).toEqual([]);
+  });
+
+  it('answers all activations that run at once in one container and print, with the log store of l1-concurrency.yml', async () => {
+    await put('talking', FOREIGN_KIND, TALK, { logs: 10, concurrency: CONCURRENCY });
+    const numbers = Array.from({ length: 2 * CONCURRENCY }, (_, n) => n);
+    const results = await Promise.all(numbers.map((n) => result('talking', { n })));
+    expect(results).toEqual(numbers.map((n) => ({ n })));
+    await cluster.level();
+    expect(errors()).toEqual([]);
   });
 });

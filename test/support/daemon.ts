@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DaemonClient, DaemonOperator, environmentName, type LeaseRequest } from '@tetris/common';
+import { endChild } from './child';
 import { until } from './until';
 
 const MAIN = join(__dirname, '../../tensor-daemon/dist/main.js');
@@ -89,11 +89,7 @@ export class TestDaemon {
   async end(signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<number | null> {
     const child = this.#process;
     this.#process = undefined;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? null;
-    const exit = once(child, 'exit') as Promise<[number | null]>;
-    child.kill(signal);
-    const [code] = await exit;
-    return code;
+    return child === undefined ? null : endChild(child, signal);
   }
 
   /** Ends it and removes everything. */

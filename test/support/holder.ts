@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import type { Feed } from '@tetris/bench';
 import type { LeaseRequest } from '@tetris/common';
+import { endChild } from './child';
 import type { TestDaemon } from './daemon';
 
 const REPLY_TIMEOUT_MS = 30_000;
@@ -52,9 +53,6 @@ export class Holder {
   }
 
   async end(): Promise<void> {
-    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
-    const exit = once(this.#process, 'exit');
-    this.#process.kill('SIGKILL');
-    await exit;
+    await endChild(this.#process);
   }
 }

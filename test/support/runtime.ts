@@ -8,6 +8,7 @@ import { connect } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { START_ARGUMENTS, START_ENVIRONMENT } from '@tetris/action-runtime';
+import { endChild } from './child';
 import { until } from './until';
 
 export interface RuntimeReply {
@@ -113,11 +114,7 @@ export class RuntimeProcess {
   }
 
   async stop(): Promise<void> {
-    if (this.alive) {
-      const gone = once(this.#process, 'close');
-      this.#process.kill('SIGKILL');
-      await gone;
-    }
+    if (this.alive) await Promise.all([once(this.#process, 'close'), endChild(this.#process)]);
     await rm(this.folder, { recursive: true, force: true });
   }
 }

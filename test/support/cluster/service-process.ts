@@ -1,9 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { endChild } from '../child';
 
 /** The end of a service's log, for the error of a test that fails. */
 const LOG_CHARACTERS_MAX = 20_000;
-const END_TIMEOUT_MS = 30_000;
 
 /** One of the plugin's services as the operator runs it: its `main.js`, configured by the environment alone. */
 export class ServiceProcess {
@@ -43,13 +42,6 @@ export class ServiceProcess {
 
   /** SIGTERM drains, SIGKILL is a crash. Resolves with the exit code, null where a signal ended it. */
   async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null> {
-    const child = this.#child;
-    if (child === undefined || !this.running) return child?.exitCode ?? null;
-    const exit = once(child, 'exit') as Promise<[number | null]>;
-    child.kill(signal);
-    const killer = setTimeout(() => child.kill('SIGKILL'), END_TIMEOUT_MS);
-    const [code] = await exit;
-    clearTimeout(killer);
-    return code;
+    return this.#child === undefined ? null : endChild(this.#child, signal);
   }
 }

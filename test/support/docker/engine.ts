@@ -14,10 +14,10 @@
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { mkdtempSync, openSync, readFileSync } from 'node:fs';
-import { once } from 'node:events';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { endChild } from '../child';
 import { BASE_IMAGE, importBaseImage } from './base-image';
 import { mountMemory, namespaceCgroup, namespaceFolder } from './namespace';
 
@@ -27,7 +27,6 @@ export const ENGINE_TIMEOUT_MS = 180_000;
 export const RUNTIME_IMAGE = 'tetris/action-nodejs-tetris:test';
 
 const START_TIMEOUT_MS = 30_000;
-const STOP_TIMEOUT_MS = 30_000;
 const COMMAND_TIMEOUT_MS = 120_000;
 const ROOT = join(__dirname, '../../..');
 /** Room for the images: base, runtime and its build; pages are taken as they are written. */
@@ -105,10 +104,7 @@ async function answering(daemon: ChildProcess, ask: () => Promise<string>, logPa
 async function stop(daemon: ChildProcess, docker: Engine['docker']): Promise<void> {
   const containers = (await docker('ps', '--all', '--quiet')).split('\n').filter((id) => id !== '');
   if (containers.length > 0) await docker('rm', '--force', ...containers);
-  if (daemon.exitCode !== null) return;
-  const exited = once(daemon, 'exit', { signal: AbortSignal.timeout(STOP_TIMEOUT_MS) });
-  daemon.kill('SIGTERM');
-  await exited.catch(() => daemon.kill('SIGKILL'));
+  await endChild(daemon, 'SIGTERM');
 }
 
 /** The same promise for every call. */

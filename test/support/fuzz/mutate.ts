@@ -1,16 +1,5 @@
 /** Inputs near to good ones, from a seed: what a parser has not seen yet, and not what it refuses at the first byte. */
-export type Random = (below: number) => number;
-
-/** A small generator (xorshift), so that a failure can be had again. */
-export function randomFrom(seed: number): Random {
-  let state = seed >>> 0 || 1;
-  return (below) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % Math.max(1, below);
-  };
-}
+import type { Random } from '../random';
 
 const BYTES = [0x00, 0x01, 0x0a, 0x0d, 0x20, 0x22, 0x2f, 0x3b, 0x7b, 0x7c, 0x7f, 0x80, 0xff];
 const TOKENS = [

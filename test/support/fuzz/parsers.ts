@@ -12,7 +12,7 @@ import { mendSavedGraph } from '@tetris/tensor-daemon/dist/ingest/saved-graph';
 import { formatPacked, parsePacked } from '@tetris/tensor-daemon/dist/ingest/prepacked';
 import { checkedLocation, Uploads } from '@tetris/tensor-daemon/dist/source/uploads';
 import { readManifest } from '@tetris/tensor-daemon/dist/store/manifest';
-import type { Random } from './mutate';
+import type { Random } from '../random';
 
 /** Something that reads. It returns, or throws what {@link Parser.expected} knows; anything else is a finding. */
 export interface Parser {

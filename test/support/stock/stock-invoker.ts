@@ -16,12 +16,14 @@ export async function startStockInvoker(
     'whisk.kafka.topics.prefix': 'tetris-',
     'whisk.spi.InvokerProvider': `${CORE}.invoker.InvokerReactive`,
     'whisk.spi.InvokerServerProvider': `${CORE}.invoker.DefaultInvokerServer`,
-    // Its own store reads the engine's files, which are elsewhere in a test.
+    // As l1-concurrency.yml sets it. The default store reads the engine's files, which are elsewhere in a test.
     'whisk.spi.LogStoreProvider': `${CORE}.containerpool.logging.LogDriverLogStoreProvider`,
     'whisk.invoker.protocol': 'http',
     'whisk.container-pool.user-memory': '1024m',
     'whisk.container-factory.container-args.network': 'bridge',
     'whisk.docker.container-factory.use-runc': 'false',
+    // As `runtimes_enable_concurrency` has it.
+    'whisk.container-factory.container-args.extra-env-vars.0': '__OW_ALLOW_CONCURRENT=true',
   };
   const env = {
     DOCKER_HOST: `unix://${engine.socketPath}`,

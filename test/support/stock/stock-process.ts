@@ -1,9 +1,9 @@
 /** A stock OpenWhisk component, built elsewhere, as a Java process: sharding mode, on loopback. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort } from '@tetris/bench/servers';
+import { endChild } from '../child';
 import { RUNTIME_IMAGE } from '../docker/engine';
 import type { Servers } from '../cluster/services';
 import { until } from '../until';
@@ -65,10 +65,7 @@ export class StockProcess {
   }
 
   async stop(): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    const exit = once(this.#child, 'exit');
-    this.#child.kill('SIGKILL');
-    await exit;
+    await endChild(this.#child);
   }
 }
 

@@ -1,9 +1,9 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFileSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createLogger, EmbeddedStore, type EmbeddedStoreOptions } from '@tetris/common';
+import { spawnInTest } from '../../support/child';
 import { anAction, anActivation } from '../../support/entities';
 import {
   durableStoreContract,
@@ -139,7 +139,7 @@ describe('EmbeddedStore', () => {
           process.stdout.write(index + '\\n');
         }
       })();`;
-    const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawnInTest(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
     let acknowledged = -1;
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       acknowledged = Number(text.trim().split('\n').at(-1));

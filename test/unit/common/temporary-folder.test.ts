@@ -1,9 +1,9 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { hasEnded, processIdentity, removeEmptyFolder, removeFolder, temporaryFolder } from '@tetris/common';
+import { endChild, spawnInTest } from '../../support/child';
 
 describe('temporaryFolder', () => {
   let parent: string;
@@ -12,14 +12,10 @@ describe('temporaryFolder', () => {
 
   /** A process that lives until it is killed. */
   async function owner() {
-    const child = spawn('sleep', ['600']);
+    const child = spawnInTest('sleep', ['600']);
     await once(child, 'spawn');
     const identity = processIdentity(child.pid);
-    const kill = async (): Promise<void> => {
-      child.kill('SIGKILL');
-      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
-    };
-    return { identity, kill };
+    return { identity, kill: () => endChild(child) };
   }
 
   const put = (name: string, owner: string): string => {

@@ -10,6 +10,7 @@ import {
   type InstanceState,
   nextState,
 } from '../../../invoker-extension/src/containers/instance-state';
+import { fractionsFrom, testSeed } from '../../support/random';
 
 const OPTIONS: PoolOptions = {
   budgetBytes: 1000,
@@ -459,20 +460,9 @@ describe('Pool with an objective', () => {
   });
 });
 
-/** A small generator, so that a failing walk can be run again. */
-function random(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state * 1_664_525 + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
-}
-
 describe('Pool on random walks', () => {
-  const seed = Number(process.env.TEST_SEED ?? Math.floor(Math.random() * 2 ** 31));
-
-  it(`answers every ticket exactly once and never overcommits (seed ${seed})`, () => {
-    const next = random(seed);
+  it('answers every ticket exactly once and never overcommits', () => {
+    const next = fractionsFrom(testSeed());
     const pick = <T>(items: readonly T[]): T | undefined => items[Math.floor(next() * items.length)];
     for (let walk = 0; walk < 40; walk += 1) {
       const subject = pool({ startsMax: 3, patienceMs: 20 }, 40);

@@ -2,14 +2,8 @@ import type { ScaledGroup } from '../../../invoker-extension/src/scaling/group-s
 import { type InstanceShape, meetsSlo, type ProfileRow } from '../../../invoker-extension/src/scaling/profile';
 import { Scaler, type ScalerOptions, type ScalingOrders } from '../../../invoker-extension/src/scaling/scaler';
 import { type InstanceSettings, settingsOfRow } from '../../../invoker-extension/src/scaling/settings';
-import {
-  arrivals,
-  PLAN_MS,
-  randomFrom,
-  SCALER_OPTIONS as OPTIONS,
-  Simulation,
-  type SimulationOptions,
-} from './scaling-simulation';
+import { arrivals, PLAN_MS, SCALER_OPTIONS as OPTIONS, Simulation, type SimulationOptions } from './scaling-simulation';
+import { fractionsFrom, testSeed } from '../../support/random';
 
 const MB = 1024 ** 2;
 const SLO_MS = 200;
@@ -177,7 +171,7 @@ describe('Scaler', () => {
 });
 
 describe('Scaler and pool in simulated time', () => {
-  const seed = Number(process.env['TEST_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+  const seed = testSeed();
   const between = (random: () => number, low: number, high: number): number => low + random() * (high - low);
 
   /** A random model: how long it takes alone, what a batch gains, what instances need. */
@@ -201,8 +195,8 @@ describe('Scaler and pool in simulated time', () => {
     ['sporadic', (nowMs, rate) => (Math.floor(nowMs / 5_000) % 6 === 0 ? rate : 0)],
   ];
 
-  it.each(TRACES)(`keeps its promises under %s load (seed ${seed})`, (name, rateAt) => {
-    const random = randomFrom(seed);
+  it.each(TRACES)('keeps its promises under %s load', (name, rateAt) => {
+    const random = fractionsFrom(seed);
     for (let round = 0; round < 8; round += 1) {
       const rate = between(random, 2, 60);
       const untilMs = 150_000;
@@ -238,8 +232,8 @@ describe('Scaler and pool in simulated time', () => {
     }
   });
 
-  it(`serves the same bursts as one instance per request within a tenth, in less than half of its memory (seed ${seed})`, () => {
-    const random = randomFrom(seed);
+  it('serves the same bursts as one instance per request within a tenth, in less than half of its memory', () => {
+    const random = fractionsFrom(seed);
     const truth = ({ concurrency, batch }: InstanceShape) => ({
       latencyMs: 20 * (1 + 0.4 * (batch - 1)),
       privateBytes: (60 + 15 * (concurrency - 1)) * MB,
@@ -253,8 +247,8 @@ describe('Scaler and pool in simulated time', () => {
     expect(scaled.byteMs).toBeLessThan(0.5 * one.byteMs);
   });
 
-  it(`answers nearly all within the objective under a steady load (seed ${seed})`, () => {
-    const random = randomFrom(seed);
+  it('answers nearly all within the objective under a steady load', () => {
+    const random = fractionsFrom(seed);
     const truth = ({ concurrency, batch }: InstanceShape) => ({
       latencyMs: 20 * (1 + 0.4 * (batch - 1)),
       privateBytes: (60 + 15 * (concurrency - 1)) * MB,
@@ -267,7 +261,7 @@ describe('Scaler and pool in simulated time', () => {
   });
 
   it('follows reality: when executions become slower it adds instances, and gives them back when they recover', () => {
-    const random = randomFrom(seed);
+    const random = fractionsFrom(seed);
     const truth = (_shape: InstanceShape, nowMs: number) => ({
       latencyMs: nowMs > 60_000 && nowMs < 120_000 ? 80 : 20,
       privateBytes: 60 * MB,

@@ -1,7 +1,8 @@
 /** A rate that single instances do not serve on a node of two cores, which executions and starts share; nothing is known before. */
 import type { InstanceShape } from '../../../invoker-extension/src/scaling/profile';
 import { Scaler } from '../../../invoker-extension/src/scaling/scaler';
-import { arrivals, randomFrom, SCALER_OPTIONS, Simulation } from './scaling-simulation';
+import { arrivals, SCALER_OPTIONS, Simulation } from './scaling-simulation';
+import { fractionsFrom, testSeed } from '../../support/random';
 
 const MB = 1024 ** 2;
 const SLO_MS = 300;
@@ -26,11 +27,11 @@ const MODELS: [string, Model][] = [
   ['recurrent', { aloneMs: 21, share: 0.4, loadMs: 60, rate: 98 }],
 ];
 
-const seed = Number(process.env['TEST_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+const seed = testSeed();
 
-it.each(MODELS)(`%s: settles with few starts and then answers in time (seed ${seed})`, (_name, model) => {
+it.each(MODELS)('%s: settles with few starts and then answers in time', (_name, model) => {
   const { aloneMs, share, loadMs, rate } = model;
-  const random = randomFrom(seed);
+  const random = fractionsFrom(seed);
   const truth = ({ batch, concurrency }: InstanceShape) => ({
     latencyMs: aloneMs * (1 + share * (batch - 1)),
     privateBytes: (60 + 20 * (concurrency - 1)) * MB,

@@ -300,15 +300,6 @@ export class Simulation {
   }
 }
 
-/** A small generator, so that a failing run can be run again. */
-export function randomFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state * 1_664_525 + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
-}
-
 /** Poisson arrivals; the rate, per second, may change with time. */
 export function arrivals(rateAt: (nowMs: number) => number, untilMs: number, random: () => number): number[] {
   const times: number[] = [];

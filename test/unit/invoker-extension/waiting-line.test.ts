@@ -1,5 +1,5 @@
 import { WaitingLine } from '../../../invoker-extension/src/containers/waiting-line';
-import { randomFrom } from '../../support/random';
+import { randomFrom, testSeed } from '../../support/random';
 
 /** A line of tickets `0`, `1`, ... that came at these times and are due 100 ms later. */
 function lineOf(...times: number[]): WaitingLine<number> {
@@ -67,8 +67,7 @@ describe('a waiting line', () => {
   });
 
   it('never loses or repeats one, whatever happens in which order', () => {
-    const seed = Number(process.env['TEST_SEED'] ?? Date.now() % 100_000);
-    process.stdout.write(`seed ${seed}\n`);
+    const seed = testSeed();
     const random = randomFrom(seed);
     const line = new WaitingLine<number>();
     const out: number[] = [];

@@ -11,6 +11,7 @@ import {
   entitiesOf,
   log,
 } from './cluster';
+import { randomFrom, testSeed } from '../../support/random';
 
 describe('LoadBalancer', () => {
   let cluster: Cluster;
@@ -408,12 +409,8 @@ describe('LoadBalancer', () => {
   });
 
   it('answers each of a thousand activations exactly once, whatever invokers do', async () => {
-    const seed = Date.now() % 1_000_000;
-    let state = seed;
-    const below = (bound: number): number => {
-      state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff;
-      return (state >>> 8) % bound;
-    };
+    const seed = testSeed();
+    const below = randomFrom(seed);
     const { controller, invokers } = await started({
       invokers: 3,
       entities: entitiesOf({

@@ -1,6 +1,7 @@
 import { type InvokerStatus, actionKey } from '@tetris/common';
 import { Fleet, type Placement, Placer, type PlacementRequest, SimilarityIndex, homeHash } from '@tetris/load-balancer';
 import { GIB, statusOf } from './cluster';
+import { randomFrom, testSeed } from '../../support/random';
 
 const MIB = 1024 ** 2;
 const RULES = {
@@ -358,12 +359,8 @@ describe('Placer', () => {
   });
 
   it('ends with level books after random placements, releases and statuses', () => {
-    const seed = Date.now() % 1_000_000;
-    let state = seed;
-    const below = (bound: number): number => {
-      state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff;
-      return (state >>> 8) % bound;
-    };
+    const seed = testSeed();
+    const below = randomFrom(seed);
     const running: Placement[] = [];
     const kinds = ['nodejs:tetris', 'nodejs:20', 'python:3', undefined];
     for (let step = 0; step < 5_000; step += 1) {

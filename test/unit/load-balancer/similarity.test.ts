@@ -1,17 +1,14 @@
 import { SimilarityIndex } from '@tetris/load-balancer';
 import type { TensorRef } from '@tetris/common';
+import { randomFrom, testSeed } from '../../support/random';
 
 const tensor = (index: number): TensorRef => ({ sha256: index.toString(16).padStart(64, '0'), bytes: 10 + index * 3 });
 const LIMITS = { actionsMax: 1_000, nodesMax: 1_000 };
 
 describe('SimilarityIndex', () => {
   it('equals the definition of theta computed from sets, after any sequence of changes', () => {
-    const seed = Date.now() % 1_000_000;
-    let state = seed;
-    const below = (bound: number): number => {
-      state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff;
-      return (state >>> 8) % bound;
-    };
+    const seed = testSeed();
+    const below = randomFrom(seed);
     const some = (max: number): TensorRef[] => {
       const chosen = new Set(Array.from({ length: below(max) }, () => below(60)));
       return [...chosen].map(tensor);

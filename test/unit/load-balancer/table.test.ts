@@ -1,6 +1,7 @@
 import { type AckType, newActivationId } from '@tetris/common';
 import { controllerDeadlineMs } from '../../../load-balancer/src/in-flight/deadline';
 import { InFlightTable, type Tracked } from '../../../load-balancer/src/in-flight/table';
+import { randomFrom, testSeed } from '../../support/random';
 
 function tracked(overrides: Partial<Tracked['entry']> = {}, sentMs = 0): Tracked {
   return {
@@ -78,12 +79,8 @@ describe('InFlightTable', () => {
   });
 
   it('passes each effect at most once per activation, in random order with repetitions', () => {
-    const seed = Date.now() % 1_000_000;
-    let state = seed;
-    const below = (bound: number): number => {
-      state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff;
-      return (state >>> 8) % bound;
-    };
+    const seed = testSeed();
+    const below = randomFrom(seed);
     const types: AckType[] = ['result', 'completion', 'combined'];
     for (let round = 0; round < 1_000; round += 1) {
       const table = new InFlightTable();

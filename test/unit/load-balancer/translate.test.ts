@@ -2,6 +2,7 @@ import { invokerInstanceId } from '@tetris/common';
 import { readReceivedAck } from '../../../load-balancer/src/dispatch/received-ack';
 import { spliceTopLevel } from '../../../load-balancer/src/relay/splice';
 import { translateAck, translateShrunkAck } from '../../../load-balancer/src/relay/translate';
+import { randomFrom, testSeed } from '../../support/random';
 
 const OURS = invokerInstanceId(7, 1024);
 const OURS_TEXT = '{"instance":7,"userMemory":"1024 B","instanceType":"invoker","tags":[],"dedicatedNamespaces":[]}';
@@ -105,12 +106,8 @@ describe('ack translation', () => {
 describe('spliceTopLevel', () => {
   /** Random JSON objects, written with random blanks. */
   it('equals parsing, replacing and writing, for random objects', () => {
-    const seed = Date.now() % 1_000_000;
-    let state = seed;
-    const random = (below: number): number => {
-      state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff;
-      return (state >>> 8) % below;
-    };
+    const seed = testSeed();
+    const random = randomFrom(seed);
     const strings = ['', '"', '\\', '\\"', '{}', '[,]:', 'instance', '"instance":1', '\u0000', '😀', 'a b'];
     const pick = <T>(list: readonly T[]): T => list[random(list.length)] as T;
     const value = (depth: number): unknown => {

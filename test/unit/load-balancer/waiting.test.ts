@@ -1,4 +1,5 @@
 import { WaitingRoom, type WaitRequest } from '../../../load-balancer/src/dispatch/waiting';
+import { randomFrom, testSeed } from '../../support/random';
 
 describe('WaitingRoom', () => {
   let rooms: WaitingRoom;
@@ -213,12 +214,8 @@ describe('WaitingRoom', () => {
   });
 
   it('ends every wait exactly once, whatever happens in which order', async () => {
-    const seed = Date.now() >>> 0;
-    let state = seed;
-    const below = (bound: number): number => {
-      state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-      return (state >>> 8) % bound;
-    };
+    const seed = testSeed();
+    const below = randomFrom(seed);
     rooms = new WaitingRoom(20);
     let entered = 0;
     for (let nowMs = 0; nowMs < 20_000; nowMs += 10) {

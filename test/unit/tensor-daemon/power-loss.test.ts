@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { LeaseTable } from '../../../tensor-daemon/src/lease/lease-table';
@@ -10,7 +9,7 @@ import { Views } from '../../../tensor-daemon/src/store/views';
 import { tmpfsFolder } from '../../support/daemon';
 import { testCleanups } from '../../support/store-world';
 import { corpus } from '../../support/fuzz/corpus';
-import { randomFrom } from '../../support/fuzz/mutate';
+import { randomFrom, testSeed } from '../../support/random';
 import { PowerLoss } from '../../support/power-loss';
 import { storeFaults } from '../../support/store-state';
 
@@ -65,8 +64,7 @@ describe('a store on a disk whose power fails', () => {
   });
 
   it('comes back whole from any state that the disk may be in, with every model whose publishing had ended', async () => {
-    const seed = Number(process.env.TEST_SEED ?? randomBytes(4).readUInt32LE());
-    process.stderr.write(`power loss seed ${seed}\n`);
+    const seed = testSeed();
     const random = randomFrom(seed);
     const root = join(folder, 'store');
     const store = storeAt(root);

@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { detectSandbox } from '../../../tensor-daemon/src/ingest/sandbox';
 import { until } from '../../support/until';
 import { itAsRoot } from '../../support/as-root';
+import { spawnInTest } from '../../support/child';
 
 const OTHER_USER = 65534;
 const LIMITS = { memoryBytesMax: 1e9, fileBytesMax: 1e9 };
@@ -29,7 +29,7 @@ describe('the sandbox of the optimizer', () => {
       const folder = mkdtempSync(join(tmpdir(), 'tetris-sandbox-'));
       const lines = join(folder, 'lines');
       const [command = '', ...args] = sandbox.wrap(['sh', '-c', script, 'sh', lines]);
-      const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'ignore'] });
+      const child = spawnInTest(command, args, { stdio: ['ignore', 'pipe', 'ignore'] });
       let said = '';
       child.stdout.setEncoding('utf8').on('data', (text: string) => (said += text));
       const closed = once(child, 'close');

@@ -1,10 +1,10 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { link, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { folderBytes } from '../../../../bench/src/measure/folder-bytes';
 import { processMemory, processTree, splitMappings } from '../../../../bench/src/measure/process-memory';
+import { spawnInTest } from '../../../support/child';
 
 const SMAPS = `00400000-00401000 r-xp 00000000 fe:00 123                        /usr/bin/node
 Rss:                   8 kB
@@ -31,7 +31,7 @@ describe('memory of processes', () => {
   it('counts what a process really holds, and nothing once it has ended', async () => {
     const source =
       "globalThis.held = Buffer.alloc(64 * 1024 ** 2, 1); process.send('ready'); setInterval(() => {}, 1e6)";
-    const child = spawn(process.execPath, ['-e', source], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+    const child = spawnInTest(process.execPath, ['-e', source], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
     const pid = child.pid ?? 0;
     try {
       await once(child, 'message');

@@ -15,10 +15,9 @@ import { inlineTensors, readModel, writeModel } from '../../../../profiler/src/q
 import { quantizeModel, type QuantizeReport } from '../../../../profiler/src/quantize/quantize-model';
 import { vocabulariesOf } from '../../../../profiler/src/quantize/vocabularies';
 import { infer } from '../../../support/infer';
-import { randomFrom } from '../../../support/random';
+import { randomFrom, testSeed } from '../../../support/random';
 
 jest.setTimeout(60_000);
-const SEED = Date.now() & 0xffff_ffff;
 const folder = mkdtempSync(join(tmpdir(), 'tetris-quantize-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -90,8 +89,8 @@ const skippedOf = ({ skipped }: QuantizeReport): string[] =>
 
 const opsOf = ({ graph }: ModelProto): string[] => (graph?.node ?? []).map(({ opType }) => opType);
 
-describe(`a quantized model (seed ${SEED})`, () => {
-  const random = randomFrom(SEED);
+describe('a quantized model', () => {
+  const random = randomFrom(testSeed());
   const numbers = (length: number, limit: number): Float32Array =>
     Float32Array.from({ length }, () => (random(20_001) / 10_000 - 1) * limit);
 
