@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { inflateSync } from 'node:zlib';
 import { type Platform, startPlatform } from '@tetris/standalone';
 import { provideCommands } from '../support/commands/provide';
 import { numbersOf } from '../support/numbers';
@@ -72,6 +73,7 @@ const PLAIN: Readonly<Record<string, () => Promise<unknown>>> = {
   classify: () => plain('classify', inputOf('classify')),
   embed: () => plain('embed', inputOf('embed')),
   generate: () => plain('generate', inputOf('generate')),
+  pipeline: async () => plain('pipeline', await plain('embed', inputOf('pipeline'))),
 };
 
 /** Alike but for the rounding of numbers. */
@@ -85,11 +87,53 @@ function expectAlike(answer: unknown, expected: unknown): void {
 
 describe.each(Object.keys(PLAIN))('examples/%s', (example) => {
   it('answers by wsk, npm and curl what plain onnxruntime answers', async () => {
+    // The first step of the sequence, as its README asks.
+    if (example === 'pipeline') await shell('embed', blocks('embed', 'sh')[0] ?? '');
     const [wsk = '', curl = ''] = blocks(example, 'sh');
     const [script = ''] = blocks(example, 'js');
     const expected = await PLAIN[example]?.();
     expectAlike(answerOf(await shell(example, wsk)), expected);
     expectAlike(await node(example, script), expected);
     expectAlike(answerOf(await shell(example, curl)), expected);
+  });
+});
+
+describe('examples/painting', () => {
+  interface Page {
+    statusCode: number;
+    headers: Record<string, string>;
+    body: string;
+  }
+
+  /** The bytes of the image in a page: filters and colours, row by row. */
+  function pixelsOf(page: string): Buffer {
+    const png = Buffer.from(/data:image\/png;base64,([^"]+)/.exec(page)?.[1] ?? '', 'base64');
+    const start = png.indexOf('IDAT') + 4;
+    return inflateSync(png.subarray(start, start + png.readUInt32BE(start - 8)));
+  }
+
+  /** One level of 255 is rounding. */
+  function expectSamePicture(page: string, expected: string): void {
+    const [one, other] = [pixelsOf(page), pixelsOf(expected)];
+    expect(one.length).toBe(other.length);
+    expect(Math.max(...one.map((level, at) => Math.abs(level - (other[at] ?? NaN))))).toBeLessThanOrEqual(1);
+  }
+
+  it('answers a page whose image is that of plain onnxruntime, by wsk, npm, curl and as browsers ask', async () => {
+    const [wsk = '', curl = ''] = blocks('painting', 'sh');
+    const [script = ''] = blocks('painting', 'js');
+    const expected = (await plain('painting', inputOf('painting'))) as Page;
+    for (const answer of [answerOf(await shell('painting', wsk)), await node('painting', script)]) {
+      expectSamePicture((answer as Page).body, expected.body);
+    }
+    const page = await shell('painting', curl);
+    expect(page).toMatch(/^<!doctype html>/);
+    expectSamePicture(page, expected.body);
+    const address = /<(http:\S+)>/.exec(readFileSync(join(EXAMPLES, 'painting/README.md'), 'utf8'))?.[1] ?? '';
+    const reply = await fetch(address.replace('http://127.0.0.1:3233', platform.url));
+    expect(reply.headers.get('content-type')).toBe('text/html; charset=utf-8');
+    expectSamePicture(await reply.text(), expected.body);
+    const other = (await plain('painting', { seed: 8 })) as Page;
+    expect(pixelsOf(other.body).equals(pixelsOf(expected.body))).toBe(false);
   });
 });
