@@ -46,6 +46,8 @@ export class ActivationService {
   readonly #parts: ServiceParts;
   #status: 'ready' | 'starting' | 'running' | 'stopped' = 'ready';
   #main: Main | undefined;
+  /** Whether an activation has come; until then an error that loading has left behind is told by the first one. */
+  #used = false;
 
   constructor(parts: ServiceParts) {
     this.#parts = parts;
@@ -65,8 +67,7 @@ export class ActivationService {
       this.#parts.environment[name] = typeof value === 'string' ? value : JSON.stringify(value);
     }
     const activationId = textOf(variables['__OW_ACTIVATION_ID']);
-    const loading: Work = { activationId, env: new Map(), startedMs: Date.now(), ended: false };
-    return this.#load({ main, code, binary: binary === true }, settings, loading);
+    return this.#load({ main, code, binary: binary === true }, settings, activationId);
   }
 
   /** @param dueMs when the answer is due by the action's objective, epoch ms; undefined where nobody says */
@@ -80,50 +81,59 @@ export class ActivationService {
       return refused(`the argument must be a dictionary but has type '${typeof value}'.`, 'Internal system error: ');
     }
     this.#status = 'running';
+    this.#used = true;
     const reply = await this.#execute(this.#main, value, body, dueMs);
     if (this.#status === 'running' && context.running === 0) this.#status = 'ready';
     return reply;
   }
 
   /**
-   * Takes an error that no promise of user code caught.
-   * @returns false where it belongs to no activation
+   * Takes an error that no promise of user code caught, such as that of a model which a module loads at its top.
+   * @returns false where no answer can tell of it
    */
   uncaught(error: unknown): boolean {
     const work = this.#parts.context.current() as Activation | undefined;
-    if (work?.fail === undefined) return false;
-    work.fail(error);
+    if (work !== undefined) {
+      work.fail(error);
+      return true;
+    }
+    if (this.#main === undefined || this.#used) return false;
+    this.#main = () => {
+      throw error;
+    };
     return true;
   }
 
-  async #load(action: ActionCode, settings: Body, loading: Work): Promise<Reply> {
+  async #load(action: ActionCode, settings: Body, activationId: string): Promise<Reply> {
     const { context, log, load } = this.#parts;
+    const { fail, failed } = failure();
+    const loading: Activation = { activationId, env: new Map(), startedMs: Date.now(), ended: false, fail };
     try {
-      this.#main = await context.run(loading, () => load(action, settings));
+      this.#main = await Promise.race([context.run(loading, () => load(action, settings)), failed]);
       this.#status = 'ready';
       context.end(loading);
       return { status: 200, body: { OK: true } };
     } catch (error) {
       this.#status = 'stopped';
-      const text = stackOf(error);
+      const text = stackOf(error instanceof Uncaught ? error.thrown : error);
       context.run(loading, () => console.error(`Error during initialization: ${text}`));
       await log.end(loading);
       context.end(loading);
-      return { status: 502, body: { error: `Initialization has failed due to: ${text}` } };
+      // What came past every promise has a stack of our own code, if any.
+      const told = error instanceof Uncaught ? String(error.thrown) : text;
+      return { status: 502, body: { error: `Initialization has failed due to: ${told}` } };
     }
   }
 
   async #execute(main: Main, value: unknown, body: Body, dueMs: number | undefined): Promise<Reply> {
     const { context, log } = this.#parts;
-    let fail: Activation['fail'] = () => undefined;
-    const uncaught = new Promise<never>((_resolve, reject) => (fail = (error) => reject(new Uncaught(error))));
-    uncaught.catch(() => undefined);
+    const { fail, failed } = failure();
     const env = activationVariables(body);
     const activationId = textOf(body['activation_id']);
     const activation: Activation = { activationId, env, startedMs: Date.now(), dueMs, ended: false, fail };
     const reply = await context.run(activation, async () => {
       try {
-        return answerOf(await Promise.race([callMain(main, value), uncaught]));
+        return answerOf(await Promise.race([callMain(main, value), failed]));
       } catch (error) {
         return this.#failed(error);
       }
@@ -159,6 +169,14 @@ class Uncaught extends Error {
     super('uncaught');
     this.thrown = thrown;
   }
+}
+
+/** A promise that an error from outside rejects. */
+function failure(): { fail: Activation['fail']; failed: Promise<never> } {
+  let fail: Activation['fail'] = () => undefined;
+  const failed = new Promise<never>((_resolve, reject) => (fail = (error) => reject(new Uncaught(error))));
+  failed.catch(() => undefined);
+  return { fail, failed };
 }
 
 async function callMain(main: Main, value: unknown): Promise<unknown> {

@@ -79,5 +79,6 @@ function trimmed(path: string): string {
 }
 
 function outsideError(path: string): PluginError {
-  return new PluginError('ERR_MODEL_PATH_OUTSIDE', `'${path}' is not under a registered model folder`);
+  const remedy = 'the operator registers them (npm start -- --models, or TETRIS_DAEMON_MODEL_ROOTS)';
+  return new PluginError('ERR_MODEL_PATH_OUTSIDE', `'${path}' is not under a registered model folder; ${remedy}`);
 }

@@ -36,7 +36,8 @@ export class UrlOrigin {
         (url.pathname === prefix.pathname || url.pathname.startsWith(prefix.pathname.replace(/\/*$/, '/'))),
     );
     if (url === undefined || !allowed || url.username !== '' || url.password !== '') {
-      throw new PluginError('ERR_MODEL_SOURCE_UNKNOWN', `no configured source allows '${text}'`);
+      const remedy = 'the operator allows URLs by prefix (npm start -- --url, or TETRIS_DAEMON_URL_SOURCES)';
+      throw new PluginError('ERR_MODEL_SOURCE_UNKNOWN', `no configured source allows '${text}'; ${remedy}`);
     }
     url.hash = '';
     return url;

@@ -14,7 +14,16 @@ import { KINDS, resolveKind } from '../manifest';
 import { malformed, RestError } from '../rest-error';
 import { TEXTS } from '../texts';
 import { readEntityName } from './names';
-import { checkSize, mergePairs, ParametersSchema, parsedPut, PUT_FIELDS, tooLarge, versionOf } from './put';
+import {
+  checkSize,
+  LARGE_MODELS,
+  mergePairs,
+  ParametersSchema,
+  parsedPut,
+  PUT_FIELDS,
+  tooLarge,
+  versionOf,
+} from './put';
 
 /** The kind of actions that run others, one after the other. */
 export const SEQUENCE = 'sequence';
@@ -97,7 +106,9 @@ function execOf(exec: NonNullable<ActionPut['exec']>, { namespace, limits, user 
   if (kind === SEQUENCE) return { kind, binary: false, components: sequenceComponents(exec.components, root) };
   if (exec.code == null) throw malformed(`'code' must be a string defined in 'exec' for '${kind}' actions`);
   const bytes = Buffer.byteLength(exec.code);
-  if (bytes > limits.codeBytesMax) throw new RestError(413, tooLarge('code', bytes, limits.codeBytesMax));
+  if (bytes > limits.codeBytesMax) {
+    throw new RestError(413, `${tooLarge('code', bytes, limits.codeBytesMax)} ${LARGE_MODELS}`);
+  }
   return {
     kind,
     code: exec.code,

@@ -56,5 +56,10 @@ export function checkSize(what: string, pairs: readonly KeyValue[], bytesMax: nu
   if (bytes > bytesMax) throw new RestError(413, tooLarge(what, bytes, bytesMax));
 }
 
+/** What to do about a model that an archive cannot hold. */
+export const LARGE_MODELS =
+  'An archive may leave out onnxruntime-*, which the runtime has, and what browsers and other platforms need; a model that ' +
+  'is still too large is loaded by path (npm start -- --models DIR) or by URL (npm start -- --url PREFIX).';
+
 export const tooLarge = (what: string, bytes: number, bytesMax: number): string =>
   `${what} larger than allowed: ${bytes} > ${bytesMax} bytes.`;

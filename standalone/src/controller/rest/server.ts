@@ -1,6 +1,7 @@
 import { type Identity, type Logger, newTransactionId, type TransactionId, transactionIdOf } from '@tetris/common';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Controller } from '../controller';
+import { LARGE_MODELS } from '../entities/put';
 import { asRestError, malformed, RestError } from '../rest-error';
 import { TEXTS } from '../texts';
 import { actionRoutes } from './actions';
@@ -86,8 +87,10 @@ function parsedBody(body: Buffer): unknown {
   }
 }
 
-const bodyTooLarge = (request: FastifyRequest): string =>
-  `Request larger than allowed: ${request.headers['content-length'] ?? 'unknown'} > ${BODY_BYTES_MAX} bytes.`;
+function bodyTooLarge({ method, url, headers }: FastifyRequest): string {
+  const text = `Request larger than allowed: ${headers['content-length'] ?? 'unknown'} > ${BODY_BYTES_MAX} bytes.`;
+  return method === 'PUT' && url.includes('/actions/') ? `${text} ${LARGE_MODELS}` : text;
+}
 
 function transidOf({ headers }: FastifyRequest, nowMs: number): TransactionId {
   const given = headers['x-request-id'];
