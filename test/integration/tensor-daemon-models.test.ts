@@ -1,4 +1,6 @@
-import { rmSync } from 'node:fs';
+import { create, fromBinary } from '@bufbuild/protobuf';
+import { ModelProtoSchema, StringStringEntryProtoSchema } from '@tetris/onnx-format/messages';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { feedsOf } from '@tetris/bench';
 import { fileSource, TestDaemon, tmpfsFolder } from '../support/daemon';
@@ -49,6 +51,21 @@ describe('tensor daemon: models of every kind', () => {
     },
     60_000,
   );
+
+  it('keeps what a model says about itself', async () => {
+    const path = join(models, 'described.onnx');
+    const original = UNUSUAL_MODELS['int8, dynamic']?.make() ?? manyTensors(1);
+    const said = { producerName: 'a test', producerVersion: '1.2' };
+    Object.assign(original, said);
+    const [key, value] = ['labels', '["cat", "dog"]'];
+    original.metadataProps = [create(StringStringEntryProtoSchema, { key, value })];
+    writeModelProto(path, original);
+    const lease = await daemon.client.lease({ source: fileSource(path), name: 'described' });
+    const cut = fromBinary(ModelProtoSchema, readFileSync(daemon.viewPath(lease.view)));
+    lease.release();
+    expect(cut).toMatchObject({ ...said, irVersion: original.irVersion });
+    expect(cut.metadataProps.map((entry) => [entry.key, entry.value])).toContainEqual([key, value]);
+  }, 60_000);
 
   it('answers as stock does when the weights lie in a file beside the model', async () => {
     expect(await compare(writeExternal(models, 'external'))).toBeGreaterThan(0);

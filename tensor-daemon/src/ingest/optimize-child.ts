@@ -34,9 +34,9 @@ async function optimize({ modelPath, outputFolder, graph, tensorBytesMin }: Opti
 }
 
 /** Whether a model that could not be saved can be loaded all the same. */
-async function loads({ modelPath }: OptimizeJob): Promise<boolean> {
+async function loads({ modelPath, graph }: OptimizeJob): Promise<boolean> {
   try {
-    await InferenceSession.create(modelPath, { logSeverityLevel: LOG_ERRORS, intraOpNumThreads: 1 });
+    await InferenceSession.create(modelPath, { ...graph, logSeverityLevel: LOG_ERRORS, intraOpNumThreads: 1 });
     return true;
   } catch {
     return false;

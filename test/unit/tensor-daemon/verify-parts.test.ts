@@ -1,4 +1,6 @@
+import { readConfig } from '../../../common/src/config';
 import { PluginError } from '../../../common/src/errors';
+import { DAEMON_CONFIG } from '../../../tensor-daemon/src/config';
 import { keepsMuch, whyNoGain } from '../../../tensor-daemon/src/ingest/memory-gain';
 import { interfaceChange, type ModelInterface } from '../../../tensor-daemon/src/ingest/model-interface';
 import { Refusals } from '../../../tensor-daemon/src/ingest/refusals';
@@ -97,5 +99,17 @@ describe('onAbort', () => {
     onAbort(controller.signal, goes)();
     controller.abort();
     expect([stays.mock.calls.length, goes.mock.calls.length]).toEqual([1, 0]);
+  });
+});
+
+describe('tensorBytesMin', () => {
+  const read = (bytes: string) => readConfig(DAEMON_CONFIG, { TETRIS_DAEMON_TENSOR_BYTES_MIN: bytes });
+
+  it.each(['1', '64'])('bad call: %s bytes, which shapes of tensors have', (bytes) => {
+    expect(() => read(bytes)).toThrow(/TETRIS_DAEMON_TENSOR_BYTES_MIN/);
+  });
+
+  it('may be one more', () => {
+    expect(read('65').tensorBytesMin).toBe(65);
   });
 });
