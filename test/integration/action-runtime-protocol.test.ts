@@ -141,6 +141,8 @@ describe('text code', () => {
       async function main() { return { types: [typeof ow, typeof (await import('openwhisk')).default] }; }`;
     await runtime.init({ code });
     expect(await runtime.run({})).toMatchObject({ body: { types: ['function', 'function'] } });
+    await runtime.sentinels(1);
+    expect(runtime.stderr).toBe(`${SENTINEL}\n`);
   });
 });
 

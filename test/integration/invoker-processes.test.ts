@@ -224,6 +224,28 @@ describe('process containers', () => {
 });
 
 describe('killing instances in the middle of many activations', () => {
+  it('expected failure: with tetris-retry only those fail that kill their instance', async () => {
+    const code = `async function main({ name, dies }) {
+      await new Promise((wait) => setTimeout(wait, 20));
+      if (dies) process.abort();
+      return { name };
+    }`;
+    const action = aStoredAction({
+      exec: { kind: 'nodejs:tetris', code, binary: false },
+      limits: { timeout: 20_000, memory: 128, logs: 1, concurrency: 4 },
+      annotations: [{ key: 'tetris-retry', value: true }],
+    });
+    const { subject } = await bench({ actions: [action], config: { memory: '2g' } });
+    const contents = Array.from({ length: 40 }, (_, name) => ({ name, dies: name % 10 === 3 }));
+    await subject.send(...contents.map((content) => aMessage({ content })));
+    await subject.freed(contents.length, 60_000);
+    const names = subject.records.flatMap(({ response }) => (response.result as { name?: number }).name ?? []);
+    const living = contents.filter(({ dies }) => !dies).map(({ name }) => name);
+    expect(names.sort((one, other) => one - other)).toEqual(living);
+    expect(statusCodes(subject).filter((status) => status === 2)).toHaveLength(contents.length - living.length);
+    expect(subject.acks.filter(({ instance }) => instance != null)).toHaveLength(contents.length);
+  });
+
   it('answers every activation exactly once', async () => {
     const total = 200;
     const action = aStoredAction({ limits: { timeout: 20_000, memory: 128, logs: 1, concurrency: 4 } });

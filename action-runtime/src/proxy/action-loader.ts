@@ -39,6 +39,7 @@ const ESM_SYNTAX = /Cannot use import statement|Unexpected token 'export'|Cannot
 
 async function fromText({ main, code }: ActionCode, { actionFolder }: Workspace): Promise<unknown> {
   if (!NAME.test(main)) throw new Error(`Action entrypoint '${main}' is not a function.`);
+  keepOwnWarningsOut();
   const filename = path.join(actionFolder, 'index.js');
   const module = { exports: {} as Record<string, unknown> };
   let wrapper;
@@ -57,6 +58,16 @@ async function fromText({ main, code }: ActionCode, { actionFolder }: Workspace)
   const exported = module.exports;
   const found: unknown = wrapper.call(exported, createRequire(filename), module, exported, filename, actionFolder);
   return found ?? member(module.exports, [main]) ?? member(exported, [main]);
+}
+
+/** Node warns of the option that lets text actions `import`: a line of ours in the user's log, which stock does not have. */
+function keepOwnWarningsOut(): void {
+  const listeners = process.listeners('warning');
+  process.removeAllListeners('warning');
+  process.on('warning', (warning) => {
+    if (warning.message.includes('USE_MAIN_CONTEXT_DEFAULT_LOADER')) return;
+    for (const listener of listeners) listener(warning);
+  });
 }
 
 /**
