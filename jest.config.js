@@ -9,6 +9,8 @@ const base = {
   rootDir: __dirname,
   testEnvironment: '<rootDir>/test/support/jest/environment.cjs',
   setupFiles: ['<rootDir>/test/support/jest/seed.cjs'],
+  // Against what hangs; no test asserts a time, however busy the machine is.
+  testTimeout: 30_000,
   transform,
 };
 

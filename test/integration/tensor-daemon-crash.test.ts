@@ -55,14 +55,15 @@ describe('tensor daemon: crashes', () => {
 
     await daemon.end('SIGKILL');
     await Promise.all([lease.ended, anonymous.ended]);
-    await daemon.start(config);
+    const instanceGraceMs = 2_000;
+    await daemon.start({ ...config, instanceGraceMs });
 
     expect(daemon.files('tensors').sort()).toEqual(tensors.sort());
     expect((await daemon.operator.totals()).uniqueBytes).toBe(before.uniqueBytes);
     expect(daemon.files('views')).toEqual([token]);
     expect(new Set(references())).toEqual(new Set([1]));
     await daemon.operator.registerInstance(token, { namespace: 'guest' });
-    await new Promise((resolve) => setTimeout(resolve, 800));
+    await new Promise((resolve) => setTimeout(resolve, instanceGraceMs + 300));
     await daemon.operator.collect();
     expect(existsSync(daemon.viewPath(lease.view))).toBe(true);
     const feeds = model.inputs(1, 1);
@@ -80,8 +81,10 @@ describe('tensor daemon: crashes', () => {
     await daemon.operator.registerInstance(token, { namespace: 'guest' });
     await daemon.client.lease({ source: fileSource(model.path), instance: token });
     await daemon.end('SIGKILL');
-    await daemon.start(config);
+    await daemon.start({ ...config, instanceGraceMs: 600_000 });
     expect(daemon.files('views')).toEqual([token]);
+    await daemon.end('SIGKILL');
+    await daemon.start(config);
     await until(() => daemon.files('views').length === 0, 5_000, 'its view is gone');
     expect(Math.max(...references())).toBe(0);
   }, 60_000);
