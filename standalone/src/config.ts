@@ -9,7 +9,7 @@ export const STANDALONE_CONFIG = configSchema('standalone', {
   host: key.text(
     '127.0.0.1',
     'address',
-    'Address on which the REST API listens. The guest key is public: keep it on loopback.',
+    'Address on which the REST API listens. The keys of guest and whisk.system are public: keep it on loopback.',
   ),
   port: key.integer(3233, 'port', 'Port of the REST API; 0 takes a free one.', { max: 65_535 }),
   invokers: key.integer(1, 'count', 'Nodes: each has an invoker extension and a tensor daemon of its own.', {

@@ -7,6 +7,7 @@ import {
   combinedMessage,
   completionMessage,
   type EntityStore,
+  freesSlot,
   invokerInstanceId,
   isHealthTest,
   readActivationMessage,
@@ -25,8 +26,8 @@ export interface Behaviour {
   silent?: boolean;
   /** Send the activation's id in place of the record. */
   shrunk?: boolean;
-  /** The record is stored this much later than the ack is sent. */
-  recordDelayMs?: number;
+  /** The record is stored, and the slot freed, this much later than the result is sent. */
+  completionDelayMs?: number;
   /** ResultMessage and CompletionMessage in place of one combined ack. */
   separate?: boolean;
   /** Changes each ack before it is sent. */
@@ -84,10 +85,12 @@ export class FakeInvoker {
     if (behaviour.delayMs !== undefined) await new Promise((resolve) => setTimeout(resolve, behaviour.delayMs));
     if (behaviour.silent === true) return;
     const record = recordOf(message, behaviour);
-    const store = (): void => this.#options.store?.putActivation(record);
-    if (behaviour.recordDelayMs === undefined) store();
-    else setTimeout(store, behaviour.recordDelayMs).unref();
+    if (behaviour.completionDelayMs === undefined) this.#options.store?.putActivation(record);
     for (const ack of this.#acks(message, record, behaviour)) {
+      if (freesSlot(ack) && behaviour.completionDelayMs !== undefined) {
+        await new Promise((resolve) => setTimeout(resolve, behaviour.completionDelayMs).unref());
+        this.#options.store?.putActivation(record);
+      }
       await this.#ack(message, behaviour.alter?.(ack) ?? ack);
     }
   }
@@ -95,7 +98,8 @@ export class FakeInvoker {
   #acks({ transid, activationId, blocking }: ActivationMessage, record: Activation, behaviour: Behaviour): Ack[] {
     const completion = completionMessage(transid, activationId, record.response.statusCode === 3, this.#id);
     if (!blocking) return [completion];
-    if (behaviour.separate === true) return [resultMessage(transid, { ...record, logs: [] }), completion];
+    if (behaviour.separate === true || behaviour.completionDelayMs !== undefined)
+      return [resultMessage(transid, { ...record, logs: [] }), completion];
     const combined = combinedMessage(transid, { ...record, logs: [] }, this.#id);
     return [behaviour.shrunk === true ? shrink(combined) : combined];
   }

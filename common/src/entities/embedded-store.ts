@@ -57,8 +57,6 @@ export class EmbeddedStore implements EntityStore {
   readonly #activations = new Map<string, StoredActivation>();
   #activationBytes = 0;
   #unwritten: StoredActivation[] = [];
-  /** Who waits for a record, by its id. */
-  readonly #awaited = new Map<string, Set<() => void>>();
   /** Live records by segment; one that has none left is removed. */
   readonly #segments = new Map<number, number>();
   /** Everything that writes takes its turn here. */
@@ -134,7 +132,6 @@ export class EmbeddedStore implements EntityStore {
     if (this.#activations.has(id)) return; // The first record of an id stays, as a second PUT would conflict.
     const record = { activation: structuredClone(activation), bytes: JSON.stringify(activation).length };
     this.#admit(id, record);
-    for (const onStored of this.#awaited.get(id) ?? []) onStored();
     if (this.#files === undefined) return;
     if (this.#unwritten.length >= this.#activationsMax) {
       this.#log.error({ activationId: activation.activationId }, 'activation record was not kept on disk: queue full');
@@ -142,27 +139,6 @@ export class EmbeddedStore implements EntityStore {
     }
     this.#unwritten.push(record);
     if (this.#unwritten.length === 1) void this.#inTurn(() => this.#writeRecords());
-  }
-
-  /**
-   * Waits until a record can be read.
-   * @param id `namespace/activationId`
-   * @returns false where it cannot after `timeoutMs`
-   */
-  activationStored(id: string, timeoutMs: number): Promise<boolean> {
-    if (this.#activations.has(id)) return Promise.resolve(true);
-    return new Promise((resolve) => {
-      const waiting = this.#awaited.get(id) ?? new Set();
-      const settle = (stored: boolean): void => {
-        clearTimeout(timer);
-        waiting.delete(onStored);
-        if (waiting.size === 0) this.#awaited.delete(id);
-        resolve(stored);
-      };
-      const onStored = (): void => settle(true);
-      const timer = setTimeout(() => settle(false), timeoutMs).unref();
-      this.#awaited.set(id, waiting.add(onStored));
-    });
   }
 
   flush(): Promise<void> {

@@ -1,6 +1,6 @@
 import type { EntityStore, Identity, Logger } from '@tetris/common';
 import { Access } from './access';
-import { Activations, type RecordStore } from './activation/activations';
+import { Activations } from './activation/activations';
 import type { ShardingBalancer } from './balancer/sharding-balancer';
 import { type Identities, identityOf, type Subject } from './identities';
 import type { SystemLimits } from './limits';
@@ -15,7 +15,7 @@ import { Throttles } from './throttles';
 export interface ControllerOptions {
   /** Names the `completed` topic. */
   id: string;
-  store: EntityStore & RecordStore;
+  store: EntityStore;
   balancer: ShardingBalancer;
   identities: Identities;
   limits: SystemLimits;

@@ -64,16 +64,6 @@ describe('EmbeddedStore', () => {
     expect((await store.getActivation(`guest/${record.activationId}`)).version).toBe('0.0.3');
   });
 
-  it('tells who waits for a record that it can be read, at once, later or not in time', async () => {
-    const store = await open();
-    const [record, never] = [anActivation(), anActivation()];
-    const id = `guest/${record.activationId}`;
-    const waiting = [store.activationStored(id, 60_000), store.activationStored(id, 60_000)];
-    store.putActivation(record);
-    expect(await Promise.all([...waiting, store.activationStored(id, 0)])).toEqual([true, true, true]);
-    expect(await store.activationStored(`guest/${never.activationId}`, 1)).toBe(false);
-  });
-
   it('returns the limits it was given for a namespace', async () => {
     const store = await open({ limits: { guest: { concurrentInvocations: 3 } } });
     expect(await store.getLimits('guest')).toEqual({ concurrentInvocations: 3 });

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type Activation, type EntityStore, errorMessage, type Logger } from '@tetris/common';
 import type { Access } from '../access';
 import type { ShardingBalancer } from '../balancer/sharding-balancer';
@@ -8,24 +7,19 @@ import { Compositions, isConductor } from './compositions';
 import type { Call } from './message';
 import { Sequences, type Started } from './sequences';
 import { type Invoked, SingleActions } from './single-actions';
-
-/** A store that tells when a record can be read. */
-export interface RecordStore extends Pick<EntityStore, 'getActivation' | 'putActivation'> {
-  /** @param id `namespace/activationId` @returns false where it cannot after `timeoutMs` */
-  activationStored(id: string, timeoutMs: number): Promise<boolean>;
-}
+import { within } from './within';
 
 export interface ActivationsOptions {
   /** Names the `completed` topic. */
   controller: string;
-  store: RecordStore;
+  store: Pick<EntityStore, 'getActivation' | 'putActivation'>;
   balancer: ShardingBalancer;
   resolution: Resolution;
   access: Access;
   log: Logger;
   /** Actions in a sequence or composition. */
   actionsMax: number;
-  /** Longest wait for a record to be readable before its activation is answered. */
+  /** Longest wait for a record to be stored before its activation is answered. */
   recordWaitMs: number;
   /** Epoch ms. */
   now: () => number;
@@ -63,27 +57,20 @@ export class Activations {
 
   /**
    * Waits at most `waitMs`. What is answered with a record can be read in the store, with all that it ran, where its
-   * namespace wants records and they come within their own bound.
+   * namespace wants records and they are stored within their own bound.
    * @throws PluginError `ERR_NO_CAPACITY`, `ERR_MESSAGE_TOO_LARGE`, `ERR_BUS_UNAVAILABLE`
    */
   async invoke(call: Call, waitMs: number): Promise<Invoked> {
     const started = this.#startComposite(call);
-    const invoked = await (started === undefined ? this.#single.run(call, waitMs) : within(started, waitMs));
-    const { activationId, record } = invoked;
-    if (record === undefined || !keepsRecords(call)) return invoked;
-    // The logs of a sequence are the ids of what it ran.
-    await this.#readable(call, started === undefined ? [activationId] : [activationId, ...record.logs]);
-    return invoked;
+    if (started === undefined) return this.#single.run(call, waitMs);
+    const { activationId } = started;
+    const record = await within(started.record, waitMs);
+    return record === undefined ? { activationId } : { activationId, record };
   }
 
   /** Keeps a record of the controller's own making. */
   record(call: Pick<Call, 'user'>, record: Activation): void {
     if (keepsRecords(call)) this.#options.store.putActivation(record);
-  }
-
-  async #readable({ user }: Call, ids: readonly string[]): Promise<void> {
-    const { store, recordWaitMs } = this.#options;
-    await Promise.all(ids.map((id) => store.activationStored(`${user.namespace.name}/${id}`, recordWaitMs)));
   }
 
   #startComposite(call: Call): Started | undefined {
@@ -111,14 +98,3 @@ export class Activations {
 }
 
 const keepsRecords = ({ user }: Pick<Call, 'user'>): boolean => user.limits.storeActivations !== false;
-
-async function within({ activationId, record }: Started, waitMs: number): Promise<Invoked> {
-  const done = new AbortController();
-  const late = sleep(waitMs, undefined, { signal: done.signal }).catch(() => undefined);
-  try {
-    const found = await Promise.race([record, late]);
-    return found === undefined ? { activationId } : { activationId, record: found };
-  } finally {
-    done.abort();
-  }
-}

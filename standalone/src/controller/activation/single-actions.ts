@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Activation, EntityStore } from '@tetris/common';
 import type { Sent, ShardingBalancer } from '../balancer/sharding-balancer';
 import { activationMessage, type Call } from './message';
+import { within } from './within';
 
 /** Waits between looks into the database after a shrunk result. Source: `K/controller/actions/PrimitiveActions.scala`. */
 const SHRUNK_WAITS_MS = [1_000, 3_000, 5_000, 7_000];
@@ -19,6 +20,8 @@ export interface SingleActionsOptions {
   controller: string;
   store: Pick<EntityStore, 'getActivation'>;
   balancer: ShardingBalancer;
+  /** Longest wait for a record to be stored before its activation is answered. */
+  recordWaitMs: number;
 }
 
 /** Actions that an invoker runs: one message, one record. */
@@ -35,12 +38,18 @@ export class SingleActions {
     return { activationId };
   }
 
-  /** Sends and waits, at most `waitMs`; the activation goes on where that was too short. Throws as {@link start}. */
+  /**
+   * Sends and waits, at most `waitMs`; the activation goes on where that was too short. A result is there before its
+   * record is stored, which waits for the logs: who gets the result can read the record, for which there is a bound too.
+   * Throws as {@link start}.
+   */
   async run(call: Call, waitMs: number): Promise<Invoked> {
     const sent = await this.#send(call, true);
     const { activationId } = sent;
     const record = await awaitRecord(sent, this.#options.store, call.user.namespace.name, waitMs);
-    return record === undefined ? { activationId } : { activationId, record: { ...record, logs: [] } };
+    if (record === undefined) return { activationId };
+    await within(sent.freed, this.#options.recordWaitMs);
+    return { activationId, record: { ...record, logs: [] } };
   }
 
   async #send(call: Call, blocking: boolean): Promise<Sent> {

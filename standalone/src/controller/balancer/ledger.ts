@@ -18,6 +18,8 @@ export interface Entry {
   deadlineMs: number;
   onResult: (result: AckedResult) => void;
   onForced: () => void;
+  /** Its slot is free: nothing more will be heard of it. */
+  onFreed: () => void;
 }
 
 /** What became of an activation that is no longer in flight. */
@@ -129,10 +131,11 @@ export class Ledger {
   }
 
   #end(entry: Entry, forced: boolean): void {
-    const { activationId, onResult } = entry;
+    const { activationId, onResult, onFreed } = entry;
     this.#entries.delete(activationId);
     const resultSeen = this.#resultSeen.delete(activationId);
     this.#past.set(activationId, { transid: JSON.stringify(entry.transid), forced, resultSeen, onResult });
+    onFreed();
   }
 
   #violation(kind: Parameters<OnViolation>[0]['kind'], activationId: string, text: string): void {

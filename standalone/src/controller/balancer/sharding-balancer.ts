@@ -63,6 +63,8 @@ export interface Sent {
   invoker: number;
   /** Resolves with the first result ack; rejects with `ERR_DEADLINE` when the controller gives up. Never before that. */
   result: Promise<AckedResult>;
+  /** Resolves when the slot is free. An invoker stores the record before it says so. */
+  freed: Promise<void>;
 }
 
 /** What must be zero again when nothing runs. */
@@ -158,11 +160,16 @@ export class ShardingBalancer {
     };
     const invoker = this.#pool.acquire(user.namespace.name, name, managed, claim);
     if (invoker === undefined) throw new PluginError('ERR_NO_CAPACITY', 'no invoker is available', { retriable: true });
+    let onFreed = (): void => undefined;
+    const freed = new Promise<void>((resolve) => {
+      onFreed = resolve;
+    });
     const result = new Promise<AckedResult>((resolve, reject) => {
       const onForced = (): void => reject(new PluginError('ERR_DEADLINE', `invoker${invoker} never answered`));
       const deadlineMs = this.#options.now() + this.#patienceMs(limits.timeout);
       const namespace = user.namespace.name;
-      this.#ledger.add({ activationId, transid, namespace, invoker, claim, deadlineMs, onResult: resolve, onForced });
+      const effects = { onResult: resolve, onForced, onFreed };
+      this.#ledger.add({ activationId, transid, namespace, invoker, claim, deadlineMs, ...effects });
     });
     result.catch(() => undefined); // Nobody waits for non-blocking ones.
     try {
@@ -172,7 +179,7 @@ export class ShardingBalancer {
       this.#pool.release(invoker, claim, activationId);
       throw error;
     }
-    return { activationId, invoker, result };
+    return { activationId, invoker, result, freed };
   }
 
   /** Runs what time makes due: silent invokers, health tests, forced completions. Called once a second after start. */
