@@ -1,4 +1,4 @@
-import { configSchema, key } from '@tetris/common';
+import { configSchema, EXTERNAL_FILES_MAX, key } from '@tetris/common';
 import type { z } from 'zod';
 
 /** Configuration of the tensor daemon: `TETRIS_DAEMON_*`. */
@@ -42,18 +42,32 @@ export const DAEMON_CONFIG = configSchema('daemon', {
   urlTimeoutMs: key.integer(30_000, 'ms', 'Silence after which a fetch fails.', { min: 1 }),
   urlFetchMs: key.integer(1_800_000, 'ms', 'Longest fetch of one file.', { min: 1 }),
   urlMaxAgeMs: key.integer(60_000, 'ms', 'Time for which a URL is taken to hold what it held, without asking.'),
-  modelBytesMax: key.bytes('16g', 'Largest model, its external data included.'),
+  modelBytesMax: key.bytes('16g', 'Largest model, its external data included; a larger one is loaded privately.'),
+  externalFilesMax: key.integer(4_096, 'count', 'External data files of one model.', { max: EXTERNAL_FILES_MAX }),
   graphBytesMax: key.bytes('256m', 'Largest optimized graph without its tensors.'),
   tensorBytesMin: key.bytes(
     '4096',
     'Tensors below this stay in the graph: a page is the least that can be shared. At least 65: onnxruntime reads shapes of up to eight dimensions while it loads, and only from the graph.',
     { min: '65' },
   ),
-  uploadsMax: key.integer(64, 'count', 'Uploads kept at a time, those under way included.', { min: 1 }),
-  uploadBytesMax: key.bytes('8g', 'Bytes of all uploads kept at a time.'),
-  uploadTtlMs: key.integer(300_000, 'ms', 'Time for which an upload waits to be leased.', { min: 1 }),
-  uploadsPerNamespaceMax: key.integer(32, 'count', 'Uploads of one namespace kept at a time.', { min: 1 }),
-  uploadBytesPerNamespaceMax: key.bytes('4g', 'Bytes of the uploads of one namespace kept at a time.'),
+  uploadsMax: key.integer(
+    16_384,
+    'count',
+    'Files of uploaded or fetched models kept at a time, those under way included; a file goes when its model is in the store.',
+    { min: 1 },
+  ),
+  uploadBytesMax: key.bytes('32g', 'Bytes of all of them; the byte budget of the store, where that is less.'),
+  uploadTtlMs: key.integer(300_000, 'ms', 'Time for which an upload that nobody asks for is kept.', { min: 1 }),
+  uploadsPerNamespaceMax: key.integer(
+    8_192,
+    'count',
+    'The same of one namespace: more than externalFilesMax, or no model of so many files could be sent.',
+    { min: 1 },
+  ),
+  uploadBytesPerNamespaceMax: key.bytes(
+    '16g',
+    'Bytes of those of one namespace: modelBytesMax at least, or no model of that size could be sent.',
+  ),
   uploadIdleMs: key.integer(30_000, 'ms', 'Silence after which an upload fails.', { min: 1 }),
   uploadTimeoutMs: key.integer(1_800_000, 'ms', 'Longest upload.', { min: 1 }),
   ingestsMax: key.integer(1, 'count', 'Models ingested at the same time.', { min: 1 }),

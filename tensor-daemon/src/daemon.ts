@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { type DaemonHealth, type Logger, Semaphore } from '@tetris/common';
 import { machineMemory } from '@tetris/common/environment';
+import { LRUCache } from 'lru-cache';
 import { Registry } from 'prom-client';
 import type { DaemonConfig } from './config';
 import { armFault, faultPoint, parseFault } from './fault';
@@ -19,10 +20,10 @@ import { createServer, listenOn } from './api/http';
 import { addHealth, addInstanceApi } from './api/instance-api';
 import { addOperatorApi, totals } from './api/operator-api';
 import { PendingConnections } from './api/pending-connections';
-import { BoundedMap } from './source/bounded-map';
 import { FileSource } from './source/file-source';
 import { ModelRoots, parseRoot } from './source/roots';
 import { Sources } from './source/sources';
+import { UploadedModels } from './source/uploaded-models';
 import { Uploads } from './source/uploads';
 import { UrlOrigin } from './source/url-origin';
 import { UrlSource } from './source/url-source';
@@ -96,7 +97,8 @@ export async function startDaemon(config: DaemonConfig, log: Logger): Promise<Ru
   if (bytesMax === storeFileSystemBytes) {
     log.warn({ store: config.storePath, bytesMax }, 'the store has no more room than its file system');
   }
-  const uploads: Uploads = new Uploads(store.layout.uploads, config, (bytes) => reclaimer.fit(bytes), now);
+  const uploadLimits = { ...config, uploadBytesMax: Math.min(config.uploadBytesMax, bytesMax) };
+  const uploads: Uploads = new Uploads(store.layout.uploads, uploadLimits, (bytes) => reclaimer.fit(bytes), now);
   const diskCleanups = newCleanups();
   const disk: Disk = await openDisk(config, { cleanups: diskCleanups, metrics, log });
   const { tier: diskTier, originals: kept } = disk;
@@ -116,7 +118,7 @@ export async function startDaemon(config: DaemonConfig, log: Logger): Promise<Ru
     user: config.ingestUser,
     program: OPTIMIZER_PROGRAM,
   });
-  const seen = new BoundedMap<string, CheckedContent>(config.digestCacheMax);
+  const seen = new LRUCache<string, CheckedContent>({ max: config.digestCacheMax });
   const served: ServedSources = {
     record: (id) => parseUrlRecord(seen.get(id)),
     paths: (name) => [join(store.layout.uploads, name), kept?.use(name)].filter((path) => path !== undefined),
@@ -129,7 +131,8 @@ export async function startDaemon(config: DaemonConfig, log: Logger): Promise<Ru
   const cut = createCut(store, sandbox, config);
   const ingest = new Ingest({ store, reclaimer, cut, metrics, log, restore, now }, config);
   const mirrors = new Originals({ store, uploads, kept, peers: peers.tier, slots, metrics, log });
-  const urls = new UrlSource(config, { origin: new UrlOrigin(config), uploads, seen, mirrors, now });
+  const models = new UploadedModels(uploads, config);
+  const urls = new UrlSource(config, { origin: new UrlOrigin(config), uploads, models, seen, mirrors, now });
   const roots = new ModelRoots(config.modelRoots.map(parseRoot));
   const platform = readPlatform(config.cpuInfoPath);
   const leases = new LeaseService({
@@ -137,7 +140,7 @@ export async function startDaemon(config: DaemonConfig, log: Logger): Promise<Ru
     store,
     views,
     registrations,
-    sources: new Sources(new FileSource(roots, config), urls, uploads),
+    sources: new Sources(new FileSource(roots, config), urls, models),
     ingest,
     reclaimer,
     metrics,

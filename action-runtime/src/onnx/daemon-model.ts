@@ -55,15 +55,16 @@ async function byPath(file: string): Promise<DaemonModel> {
 
 async function byDigest({ content, externalData }: LocalModel): Promise<DaemonModel> {
   const sha256 = await digestOf(content);
+  const bytes = await bytesOf(content);
   const contents = new Map([[sha256, content]]);
   const external = [];
   for (const { location, path: file } of externalData) {
     const digest = await digestOf(file);
     contents.set(digest, file);
-    external.push({ location, sha256: digest });
+    external.push({ location, sha256: digest, bytes: await bytesOf(file) });
   }
   const uploads = [...contents.values()].map((one) => () => (typeof one === 'string' ? fs.createReadStream(one) : one));
-  return { source: { kind: 'digest', sha256, externalData: external }, uploads };
+  return { source: { kind: 'digest', sha256, bytes, externalData: external }, uploads };
 }
 
 /** Bytes hashed before other work of the event loop gets its turn. */
@@ -71,6 +72,10 @@ const HASH_SLICE_BYTES = 4 * 1024 * 1024;
 
 function digestOf(content: Content): Promise<string> {
   return typeof content === 'string' ? hashFile(content) : hashStream(slicesOf(content));
+}
+
+async function bytesOf(content: Content): Promise<number> {
+  return typeof content === 'string' ? (await stat(content)).size : content.byteLength;
 }
 
 async function* slicesOf(content: Uint8Array): AsyncGenerator<Uint8Array> {

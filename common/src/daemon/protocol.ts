@@ -59,9 +59,17 @@ export const ModelSourceSchema = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('digest'),
     sha256: DigestSchema,
+    /** Of the model's file, where the caller says: a model that can never fit is refused before it is sent. */
+    bytes: z.number().int().min(0).optional(),
     /** External data files of the model by their location relative to it. */
     externalData: z
-      .array(z.object({ location: z.string().max(LOCATION_CHARS_MAX), sha256: DigestSchema }))
+      .array(
+        z.object({
+          location: z.string().max(LOCATION_CHARS_MAX),
+          sha256: DigestSchema,
+          bytes: z.number().int().min(0).optional(),
+        }),
+      )
       .max(EXTERNAL_FILES_MAX)
       .default([]),
   }),

@@ -10,7 +10,7 @@ import {
 import { faultPoint } from '../fault';
 import type { IngestListener } from '../ingest/flights';
 import type { Ingest, IngestRequest } from '../ingest/ingest';
-import { ChangedError, type ModelFiles } from '../source/model-files';
+import { ChangedError, type ModelFiles, withFiles } from '../source/model-files';
 import type { Sources } from '../source/sources';
 import type { DaemonMetrics } from '../metrics';
 import { onAbort } from '../on-abort';
@@ -213,7 +213,7 @@ export class LeaseService {
     faultPoint('lease:bound');
     const warm = store.catalog.model(modelKey) !== undefined;
     const view = { instance, modelKey };
-    const model = await this.#makeView(view, { ...spec, files, tenant }, holder);
+    const model = await withFiles(files, () => this.#makeView(view, { ...spec, files, tenant }, holder));
     faultPoint('lease:made');
     if (!table.grant(leaseId)) {
       await this.#dropUnused(view);

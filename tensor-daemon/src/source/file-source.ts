@@ -3,12 +3,13 @@ import type { FileHandle } from 'node:fs/promises';
 import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type ModelSource, PluginError } from '@tetris/common';
-import { BoundedMap } from './bounded-map';
+import { whyUnshareable } from '@tetris/onnx-format';
+import { LRUCache } from 'lru-cache';
 import { hashFile } from '../transfer/hash-file';
 import type { ModelFiles } from './model-files';
-import { readModel } from './read-model';
+import { type ModelLimits, readModel, unshareableError } from './read-model';
 import { type ModelRoots, type RootFile } from './roots';
-import { checkedLocation } from './uploads';
+import { checkedLocation } from './uploaded-models';
 
 /**
  * A file changed this shortly before it was hashed could change again within the same tick of the file system's clock,
@@ -29,37 +30,41 @@ interface Content {
 /** A file with its identity at the time of its digest. */
 interface Known extends Content {
   path: string;
+  asked: string;
   identity: string;
 }
 
-export interface FileSourceOptions {
+export interface FileSourceOptions extends ModelLimits {
   digestCacheMax: number;
-  modelBytesMax: number;
 }
 
 /** Models under registered folders: hashed once per change, recognised by inode, size and times after that. */
 export class FileSource {
   readonly #roots: ModelRoots;
   readonly #options: FileSourceOptions;
-  readonly #digests: BoundedMap<string, Content>;
+  readonly #digests: LRUCache<string, Content>;
   /** Hashes under way, so that many leases of a new file read it once. */
   readonly #underway = new Map<string, Promise<Content>>();
 
   constructor(roots: ModelRoots, options: FileSourceOptions) {
     this.#roots = roots;
     this.#options = options;
-    this.#digests = new BoundedMap(options.digestCacheMax);
+    this.#digests = new LRUCache({ max: options.digestCacheMax });
   }
 
   /**
-   * @throws PluginError `ERR_MODEL_PATH_OUTSIDE`, `ERR_MODEL_NOT_FOUND`, `ERR_MODEL_INVALID`, `ERR_MODEL_TOO_LARGE`
+   * @throws PluginError `ERR_MODEL_PATH_OUTSIDE`, `ERR_MODEL_NOT_FOUND`, `ERR_MODEL_INVALID`, `ERR_MODEL_UNSHAREABLE`,
+   *   `ERR_MODEL_TOO_LARGE`
    */
   async files(source: Extract<ModelSource, { kind: 'file' }>): Promise<ModelFiles> {
+    const named = whyUnshareable({ path: source.path });
+    if (named !== undefined) throw unshareableError(named);
     const model = await this.#know(await this.#roots.open(source.path), source);
     const external: { location: string; known: Known }[] = [];
     for (const location of model.locations) {
-      const path = join(dirname(model.path), checkedLocation(location));
-      const known = await this.#know(await this.#roots.openBeside(path, location));
+      // As onnxruntime does: beside the path that was given, and not beside what its link leads to.
+      const beside = join(dirname(source.path), checkedLocation(location));
+      const known = await this.#know(await this.#roots.open(beside));
       external.push({ location, known });
     }
     const all = [model, ...external.map(({ known }) => known)];
@@ -69,10 +74,11 @@ export class FileSource {
       sha256: model.sha256,
       externalData: external.map(({ location, known }) => ({ location, sha256: known.sha256 })),
       bytes,
-      stage: async () => model.path,
+      // What is beside a link is not beside what the link leads to.
+      stage: async () => (external.length === 0 ? model.path : model.asked),
       verify: async () => {
-        for (const { path, identity } of all) {
-          if (identityOf(await stat(path, { bigint: true })) !== identity) {
+        for (const { asked, identity } of all) {
+          if (identityOf(await stat(asked, { bigint: true })) !== identity) {
             throw new PluginError('ERR_MODEL_INVALID', 'it changed while it was read', { retriable: true });
           }
         }
@@ -81,7 +87,7 @@ export class FileSource {
   }
 
   /** Digest and external data of an open file, which it closes. A model is one that comes with what its caller saw of it. */
-  async #know({ file, path }: RootFile, seen?: { bytes: number; mtimeMs: number }): Promise<Known> {
+  async #know({ file, path, asked }: RootFile, seen?: { bytes: number; mtimeMs: number }): Promise<Known> {
     try {
       const stats = await file.stat({ bigint: true });
       if (seen !== undefined) checkSeen(stats, seen);
@@ -89,7 +95,7 @@ export class FileSource {
       const identity = identityOf(stats);
       const key = `${identity} ${seen === undefined ? 'data' : 'model'}`;
       const content = this.#digests.get(key) ?? (await this.#readOnce(key, file, stats, seen !== undefined));
-      return { ...content, path, identity };
+      return { ...content, path, asked, identity };
     } finally {
       await file.close();
     }
@@ -110,7 +116,7 @@ export class FileSource {
   async #read(key: string, file: FileHandle, stats: BigIntStats, isModel: boolean): Promise<Content> {
     const settled = Date.now() - Number(stats.ctimeMs) > CLOCK_TICK_MS;
     const bytes = Number(stats.size);
-    const locations = isModel ? (await readModel(file, bytes)).locations : [];
+    const locations = isModel ? (await readModel(file, this.#options)).locations : [];
     const content = { sha256: await hashFile(file), bytes, locations };
     const unchanged = identityOf(await file.stat({ bigint: true })) === identityOf(stats);
     if (settled && unchanged) this.#digests.set(key, content);

@@ -1,4 +1,4 @@
-import { PluginError } from '@tetris/common';
+import { isPluginError, PluginError } from '@tetris/common';
 
 /** A model whose content is known: what the sources hand to the ingest. */
 export interface ModelFiles {
@@ -8,6 +8,10 @@ export interface ModelFiles {
   readonly externalData: readonly { location: string; sha256: string }[];
   /** Of all files together. */
   readonly bytes: number;
+  /** Keeps the files at hand until {@link letGo}. Absent, as that is, where they are not the daemon's to keep. */
+  hold?(): void;
+  /** @param isDone they are not needed any more: the model is in the store, or never will be */
+  letGo?(isDone: boolean): void;
   /**
    * Has the files at hand, before the ingest takes its turn: they may come from far away. Absent where they are near.
    * Errors as {@link stage}.
@@ -27,5 +31,22 @@ export interface ModelFiles {
 export class ChangedError extends PluginError {
   constructor(reason: string) {
     super('ERR_MODEL_FETCH_FAILED', reason, { retriable: true });
+  }
+}
+
+/**
+ * Does something with a model's files. They stay at hand as long as it takes, and no longer than they are needed: where it
+ * may be tried again they stay for a while.
+ */
+export async function withFiles<T>(files: ModelFiles, use: () => Promise<T>): Promise<T> {
+  files.hold?.();
+  let isDone = true;
+  try {
+    return await use();
+  } catch (error) {
+    isDone = !isPluginError(error) || !error.retriable;
+    throw error;
+  } finally {
+    files.letGo?.(isDone);
   }
 }

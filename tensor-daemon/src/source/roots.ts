@@ -15,10 +15,13 @@ export function parseRoot(text: string): ModelRoot {
   return { inside: trimmed(inside), outside: trimmed(outside) };
 }
 
-/** An open file under a root, and its resolved path. */
+/** An open file under a root. */
 export interface RootFile {
   file: FileHandle;
+  /** Its path without links. */
   path: string;
+  /** Its path as it was asked for, on the daemon's side: beside it onnxruntime looks for external data. */
+  asked: string;
 }
 
 /** The folders from which models may be leased by path. */
@@ -30,8 +33,9 @@ export class ModelRoots {
   }
 
   /**
-   * Opens a model by its path as containers see it. What counts is the file that was opened: its own path is asked
-   * for afterwards, so that neither `..` nor a symbolic link leads out, not even one that changes meanwhile.
+   * Opens a file by its path as containers see it. Links are followed where they stay under the roots. What counts is
+   * the file that was opened: its own path is asked for afterwards, so that neither `..` nor a link leads out, not even
+   * one that changes meanwhile.
    *
    * @throws PluginError `ERR_MODEL_PATH_OUTSIDE`, `ERR_MODEL_NOT_FOUND`
    */
@@ -39,26 +43,18 @@ export class ModelRoots {
     const path = normalize(inside);
     const root = this.#roots.find((candidate) => isUnder(path, candidate.inside));
     if (root === undefined) throw outsideError(inside);
-    return this.#openUnder(root, join(root.outside, relative(root.inside, path)), inside);
+    return this.#openUnder(join(root.outside, relative(root.inside, path)), inside);
   }
 
-  /** Opens a file beside an open model: its external data. Errors as {@link open}. */
-  async openBeside(path: string, name: string): Promise<RootFile> {
-    for (const root of this.#roots) {
-      if (isUnder(path, await realpath(root.outside))) return this.#openUnder(root, path, name);
-    }
-    throw outsideError(name);
-  }
-
-  async #openUnder(root: ModelRoot, path: string, name: string): Promise<RootFile> {
+  async #openUnder(asked: string, name: string): Promise<RootFile> {
     let file: FileHandle | undefined;
     try {
       // Non-blocking, so that a pipe in place of a file cannot hang us.
-      file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-      const resolved = await readlink(`/proc/self/fd/${file.fd}`);
-      if (!isUnder(resolved, await realpath(root.outside))) throw outsideError(name);
+      file = await open(asked, constants.O_RDONLY | constants.O_NONBLOCK);
+      const path = await readlink(`/proc/self/fd/${file.fd}`);
+      if (!(await this.#holds(path))) throw outsideError(name);
       if (!(await file.stat()).isFile()) throw new PluginError('ERR_MODEL_NOT_FOUND', `'${name}' is no file`);
-      return { file, path: resolved };
+      return { file, path, asked };
     } catch (error) {
       await file?.close();
       // The last is Node's own, for a name with a NUL.
@@ -67,6 +63,16 @@ export class ModelRoots {
       }
       throw error;
     }
+  }
+
+  /** Whether a path without links lies under a root. */
+  async #holds(path: string): Promise<boolean> {
+    for (const { outside } of this.#roots) {
+      // A root may be a link, and one of them may be away.
+      const folder = await realpath(outside).catch(() => undefined);
+      if (folder !== undefined && isUnder(path, folder)) return true;
+    }
+    return false;
   }
 }
 

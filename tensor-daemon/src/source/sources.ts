@@ -2,19 +2,19 @@ import type { ModelSource } from '@tetris/common';
 import type { Tenant } from '../tenant';
 import type { FileSource } from './file-source';
 import type { ModelFiles } from './model-files';
-import type { Uploads } from './uploads';
+import type { UploadedModels } from './uploaded-models';
 import type { FetchListener, UrlSource } from './url-source';
 
 /** Where models come from, by the kind of the source. */
 export class Sources {
   readonly #file: FileSource;
   readonly #url: UrlSource;
-  readonly #uploads: Uploads;
+  readonly #uploaded: UploadedModels;
 
-  constructor(file: FileSource, url: UrlSource, uploads: Uploads) {
+  constructor(file: FileSource, url: UrlSource, uploaded: UploadedModels) {
     this.#file = file;
     this.#url = url;
-    this.#uploads = uploads;
+    this.#uploaded = uploaded;
   }
 
   /** What a source holds now. @throws PluginError with a code of `ERR_MODEL_*` */
@@ -23,7 +23,7 @@ export class Sources {
       case 'file':
         return this.#file.files(source);
       case 'digest':
-        return this.#uploads.files(source, tenant);
+        return this.#uploaded.files(source, tenant);
       case 'url':
         return this.#url.files(source, listener, tenant);
     }

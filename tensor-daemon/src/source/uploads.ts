@@ -1,59 +1,54 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { linkSync, mkdirSync, renameSync } from 'node:fs';
+import { renameSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { dirname, isAbsolute, join, normalize } from 'node:path';
+import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { type ModelSource, PluginError, type UploadReply } from '@tetris/common';
+import { PluginError, type UploadReply } from '@tetris/common';
 import { faultPoint } from '../fault';
 import { hasCode, unlinkIfPresent } from '../store/files';
 import { ANYBODY, type Tenant } from '../tenant';
-import { GRAPH_FILE } from '../store/layout';
-import type { ModelFiles } from './model-files';
-import { readModel } from './read-model';
+import { type UploadEntry, type UploadLimits, UploadRoom } from './upload-room';
 
-export interface UploadLimits {
-  uploadsMax: number;
-  uploadBytesMax: number;
+export interface UploadsOptions extends UploadLimits {
   uploadTtlMs: number;
-  uploadsPerNamespaceMax: number;
-  uploadBytesPerNamespaceMax: number;
 }
 
 interface Upload {
-  bytes: number;
-  /** Of whoever sent it. */
-  namespace: string;
+  entry: UploadEntry;
+  /** When it goes unless somebody holds it, epoch ms. */
   expiresMs: number;
 }
 
-/** An upload that is not whole yet. */
-type Arriving = Pick<Upload, 'bytes' | 'namespace'>;
-
-type ExternalFile = Extract<ModelSource, { kind: 'digest' }>['externalData'][number];
-
-/** Models on their way in: kept for a while under the digest of what arrived, for a lease to find. */
+/**
+ * Files of models on their way in: kept under the digest of what arrived until they are in the store, or for a while
+ * where nobody asks for them.
+ */
 export class Uploads {
   readonly #folder: string;
-  readonly #limits: UploadLimits;
-  readonly #room: (bytes: number) => Promise<void>;
+  readonly #options: UploadsOptions;
+  readonly #makeRoom: (bytes: number) => Promise<void>;
   readonly #now: () => number;
+  readonly #room: UploadRoom;
   readonly #uploads = new Map<string, Upload>();
-  readonly #underway = new Set<Arriving>();
+  /** Who needs an upload, by its name: it may be on its way yet. */
+  readonly #holds = new Map<string, { holders: number; isDone: boolean }>();
 
-  /** @param room makes room for so many more bytes, or throws `ERR_STORE_FULL` */
-  constructor(folder: string, limits: UploadLimits, room: (bytes: number) => Promise<void>, now: () => number) {
+  /** @param makeRoom makes room in the store for so many more bytes, or throws `ERR_STORE_FULL` */
+  constructor(folder: string, options: UploadsOptions, makeRoom: (bytes: number) => Promise<void>, now: () => number) {
     this.#folder = folder;
-    this.#limits = limits;
-    this.#room = room;
+    this.#options = options;
+    this.#makeRoom = makeRoom;
     this.#now = now;
+    this.#room = new UploadRoom(options);
   }
 
   get bytes(): number {
-    return sumOf(this.#all());
+    return this.#room.bytes;
   }
 
-  #all(): Arriving[] {
-    return [...this.#uploads.values(), ...this.#underway];
+  /** Most that one may have, and how many files a model may have that is uploaded. */
+  get most(): { bytes: number; files: number } {
+    return this.#room.most;
   }
 
   /**
@@ -69,18 +64,18 @@ export class Uploads {
     body: Readable,
     tenant: Tenant = ANYBODY,
     onBytes: (bytes: number) => void = () => undefined,
-    bytesMax = this.#limits.uploadBytesMax,
+    bytesMax = Infinity,
   ): Promise<UploadReply> {
-    return this.#arrive(tenant, async (path, arriving) => {
+    return this.#arrive(tenant, async (path, entry) => {
       const file = await open(path, 'wx', 0o444);
       faultPoint('upload:begun');
       try {
         const hash = createHash('sha256');
         for await (const chunk of body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-          await this.#admit(arriving, chunk.length, bytesMax);
+          await this.#grow(entry, chunk.length, bytesMax);
           hash.update(chunk);
           await file.writeFile(chunk);
-          onBytes(arriving.bytes);
+          onBytes(entry.bytes);
         }
         return hash.digest('hex');
       } finally {
@@ -100,133 +95,91 @@ export class Uploads {
     tenant: Tenant,
     bring: (path: string) => Promise<void>,
   ): Promise<UploadReply> {
-    return this.#arrive(tenant, async (path, arriving) => {
-      await this.#admit(arriving, bytes, bytes);
+    return this.#arrive(tenant, async (path, entry) => {
+      await this.#grow(entry, bytes, bytes);
       await bring(path);
       return sha256;
     });
   }
 
   /** @param write puts bytes at a path, has them admitted, and tells their digest */
-  async #arrive(tenant: Tenant, write: (path: string, arriving: Arriving) => Promise<string>): Promise<UploadReply> {
+  async #arrive(tenant: Tenant, write: (path: string, entry: UploadEntry) => Promise<string>): Promise<UploadReply> {
     this.expire(this.#now());
-    this.#checkCounts(tenant);
-    const arriving = { bytes: 0, namespace: tenant.namespace };
-    this.#underway.add(arriving);
+    const entry = this.#room.enter(tenant.namespace);
     const path = join(this.#folder, `.${randomBytes(8).toString('hex')}`);
     try {
-      const sha256 = await write(path, arriving);
+      const sha256 = await write(path, entry);
       faultPoint('upload:written');
       renameSync(path, this.path(sha256, tenant));
       faultPoint('upload:kept');
-      const expiresMs = this.#now() + this.#limits.uploadTtlMs;
-      this.#uploads.set(nameOf(sha256, tenant), { ...arriving, expiresMs });
-      return { sha256, bytes: arriving.bytes };
+      this.#keep(nameOf(sha256, tenant), entry);
+      return { sha256, bytes: entry.bytes };
     } catch (error) {
+      this.#room.leave(entry);
       unlinkIfPresent(path);
       if (hasCode(error, 'ENOSPC', 'EDQUOT')) throw noSpace(error);
       throw error;
-    } finally {
-      this.#underway.delete(arriving);
     }
   }
 
-  #checkCounts({ namespace }: Tenant): void {
-    const { uploadsMax, uploadsPerNamespaceMax } = this.#limits;
-    const all = this.#all();
-    if (all.length >= uploadsMax) throw limit(`${uploadsMax} uploads are kept already`);
-    if (namespace !== '' && all.filter((upload) => upload.namespace === namespace).length >= uploadsPerNamespaceMax) {
-      throw limit(`${uploadsPerNamespaceMax} uploads of the namespace are kept already`);
-    }
+  /** The same again takes the place of what was there. */
+  #keep(name: string, entry: UploadEntry): void {
+    const earlier = this.#uploads.get(name);
+    if (earlier !== undefined) this.#room.leave(earlier.entry);
+    this.#uploads.set(name, { entry, expiresMs: this.#now() + this.#options.uploadTtlMs });
   }
 
-  async #admit(arriving: Arriving, bytes: number, bytesMax: number): Promise<void> {
-    const { uploadBytesMax, uploadBytesPerNamespaceMax } = this.#limits;
-    const { namespace } = arriving;
-    if (arriving.bytes + bytes > bytesMax) {
-      throw new PluginError('ERR_MODEL_TOO_LARGE', `it has more than ${bytesMax} bytes, the limit`);
-    }
-    if (this.bytes + bytes > uploadBytesMax) throw limit(`uploads may have ${uploadBytesMax} bytes together`);
-    const own = sumOf(this.#all().filter((upload) => upload.namespace === namespace));
-    if (namespace !== '' && own + bytes > uploadBytesPerNamespaceMax) {
-      throw limit(`uploads of a namespace may have ${uploadBytesPerNamespaceMax} bytes together`);
-    }
-    arriving.bytes += bytes;
-    await this.#room(bytes);
+  async #grow(entry: UploadEntry, bytes: number, bytesMax: number): Promise<void> {
+    this.#room.grow(entry, bytes, bytesMax);
+    await this.#makeRoom(bytes);
   }
 
-  async #stage(sha256: string, external: readonly ExternalFile[], tenant: Tenant, target: string): Promise<string> {
-    const given = new Set(external.map(({ location }) => checkedLocation(location)));
-    for (const location of await this.locations(sha256, tenant)) {
-      // onnxruntime confines what it opens too; but its parser is what must not be relied on.
-      if (!given.has(checkedLocation(location))) throw invalid(`its external data '${location}' was not given`);
-    }
-    this.#link(sha256, tenant, target, GRAPH_FILE);
-    for (const file of external) this.#link(file.sha256, tenant, target, checkedLocation(file.location));
-    return join(target, GRAPH_FILE);
+  /** Somebody needs an upload, which may be on its way yet: it stays until all who hold it have let it go. */
+  hold(sha256: string, tenant: Tenant): void {
+    const name = nameOf(sha256, tenant);
+    const hold = this.#holds.get(name) ?? { holders: 0, isDone: false };
+    hold.holders += 1;
+    this.#holds.set(name, hold);
   }
 
-  /** Gives an upload a name in the folder of an ingest. */
-  #link(sha256: string, tenant: Tenant, target: string, location: string): void {
-    const path = join(target, location);
-    try {
-      mkdirSync(dirname(path), { recursive: true });
-      linkSync(this.path(sha256, tenant), path);
-    } catch (error) {
-      if (hasCode(error, 'ENOENT') && !this.has(sha256, tenant)) throw unknown(sha256);
-      // Two files of one name, a file where another has a folder, a name that is too long.
-      if (hasCode(error, 'EEXIST', 'ENOTDIR', 'EISDIR', 'ENAMETOOLONG', 'EPERM', 'ENOENT')) {
-        throw invalid(`its external data '${location}' cannot lie there`);
-      }
-      throw error;
-    }
+  /** @param isDone it is in the store, or never will be: it goes with its last holder, and does not wait for its time */
+  letGo(sha256: string, tenant: Tenant, isDone: boolean): void {
+    const name = nameOf(sha256, tenant);
+    const hold = this.#holds.get(name);
+    if (hold === undefined) return;
+    hold.holders -= 1;
+    hold.isDone ||= isDone;
+    if (hold.holders > 0) return;
+    this.#holds.delete(name);
+    if (hold.isDone) this.#remove(name);
   }
 
   expire(nowMs: number): void {
     for (const [name, { expiresMs }] of this.#uploads) {
-      if (expiresMs > nowMs) continue;
-      this.#uploads.delete(name);
-      unlinkIfPresent(join(this.#folder, name));
+      if (expiresMs <= nowMs && !this.#holds.has(name)) this.#remove(name);
     }
+  }
+
+  #remove(name: string): void {
+    const upload = this.#uploads.get(name);
+    if (upload === undefined) return;
+    this.#uploads.delete(name);
+    this.#room.leave(upload.entry);
+    unlinkIfPresent(join(this.#folder, name));
   }
 
   has(sha256: string, tenant: Tenant = ANYBODY): boolean {
     return this.#uploads.has(nameOf(sha256, tenant));
   }
 
-  /** External data that an uploaded model names, sorted. @throws PluginError `ERR_MODEL_INVALID`, `ERR_MODEL_UNKNOWN` */
-  async locations(sha256: string, tenant: Tenant): Promise<string[]> {
-    const file = await open(this.path(sha256, tenant), 'r').catch(() => {
-      throw unknown(sha256);
-    });
-    try {
-      return (await readModel(file, (await file.stat()).size)).locations;
-    } finally {
-      await file.close();
-    }
+  /** Bytes of one; 0 where it is not here. */
+  bytesOf(sha256: string, tenant: Tenant): number {
+    return this.#uploads.get(nameOf(sha256, tenant))?.entry.bytes ?? 0;
   }
 
   /** Where one lies, where there is one. */
   path(sha256: string, tenant: Tenant): string {
     return join(this.#folder, nameOf(sha256, tenant));
-  }
-
-  /** The model with this digest. Its bytes are asked for only when it must be ingested. */
-  files({ sha256, externalData }: Extract<ModelSource, { kind: 'digest' }>, tenant: Tenant = ANYBODY): ModelFiles {
-    const sorted = [...externalData].sort((one, other) => (one.location < other.location ? -1 : 1));
-    const all = [sha256, ...sorted.map((file) => file.sha256)];
-    const uploads = this.#uploads;
-    return {
-      sha256,
-      externalData: sorted,
-      get bytes() {
-        return all.reduce((sum, digest) => sum + (uploads.get(nameOf(digest, tenant))?.bytes ?? 0), 0);
-      },
-      stage: (target) => this.#stage(sha256, sorted, tenant, target),
-      async verify() {
-        // Nobody but the daemon writes to uploads.
-      },
-    };
   }
 }
 
@@ -239,33 +192,6 @@ export function nameOf(sha256: string, { scope }: Tenant): string {
   return `${createHash('sha256').update(scope).digest('hex')}-${sha256}`;
 }
 
-function sumOf(uploads: Iterable<{ bytes: number }>): number {
-  let total = 0;
-  for (const { bytes } of uploads) total += bytes;
-  return total;
-}
-
-/** @throws PluginError `ERR_MODEL_INVALID` where an external location would leave the model's folder */
-export function checkedLocation(location: string): string {
-  const path = normalize(location);
-  if (location === '' || location.includes('\0') || isAbsolute(path) || path.split('/').includes('..')) {
-    throw invalid(`its external data '${location}' lies outside its folder`);
-  }
-  return path;
-}
-
-function invalid(reason: string): PluginError {
-  return new PluginError('ERR_MODEL_INVALID', reason);
-}
-
-function unknown(sha256: string): PluginError {
-  return new PluginError('ERR_MODEL_UNKNOWN', `nothing is stored or uploaded with digest ${sha256}: upload it first`);
-}
-
 function noSpace(cause: unknown): PluginError {
   return new PluginError('ERR_STORE_FULL', 'no space is left for the upload', { retriable: true, cause });
-}
-
-function limit(reason: string): PluginError {
-  return new PluginError('ERR_UPLOAD_LIMIT', reason, { retriable: true });
 }

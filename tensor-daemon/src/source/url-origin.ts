@@ -35,7 +35,7 @@ export class UrlOrigin {
         url?.origin === prefix.origin &&
         (url.pathname === prefix.pathname || url.pathname.startsWith(prefix.pathname.replace(/\/*$/, '/'))),
     );
-    if (url === undefined || !allowed || url.username !== '' || url.password !== '') {
+    if (url === undefined || !allowed || climbs(url.pathname) || url.username !== '' || url.password !== '') {
       const remedy = 'the operator allows URLs by prefix (npm start -- --url, or TETRIS_DAEMON_URL_SOURCES)';
       throw new PluginError('ERR_MODEL_SOURCE_UNKNOWN', `no configured source allows '${text}'; ${remedy}`);
     }
@@ -99,6 +99,22 @@ export class UrlOrigin {
       request.once('timeout', () => request.destroy(new Error(`nothing came for ${urlTimeoutMs} ms`)));
       request.on('error', reject);
     });
+  }
+}
+
+/** Whether a server that decodes a path, once more or several times, may find a step upwards in it. */
+function climbs(path: string): boolean {
+  const decoded = decodedOnce(path);
+  if (decoded === undefined) return true;
+  if (decoded !== path) return climbs(decoded);
+  return path.includes('\0') || path.split(/[/\\]/).some((segment) => /^\.\.(;|$)/.test(segment));
+}
+
+function decodedOnce(path: string): string | undefined {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return undefined;
   }
 }
 

@@ -1,10 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 import { type ModelSource, type IngestPhase, PluginError } from '@tetris/common';
+import type { LRUCache } from 'lru-cache';
 import { forEachOf } from '../transfer/for-each';
-import type { BoundedMap } from './bounded-map';
 import { ChangedError, type ModelFiles } from './model-files';
 import type { Tenant } from '../tenant';
-import { checkedLocation, type Uploads } from './uploads';
+import { checkedLocation, type UploadedModels } from './uploaded-models';
+import type { Uploads } from './uploads';
 import type { UrlOrigin } from './url-origin';
 import {
   agreed,
@@ -53,8 +54,9 @@ export interface UrlSourceOptions {
 export interface UrlSourceParts {
   origin: UrlOrigin;
   uploads: Uploads;
+  models: UploadedModels;
   /** What URLs held, by idOf. */
-  seen: BoundedMap<string, CheckedContent>;
+  seen: LRUCache<string, CheckedContent>;
   mirrors: Mirrors;
   now: () => number;
 }
@@ -84,7 +86,7 @@ export class UrlSource {
     listener: FetchListener,
     tenant: Tenant,
   ): Promise<ModelFiles> {
-    const { uploads, origin } = this.#parts;
+    const { models, origin } = this.#parts;
     const wanted = { url: origin.allowed(url), isModel: true, listener, tenant };
     const model = await this.#content(wanted);
     const external = await this.#external(wanted, model).catch(async (error: unknown) => {
@@ -97,7 +99,7 @@ export class UrlSource {
     });
     const all = [{ wanted, seen: model }, ...external];
     const externalData = external.map(({ location, seen }) => ({ location, sha256: seen.sha256 }));
-    const uploaded = uploads.files({ kind: 'digest', sha256: model.sha256, externalData }, tenant);
+    const uploaded = models.files({ kind: 'digest', sha256: model.sha256, externalData }, tenant);
     const gather = async (signal: AbortSignal): Promise<void> => {
       await forEachOf(all, GATHERED_AT_ONCE, (file) => this.#have(file.wanted, file.seen, signal));
       await this.#checkLocations(wanted, model);
@@ -190,8 +192,8 @@ export class UrlSource {
   /** A peer may be wrong about a model's external data too. @throws ChangedError */
   async #checkLocations({ url, isModel, tenant }: Wanted, { sha256, locations, peer }: CheckedContent): Promise<void> {
     if (peer === undefined) return;
-    const named = await this.#parts.uploads.locations(sha256, tenant).catch(() => undefined);
-    if (named?.join('\0') === locations.join('\0')) return;
+    const named = await this.#parts.models.scan(sha256, tenant).catch(() => undefined);
+    if (named?.locations.join('\0') === locations.join('\0')) return;
     this.#parts.mirrors.reject(peer, `${sha256} does not name the external data that it was said to`);
     this.#parts.seen.delete(idOf(url, isModel, tenant));
     throw new ChangedError(`${url.href} is not what it was said to be`);
@@ -199,13 +201,13 @@ export class UrlSource {
 
   async #receive(reply: IncomingMessage, { isModel, listener, tenant }: Wanted): Promise<UrlContent> {
     const { modelBytesMax } = this.#options;
-    const { uploads } = this.#parts;
+    const { uploads, models } = this.#parts;
     const total = Number(reply.headers['content-length'] ?? 0);
     if (total > modelBytesMax) throw tooLarge(total, modelBytesMax);
     const onBytes = (done: number): void => listener.progress('fetch', done, total);
     const { sha256, bytes } = await uploads.receive(reply, tenant, onBytes, modelBytesMax);
     const { etag, 'last-modified': lastModified } = reply.headers;
-    const locations = isModel ? await uploads.locations(sha256, tenant) : [];
+    const locations = isModel ? (await models.scan(sha256, tenant)).locations : [];
     return { sha256, bytes, etag, lastModified, locations };
   }
 }

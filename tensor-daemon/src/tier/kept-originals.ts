@@ -70,13 +70,14 @@ export class KeptOriginals implements OriginalTier {
     return path;
   }
 
-  /** Copies a file in, when it can. What does not fit, or is gone by then, is not kept: it has a source. */
-  keep(name: string, from: string): void {
+  /** Copies a file in, when it can; resolves in any case. What does not fit, or is gone by then, is not kept: it has a source. */
+  keep(name: string, from: string): Promise<void> {
     const keeping = this.#writing
       .run(() => this.#keep(name, from))
       .catch((error: unknown) => this.#log.warn({ name, reason: errorMessage(error) }, 'original not kept'))
       .finally(() => this.#pending.delete(keeping));
     this.#pending.add(keeping);
+    return keeping;
   }
 
   /** Resolves when nothing is being written. */

@@ -53,8 +53,12 @@ export class Originals implements Mirrors {
   }
 
   keep({ sha256 }: Original, tenant: Tenant): void {
-    if (isOfOneInstance(tenant.scope)) return;
-    this.#parts.kept?.keep(nameOf(sha256, tenant), this.#parts.uploads.path(sha256, tenant));
+    const { kept, uploads } = this.#parts;
+    if (kept === undefined || isOfOneInstance(tenant.scope)) return;
+    uploads.hold(sha256, tenant);
+    void kept
+      .keep(nameOf(sha256, tenant), uploads.path(sha256, tenant))
+      .finally(() => uploads.letGo(sha256, tenant, false));
   }
 
   async #from(

@@ -10,7 +10,8 @@ import { ModelProtoSchema } from '@tetris/onnx-format/messages';
 import { planCuts } from '@tetris/tensor-daemon/dist/ingest/graph-rewrite';
 import { mendSavedGraph } from '@tetris/tensor-daemon/dist/ingest/saved-graph';
 import { formatPacked, parsePacked } from '@tetris/tensor-daemon/dist/ingest/prepacked';
-import { checkedLocation, Uploads } from '@tetris/tensor-daemon/dist/source/uploads';
+import { checkedLocation } from '@tetris/tensor-daemon/dist/source/uploaded-models';
+import { Uploads } from '@tetris/tensor-daemon/dist/source/uploads';
 import { readManifest } from '@tetris/tensor-daemon/dist/store/manifest';
 import type { Random } from '../random';
 
@@ -118,7 +119,9 @@ function leaseRequests(): Parser {
       }
     },
     expected: (error) =>
-      error instanceof SyntaxError || isPluginError(error, 'ERR_MODEL_INVALID') || (error as Error).name === 'ZodError',
+      error instanceof SyntaxError ||
+      isPluginError(error, 'ERR_MODEL_UNSHAREABLE') ||
+      (error as Error).name === 'ZodError',
   };
 }
 
