@@ -1,6 +1,13 @@
 import type { FileHandle } from 'node:fs/promises';
 import { PluginError } from '@tetris/common';
-import { fileSource, type OnnxScan, scanModel, type Unshareable, whyUnshareable } from '@tetris/onnx-format';
+import {
+  fileSource,
+  type OnnxScan,
+  scanModel,
+  type Unshareable,
+  type UnshareableReason,
+  whyUnshareable,
+} from '@tetris/onnx-format';
 
 /** How large a model may be. */
 export interface ModelLimits {
@@ -32,8 +39,11 @@ export async function readModel(
   );
 }
 
+/** Reasons for which onnxruntime refuses a model, too. */
+const INVALID: readonly UnshareableReason[] = ['no-model', 'external-outside'];
+
 /** A model that is to be loaded privately. The error's field `reason` is one of the closed list of `onnx-format`. */
 export function unshareableError({ reason, detail }: Unshareable): PluginError {
-  const code = reason === 'no-model' ? 'ERR_MODEL_INVALID' : 'ERR_MODEL_UNSHAREABLE';
+  const code = INVALID.includes(reason) ? 'ERR_MODEL_INVALID' : 'ERR_MODEL_UNSHAREABLE';
   return new PluginError(code, detail, { fields: { reason } });
 }

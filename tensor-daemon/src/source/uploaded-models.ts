@@ -115,7 +115,7 @@ const copy: Placer = (from, to) => copyFile(from, to, constants.COPYFILE_EXCL | 
 
 /**
  * An external location as a path below the model's folder.
- * @throws PluginError `ERR_MODEL_UNSHAREABLE` where it would leave that
+ * @throws PluginError `ERR_MODEL_INVALID` where it would leave that
  */
 export function checkedLocation(location: string): string {
   if (isInsideFolder(location)) return normalize(location);

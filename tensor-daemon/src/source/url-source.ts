@@ -49,6 +49,8 @@ export interface UrlSourceOptions {
   urlFetchMs: number;
   urlMaxAgeMs: number;
   modelBytesMax: number;
+  /** Where peers ask this daemon, what was fetched stays for a while: those of another platform need it as it came. */
+  peerListen: string;
 }
 
 export interface UrlSourceParts {
@@ -111,6 +113,7 @@ export class UrlSource {
         return uploaded.bytes;
       },
       gather,
+      letGo: (isDone) => uploaded.letGo?.(isDone && this.#options.peerListen === ''),
       stage: async (folder, signal) => {
         // They may have waited for their turn longer than uploads are kept.
         await gather(signal);

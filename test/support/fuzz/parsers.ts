@@ -119,9 +119,7 @@ function leaseRequests(): Parser {
       }
     },
     expected: (error) =>
-      error instanceof SyntaxError ||
-      isPluginError(error, 'ERR_MODEL_UNSHAREABLE') ||
-      (error as Error).name === 'ZodError',
+      error instanceof SyntaxError || isPluginError(error, 'ERR_MODEL_INVALID') || (error as Error).name === 'ZodError',
   };
 }
 
