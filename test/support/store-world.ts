@@ -23,6 +23,7 @@ import { LeaseTable } from '../../tensor-daemon/src/lease/lease-table';
 import { recoverInstances } from '../../tensor-daemon/src/lease/recover';
 import { createMetrics } from '../../tensor-daemon/src/metrics';
 import type { ModelFiles } from '../../tensor-daemon/src/source/model-files';
+import { UploadedModels } from '../../tensor-daemon/src/source/uploaded-models';
 import { Uploads } from '../../tensor-daemon/src/source/uploads';
 import { type CleanupFailure, Cleanups } from '../../tensor-daemon/src/store/cleanups';
 import { Reclaimer } from '../../tensor-daemon/src/store/reclaimer';
@@ -136,6 +137,7 @@ export class StoreWorld {
       uploadBytesPerNamespaceMax: 1e6,
     };
     const uploads: Uploads = new Uploads(store.layout.uploads, limits, (bytes) => reclaimer.fit(bytes), now);
+    const models = new UploadedModels(uploads, { modelBytesMax: 1e9, externalFilesMax: 8 });
     const { bytesMax = 1e9, ingestsMax = 2, ingestQueueMax = 8 } = this.#options;
     const reclaimer: Reclaimer = new Reclaimer(
       store,
@@ -166,7 +168,8 @@ export class StoreWorld {
       views,
       registrations,
       sources: {
-        files: async (source, _listener, tenant) => uploads.files(source as Parameters<Uploads['files']>[0], tenant),
+        files: async (source, _listener, tenant) =>
+          models.files(source as Parameters<UploadedModels['files']>[0], tenant),
       },
       ingest,
       reclaimer,

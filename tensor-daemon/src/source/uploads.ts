@@ -163,9 +163,15 @@ export class Uploads {
   #remove(name: string): void {
     const upload = this.#uploads.get(name);
     if (upload === undefined) return;
+    try {
+      unlinkIfPresent(join(this.#folder, name));
+    } catch {
+      // It is there and counts: the next look for what has expired tries again.
+      upload.expiresMs = -Infinity;
+      return;
+    }
     this.#uploads.delete(name);
     this.#room.leave(upload.entry);
-    unlinkIfPresent(join(this.#folder, name));
   }
 
   has(sha256: string, tenant: Tenant = ANYBODY): boolean {
