@@ -2,22 +2,35 @@ import tseslint from 'typescript-eslint';
 import importX from 'eslint-plugin-import-x';
 import { createTypeScriptImportResolver } from 'eslint-import-resolver-typescript';
 
-/** The layers of the tensor daemon, the lowest first: each may import its own folders, those below and shared files. */
-const DAEMON_LAYERS = [
-  ['store'],
-  ['transfer'],
-  ['source', 'ingest', 'tier'],
-  ['lease'],
-  ['api'],
-  ['daemon.ts', 'main.ts', 'sweeper.ts'],
-];
+/** The layers of packages, the lowest first: each may import its own folders, those below and shared files. */
+const LAYERS = {
+  'tensor-daemon': [
+    ['store'],
+    ['transfer'],
+    ['source', 'ingest', 'tier'],
+    ['lease'],
+    ['api'],
+    ['daemon.ts', 'main.ts', 'sweeper.ts'],
+  ],
+  'invoker-extension': [
+    ['scaling'],
+    ['profiles'],
+    ['sandboxes'],
+    ['messages'],
+    ['instances'],
+    ['status.ts', 'invoker-extension.ts', 'server.ts', 'main.ts'],
+  ],
+};
 
-const inDaemon = (names) => names.map((name) => `./tensor-daemon/src/${name}`);
-const daemonZones = DAEMON_LAYERS.slice(0, -1).map((layer, index) => ({
-  target: inDaemon(layer),
-  from: inDaemon(DAEMON_LAYERS.slice(index + 1).flat()),
-  message: 'Layers of the tensor daemon import downwards: api, lease, source and ingest and tier, transfer, store.',
-}));
+const zones = Object.entries(LAYERS).flatMap(([name, layers]) => {
+  const inside = (names) => names.map((each) => `./${name}/src/${each}`);
+  const downwards = layers.map((layer) => layer.join(' and ')).reverse();
+  return layers.slice(0, -1).map((layer, index) => ({
+    target: inside(layer),
+    from: inside(layers.slice(index + 1).flat()),
+    message: `Layers of ${name} import downwards: ${downwards.join(', ')}.`,
+  }));
+});
 
 export default tseslint.config(
   { ignores: ['**/dist/**', '**/node_modules/**', '**/*_pb.ts', '**/*.js', '**/*.cjs', '**/*.mjs'] },
@@ -35,7 +48,7 @@ export default tseslint.config(
       '@typescript-eslint/explicit-module-boundary-types': 'error',
       '@typescript-eslint/require-await': 'off',
       'import-x/no-cycle': 'error',
-      'import-x/no-restricted-paths': ['error', { basePath: import.meta.dirname, zones: daemonZones }],
+      'import-x/no-restricted-paths': ['error', { basePath: import.meta.dirname, zones }],
       'no-restricted-syntax': [
         'error',
         {

@@ -1,8 +1,8 @@
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { configSchema, KAFKA_SECURITY_KEYS, key } from '@tetris/common';
-import { STORE_LEVELS } from './activations/store-policy';
-import { DOCKER_KEYS } from './containers/docker-config';
+import { STORE_LEVELS } from './messages/store-policy';
+import { DOCKER_KEYS } from './sandboxes/docker-config';
 import { KEEP_ALIVE_POLICIES } from './scaling/keep-alive-policy';
 import { SCALING_KEYS } from './scaling/scaling-config';
 

@@ -7,14 +7,14 @@ export type {
   ContainerReply,
   ContainerSpec,
   LogLine,
-} from './containers/container';
-export { InstanceLogs } from './containers/logs';
+} from './sandboxes/container';
+export { InstanceLogs } from './messages/logs';
 export { PeerDirectory, type PeerDirectoryOptions } from './peer-directory';
-export { ProcessFactory, type ProcessFactoryOptions } from './containers/process-factory';
-export { DOCKER_KEYS, type DockerConfig } from './containers/docker-config';
-export { DockerFactory, type DockerFactoryOptions } from './containers/docker-factory';
-export { type ModelRoot, parseModelRoot } from './containers/docker-request';
-export { type StemCellKind, type StemCellPlan, StemCells } from './containers/stem-cells';
+export { ProcessFactory, type ProcessFactoryOptions } from './sandboxes/process-factory';
+export { DOCKER_KEYS, type DockerConfig } from './sandboxes/docker-config';
+export { DockerFactory, type DockerFactoryOptions } from './sandboxes/docker-factory';
+export { type ModelRoot, parseModelRoot } from './sandboxes/docker-request';
+export { type StemCellKind, type StemCellPlan, StemCells } from './instances/stem-cells';
 export { isSameSubject, ProfileArchive } from './profiles/archive';
 export { choose, costPerformance, isUsable, plannedRows, type UsableEntry } from './profiles/choose';
 export {

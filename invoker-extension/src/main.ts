@@ -12,12 +12,12 @@ import {
 import { CouchStore } from '@tetris/common/couch';
 import { KafkaBus } from '@tetris/common/kafka';
 import { RedisRegistry } from '@tetris/common/redis';
-import { BlacklistKeeper, NameBlacklist } from './activations/blacklist';
+import { BlacklistKeeper, NameBlacklist } from './messages/blacklist';
 import { type InvokerConfig, invokerConfig, workPathOf } from './config';
-import type { ContainerFactory } from './containers/container';
-import { DockerFactory } from './containers/docker-factory';
-import { parseModelRoot } from './containers/docker-request';
-import { ProcessFactory } from './containers/process-factory';
+import type { ContainerFactory } from './sandboxes/container';
+import { DockerFactory } from './sandboxes/docker-factory';
+import { parseModelRoot } from './sandboxes/docker-request';
+import { ProcessFactory } from './sandboxes/process-factory';
 import { InvokerExtension } from './invoker-extension';
 import { invokerServer } from './server';
 

@@ -1,8 +1,8 @@
 /** This invoker's state for the load balancer: once a second, and soon after every change. */
 import { errorMessage, type InvokerStatus, type Logger, type Registry, type WarmInstance } from '@tetris/common';
-import type { Instance } from './containers/instance-record';
-import { INSTANCE_STATES } from './containers/instance-state';
-import type { Pool } from './containers/pool';
+import type { Instance } from './instances/instance-record';
+import { INSTANCE_STATES } from './instances/instance-state';
+import type { Pool } from './instances/pool';
 import type { InvokerMetrics } from './metrics';
 import type { InstanceSettings } from './scaling/settings';
 

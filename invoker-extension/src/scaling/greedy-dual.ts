@@ -5,7 +5,7 @@
  * Pure.
  */
 import { LRUCache } from 'lru-cache';
-import type { IdleInstance, KeepAlivePolicy } from '../containers/keep-alive';
+import type { IdleInstance, KeepAlivePolicy } from './keep-alive';
 
 export interface GreedyDualOptions {
   /** Longest idle time however much room there is, ms. */

@@ -3,7 +3,7 @@
  * stay as long as nearly all of its gaps were, no longer. Pure.
  */
 import { LRUCache } from 'lru-cache';
-import type { IdleInstance, KeepAlivePolicy } from '../containers/keep-alive';
+import type { IdleInstance, KeepAlivePolicy } from './keep-alive';
 
 export interface HistogramOptions {
   /** Width of the first bin, ms; each next one is twice as wide, so that minutes and hours fit in few bins. */

@@ -1,4 +1,4 @@
-import { FixedKeepAlive, type KeepAlivePolicy } from '../containers/keep-alive';
+import { FixedKeepAlive, type KeepAlivePolicy } from './keep-alive';
 import { GreedyDualKeepAlive } from './greedy-dual';
 import { HistogramKeepAlive } from './idle-histogram';
 

@@ -1,4 +1,4 @@
-import { AnswerTimes } from '../../../invoker-extension/src/containers/answer-times';
+import { AnswerTimes } from '../../../invoker-extension/src/instances/answer-times';
 
 /** After so many answers that took 1, 2, ... ms. */
 function after(count: number): AnswerTimes {

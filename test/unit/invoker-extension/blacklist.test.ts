@@ -1,5 +1,5 @@
 import { createLogger, type Identity } from '@tetris/common';
-import { BlacklistKeeper, NameBlacklist } from '../../../invoker-extension/src/activations/blacklist';
+import { BlacklistKeeper, NameBlacklist } from '../../../invoker-extension/src/messages/blacklist';
 
 const userOf = (name: string): Identity => ({
   subject: name,

@@ -1,7 +1,7 @@
 /** What keeps the daemon's and the registry's books: registrar, inventory, manifests. */
 import { createLogger, MemoryRegistry, PluginError } from '@tetris/common';
-import { Manifests } from '../../../invoker-extension/src/containers/manifests';
-import { type InstanceDaemon, Registrar } from '../../../invoker-extension/src/containers/registrar';
+import { Manifests } from '../../../invoker-extension/src/instances/manifests';
+import { type InstanceDaemon, Registrar } from '../../../invoker-extension/src/instances/registrar';
 import { InventoryPublisher } from '../../../invoker-extension/src/inventory';
 
 const log = createLogger('test', 'silent');

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import type { LogLine } from '../../../invoker-extension/src/containers/container';
-import { DockerLogReader } from '../../../invoker-extension/src/containers/docker-logs';
+import type { LogLine } from '../../../invoker-extension/src/sandboxes/container';
+import { DockerLogReader } from '../../../invoker-extension/src/sandboxes/docker-logs';
 
 const AT = '2026-01-01T00:00:00.250000000Z ';
 const AT_MS = Date.UTC(2026, 0, 1, 0, 0, 0, 250);

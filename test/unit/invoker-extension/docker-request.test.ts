@@ -1,12 +1,12 @@
 import { readConfig, configSchema } from '@tetris/common';
-import { DOCKER_KEYS, type DockerConfig } from '../../../invoker-extension/src/containers/docker-config';
-import { parseExtraArgs } from '../../../invoker-extension/src/containers/docker-extra-args';
+import { DOCKER_KEYS, type DockerConfig } from '../../../invoker-extension/src/sandboxes/docker-config';
+import { parseExtraArgs } from '../../../invoker-extension/src/sandboxes/docker-extra-args';
 import {
   containerName,
   containerRequest,
   parseModelRoot,
   type RequestSettings,
-} from '../../../invoker-extension/src/containers/docker-request';
+} from '../../../invoker-extension/src/sandboxes/docker-request';
 
 const MIB = 1024 ** 2;
 const SPEC = {

@@ -1,15 +1,15 @@
 import type { ActionManifest } from '@tetris/common';
-import type { GroupDescription } from '../../../invoker-extension/src/containers/group';
-import { FixedKeepAlive } from '../../../invoker-extension/src/containers/keep-alive';
+import type { GroupDescription } from '../../../invoker-extension/src/instances/group';
+import { FixedKeepAlive } from '../../../invoker-extension/src/scaling/keep-alive';
 import type { InstanceSettings } from '../../../invoker-extension/src/scaling/settings';
-import { Pool, type PoolCommand, type PoolOptions } from '../../../invoker-extension/src/containers/pool';
+import { Pool, type PoolCommand, type PoolOptions } from '../../../invoker-extension/src/instances/pool';
 import {
   INSTANCE_EVENTS,
   INSTANCE_STATES,
   type InstanceEvent,
   type InstanceState,
   nextState,
-} from '../../../invoker-extension/src/containers/instance-state';
+} from '../../../invoker-extension/src/instances/instance-state';
 import { fractionsFrom, testSeed } from '../../support/random';
 
 const OPTIONS: PoolOptions = {

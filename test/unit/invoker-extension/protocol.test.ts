@@ -1,12 +1,12 @@
 /** The pure rules around an activation: bodies, locked parameters, limits, store policy, settings, log lines. */
 import { createCipheriv } from 'node:crypto';
-import { unlock } from '../../../invoker-extension/src/activations/parameters';
-import { limitViolation } from '../../../invoker-extension/src/activations/limits';
-import { failedRecord } from '../../../invoker-extension/src/activations/record';
-import { initBody, providesApiKey, runBody } from '../../../invoker-extension/src/activations/requests';
-import { isStored } from '../../../invoker-extension/src/activations/store-policy';
-import { LineSplitter, readTag } from '../../../invoker-extension/src/containers/log-lines';
-import { privateOf } from '../../../invoker-extension/src/containers/process-memory';
+import { unlock } from '../../../invoker-extension/src/messages/parameters';
+import { limitViolation } from '../../../invoker-extension/src/messages/limits';
+import { failedRecord } from '../../../invoker-extension/src/messages/record';
+import { initBody, providesApiKey, runBody } from '../../../invoker-extension/src/messages/requests';
+import { isStored } from '../../../invoker-extension/src/messages/store-policy';
+import { LineSplitter, readTag } from '../../../invoker-extension/src/sandboxes/log-lines';
+import { privateOf } from '../../../invoker-extension/src/sandboxes/process-memory';
 import { settingsOf } from '../../../invoker-extension/src/scaling/settings';
 import { aMessage, aStoredAction } from '../../support/invoker';
 

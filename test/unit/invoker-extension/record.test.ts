@@ -1,5 +1,5 @@
 import { valueOf } from '@tetris/common';
-import { type Execution, ranRecord } from '../../../invoker-extension/src/activations/record';
+import { type Execution, ranRecord } from '../../../invoker-extension/src/messages/record';
 import { aMessage, aStoredAction } from '../../support/invoker';
 
 const STARTED_MS = 1_767_225_600_000;

@@ -1,5 +1,5 @@
-import type { ContainerReply } from '../../../invoker-extension/src/containers/container';
-import { classifyInit, classifyRun } from '../../../invoker-extension/src/activations/reply';
+import type { ContainerReply } from '../../../invoker-extension/src/sandboxes/container';
+import { classifyInit, classifyRun } from '../../../invoker-extension/src/messages/reply';
 import { answered } from '../../support/invoker';
 
 const limits = { timeoutMs: 500, replyBytesMax: 20, truncationBytes: 5 };

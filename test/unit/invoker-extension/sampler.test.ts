@@ -1,6 +1,6 @@
 import { type ActionManifest, createLogger } from '@tetris/common';
-import type { FunctionInstance } from '../../../invoker-extension/src/containers/function-instance';
-import { Sampler } from '../../../invoker-extension/src/containers/sampler';
+import type { FunctionInstance } from '../../../invoker-extension/src/instances/function-instance';
+import { Sampler } from '../../../invoker-extension/src/instances/sampler';
 
 const tensor = (name: string) => ({ sha256: name.repeat(64), bytes: 100 });
 

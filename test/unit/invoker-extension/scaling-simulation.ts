@@ -1,6 +1,6 @@
 /** A node in simulated time: the real pool and scaler over instances that take as long as a given truth says. */
-import { FixedKeepAlive } from '../../../invoker-extension/src/containers/keep-alive';
-import { Pool, type PoolCommand } from '../../../invoker-extension/src/containers/pool';
+import { FixedKeepAlive } from '../../../invoker-extension/src/scaling/keep-alive';
+import { Pool, type PoolCommand } from '../../../invoker-extension/src/instances/pool';
 import type { LivingInstance, ScaledGroup } from '../../../invoker-extension/src/scaling/group-scaler';
 import { shapesUpTo } from '../../../invoker-extension/src/scaling/online-profile';
 import type { InstanceShape } from '../../../invoker-extension/src/scaling/profile';

@@ -1,4 +1,4 @@
-import { parseStemCells, StemCells } from '../../../invoker-extension/src/containers/stem-cells';
+import { parseStemCells, StemCells } from '../../../invoker-extension/src/instances/stem-cells';
 
 const MIB = 1024 ** 2;
 const SMALL = { kind: 'nodejs:tetris', memoryBytes: 256 * MIB };

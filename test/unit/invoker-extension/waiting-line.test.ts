@@ -1,4 +1,4 @@
-import { WaitingLine } from '../../../invoker-extension/src/containers/waiting-line';
+import { WaitingLine } from '../../../invoker-extension/src/instances/waiting-line';
 import { randomFrom, testSeed } from '../../support/random';
 
 /** A line of tickets `0`, `1`, ... that came at these times and are due 100 ms later. */

@@ -8,7 +8,7 @@ import {
   TETRIS_KIND,
   transactionStartMs,
 } from '@tetris/common';
-import type { InferenceReport } from '../containers/container';
+import type { InferenceReport } from '../sandboxes/container';
 import type { ActivationJob } from './job';
 
 /** When an activation ran, epoch ms. */

@@ -11,17 +11,17 @@ import {
   valueOf,
   wrongAnnotations,
 } from '@tetris/common';
-import type { Answerer } from '../activations/answer';
-import { type ActivationJob, groupKey, logFields, revisionKey } from '../activations/job';
-import { errorResponse } from '../activations/reply';
-import type { InitOutcome, Runner } from '../activations/runner';
-import { TEXTS } from '../activations/texts';
+import type { Answerer } from '../messages/answer';
+import { type ActivationJob, groupKey, logFields, revisionKey } from '../messages/job';
+import { errorResponse } from '../messages/reply';
+import type { InitOutcome, Runner } from './runner';
+import { TEXTS } from '../messages/texts';
 import type { InvokerMetrics } from '../metrics';
 import { type InstanceSettings, settingsAlone } from '../scaling/settings';
-import type { ContainerFactory, InferenceReport } from './container';
+import type { ContainerFactory, InferenceReport } from '../sandboxes/container';
 import { FunctionInstance } from './function-instance';
 import type { GroupDescription } from './group';
-import type { LogWaits } from './logs';
+import type { LogWaits } from '../messages/logs';
 import type { Pool, PoolCommand, Refusal } from './pool';
 import type { Registrar } from './registrar';
 import type { StemCellKeeper } from './stem-cell-keeper';

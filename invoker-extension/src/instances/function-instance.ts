@@ -1,7 +1,7 @@
 import { type Action, type Logger, PluginError } from '@tetris/common';
 import type { InstanceSettings } from '../scaling/settings';
-import type { CallOptions, Container, ContainerFactory, ContainerReply } from './container';
-import { InstanceLogs, type LogWaits } from './logs';
+import type { CallOptions, Container, ContainerFactory, ContainerReply } from '../sandboxes/container';
+import { InstanceLogs, type LogWaits } from '../messages/logs';
 import type { Registrar } from './registrar';
 import type { StemCell } from './stem-cell-keeper';
 import type { StemCellKind } from './stem-cells';

@@ -1,6 +1,6 @@
 /** Starts the containers that stem cells are, hands them out, and gives their memory back when somebody wants it. */
 import { errorMessage, type Logger } from '@tetris/common';
-import type { Container, ContainerFactory } from './container';
+import type { Container, ContainerFactory } from '../sandboxes/container';
 import type { Registrar } from './registrar';
 import { type StemCellKind, type StemCellPlan, StemCells } from './stem-cells';
 

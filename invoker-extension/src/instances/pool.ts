@@ -11,7 +11,7 @@
 import { type ActionManifest, type Departure, MemoryLedger } from '@tetris/common';
 import { Group, type GroupDescription } from './group';
 import { type EndReason, type Instance, transit } from './instance-record';
-import type { IdleInstance, KeepAlivePolicy } from './keep-alive';
+import type { IdleInstance, KeepAlivePolicy } from '../scaling/keep-alive';
 import type { InstanceSettings } from '../scaling/settings';
 
 export interface PoolOptions {

@@ -1,7 +1,7 @@
 /** Logs of the activations of one instance. Source: facts of OpenWhisk 4.4, 6.3; `DockerToActivationLogStore.scala`. */
-import { TEXTS } from '../activations/texts';
-import type { LogLine } from './container';
-import { readTag } from './log-lines';
+import { TEXTS } from './texts';
+import type { LogLine } from '../sandboxes/container';
+import { readTag } from '../sandboxes/log-lines';
 
 export const SENTINEL = 'XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX';
 

@@ -9,7 +9,7 @@ import {
   errorMessage,
   type Logger,
 } from '@tetris/common';
-import type { CollectedLogs } from '../containers/logs';
+import type { CollectedLogs } from './logs';
 import type { AckSender } from './acks';
 import { logFields } from './job';
 import { failedRecord } from './record';

@@ -1,14 +1,14 @@
 /** Runs one activation in one instance: `/init` where needed, `/run`, and what their replies mean. */
 import { type Activation, type ActivationResponse, STATUS, TETRIS_KIND } from '@tetris/common';
-import type { ContainerReply, InferenceReport } from '../containers/container';
-import type { FunctionInstance } from '../containers/function-instance';
-import type { CollectedLogs } from '../containers/logs';
+import type { ContainerReply, InferenceReport } from '../sandboxes/container';
+import type { FunctionInstance } from './function-instance';
+import type { CollectedLogs } from '../messages/logs';
 import { answerWithinMs } from '../scaling/settings';
-import type { ActivationJob } from './job';
-import { ranRecord, type Span } from './record';
-import { classifyInit, classifyRun, isCrash, type ReplyLimits } from './reply';
-import { initBody, runBody } from './requests';
-import { TEXTS } from './texts';
+import type { ActivationJob } from '../messages/job';
+import { ranRecord, type Span } from '../messages/record';
+import { classifyInit, classifyRun, isCrash, type ReplyLimits } from '../messages/reply';
+import { initBody, runBody } from '../messages/requests';
+import { TEXTS } from '../messages/texts';
 
 export interface RunnerOptions {
   /** Longest reply, bytes, and how much of a longer one is shown. Stock: 1 MiB both. */

@@ -2,17 +2,17 @@
 import { cpus } from 'node:os';
 import { type ActionManifest, errorMessage, type Logger, PROFILE_NAME, STATUS, valueOf } from '@tetris/common';
 import { LRUCache } from 'lru-cache';
-import { type ActivationJob, groupKey, logFields, revisionKey } from '../activations/job';
-import type { FunctionInstance } from '../containers/function-instance';
-import type { AnsweredRun, InstanceManager, Ticket } from '../containers/instance-manager';
-import type { Pool } from '../containers/pool';
+import { type ActivationJob, groupKey, logFields, revisionKey } from '../messages/job';
+import type { FunctionInstance } from './function-instance';
+import type { AnsweredRun, InstanceManager, Ticket } from './instance-manager';
+import type { Pool } from './pool';
 import type { InvokerMetrics } from '../metrics';
 import { plannedRows } from '../profiles/choose';
 import type { ProfileArchive } from '../profiles/archive';
 import type { ModelProfile } from '../profiles/result';
-import { BYTES_PER_MB } from './profile';
-import type { Scaler } from './scaler';
-import { type InstanceSettings, roomOf, settingsOf, type SettingsDefaults, shapeBoundsOf } from './settings';
+import { BYTES_PER_MB } from '../scaling/profile';
+import type { Scaler } from '../scaling/scaler';
+import { type InstanceSettings, roomOf, settingsOf, type SettingsDefaults, shapeBoundsOf } from '../scaling/settings';
 
 export interface AutoscalerOptions {
   scaler: Scaler;
