@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { isPluginError, LeaseRequestSchema } from '@tetris/common';
-import { fileSource, scanModel } from '@tetris/onnx-format';
+import { fileSource, scanModel, whyUnshareable } from '@tetris/onnx-format';
 import { ModelProtoSchema } from '@tetris/onnx-format/messages';
 import { planCuts } from '@tetris/tensor-daemon/dist/ingest/graph-rewrite';
+import { unshareableError } from '@tetris/tensor-daemon/dist/source/read-model';
 import { mendSavedGraph } from '@tetris/tensor-daemon/dist/ingest/saved-graph';
 import { formatPacked, parsePacked } from '@tetris/tensor-daemon/dist/ingest/prepacked';
 import { checkedLocation } from '@tetris/tensor-daemon/dist/source/uploaded-models';
@@ -42,9 +43,10 @@ function scan(folder: string): Parser {
     async read(input) {
       ftruncateSync(file, 0);
       writeSync(file, input, 0, input.length, 0);
-      await scanModel(fileSource(file, input.length));
+      const unshareable = whyUnshareable({ scan: await scanModel(fileSource(file, input.length)) });
+      if (unshareable !== undefined) throw unshareableError(unshareable);
     },
-    expected: () => false,
+    expected: (error) => isPluginError(error),
   };
 }
 
