@@ -77,7 +77,7 @@ async function examineOne(
  */
 async function unsteadyIn(work: Work, expected: Answer, stock: Side): Promise<Unsteady> {
   const all = new Map<string, Same>();
-  await stock.stop();
+  await stock.restart();
   for (let manner = 0; manner < MANNERS; manner += 1) {
     const again = await stock.ask({ ...work, first: work.first + manner });
     for (const [name, same] of unsteadyOutputs(expected, again)) {

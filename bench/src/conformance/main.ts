@@ -3,7 +3,7 @@
 import { errorMessage } from '@tetris/common';
 import { Command, InvalidArgumentError } from 'commander';
 import { writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { Cleanups, privateFolder } from '../demo/cleanups';
 import { createProgress } from '../demo/progress';
 import { machine } from '../measure/machine';
@@ -15,6 +15,7 @@ import { type Way, WAYS } from './work';
 
 interface Options {
   corpus?: string;
+  jobs: number;
   seed: number;
   json?: string;
   only?: string;
@@ -28,9 +29,10 @@ async function run(folders: readonly string[], options: Options, cleanups: Clean
   const models = found.filter(({ name }) => name.includes(options.only ?? ''));
   if (models.length === 0) throw new Error(`no model.onnx below ${roots.join(', ')}`);
   const progress = createProgress(models.length, process.stderr);
+  const { ways, jobs } = options;
   const timeoutMs = 1000 * options.timeout;
   const onModel = ({ name }: { name: string }): void => progress.step(name);
-  const results = await runConformance({ models, roots, ways: options.ways, timeoutMs, onModel }, cleanups);
+  const results = await runConformance({ models, roots, ways, jobs, timeoutMs, onModel }, cleanups);
   progress.stop();
   const summary = summaryOf(results);
   process.stdout.write(`${summaryText(summary)}\n`);
@@ -50,6 +52,12 @@ async function corpusFolder({ corpus, seed }: Options, cleanups: Cleanups): Prom
 function seconds(text: string): number {
   const value = Number(text);
   if (!(value > 0)) throw new InvalidArgumentError('a number of seconds above 0 is wanted');
+  return value;
+}
+
+function count(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('a whole number from 1 on is wanted');
   return value;
 }
 
@@ -84,9 +92,10 @@ new Command('conformance')
   .description('runs models on the platform and in plain onnxruntime-node, and compares')
   .argument('[folder...]', "in the layout of ONNX's backend tests; without any, models made by this project")
   .option('--json <file>', 'write the counts there too, with a row for each model that is not equal')
+  .option('--jobs <count>', 'models that are run side by side', count, availableParallelism())
   .option('--only <text>', 'only models whose name contains it')
   .option('--corpus <folder>', "keep the project's own models in this folder")
-  .option('--seed <number>', "of the project's own models", Number, 1)
+  .option('--seed <number>', "of the project's own models", count, 1)
   .option('--timeout <seconds>', 'longest time for one model, given in one way, on one side', seconds, 60)
   .option('--ways <list>', 'how models are given', waysOf, WAYS)
   .action(async (folders: string[], options: Options) => process.exit(await conformance(folders, options)))

@@ -43,6 +43,7 @@ export class RuntimeSide implements Side {
   readonly #factory: ProcessFactory;
   #instance: Instance | undefined;
   #started = 0;
+  #closed = false;
 
   constructor(options: RuntimeSideOptions) {
     this.#options = options;
@@ -56,14 +57,15 @@ export class RuntimeSide implements Side {
   }
 
   async ask(work: Work): Promise<Answer> {
-    if (this.#instance !== undefined && this.#instance.models >= MODELS_PER_INSTANCE) await this.#end();
+    if (this.#closed) throw new Error('interrupted');
+    if (this.#instance !== undefined && this.#instance.models >= MODELS_PER_INSTANCE) await this.restart();
     const instance = (this.#instance ??= await this.#start());
     instance.models += 1;
     const activationId = randomUUID();
     instance.logs.open(activationId, LOG_LIMIT_MB);
     const reply = await this.#post(instance.container, '/run', { value: work, activation_id: activationId });
     if (reply.outcome !== 'answered' || reply.truncated || reply.status !== 200) {
-      await this.#end();
+      await this.restart();
       return broken(reply);
     }
     const report = JSON.parse(reply.body) as ModelReport;
@@ -72,8 +74,16 @@ export class RuntimeSide implements Side {
     return { outcome: 'reported', report, ...(privately === undefined ? {} : { privately }) };
   }
 
-  async stop(): Promise<void> {
-    await this.#end();
+  async restart(): Promise<void> {
+    const instance = this.#instance;
+    this.#instance = undefined;
+    await instance?.container.destroy();
+    if (instance !== undefined) await this.#options.daemon.operator.releaseInstance(instance.token);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.restart();
     await this.#factory.close();
   }
 
@@ -89,6 +99,10 @@ export class RuntimeSide implements Side {
       viewPath,
       env: { TETRIS_RUNTIME_BODY_BYTES_MAX: String(BODY_BYTES_MAX) },
     });
+    if (this.#closed) {
+      await container.destroy();
+      throw new Error('interrupted');
+    }
     const code = await readFile(actionPath, 'utf8');
     const value = { name: 'conformance', main: 'main', binary: false, code, tetris: INFERENCE };
     const reply = await this.#post(container, '/init', { value });
@@ -102,13 +116,6 @@ export class RuntimeSide implements Side {
   #post(container: Container, path: '/init' | '/run', body: object): Promise<ContainerReply> {
     const { timeoutMs } = this.#options;
     return container.post(path, JSON.stringify(body), { timeoutMs, replyBytesMax: BODY_BYTES_MAX });
-  }
-
-  async #end(): Promise<void> {
-    const instance = this.#instance;
-    this.#instance = undefined;
-    await instance?.container.destroy();
-    if (instance !== undefined) await this.#options.daemon.operator.releaseInstance(instance.token);
   }
 }
 

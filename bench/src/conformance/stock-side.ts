@@ -7,6 +7,7 @@ export class StockSide implements Side {
   readonly #actionPath: string;
   readonly #timeoutMs: number;
   #process: StockProcess | undefined;
+  #closed = false;
 
   constructor(actionPath: string, timeoutMs: number) {
     this.#actionPath = actionPath;
@@ -14,6 +15,7 @@ export class StockSide implements Side {
   }
 
   async ask(work: Work): Promise<Answer> {
+    if (this.#closed) throw new Error('interrupted');
     this.#process ??= new StockProcess(this.#actionPath, {}, { answerTimeoutMs: this.#timeoutMs, output: 'ignore' });
     const stock = this.#process;
     try {
@@ -21,14 +23,19 @@ export class StockSide implements Side {
     } catch (error) {
       // The action reports every error: one that comes from elsewhere is the process's end, or its silence.
       const outcome = stock.ended ? 'crashed' : 'hung';
-      await this.stop();
+      await this.restart();
       return { outcome, detail: errorMessage(error) };
     }
   }
 
-  async stop(): Promise<void> {
+  async restart(): Promise<void> {
     const stock = this.#process;
     this.#process = undefined;
     await stock?.stop();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.restart();
   }
 }

@@ -60,8 +60,10 @@ export type Answer =
 /** Where models are run. A side replaces what a model has crashed. */
 export interface Side {
   ask(work: Work): Promise<Answer>;
-  /** Ends its process. What is asked next starts another. */
-  stop(): Promise<void>;
+  /** Ends its process: what is asked next is asked of a new one. */
+  restart(): Promise<void>;
+  /** Ends its process for good: whoever asks after that is refused. Idempotent. */
+  close(): Promise<void>;
 }
 
 export function isFailure(report: object): report is Failure {
