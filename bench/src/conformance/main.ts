@@ -15,6 +15,7 @@ import { type Way, WAYS } from './work';
 
 interface Options {
   corpus?: string;
+  every: number;
   jobs: number;
   seed: number;
   json?: string;
@@ -26,7 +27,8 @@ interface Options {
 async function run(folders: readonly string[], options: Options, cleanups: Cleanups): Promise<number> {
   const roots = folders.length > 0 ? folders : [await corpusFolder(options, cleanups)];
   const found = await findModels(roots);
-  const models = found.filter(({ name }) => name.includes(options.only ?? ''));
+  const named = found.filter(({ name }) => name.includes(options.only ?? ''));
+  const models = named.filter((_, index) => index % options.every === 0);
   if (models.length === 0) throw new Error(`no model.onnx below ${roots.join(', ')}`);
   const progress = createProgress(models.length, process.stderr);
   const { ways, jobs } = options;
@@ -92,6 +94,7 @@ new Command('conformance')
   .description('runs models on the platform and in plain onnxruntime-node, and compares')
   .argument('[folder...]', "in the layout of ONNX's backend tests; without any, models made by this project")
   .option('--json <file>', 'write the counts there too, with a row for each model that is not equal')
+  .option('--every <number>', 'a sample: one model of so many', count, 1)
   .option('--jobs <count>', 'models that are run side by side', count, availableParallelism())
   .option('--only <text>', 'only models whose name contains it')
   .option('--corpus <folder>', "keep the project's own models in this folder")

@@ -1,0 +1,65 @@
+/** `npm run conformance` on the project's own corpus: on this Node all of it, under the others a sample. */
+import { nodeVersions } from '@tetris/bench';
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+const MAIN = join(__dirname, '../../bench/dist/conformance/main.js');
+const TIMEOUT_MS = 900_000;
+const SUPPORTED_NODES = [20, 22, 24];
+
+interface Summary {
+  models: number;
+  equal: number;
+  refusedAlike: number;
+  refusedByStockOnly: number;
+  shared: number;
+  privateByReason: Record<string, number>;
+  rows: { verdict: string; name: string; detail?: string }[];
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'conformance-test-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+async function conformance(node: string, options: readonly string[]): Promise<Summary> {
+  const json = join(folder, 'summary.json');
+  // What it says of defects is in the rows; its exit code says no more.
+  await promisify(execFile)(node, [MAIN, '--json', json, ...options], { maxBuffer: 1e8 }).catch(() => undefined);
+  const summary = JSON.parse(readFileSync(json, 'utf8')) as Summary;
+  rmSync(json);
+  return summary;
+}
+
+/** Defects as they should be read in the test's report. */
+function defects({ rows }: Summary): string[] {
+  const bad = rows.filter(({ verdict }) => ['differ', 'refusedByOursOnly', 'crashed'].includes(verdict));
+  return bad.map(({ verdict, name, detail = '' }) => `${verdict}: ${name}: ${detail.slice(0, 300)}`);
+}
+
+describe('the corpus in an action instance and in plain onnxruntime-node', () => {
+  it(
+    'has no difference, no refusal and no crash of ours, and nearly all of it is shared',
+    async () => {
+      const summary = await conformance(process.execPath, []);
+      expect(defects(summary)).toEqual([]);
+      expect(summary.models).toBeGreaterThanOrEqual(400);
+      expect(summary.equal + summary.refusedAlike + summary.refusedByStockOnly).toBe(summary.models);
+      expect(summary.privateByReason).toEqual({});
+      expect(summary.shared).toBeGreaterThanOrEqual(summary.equal);
+    },
+    TIMEOUT_MS,
+  );
+
+  it.each(SUPPORTED_NODES)(
+    'the same for a sample under Node %i',
+    async (major) => {
+      const version = (await nodeVersions()).find((candidate) => candidate.major === major);
+      const summary = await conformance(version?.binary ?? '', ['--every', '9']);
+      expect(defects(summary)).toEqual([]);
+      expect(summary.models).toBeGreaterThan(50);
+    },
+    TIMEOUT_MS,
+  );
+});
