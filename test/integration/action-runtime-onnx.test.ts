@@ -186,7 +186,7 @@ describe.each(MODES)('%s sessions', (mode, env) => {
   it(mode === 'private' ? 'are announced by one warning' : 'need no warning', () => {
     const lines = runtime.stderr.split('\n').filter((line) => line.startsWith('tetris:'));
     expect(lines).toEqual(
-      mode === 'private' ? ['tetris: models are loaded privately: no tensor daemon is configured'] : [],
+      mode === 'private' ? ['tetris: models are loaded privately: no tensor daemon is configured (no-daemon)'] : [],
     );
   });
 });

@@ -5,7 +5,8 @@ const SAID_MAX = 256;
 
 /** One line of the runtime in the user's log, on stderr; the same line is said once. */
 export function notice(text: string): void {
-  if (said.has(text) || said.size >= SAID_MAX) return;
-  said.add(text);
-  process.stderr.write(`tetris: ${text}\n`);
+  const line = text.replaceAll(/\s*\n\s*/g, ' ');
+  if (said.has(line) || said.size >= SAID_MAX) return;
+  said.add(line);
+  process.stderr.write(`tetris: ${line}\n`);
 }

@@ -88,7 +88,7 @@ export class Sessions {
     if (model.kind === 'url') throw urlError(model.name, verdict);
     const session = await this.#open(await this.#private(model), plan.privately, true);
     const which = verdict.reason === 'no-daemon' ? 'models are' : `${model.name} is`;
-    notice(`${which} loaded privately: ${verdict.message}`);
+    notice(`${which} loaded privately: ${verdict.message} (${verdict.reason})`);
     this.#parts.onPrivateLoad(verdict.reason);
     return session;
   }

@@ -1,15 +1,8 @@
-import { cp, mkdir, rm } from 'node:fs/promises';
+import { isInsideFolder, memorySource, scanModel } from '@tetris/onnx-format';
+import { existsSync } from 'node:fs';
+import { cp, mkdir, readFile, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import {
-  anyValues,
-  compareAnswers,
-  type Comparison,
-  type Same,
-  type Unsteady,
-  unsteadyOutputs,
-  type Verdict,
-  worst,
-} from './compare';
+import { anyValues, compareAnswers, type Comparison, type Same, unsteadyOutputs, type Verdict, worst } from './compare';
 import type { TestModel } from './models';
 import { readDataSets } from './test-data';
 import type { Answer, Side, Way, Work } from './work';
@@ -30,7 +23,7 @@ export interface Examination {
   ours: Side;
   stock: Side;
   ways: readonly Way[];
-  /** Folder that only action instances see. */
+  /** Folder of this examination alone that the daemon does not see; it comes and goes. */
   copies: string;
 }
 
@@ -41,7 +34,7 @@ const TOGETHER = 4;
 
 /** Runs a model on both sides in every way. @param index turns the manner of feeding from model to model */
 export async function examine(model: TestModel, index: number, parts: Examination): Promise<ModelResult> {
-  const dataSets = await readDataSets(model.folder);
+  const dataSets = await readDataSets(model.path);
   const comparisons: Comparison[] = [];
   let loaded = false;
   let privately: string | undefined;
@@ -67,42 +60,53 @@ async function examineOne(
   const shown = { loaded: reported?.report.alone !== undefined, privately: reported?.privately };
   const comparison = compareAnswers(actual, expected);
   if (comparison.verdict !== 'differ') return { comparison, ...shown };
-  const unsteady = await unsteadyIn(work, expected, stock);
-  return { comparison: unsteady.size === 0 ? comparison : compareAnswers(actual, expected, unsteady), ...shown };
+  return { comparison: await compareWithRepeats(work, actual, expected, stock), ...shown };
 }
 
 /**
  * Plain onnxruntime is held against itself: in a new process, since random numbers follow from when one began, and in every
- * manner of feeding, since the place of fed memory may matter.
+ * manner of feeding, since the place of fed memory may matter. Of several damaged tensors it names one or another.
  */
-async function unsteadyIn(work: Work, expected: Answer, stock: Side): Promise<Unsteady> {
-  const all = new Map<string, Same>();
+async function compareWithRepeats(work: Work, actual: Answer, expected: Answer, stock: Side): Promise<Comparison> {
+  const unsteady = new Map<string, Same>();
   await stock.restart();
   for (let manner = 0; manner < MANNERS; manner += 1) {
     const again = await stock.ask({ ...work, first: work.first + manner });
+    const comparison = compareAnswers(actual, again);
+    if (comparison.verdict !== 'differ') return comparison;
     for (const [name, same] of unsteadyOutputs(expected, again)) {
-      if (all.get(name) !== anyValues) all.set(name, same);
+      if (unsteady.get(name) !== anyValues) unsteady.set(name, same);
     }
   }
-  return all;
+  return compareAnswers(actual, expected, unsteady);
 }
 
 /** Hands a model's path to `use`; a copy is removed afterwards. */
 async function placed(
-  { folder }: TestModel,
+  { path }: TestModel,
   way: Way,
   copies: string,
   use: (path: string) => Promise<void>,
 ): Promise<void> {
-  if (way !== 'copy') return use(join(folder, 'model.onnx'));
-  const copy = join(copies, basename(folder));
-  await mkdir(dirname(copy), { recursive: true });
-  await cp(folder, copy, { recursive: true, verbatimSymlinks: true });
+  if (way !== 'copy') return use(path);
   try {
-    await use(join(copy, 'model.onnx'));
+    for (const file of [basename(path), ...(await locationsOf(path))]) {
+      // As it is spelled: folders that a location only passes through have to be there too.
+      const copy = `${copies}/${file}`;
+      await mkdir(dirname(copy), { recursive: true });
+      await cp(join(dirname(path), file), copy, { dereference: true });
+    }
+    await use(join(copies, basename(path)));
   } finally {
-    await rm(copy, { recursive: true, force: true });
+    await rm(copies, { recursive: true, force: true });
   }
+}
+
+/** External data of a model, as far as it lies below its folder. */
+async function locationsOf(path: string): Promise<string[]> {
+  const scan = await scanModel(memorySource(await readFile(path)));
+  const locations = scan.format === 'onnx' ? scan.locations.filter(isInsideFolder) : [];
+  return locations.filter((location) => existsSync(join(dirname(path), location)));
 }
 
 function labelled(way: Way, { verdict, detail }: Comparison): Comparison {

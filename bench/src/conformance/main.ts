@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** `npm run conformance -- [FOLDER...] [--json FILE]`: does every model answer as it does in plain onnxruntime-node? */
+/** `npm run conformance -- [PATH...] [--json FILE]`: does every model answer as it does in plain onnxruntime-node? */
 import { errorMessage } from '@tetris/common';
 import { Command, InvalidArgumentError } from 'commander';
 import { writeFile } from 'node:fs/promises';
@@ -9,7 +9,7 @@ import { createProgress } from '../demo/progress';
 import { machine } from '../measure/machine';
 import { writeCorpus } from './corpus/index';
 import { runConformance } from './conformance';
-import { findModels } from './models';
+import { findModels, rootOf } from './models';
 import { conforms, summaryOf, summaryText } from './summary';
 import { type Way, WAYS } from './work';
 
@@ -25,11 +25,12 @@ interface Options {
 }
 
 async function run(folders: readonly string[], options: Options, cleanups: Cleanups): Promise<number> {
-  const roots = folders.length > 0 ? folders : [await corpusFolder(options, cleanups)];
-  const found = await findModels(roots);
+  const given = folders.length > 0 ? folders : [await corpusFolder(options, cleanups)];
+  const roots = await Promise.all(given.map(rootOf));
+  const found = (await Promise.all(given.map(findModels))).flat();
   const named = found.filter(({ name }) => name.includes(options.only ?? ''));
   const models = named.filter((_, index) => index % options.every === 0);
-  if (models.length === 0) throw new Error(`no model.onnx below ${roots.join(', ')}`);
+  if (models.length === 0) throw new Error(`there is no .onnx file in ${given.join(', ')}`);
   const progress = createProgress(models.length, process.stderr);
   const { ways, jobs } = options;
   const timeoutMs = 1000 * options.timeout;
@@ -92,7 +93,7 @@ async function conformance(folders: readonly string[], options: Options): Promis
 
 new Command('conformance')
   .description('runs models on the platform and in plain onnxruntime-node, and compares')
-  .argument('[folder...]', "in the layout of ONNX's backend tests; without any, models made by this project")
+  .argument('[path...]', '.onnx files, and folders with such; without any, models made by this project')
   .option('--json <file>', 'write the counts there too, with a row for each model that is not equal')
   .option('--every <number>', 'a sample: one model of so many', count, 1)
   .option('--jobs <count>', 'models that are run side by side', count, availableParallelism())

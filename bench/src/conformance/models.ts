@@ -1,24 +1,43 @@
-import { readdir } from 'node:fs/promises';
-import { join, relative, resolve } from 'node:path';
+import { readdir, stat } from 'node:fs/promises';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 
-/** A model in the layout of ONNX's backend tests. */
+/** A model to be examined. */
 export interface TestModel {
-  /** Its folder below the one that was given. */
+  /** Its path below the folder that was given; without `model.onnx`, the name that all of ONNX's backend tests have. */
   name: string;
-  /** Holds `model.onnx`, and `test_data_set_N` where there are any. */
-  folder: string;
+  path: string;
 }
 
-/** Every folder with a `model.onnx`, at any depth, by name. */
-export async function findModels(folders: readonly string[]): Promise<TestModel[]> {
-  const found = await Promise.all(folders.map((folder) => modelsIn(resolve(folder), resolve(folder))));
-  return found.flat();
+const STANDARD_NAME = 'model.onnx';
+
+/** Every `.onnx` file below a folder, at any depth, by name; or the one file that is given. */
+export async function findModels(given: string): Promise<TestModel[]> {
+  const top = resolve(given);
+  return (await isFolder(top)) ? modelsIn(top, top) : [{ name: basename(top), path: top }];
+}
+
+/** The folder that is given, or the one in which the given file lies. */
+export async function rootOf(given: string): Promise<string> {
+  return (await isFolder(given)) ? given : dirname(given);
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return (await stat(path)).isDirectory();
 }
 
 async function modelsIn(folder: string, top: string): Promise<TestModel[]> {
   const entries = await readdir(folder, { withFileTypes: true });
-  if (entries.some(({ name }) => name === 'model.onnx')) return [{ name: relative(top, folder) || folder, folder }];
-  const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
-  const below = await Promise.all(names.sort().map((name) => modelsIn(join(folder, name), top)));
-  return below.flat();
+  const sorted = entries.sort((one, other) => (one.name < other.name ? -1 : 1));
+  const found = await Promise.all(
+    sorted.map(async (entry): Promise<TestModel[]> => {
+      const path = join(folder, entry.name);
+      if (entry.isDirectory()) return modelsIn(path, top);
+      return entry.name.endsWith('.onnx') ? [{ name: nameOf(path, top), path }] : [];
+    }),
+  );
+  return found.flat();
+}
+
+function nameOf(path: string, top: string): string {
+  return relative(top, basename(path) === STANDARD_NAME ? dirname(path) : path) || path;
 }

@@ -27,7 +27,8 @@ const MODELS_PER_INSTANCE = 100;
 /** Calls of one moment are joined; nobody is waited for. */
 const INFERENCE = { workers: 1, batch: 16 };
 
-const PRIVATELY = /loaded privately: (.*)$/;
+/** The reason's name closes the line. */
+const PRIVATELY = /loaded privately: .* \(([a-z-]+)\)$/;
 
 interface Instance {
   container: Container;

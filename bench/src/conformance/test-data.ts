@@ -9,7 +9,8 @@ import {
   type ValueInfoProto,
 } from '@tetris/onnx-format/messages';
 import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { cautiousRange, drawnInputs } from './drawn-inputs';
 import type { Feeds, WireTensor, WireValue } from './work';
 
 /** Element types by ONNX's numbers, as onnxruntime's JavaScript calls them; it does not know all of them. */
@@ -43,12 +44,27 @@ export const TYPE_NAMES: readonly string[] = [
   'int2',
 ];
 
-/** The data sets of a model's folder, in order. Without any, none; a model that is no protobuf has none either. */
-export async function readDataSets(folder: string): Promise<Feeds[]> {
-  const graph = await graphOf(join(folder, 'model.onnx'));
+/**
+ * The data sets beside a model, in order; one that is drawn where there are none. A model that is no protobuf has none.
+ */
+export async function readDataSets(model: string): Promise<Feeds[]> {
+  const graph = await graphOf(model);
   if (graph === undefined) return [];
+  const folder = dirname(model);
   const names = (await readdir(folder)).filter((name) => /^test_data_set_\d+$/.test(name)).sort(byNumber);
+  if (names.length === 0) return drawnDataSets(graph);
   return Promise.all(names.map((name) => readDataSet(join(folder, name), graph)));
+}
+
+/** None where an input is nothing that numbers can be drawn for. */
+function drawnDataSets(graph: GraphProto): Feeds[] {
+  try {
+    const tensors = drawnInputs(graph, { batch: 1, seed: 1, rangeOf: cautiousRange });
+    return [Object.fromEntries(tensors.map((tensor) => [tensor.name, wireTensor(tensor)]))];
+  } catch (error) {
+    if (error instanceof RangeError) return [];
+    throw error;
+  }
 }
 
 async function graphOf(model: string): Promise<GraphProto | undefined> {

@@ -13,7 +13,8 @@ import {
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { seedOf } from '../../models/random';
-import { drawn, type Range } from './typed-data';
+import { drawnInputs } from '../drawn-inputs';
+import type { Range } from './typed-data';
 
 /** A model with what it is fed. */
 export interface CorpusModel {
@@ -66,9 +67,8 @@ export function graphOf({ nodes, inputs, outputs, initializers = [], graph = {} 
   } as never);
 }
 
-/** Sizes of the symbolic axis `batch`, one for each data set; other symbols have {@link OTHER_SIZE}. */
+/** Sizes of the symbolic axis `batch`, one for each data set. */
 const BATCHES = [2, 3];
-const OTHER_SIZE = 4;
 
 /** Writes a model and its data sets as `<folder>/<name>/`, in the layout of ONNX's backend tests. */
 export async function writeCorpusModel(corpusModel: CorpusModel, corpus: string, seed: number): Promise<void> {
@@ -76,33 +76,15 @@ export async function writeCorpusModel(corpusModel: CorpusModel, corpus: string,
   const folder = join(corpus, name);
   await write(join(folder, 'model.onnx'), model instanceof Uint8Array ? model : toBinary(ModelProtoSchema, model));
   for (const [path, bytes] of Object.entries(files)) await write(join(folder, path), bytes);
-  if (model instanceof Uint8Array) return;
+  if (model instanceof Uint8Array || model.graph === undefined) return;
+  const known = new Map(Object.entries(ranges));
+  const rangeOf = (input: string): Range | undefined => known.get(input);
   for (const [set, batch] of BATCHES.entries()) {
-    const tensors = inputsOf(model, new Map(Object.entries(ranges)), batch, seedOf(seed, `${name} ${set}`));
+    const tensors = drawnInputs(model.graph, { batch, seed: seedOf(seed, `${name} ${set}`), rangeOf });
     for (const [index, tensor] of tensors.entries()) {
       await write(join(folder, `test_data_set_${set}`, `input_${index}.pb`), toBinary(TensorProtoSchema, tensor));
     }
   }
-}
-
-/** A tensor for each input that has to be fed. */
-function inputsOf(
-  { graph }: ModelProto,
-  ranges: ReadonlyMap<string, Range>,
-  batch: number,
-  seed: number,
-): TensorProto[] {
-  const initialized = new Set(graph?.initializer.map(({ name }) => name));
-  const inputs = (graph?.input ?? []).filter(({ name }) => !initialized.has(name));
-  return inputs.map(({ name, type }) => {
-    if (type?.value.case !== 'tensorType') throw new RangeError(`input ${name} is no tensor`);
-    const { elemType, shape } = type.value.value;
-    const dims = (shape?.dim ?? []).map(({ value }) => {
-      if (value.case === 'dimValue') return Number(value.value);
-      return value.value === 'batch' ? batch : OTHER_SIZE;
-    });
-    return drawn(name, elemType, dims, seed, ranges.get(name));
-  });
 }
 
 async function write(path: string, bytes: Uint8Array): Promise<void> {

@@ -124,7 +124,7 @@ function* damaged(seed: number): Generator<CorpusModel> {
   const whole = products('external-data/damaged', 2, seed, () => 'w.bin');
   const bytes = whole.files?.['w.bin'] ?? new Uint8Array();
   yield { ...whole, name: 'external-data/damaged-missing', files: {} };
-  yield { ...whole, name: 'external-data/damaged-cut', files: { 'w.bin': bytes.subarray(0, 10_000) } };
+  yield { ...whole, name: 'external-data/damaged-cut', files: { 'w.bin': bytes.subarray(0, 20_000) } };
   yield { ...whole, name: 'external-data/damaged-empty', files: { 'w.bin': new Uint8Array() } };
   for (const location of ['../w.bin', '/nowhere/w.bin', 'a/../../w.bin', 'a/../w.bin', '']) {
     const { model } = products('', 1, seed, () => location);

@@ -50,7 +50,7 @@ describe('the data sets of a model', () => {
       writeFileSync(join(folder, set, 'input_0.pb'), toBinary(TensorProtoSchema, floats('', [1], [value])));
       writeFileSync(join(folder, set, 'input_1.pb'), toBinary(TensorProtoSchema, floats('b', [1], [2])));
     }
-    const sets = await readDataSets(folder);
+    const sets = await readDataSets(join(folder, 'model.onnx'));
     expect(sets.map((set) => Object.keys(set))).toEqual([
       ['a', 'b'],
       ['a', 'b'],
@@ -58,8 +58,17 @@ describe('the data sets of a model', () => {
     expect(sets[1]?.['a']).toMatchObject({ data: bytes(Float32Array.of(10)) });
   });
 
+  it('are one that is drawn where there are none', async () => {
+    const input = valueInfo('tokens', INT64, ['batch', 6]);
+    const path = join(mkdtempSync(join(folder, 'bare-')), 'bare.onnx');
+    writeFileSync(path, toBinary(ModelProtoSchema, modelOf({ nodes: [], inputs: [input], outputs: [] })));
+    const [drawn, ...others] = await readDataSets(path);
+    expect(drawn?.['tokens']).toMatchObject({ type: 'int64', dims: [1, 6] });
+    expect(others).toEqual([]);
+  });
+
   it('are none of what is no model', async () => {
     writeFileSync(join(folder, 'model.onnx'), 'not found');
-    expect(await readDataSets(folder)).toEqual([]);
+    expect(await readDataSets(join(folder, 'model.onnx'))).toEqual([]);
   });
 });
