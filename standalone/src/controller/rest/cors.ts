@@ -16,10 +16,13 @@ export const webHeaders = (requested: string | undefined): Record<string, string
   'access-control-allow-headers': requested ?? ALLOWED_HEADERS,
 });
 
+/** Is this the address of a web action? What is answered there is the action's own. */
+export const isWeb = (url: string): boolean => url.startsWith('/api/v1/web/');
+
 /** Every answer of the API but those of web actions says so, errors too; so does the answer to OPTIONS. */
 export function apiCors(server: FastifyInstance): void {
   server.addHook('onRequest', async ({ url }, reply) => {
-    if (!url.startsWith('/api/v1/web/')) void reply.headers(API_HEADERS);
+    if (!isWeb(url)) void reply.headers(API_HEADERS);
   });
   server.options('/*', async (_request, reply) => reply.type('text/plain; charset=UTF-8').send('OK'));
 }

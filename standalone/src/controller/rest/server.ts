@@ -6,7 +6,7 @@ import { asRestError, malformed, RestError } from '../rest-error';
 import { TEXTS } from '../texts';
 import { actionRoutes } from './actions';
 import { activationRoutes } from './activations';
-import { apiCors } from './cors';
+import { apiCors, isWeb } from './cors';
 import { namespaceRoutes } from './namespaces';
 import { packageRoutes } from './packages';
 import { platformRoutes } from './platform';
@@ -16,6 +16,9 @@ import { webRoutes } from './web';
 
 /** Largest body of a request; code has a bound of its own below it. */
 const BODY_BYTES_MAX = 50 * 1024 ** 2;
+/** `wskdeploy` reads the kinds only from an answer of the very type that OpenWhisk gives. */
+const JSON_TYPE = 'application/json';
+const FASTIFY_JSON = 'application/json; charset=utf-8';
 const REQUEST_ID = /^[\w.-]{1,128}$/;
 
 declare module 'fastify' {
@@ -44,6 +47,9 @@ export function restServer({ controller, log, now }: RestOptions): FastifyInstan
   server.addHook('onRequest', async (request, reply) => {
     request.transid = transidOf(request, now());
     void reply.header('X-Request-ID', transactionIdOf(request.transid));
+  });
+  server.addHook('onSend', async ({ url }, reply) => {
+    if (!isWeb(url) && reply.getHeader('content-type') === FASTIFY_JSON) void reply.header('content-type', JSON_TYPE);
   });
   server.setNotFoundHandler((request, reply) => sendError(request, reply, new RestError(404, TEXTS.notFound)));
   server.setErrorHandler((error: FastifyError, request, reply) => {

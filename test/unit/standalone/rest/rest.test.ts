@@ -27,8 +27,9 @@ describe('REST surface', () => {
     const open = (url: string): Promise<Answer> => call('GET', url, undefined, { authorization: '' });
 
     it('says what the platform is', async () => {
-      const { status, body } = await open('/');
+      const { status, body, headers } = await open('/');
       expect(status).toBe(200);
+      expect(headers['content-type']).toBe('application/json');
       expect(body.api_paths).toEqual(['/api/v1']);
       expect(body.limits).toMatchObject({
         concurrent_actions: 1000,
