@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DaemonOperator, type Logger, PluginError } from '@tetris/common';
+import { DaemonOperator, endProcess, type Logger, PluginError } from '@tetris/common';
 import type { TetherPlan } from './tether';
 
 export interface DaemonProcessOptions {
@@ -51,13 +50,7 @@ export class DaemonProcess {
 
   async stop(): Promise<void> {
     this.#stopping = true;
-    const child = this.#child;
-    if (child === undefined) return;
-    const ended = once(child, 'exit');
-    child.kill('SIGTERM');
-    const killer = setTimeout(() => child.kill('SIGKILL'), this.#options.stopTimeoutMs);
-    await ended;
-    clearTimeout(killer);
+    if (this.#child !== undefined) await endProcess(this.#child, 'SIGTERM', this.#options.stopTimeoutMs);
   }
 
   async #healthy(): Promise<boolean> {

@@ -1,10 +1,9 @@
 import { buildModel, type BuiltModel, perceptron } from '@tetris/bench';
-import { DaemonOperator } from '@tetris/common';
+import { DaemonOperator, endProcess } from '@tetris/common';
 import type { Container, DockerFactory } from '@tetris/invoker-extension';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { endChild } from '../support/child';
 import { containerSpec, dockerFactory, initialise, invoke, resultOf } from '../support/docker/action-container';
 import { type Engine, ENGINE_TIMEOUT_MS, startEngine } from '../support/docker/engine';
 import { inNamespace, mountMemory, namespaceFolder } from '../support/docker/namespace';
@@ -93,7 +92,7 @@ inNamespace(__filename, () => {
   afterAll(async () => {
     await Promise.all([sharing.close(), alone.close()]);
     await engine.stop();
-    await endChild(daemon);
+    await endProcess(daemon);
   }, ENGINE_TIMEOUT_MS);
 
   /** A container whose instance the daemon knows, with the model loaded, and what its action saw. */

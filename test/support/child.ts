@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { endProcess } from '@tetris/common';
 
-/** After a signal that asks, before the one that does not. */
-const END_MS = 20_000;
 const started = new Set<ChildProcess>();
+/** Those that no test has started, but `beforeAll`. */
+let ofGroups = new Set<ChildProcess>();
 
-/** `spawn` for one test: whatever becomes of the test, the process has ended after it. */
+/** `spawn` of which nothing is left, whatever becomes of the test: it ends with it, or with the file where `beforeAll` calls. */
 export const spawnInTest: typeof spawn = ((...args: Parameters<typeof spawn>) => {
   const child = spawn(...args);
   started.add(child);
@@ -13,23 +13,12 @@ export const spawnInTest: typeof spawn = ((...args: Parameters<typeof spawn>) =>
   return child;
 }) as typeof spawn;
 
-afterEach(async () => {
-  await Promise.all([...started].map((child) => endChild(child)));
-  started.clear();
+beforeEach(() => {
+  ofGroups = new Set(started);
 });
-
-/**
- * Resolves when a child has ended and its output is closed here; at once where it has already, or never started.
- * @returns its exit code; null where a signal ended it
- */
-export async function endChild(child: ChildProcess, signal: NodeJS.Signals = 'SIGKILL'): Promise<number | null> {
-  const isOver = child.exitCode !== null || child.signalCode !== null || child.pid === undefined;
-  if (!isOver) {
-    const ended = once(child, 'exit');
-    child.kill(signal);
-    const killer = setTimeout(() => child.kill('SIGKILL'), END_MS);
-    await ended;
-    clearTimeout(killer);
-  }
-  return child.exitCode;
-}
+afterEach(async () => {
+  await Promise.all([...started].filter((child) => !ofGroups.has(child)).map((child) => endProcess(child)));
+});
+afterAll(async () => {
+  await Promise.all([...started].map((child) => endProcess(child)));
+});

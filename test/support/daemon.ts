@@ -2,8 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DaemonClient, DaemonOperator, environmentName, type LeaseRequest } from '@tetris/common';
-import { endChild } from './child';
+import { DaemonClient, DaemonOperator, environmentName, type LeaseRequest, endProcess } from '@tetris/common';
 import { until } from './until';
 
 const MAIN = join(__dirname, '../../tensor-daemon/dist/main.js');
@@ -89,7 +88,7 @@ export class TestDaemon {
   async end(signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<number | null> {
     const child = this.#process;
     this.#process = undefined;
-    return child === undefined ? null : endChild(child, signal);
+    return child === undefined ? null : endProcess(child, signal);
   }
 
   /** Ends it and removes everything. */

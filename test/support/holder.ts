@@ -2,9 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
+import { endProcess } from '@tetris/common';
 import type { Feed } from '@tetris/bench';
 import type { LeaseRequest } from '@tetris/common';
-import { endChild } from './child';
 import type { TestDaemon } from './daemon';
 
 const REPLY_TIMEOUT_MS = 30_000;
@@ -53,6 +53,6 @@ export class Holder {
   }
 
   async end(): Promise<void> {
-    await endChild(this.#process);
+    await endProcess(this.#process);
   }
 }

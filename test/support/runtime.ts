@@ -7,8 +7,8 @@ import { request } from 'node:http';
 import { connect } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
+import { endProcess } from '@tetris/common';
 import { START_ARGUMENTS, START_ENVIRONMENT } from '@tetris/action-runtime';
-import { endChild } from './child';
 import { until } from './until';
 
 export interface RuntimeReply {
@@ -114,7 +114,7 @@ export class RuntimeProcess {
   }
 
   async stop(): Promise<void> {
-    if (this.alive) await Promise.all([once(this.#process, 'close'), endChild(this.#process)]);
+    if (this.alive) await Promise.all([once(this.#process, 'close'), endProcess(this.#process)]);
     await rm(this.folder, { recursive: true, force: true });
   }
 }

@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { endProcess } from './end-process';
+import { endProcess } from '@tetris/common';
 import { sum } from './statistics';
 
 /** Processor time of one product, and when it was told, `performance.now()`. */

@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
-import { endProcess } from './end-process';
+import { endProcess } from '@tetris/common';
 
 export interface StockProcessOptions {
   /** One answer of an action takes at most this long. @default 60,000 */

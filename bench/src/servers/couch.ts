@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { endProcess } from '@tetris/common';
 import { freePort, type RunningServer, serverFolder } from './server-process';
 
 const ANSWER_TIMEOUT_MS = 30_000;
@@ -42,7 +43,7 @@ export async function startCouch(): Promise<CouchServer> {
       await up();
     },
     stop: async () => {
-      await ended(child);
+      await endProcess(child);
       await rm(folder, { recursive: true, force: true });
     },
   };
@@ -65,11 +66,4 @@ function said(child: ChildProcess, expected: string): Promise<void> {
     child.on('message', onMessage);
     child.on('exit', onExit);
   });
-}
-
-async function ended(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const exit = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-  child.kill('SIGKILL');
-  await exit;
 }

@@ -3,10 +3,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
-import { removeFolder, temporaryFolder } from '@tetris/common';
+import { endProcess, removeFolder, temporaryFolder } from '@tetris/common';
 
 const READY_TIMEOUT_MS = 60_000;
-const EXIT_TIMEOUT_MS = 15_000;
 /** The end of a server's output, for the error that says why it did not start. */
 const OUTPUT_CHARACTERS_MAX = 4_000;
 
@@ -91,12 +90,7 @@ export class ServerProcess implements RunningServer {
   async down(): Promise<void> {
     const child = this.#child;
     this.#child = undefined;
-    if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-    child.kill(this.#launch.endSignal ?? 'SIGTERM');
-    const killer = setTimeout(() => child.kill('SIGKILL'), EXIT_TIMEOUT_MS);
-    await ended;
-    clearTimeout(killer);
+    if (child !== undefined) await endProcess(child, this.#launch.endSignal ?? 'SIGTERM');
   }
 
   async restart(): Promise<void> {

@@ -1,10 +1,9 @@
-import { DaemonOperator } from '@tetris/common';
+import { DaemonOperator, endProcess } from '@tetris/common';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { get } from 'node:http';
 import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
-import { endProcess } from '../measure/end-process';
 
 const READY_WITHIN_MS = 10_000;
 const POLL_MS = 20;

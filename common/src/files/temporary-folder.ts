@@ -2,7 +2,7 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { hasEnded, processIdentity } from '../process-identity';
+import { hasEnded, processIdentity } from '../processes/process-identity';
 
 const NAME = /^tetris-\w{6}$/;
 /** In the folder and not in its name, which is part of the paths of sockets: they may have 107 bytes. */

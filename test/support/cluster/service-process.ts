@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { endChild } from '../child';
+import { endProcess } from '@tetris/common';
 
 /** The end of a service's log, for the error of a test that fails. */
 const LOG_CHARACTERS_MAX = 20_000;
@@ -42,6 +42,6 @@ export class ServiceProcess {
 
   /** SIGTERM drains, SIGKILL is a crash. Resolves with the exit code, null where a signal ended it. */
   async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null> {
-    return this.#child === undefined ? null : endChild(this.#child, signal);
+    return this.#child === undefined ? null : endProcess(this.#child, signal);
   }
 }

@@ -17,7 +17,7 @@ import { mkdtempSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { endChild } from '../child';
+import { endProcess } from '@tetris/common';
 import { BASE_IMAGE, importBaseImage } from './base-image';
 import { mountMemory, namespaceCgroup, namespaceFolder } from './namespace';
 
@@ -104,7 +104,7 @@ async function answering(daemon: ChildProcess, ask: () => Promise<string>, logPa
 async function stop(daemon: ChildProcess, docker: Engine['docker']): Promise<void> {
   const containers = (await docker('ps', '--all', '--quiet')).split('\n').filter((id) => id !== '');
   if (containers.length > 0) await docker('rm', '--force', ...containers);
-  await endChild(daemon, 'SIGTERM');
+  await endProcess(daemon, 'SIGTERM');
 }
 
 /** The same promise for every call. */

@@ -2,8 +2,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { endProcess } from '@tetris/common';
 import { freePort } from '@tetris/bench/servers';
-import { endChild } from '../child';
 import { RUNTIME_IMAGE } from '../docker/engine';
 import type { Servers } from '../cluster/services';
 import { until } from '../until';
@@ -65,7 +65,7 @@ export class StockProcess {
   }
 
   async stop(): Promise<void> {
-    await endChild(this.#child);
+    await endProcess(this.#child);
   }
 }
 

@@ -2,8 +2,15 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { hasEnded, processIdentity, removeEmptyFolder, removeFolder, temporaryFolder } from '@tetris/common';
-import { endChild, spawnInTest } from '../../support/child';
+import {
+  hasEnded,
+  processIdentity,
+  removeEmptyFolder,
+  removeFolder,
+  temporaryFolder,
+  endProcess,
+} from '@tetris/common';
+import { spawnInTest } from '../../support/child';
 
 describe('temporaryFolder', () => {
   let parent: string;
@@ -15,7 +22,7 @@ describe('temporaryFolder', () => {
     const child = spawnInTest('sleep', ['600']);
     await once(child, 'spawn');
     const identity = processIdentity(child.pid);
-    return { identity, kill: () => endChild(child) };
+    return { identity, kill: () => endProcess(child) };
   }
 
   const put = (name: string, owner: string): string => {

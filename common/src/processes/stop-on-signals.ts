@@ -1,4 +1,4 @@
-import type { Logger } from './log';
+import type { Logger } from '../log';
 
 /** Runs `stop` on the first SIGTERM or SIGINT, then ends the process: 0 when it was orderly, 1 when it failed. */
 export function stopOnSignals(stop: () => Promise<void>, log: Logger): void {
