@@ -1,4 +1,4 @@
-/** Models of graphs within graphs, made at random: names that bodies share, hide from each other and read from outside. */
+/** Models of graphs within graphs, made at random: names that bodies share, hide, and read from outside. */
 import { node, tensor, valueInfo } from '@tetris/bench';
 import {
   type GraphProto,
@@ -21,7 +21,7 @@ interface Made {
  * From `x` to `y`, both [batch, 64].
  *
  * @param random whole numbers from 0 to below its argument
- * @param hides whether a weight of a body may have the name of one outside of it: ONNX forbids that, onnxruntime does not
+ * @param hides whether a weight of a body may have the name of one outside of it, which ONNX forbids
  */
 export function nestedModel(random: (below: number) => number, { hides = false } = {}): ModelProto {
   let count = 0;

@@ -37,7 +37,7 @@ export interface CutJob {
 /** Adds the tensors and the graph of a model to a stage. @throws PluginError as {@link Ingest.ingest} */
 export type Cut = (job: CutJob, control: FlightControl) => Promise<PublishOutcome>;
 
-/** Cuts with onnxruntime's optimizer in a confined process, then in a thread; what comes of it is tried before it is shared. */
+/** Cuts with onnxruntime's optimizer in a confined process, then in a thread; what comes of it is verified. */
 export function createCut(
   { layout, sync }: Pick<Store, 'layout' | 'sync'>,
   sandbox: Sandbox,

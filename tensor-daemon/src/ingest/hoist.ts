@@ -1,7 +1,7 @@
 /**
  * Moves large tensors of sub-graphs (bodies of If, Loop, Scan) up into the model's own graph, where the body still sees
  * them as values of an outer scope. Needed because onnxruntime checks nodes that carry a graph with ONNX's own checker,
- * which refuses external data with more than one hard link; initializers of the model's own graph are mapped without it.
+ * which refuses external data with more than one hard link; the model's own initializers are mapped without it.
  *
  * Only one step up, and only what nothing further down reads: a kernel packs constants of its own graph and of the next
  * one, so that a weight which is further away would be computed with as it is, to slightly other numbers.

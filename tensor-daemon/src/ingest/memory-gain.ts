@@ -1,6 +1,6 @@
 /**
- * Whether sharing a model pays. Weights that a kernel packs in a form which cannot be saved are each session's own, however
- * the model is loaded; where that is most of them, the node keeps the shared copy for nothing.
+ * Whether sharing a model pays. Weights that a kernel packs in a form which cannot be saved are each session's own,
+ * however the model is loaded; where that is most of them, the node keeps the shared copy for nothing.
  */
 import type { Unshareable } from '@tetris/onnx-format';
 
@@ -21,10 +21,15 @@ export function keepsMuch(tensorBytes: number, privateBytes: number): boolean {
   return tensorBytes >= TENSOR_BYTES_MIN && privateBytes > SESSION_BYTES + PRIVATE_SHARE * tensorBytes;
 }
 
-/** Undefined where sharing pays, or why not. Bytes of private memory of a session over the cut model and of a plain one. */
+/**
+ * Undefined where sharing pays, or why not.
+ *
+ * @param cutBytes private memory of a session over the cut model; `plainBytes`: of a plain one
+ */
 export function whyNoGain(tensorBytes: number, cutBytes: number, plainBytes: number): Unshareable | undefined {
   if (INSTANCES * (plainBytes - cutBytes) >= tensorBytes) return undefined;
   const [shared, cut, plain] = [tensorBytes, cutBytes, plainBytes].map((bytes) => `${(bytes / 1e6).toFixed(0)} MB`);
-  const detail = `sharing it gains nothing: an instance would keep ${cut} for itself beside ${shared} in the store, and loads it privately in ${plain}`;
+  const kept = `an instance would keep ${cut} for itself beside ${shared} in the store`;
+  const detail = `sharing it gains nothing: ${kept}, and loads it privately in ${plain}`;
   return { reason: 'no-gain', detail };
 }

@@ -38,7 +38,8 @@ export function detectPlatform(cpuInfo: string): Platform {
 }
 
 /**
- * The key of an ingested model: SHA-256 of the stable JSON of everything its stored form depends on. Two ways to the same bytes give the same key.
+ * The key of an ingested model: SHA-256 of the stable JSON of everything its stored form depends on. Two ways to the
+ * same bytes give the same key.
  *
  * @param scope among whom it is shared; empty: all
  */

@@ -1,7 +1,7 @@
 /**
- * The optimizer process: loads a model, lets onnxruntime optimize it, saves it with external data, runs it once, ends. It parses a
- * stranger's model with native code, hence a process of its own with limits (see sandbox.ts), which writes into one
- * private folder and is believed nothing: what it wrote is checked and hashed by the daemon.
+ * The optimizer process: loads a model, lets onnxruntime optimize it, saves it with external data, runs it once, ends.
+ * It parses a stranger's model with native code, hence a process of its own with limits (see sandbox.ts), which writes
+ * into one private folder and is believed nothing: what it wrote is checked and hashed by the daemon.
  */
 import { join } from 'node:path';
 import { errorMessage } from '@tetris/common/errors';

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { PluginError } from '@tetris/common/errors';
 
-/** How the optimizer process is confined. What the platform does not offer is left out, and {@link Sandbox.has} tells. */
+/** How processes that open models are confined. What the platform lacks is left out; {@link Sandbox.has} tells. */
 export interface Sandbox {
   /** The command that runs `command` confined. */
   wrap(command: string[]): string[];

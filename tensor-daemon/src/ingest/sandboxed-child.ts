@@ -47,7 +47,8 @@ export async function runSandboxed(
   const child = spawn(command, args, {
     cwd: folder,
     env: {
-      // onnxruntime's builds since 1.30 report their use over the network, and leave files in TMPDIR, unless told not to.
+      // onnxruntime's builds since 1.30 report their use over the network, and leave files in TMPDIR, unless told not
+      // to.
       TMPDIR: folder,
       ORT_DISABLE_TELEMETRY: '1',
       // What is freed is given back, so that private memory tells what is in use.

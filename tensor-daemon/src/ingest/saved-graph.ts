@@ -1,4 +1,4 @@
-/** Mends what onnxruntime leaves behind when it saves an optimized model: what it says twice, and inputs without a use. */
+/** Mends what onnxruntime leaves when it saves an optimized model: what it says twice, and inputs without a use. */
 import {
   bodiesOf,
   graphsOf,

@@ -2,7 +2,7 @@
  * Opens a cut model as an instance would, before anybody is given it, and compares it with the original. Whatever is
  * wrong with it, and however it came to be so: it is loaded privately then, and no action ever sees it.
  */
-import { chownSync, linkSync, mkdirSync, rmSync } from 'node:fs';
+import { chown, link, mkdir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { PluginError } from '@tetris/common/errors';
 import { whyUnshareable, type ModelEvidence } from '@tetris/onnx-format';
@@ -48,8 +48,8 @@ export async function verifyCut(
   const folder = join(job.outputFolder, 'view');
   const { trial: known } = original;
   const run = known?.ran === true;
-  const modelPath = makeView(folder, cut, sandbox.user);
   try {
+    const modelPath = await makeView(folder, cut, sandbox.user);
     const trial = await tryOut({ modelPath, run, ...(run && { digest: known.digest }) }, folder, sandbox, limits);
     const unshareable = whyUnshareable(evidenceOf(trial, original, folder));
     if (unshareable !== undefined) throw unshareableError(unshareable);
@@ -58,17 +58,17 @@ export async function verifyCut(
     const noGain = judgeMemory(cut.tensorBytes, trial, plain);
     if (noGain !== undefined) throw unshareableError(noGain);
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true });
   }
 }
 
 /** A folder as an instance sees it: the graph, and hard links to its tensors. @returns path of the graph */
-function makeView(folder: string, { graph, tensors }: CutModel, user: number): string {
-  mkdirSync(folder);
-  for (const tensor of tensors) linkSync(tensor, join(folder, basename(tensor)));
+async function makeView(folder: string, { graph, tensors }: CutModel, user: number): Promise<string> {
+  await mkdir(folder);
+  await Promise.all(tensors.map((tensor) => link(tensor, join(folder, basename(tensor)))));
   const modelPath = join(folder, GRAPH_FILE);
-  linkSync(graph, modelPath);
-  if (user !== 0) chownSync(folder, user, user);
+  await link(graph, modelPath);
+  if (user !== 0) await chown(folder, user, user);
   return modelPath;
 }
 
