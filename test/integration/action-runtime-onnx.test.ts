@@ -11,6 +11,8 @@ import { type CallReport, expectClose, onStock, probeFeeds, probeInstance, type 
 import type { RuntimeProcess } from '../support/runtime';
 import { until } from '../support/until';
 
+jest.setTimeout(60_000);
+
 const root = mkdtempSync(path.join(tmpdir(), 'models-'));
 const typed = path.join(root, 'typed.onnx');
 const daemon = new TestDaemon();
