@@ -13,7 +13,7 @@ import { checkedLimits, type SystemLimits } from '../limits';
 import { KINDS, resolveKind } from '../manifest';
 import { malformed, RestError } from '../rest-error';
 import { TEXTS } from '../texts';
-import { readEntityName } from './names';
+import { readEntityName, rootOf } from './names';
 import {
   checkSize,
   LARGE_MODELS,
@@ -90,12 +90,10 @@ export function actionOf(body: unknown, context: PutContext): Omit<Action, 'revi
 /** The actions that a sequence runs. */
 export function componentsOf({ exec, namespace }: Pick<Action, 'exec' | 'namespace'>): EntityName[] | undefined {
   if (exec.kind !== SEQUENCE) return undefined;
-  const [root = ''] = namespace.split('/');
-  return (exec.components ?? []).flatMap((component) => readEntityName(component, root) ?? []);
+  return (exec.components ?? []).flatMap((component) => readEntityName(component, rootOf(namespace)) ?? []);
 }
 
 function execOf(exec: NonNullable<ActionPut['exec']>, { namespace, limits, user }: PutContext): Action['exec'] {
-  const [root = ''] = namespace.split('/');
   const wanted = exec.kind.trim().toLowerCase();
   checkKindIsServed(wanted);
   const kind = wanted === SEQUENCE ? SEQUENCE : (resolveKind(wanted) ?? wanted);
@@ -103,7 +101,8 @@ function execOf(exec: NonNullable<ActionPut['exec']>, { namespace, limits, user 
   if (allowed.length > 0 && !allowed.includes(kind)) {
     throw new RestError(403, `Action kind '${kind}' is not allowed for this namespace, only ${allowed.join(', ')}.`);
   }
-  if (kind === SEQUENCE) return { kind, binary: false, components: sequenceComponents(exec.components, root) };
+  if (kind === SEQUENCE)
+    return { kind, binary: false, components: sequenceComponents(exec.components, rootOf(namespace)) };
   if (exec.code == null) throw malformed(`'code' must be a string defined in 'exec' for '${kind}' actions`);
   const bytes = Buffer.byteLength(exec.code);
   if (bytes > limits.codeBytesMax) {

@@ -2,7 +2,7 @@ import { type EntityName, type Identity, isPluginError, type TransactionId, valu
 import type { Activations } from '../activation/activations';
 import { finalParameters, payloadOf, type RunnableAction } from '../activation/message';
 import type { Invoked } from '../activation/single-actions';
-import { isInPackage } from '../entities/names';
+import { rootOf } from '../entities/names';
 import type { SystemLimits } from '../limits';
 import type { Resolution } from '../resolution';
 import { RestError } from '../rest-error';
@@ -41,8 +41,7 @@ export class WebActionResource {
   /** @throws RestError 404 also for an action that is not exported, so that nobody learns that it is there; 429 */
   async find(name: EntityName): Promise<FoundWebAction> {
     const { identityOf, actions, resolution } = this.#options;
-    const [namespace = ''] = name.path.split('/');
-    const owner = await identityOf(namespace);
+    const owner = await identityOf(rootOf(name.path));
     const exported = owner === undefined ? undefined : await resolution.action(name).catch(hidden);
     if (owner === undefined || exported === undefined || !isSet(exported, 'web-export')) throw absent(name);
     const action = await actions.runnable(owner, name);
@@ -78,8 +77,10 @@ export class WebActionResource {
 const isSet = ({ annotations }: RunnableAction, key: string): boolean => valueOf(annotations, key) === true;
 
 function absent(name: EntityName): RestError {
-  const isGateway = isInPackage(name) && name.path === GATEWAY_PACKAGE;
-  return new RestError(404, isGateway ? `${TEXTS.notFound} No API gateway is installed.` : TEXTS.notFound);
+  return new RestError(
+    404,
+    name.path === GATEWAY_PACKAGE ? `${TEXTS.notFound} No API gateway is installed.` : TEXTS.notFound,
+  );
 }
 
 function hidden(error: unknown): undefined {

@@ -17,7 +17,7 @@ export async function installSystemPackages(store: EntityStore, limits: SystemLi
     await store.putEntity('package', utils satisfies Omit<Package, 'revision'>);
   }
   const { timeout, memory, logs, concurrency } = limits;
-  for (const { name, description, code } of UTILS) {
+  for (const { name, description, parameters, code } of UTILS) {
     const present = await ifThere(store.getAction(`${PATH}/${name}`));
     if (present?.exec.code === code) continue;
     const action: Omit<Action, 'revision'> = {
@@ -25,6 +25,7 @@ export async function installSystemPackages(store: EntityStore, limits: SystemLi
       exec: { kind: DEFAULT_NODE_KIND, code, binary: false },
       annotations: [
         { key: 'description', value: description },
+        { key: 'parameters', value: parameters.map((each) => ({ name: each })) },
         { key: 'provide-api-key', value: false },
         { key: 'exec', value: DEFAULT_NODE_KIND },
       ],
