@@ -29,14 +29,18 @@ afterAll(async () => {
 const feeds = feedsOf([{ name: 'x', type: 'float32', dims: ['batch', 64], bound: 1 }], 3, 1);
 const calls = [{ feeds: probeFeeds(feeds) }];
 
-const instance = (more: Record<string, string> = {}) =>
-  probeInstance({
-    TETRIS_RUNTIME_DAEMON_SOCKET: path.join(daemon.folder, 'instance.sock'),
-    TETRIS_RUNTIME_VIEWS: path.join(daemon.store, 'views'),
-    TETRIS_RUNTIME_BUSY_RETRY_MS: '20',
-    TETRIS_RUNTIME_DAEMON_SILENCE_MS: '3000',
-    ...more,
-  });
+const instance = (more: Record<string, string> = {}, tetris = {}) =>
+  probeInstance(
+    {
+      TETRIS_RUNTIME_DAEMON_SOCKET: path.join(daemon.folder, 'instance.sock'),
+      TETRIS_RUNTIME_VIEWS: path.join(daemon.store, 'views'),
+      TETRIS_RUNTIME_BUSY_RETRY_MS: '20',
+      TETRIS_RUNTIME_DAEMON_SILENCE_MS: '3000',
+      ...more,
+    },
+    {},
+    tetris,
+  );
 
 /** Runs a model in an instance of its own and on stock onnxruntime. @returns what the instance logged */
 async function said(env: Record<string, string> = {}): Promise<string> {
@@ -101,6 +105,27 @@ describe('a daemon that', () => {
     expect(await said()).not.toContain('privately');
   });
 });
+
+it.each(['path', 'buffer'])(
+  'a worker that cannot load a shared model, whose daemon and view are gone, fails no run: by %s',
+  async (as) => {
+    await daemon.start();
+    const { runtime, probe } = await instance({}, { workers: 2 });
+    try {
+      await probe({ model, as, calls, keep: true });
+      await daemon.end('SIGKILL');
+      rmSync(path.join(daemon.store, 'views'), { recursive: true });
+      const again = () => probe({ reuse: true, keep: true, calls });
+      const reports = await Promise.all([again(), again(), again(), again()]);
+      for (const {
+        calls: [report],
+      } of reports)
+        expect(report).toHaveProperty('results');
+    } finally {
+      await runtime.stop();
+    }
+  },
+);
 
 describe('uploads', () => {
   it('count until their model is in the store: 200 models of a namespace, one after the other', async () => {

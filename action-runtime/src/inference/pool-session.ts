@@ -38,7 +38,8 @@ export interface SessionOwner {
 /** A model in a pool. */
 export class PoolSession {
   readonly id: number;
-  readonly single: boolean;
+  /** Only those workers serve it that have it. */
+  single: boolean;
   readonly #owner: SessionOwner;
   readonly #model: PoolModel;
   #loaded: { info: SessionInfo; joint: JointRuns } | undefined;

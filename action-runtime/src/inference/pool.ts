@@ -184,7 +184,12 @@ export class WorkerPool implements SessionOwner {
     this.#busy.set(worker, (this.#busy.get(worker) ?? 0) + 1);
     const [key, jobs] = [batch[0]?.key, batch.map(({ value }) => value)];
     try {
-      await session.loadedIn(worker);
+      await session.loadedIn(worker).catch((error: unknown) => {
+        // What it is loaded from may be gone: those who have it serve it alone from now on.
+        if (this.holders(session).length === 0) throw error;
+        session.single = true;
+      });
+      if (!worker.sessions.has(session.id)) return batch.forEach((request) => this.#queue.add(request));
       const [sentMs, sentAtMs] = [performance.now(), Date.now()];
       const rows = batch.map((request) => request.rows);
       const inputs = jobs.map(({ input }) => input);

@@ -1,4 +1,4 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { access, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { errorMessage, isPluginError } from '@tetris/common/errors';
 import { env, type InferenceSession, Tensor } from 'onnxruntime-common';
@@ -98,15 +98,18 @@ export class Sessions {
     if ('reason' in plan) throw new NotShared('session-options', plan.reason);
     const lease = await this.#lease(model, plan.graph);
     const { quickBytesMin } = this.#options;
+    const view = await lease.locate();
+    let isOpen = false;
     const placed: Placed = {
       name: model.name,
-      locate: async () => ({ kind: 'path', path: await lease.locate() }),
+      locate: async () => ({ kind: 'path', path: isOpen ? await viewOrFile(lease, model) : view }),
       release: async () => lease.release(),
       quick: quickBytesMin > 0 && lease.tensorBytes >= quickBytesMin,
     };
-    const view = await lease.locate();
     try {
-      return await this.#open(placed, plan.options, false);
+      const session = await this.#open(placed, plan.options, false);
+      isOpen = true;
+      return session;
     } catch (error) {
       // The view's path holds the instance's token.
       throw new NotShared('view-not-loaded', errorMessage(error).replaceAll(view, 'the shared model'), error);
@@ -164,6 +167,18 @@ export class Sessions {
       await placed.release();
       throw error;
     }
+  }
+}
+
+/** For a worker that loads a shared model later, when the daemon may be gone and the view with it. */
+async function viewOrFile(lease: SharedModel, model: ModelReference): Promise<string> {
+  try {
+    const view = await lease.locate();
+    await access(view);
+    return view;
+  } catch (error) {
+    if (model.kind === 'file') return model.path;
+    throw error;
   }
 }
 

@@ -1,8 +1,9 @@
 /** ONNX models on disk, as a whole in memory. */
 import { open, readFile, writeFile } from 'node:fs/promises';
-import { dirname, isAbsolute, join, normalize } from 'node:path';
+import { dirname, join } from 'node:path';
 import { clearField, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { errorMessage, PluginError } from '@tetris/common';
+import { isInsideFolder } from '@tetris/onnx-format';
 import {
   DataLocation,
   graphsOf,
@@ -59,7 +60,7 @@ export async function writeModel(model: ModelProto, path: string): Promise<void>
 async function externalBytes(tensor: TensorProto, folder: string, bytesMax: number): Promise<Uint8Array> {
   const entries = new Map(tensor.externalData.map(({ key, value }) => [key, value]));
   const location = entries.get('location') ?? '';
-  if (location === '' || isAbsolute(location) || normalize(location).startsWith('..')) {
+  if (!isInsideFolder(location)) {
     throw new PluginError('ERR_MODEL_INVALID', `tensor '${tensor.name}' lies outside of the model's folder`);
   }
   const file = await open(join(folder, location)).catch((error: unknown) => {
