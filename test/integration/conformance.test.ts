@@ -1,5 +1,6 @@
 /** `npm run conformance` on the project's own corpus: on this Node all of it, under the others a sample. */
 import { nodeVersions } from '@tetris/bench';
+import { UNSHAREABLE_REASONS } from '@tetris/onnx-format';
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,7 +8,9 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 const MAIN = join(__dirname, '../../bench/dist/conformance/main.js');
-const TIMEOUT_MS = 900_000;
+/** Minutes on a machine of its own; a test asserts no time. */
+const TIMEOUT_MS = 1_800_000;
+const OWN_REASONS: readonly string[] = UNSHAREABLE_REASONS;
 const SUPPORTED_NODES = [20, 22, 24];
 
 interface Summary {
@@ -46,8 +49,11 @@ describe('the corpus in an action instance and in plain onnxruntime-node', () =>
       expect(defects(summary)).toEqual([]);
       expect(summary.models).toBeGreaterThanOrEqual(400);
       expect(summary.equal + summary.refusedAlike + summary.refusedByStockOnly).toBe(summary.models);
-      expect(summary.privateByReason).toEqual({});
-      expect(summary.shared).toBeGreaterThanOrEqual(summary.equal);
+      const { shared, privateByReason } = summary;
+      // Only what lies in the model itself: never a daemon that was busy, slow or away.
+      expect(Object.keys(privateByReason).filter((reason) => !OWN_REASONS.includes(reason))).toEqual([]);
+      const privately = Object.values(privateByReason).reduce((sum, count) => sum + count, 0);
+      expect(shared / (shared + privately)).toBeGreaterThan(0.9);
     },
     TIMEOUT_MS,
   );
