@@ -4,6 +4,7 @@
  * names each while it does. Plain JavaScript that an old Node can read, because here an old Node is told so.
  */
 const { spawn } = require('child_process');
+const { existsSync } = require('fs');
 const { dirname, join } = require('path');
 const { engines } = require('./package.json');
 
@@ -36,6 +37,10 @@ function tell(line) {
 }
 
 requireNode();
+// At once: the compiler takes a moment to say what it does.
+if (!existsSync(join(__dirname, process.argv[2] || 'test', 'dist'))) {
+  process.stderr.write('compiling for the first time; later only what has changed\n');
+}
 const child = spawn(process.execPath, [compiler(), '--build', '--verbose', ...process.argv.slice(2)], {
   cwd: __dirname,
   stdio: ['ignore', 'pipe', 'inherit'],
