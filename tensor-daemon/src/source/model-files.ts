@@ -1,4 +1,4 @@
-import { isPluginError, PluginError } from '@tetris/common';
+import { PluginError } from '@tetris/common';
 
 /** A model whose content is known: what the sources hand to the ingest. */
 export interface ModelFiles {
@@ -10,7 +10,7 @@ export interface ModelFiles {
   readonly bytes: number;
   /** Keeps the files at hand until {@link letGo}. Absent, as that is, where they are not the daemon's to keep. */
   hold?(): void;
-  /** @param isDone they are not needed any more: the model is in the store, or never will be */
+  /** @param isDone they are not needed any more: the model is in the store */
   letGo?(isDone: boolean): void;
   /**
    * Has the files at hand, before the ingest takes its turn: they may come from far away. Absent where they are near.
@@ -35,17 +35,16 @@ export class ChangedError extends PluginError {
 }
 
 /**
- * Does something with a model's files. They stay at hand as long as it takes, and no longer than they are needed: where it
- * may be tried again they stay for a while.
+ * Does something with a model's files. They stay at hand as long as it takes, and no longer where it succeeds. Where it
+ * fails they stay for a while: it may be tried again, and who fails must not take away what another has brought.
  */
 export async function withFiles<T>(files: ModelFiles, use: () => Promise<T>): Promise<T> {
   files.hold?.();
-  let isDone = true;
+  let isDone = false;
   try {
-    return await use();
-  } catch (error) {
-    isDone = !isPluginError(error) || !error.retriable;
-    throw error;
+    const result = await use();
+    isDone = true;
+    return result;
   } finally {
     files.letGo?.(isDone);
   }

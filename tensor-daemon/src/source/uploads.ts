@@ -142,7 +142,7 @@ export class Uploads {
     this.#holds.set(name, hold);
   }
 
-  /** @param isDone it is in the store, or never will be: it goes with its last holder, and does not wait for its time */
+  /** @param isDone its model is in the store: it goes with its last holder, and does not wait for its time */
   letGo(sha256: string, tenant: Tenant, isDone: boolean): void {
     const name = nameOf(sha256, tenant);
     const hold = this.#holds.get(name);

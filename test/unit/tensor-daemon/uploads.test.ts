@@ -66,15 +66,13 @@ describe('Uploads', () => {
     expect(names()).toEqual([]);
   });
 
-  it('stay for a while where it may be tried again, and go where it may not', async () => {
-    const { models, send, names } = made();
-    const failing = (retriable: boolean) => async () => {
-      throw Object.assign(new Error('no'), { code: 'ERR_QUEUE_FULL', retriable, fields: {} });
-    };
+  it('stay for a while where the ingest fails: nobody can take away what another has brought', async () => {
+    const { uploads, models, send, clock, names } = made();
     await send(numbered(1));
-    await expect(withFiles(models.files(source(numbered(1))), failing(true))).rejects.toThrow('no');
+    const failing = withFiles(models.files(source(numbered(1))), () => Promise.reject(new Error('no')));
+    await expect(failing).rejects.toThrow('no');
     expect(names()).toHaveLength(1);
-    await expect(withFiles(models.files(source(numbered(1))), failing(false))).rejects.toThrow('no');
+    uploads.expire((clock.nowMs = 100));
     expect(names()).toEqual([]);
   });
 
