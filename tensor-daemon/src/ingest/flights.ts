@@ -22,7 +22,8 @@ export interface FlightControl {
 interface Flight {
   readonly row: IngestRow;
   readonly abort: AbortController;
-  readonly listeners: Set<IngestListener>;
+  /** Each an object of its own: two may have the same listener. */
+  readonly waiters: Set<{ listener: IngestListener }>;
   /** Settles with the work, or at once when the flight is aborted. */
   readonly result: Promise<unknown>;
 }
@@ -61,7 +62,7 @@ export class Flights<T> {
   }
 
   list(): IngestRow[] {
-    return [...this.#flights.values()].map(({ row, listeners }) => ({ ...row, waiting: listeners.size }));
+    return [...this.#flights.values()].map(({ row, waiters }) => ({ ...row, waiting: waiters.size }));
   }
 
   /** Ends a flight for all who wait. @returns whether there was one */
@@ -97,16 +98,16 @@ export class Flights<T> {
       waiting: 0,
       sinceMs: this.#now(),
     };
-    const listeners = new Set<IngestListener>();
+    const waiters: Flight['waiters'] = new Set();
     const tell: IngestListener = (phase, done, total) => {
       Object.assign(row, { phase, done, total });
-      for (const listener of listeners) listener(phase, done, total);
+      for (const { listener } of waiters) listener(phase, done, total);
     };
     const working = work({ signal, tell });
     const aborted = new Promise<never>((_, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
     });
-    const flight: Flight = { row, abort, listeners, result: Promise.race([working, aborted]) };
+    const flight: Flight = { row, abort, waiters, result: Promise.race([working, aborted]) };
     this.#flights.set(subject.modelKey, flight);
     this.#working.add(working);
     void Promise.allSettled([flight.result]).then(() => this.#forget(flight));
@@ -115,12 +116,13 @@ export class Flights<T> {
   }
 
   #wait(flight: Flight, listener: IngestListener, signal: AbortSignal): Promise<T> {
-    flight.listeners.add(listener);
+    const waiter = { listener };
+    flight.waiters.add(waiter);
     return new Promise<T>((resolve, reject) => {
       const leave = (): void => {
         reject(signal.reason as Error);
-        flight.listeners.delete(listener);
-        if (flight.listeners.size === 0) this.#end(flight, new PluginError('ERR_INGEST_FAILED', 'nobody waits for it'));
+        flight.waiters.delete(waiter);
+        if (flight.waiters.size === 0) this.#end(flight, new PluginError('ERR_INGEST_FAILED', 'nobody waits for it'));
       };
       signal.addEventListener('abort', leave, { once: true });
       (flight.result as Promise<T>).finally(() => signal.removeEventListener('abort', leave)).then(resolve, reject);
