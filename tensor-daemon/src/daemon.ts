@@ -98,7 +98,13 @@ export async function startDaemon(config: DaemonConfig, log: Logger): Promise<Ru
     log.warn({ store: config.storePath, bytesMax }, 'the store has no more room than its file system');
   }
   const uploadLimits = { ...config, uploadBytesMax: Math.min(config.uploadBytesMax, bytesMax) };
-  const uploads: Uploads = new Uploads(store.layout.uploads, uploadLimits, (bytes) => reclaimer.fit(bytes), now);
+  const uploads: Uploads = new Uploads(
+    store.layout.uploads,
+    uploadLimits,
+    (bytes) => reclaimer.fit(bytes),
+    store.cleanups,
+    now,
+  );
   const diskCleanups = newCleanups();
   const disk: Disk = await openDisk(config, { cleanups: diskCleanups, metrics, log });
   const { tier: diskTier, originals: kept } = disk;

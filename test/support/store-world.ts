@@ -136,7 +136,7 @@ export class StoreWorld {
       uploadsPerNamespaceMax: 8,
       uploadBytesPerNamespaceMax: 1e6,
     };
-    const uploads: Uploads = new Uploads(store.layout.uploads, limits, (bytes) => reclaimer.fit(bytes), now);
+    const uploads: Uploads = new Uploads(store.layout.uploads, limits, (bytes) => reclaimer.fit(bytes), cleanups, now);
     const models = new UploadedModels(uploads, { modelBytesMax: 1e9, externalFilesMax: 8 });
     const { bytesMax = 1e9, ingestsMax = 2, ingestQueueMax = 8 } = this.#options;
     const reclaimer: Reclaimer = new Reclaimer(

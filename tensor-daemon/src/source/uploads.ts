@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { PluginError, type UploadReply } from '@tetris/common';
 import { faultPoint } from '../fault';
+import type { Cleanups } from '../store/cleanups';
 import { hasCode, unlinkIfPresent } from '../store/files';
 import { ANYBODY, type Tenant } from '../tenant';
 import { type UploadEntry, type UploadLimits, UploadRoom } from './upload-room';
@@ -27,14 +28,25 @@ export class Uploads {
   readonly #folder: string;
   readonly #options: UploadsOptions;
   readonly #makeRoom: (bytes: number) => Promise<void>;
+  readonly #cleanups: Cleanups;
   readonly #now: () => number;
   readonly #room: UploadRoom;
   readonly #uploads = new Map<string, Upload>();
   /** Who needs an upload, by its name: it may be on its way yet. */
   readonly #holds = new Map<string, { holders: number; isDone: boolean }>();
 
-  /** @param makeRoom makes room in the store for so many more bytes, or throws `ERR_STORE_FULL` */
-  constructor(folder: string, options: UploadsOptions, makeRoom: (bytes: number) => Promise<void>, now: () => number) {
+  /**
+   * @param makeRoom makes room in the store for so many more bytes, or throws `ERR_STORE_FULL`
+   * @param cleanups where removals go that fail: what is still there counts
+   */
+  constructor(
+    folder: string,
+    options: UploadsOptions,
+    makeRoom: (bytes: number) => Promise<void>,
+    cleanups: Cleanups,
+    now: () => number,
+  ) {
+    this.#cleanups = cleanups;
     this.#folder = folder;
     this.#options = options;
     this.#makeRoom = makeRoom;
@@ -115,8 +127,10 @@ export class Uploads {
       this.#keep(nameOf(sha256, tenant), entry);
       return { sha256, bytes: entry.bytes };
     } catch (error) {
-      this.#room.leave(entry);
-      unlinkIfPresent(path);
+      await this.#cleanups.attempt(path, () => {
+        unlinkIfPresent(path);
+        this.#room.leave(entry);
+      });
       if (hasCode(error, 'ENOSPC', 'EDQUOT')) throw noSpace(error);
       throw error;
     }
@@ -162,16 +176,17 @@ export class Uploads {
 
   #remove(name: string): void {
     const upload = this.#uploads.get(name);
-    if (upload === undefined) return;
-    try {
+    const key = `upload ${name}`;
+    if (upload === undefined || this.#cleanups.has(key)) return;
+    // Whatever becomes of the first attempt, nobody has to wait for it.
+    upload.expiresMs = -Infinity;
+    void this.#cleanups.attempt(key, () => {
+      // By a later attempt it may have come again, or be needed.
+      if (this.#uploads.get(name) !== upload || this.#holds.has(name)) return;
       unlinkIfPresent(join(this.#folder, name));
-    } catch {
-      // It is there and counts: the next look for what has expired tries again.
-      upload.expiresMs = -Infinity;
-      return;
-    }
-    this.#uploads.delete(name);
-    this.#room.leave(upload.entry);
+      this.#uploads.delete(name);
+      this.#room.leave(upload.entry);
+    });
   }
 
   has(sha256: string, tenant: Tenant = ANYBODY): boolean {

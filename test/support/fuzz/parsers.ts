@@ -13,6 +13,7 @@ import { mendSavedGraph } from '@tetris/tensor-daemon/dist/ingest/saved-graph';
 import { formatPacked, parsePacked } from '@tetris/tensor-daemon/dist/ingest/prepacked';
 import { checkedLocation } from '@tetris/tensor-daemon/dist/source/uploaded-models';
 import { Uploads } from '@tetris/tensor-daemon/dist/source/uploads';
+import { Cleanups } from '@tetris/tensor-daemon/dist/store/cleanups';
 import { readManifest } from '@tetris/tensor-daemon/dist/store/manifest';
 import type { Random } from '../random';
 
@@ -134,6 +135,11 @@ function uploads(folder: string): Parser {
     path,
     { ...limits, uploadBytesPerNamespaceMax: 3_000 },
     async () => undefined,
+    new Cleanups(
+      { cleanupAttemptsMax: 3, cleanupRetryMs: 1 },
+      () => undefined,
+      () => nowMs,
+    ),
     () => nowMs,
   );
   return {

@@ -102,6 +102,19 @@ describe('LeaseService where the disk fails', () => {
     await world.dispose();
   });
 
+  it('answers a lease of an unknown digest at once, however many ingests wait', async () => {
+    const world = new StoreWorld({ ingestsMax: 1 });
+    await world.upload(0);
+    let release: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    world.pause = () => held;
+    const first = world.lease(INSTANCE, 0);
+    await expect(world.lease(INSTANCE, 99)).rejects.toMatchObject({ code: 'ERR_MODEL_UNKNOWN' });
+    release();
+    await first;
+    await world.dispose();
+  });
+
   it('has room for others when those who fill its queue hang up', async () => {
     const world = new StoreWorld({ ingestsMax: 1, ingestQueueMax: 2 });
     for (const index of [0, 1, 2, 3]) await world.upload(index);

@@ -41,7 +41,7 @@ function command(name: string, run: (world: StoreWorld) => unknown): Command {
 function failNext(operation: FileOperation, code: string, skip: number, count: number): void {
   let [skipped, failed] = [0, 0];
   hookFiles((current, path) => {
-    if (current !== operation || path.includes('/uploads/') || skipped++ < skip || failed++ >= count) return;
+    if (current !== operation || skipped++ < skip || failed++ >= count) return;
     throw Object.assign(new Error(`${code}: ${operation} '${path}'`), { code });
   });
 }

@@ -7,6 +7,7 @@ import { UploadedModels } from '../../../tensor-daemon/src/source/uploaded-model
 import { Uploads, type UploadsOptions } from '../../../tensor-daemon/src/source/uploads';
 import { withFiles } from '../../../tensor-daemon/src/source/model-files';
 import { ANYBODY, type Tenant } from '../../../tensor-daemon/src/tenant';
+import { testCleanups } from '../../support/store-world';
 
 const root = mkdtempSync(join(tmpdir(), 'uploads-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -26,7 +27,8 @@ function made(limits: Partial<UploadsOptions> = {}) {
   mkdirSync(folder);
   const clock = { nowMs: 0 };
   const room = async (): Promise<void> => undefined;
-  const uploads = new Uploads(folder, { ...LIMITS, ...limits }, room, () => clock.nowMs);
+  const now = (): number => clock.nowMs;
+  const uploads = new Uploads(folder, { ...LIMITS, ...limits }, room, testCleanups(now), now);
   const send = (bytes: Buffer, tenant: Tenant = ANYBODY) => uploads.receive(Readable.from([bytes]), tenant);
   const models = new UploadedModels(uploads, { modelBytesMax: 10_000, externalFilesMax: 3 });
   return { uploads, models, send, clock, names: () => readdirSync(folder) };
