@@ -29,8 +29,7 @@ describe('KeptOriginals', () => {
     ...ReturnType<typeof original>[],
   ];
   const keepAll = async (kept: KeptOriginals, ...all: (typeof one | undefined)[]): Promise<void> => {
-    for (const each of all) if (each !== undefined) kept.keep(each.name, each.path);
-    await kept.settled();
+    for (const each of all) if (each !== undefined) await kept.keep(each.name, each.path);
   };
 
   it('keeps whole files under their names, within its bytes, and lets go what was not asked for longest', async () => {
@@ -59,9 +58,8 @@ describe('KeptOriginals', () => {
     await keepAll(kept, one);
     const large = join(root, 'large');
     writeFileSync(large, Buffer.alloc(101));
-    kept.keep('a'.repeat(64), large);
-    kept.keep('b'.repeat(64), join(root, 'gone'));
-    await kept.settled();
+    await kept.keep('a'.repeat(64), large);
+    await kept.keep('b'.repeat(64), join(root, 'gone'));
     expect(readdirSync(folder)).toEqual([one.name]);
   });
 
