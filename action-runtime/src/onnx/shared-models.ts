@@ -4,6 +4,7 @@ import type { DaemonClient, GraphOptions, Lease } from '@tetris/common';
 import { isPluginError } from '@tetris/common/errors';
 import { retry } from '@tetris/common/flow';
 import type { DaemonModel } from './daemon-model';
+import { NotShared } from './not-shared';
 import { type Patience, type Progressing, waitFor } from './patience';
 
 /** How leases are asked for. */
@@ -39,6 +40,16 @@ interface Entry {
   lease: Promise<Lease>;
   /** Told of each word of the daemon. */
   listeners: Set<() => void>;
+  /** What the daemon has refused it for, while it is asked again. */
+  refusal?: unknown;
+}
+
+/** What is told of a lease on its way. */
+interface LeaseEvents {
+  /** A word of the daemon came. */
+  heard: () => void;
+  /** It has refused, and is asked again. */
+  refused: (error: unknown) => void;
 }
 
 /** Longest name of a lease, for messages and listings. */
@@ -62,7 +73,7 @@ export class SharedModels {
 
   /**
    * @param patience where it ends, the daemon goes on, so that the next one who asks finds the model
-   * @throws PluginError with the daemon's code; NotShared `daemon-slow`
+   * @throws PluginError with the daemon's code; NotShared `daemon-slow`, where it has said nothing else
    */
   async acquire(name: string, model: DaemonModel, graph: GraphOptions, patience: Patience): Promise<SharedModel> {
     const key = JSON.stringify([
@@ -70,7 +81,7 @@ export class SharedModels {
       graph.graphOptimizationLevel,
       Object.entries(graph.freeDimensionOverrides).sort(),
     ]);
-    const entry = this.#entries.get(key) ?? this.#open(key, (heard) => this.#lease(name, model, graph, heard));
+    const entry = this.#entries.get(key) ?? this.#open(key, (events) => this.#lease(name, model, graph, events));
     entry.uses += 1;
     let held = true;
     const release = (): void => {
@@ -84,17 +95,19 @@ export class SharedModels {
       ({ tensorBytes } = await waitFor(progressOf(entry), patience));
     } catch (error) {
       release();
-      throw error;
+      // Whoever gave up while a busy daemon was asked again is told what that had said.
+      throw error instanceof NotShared ? (entry.refusal ?? error) : error;
     }
     return { tensorBytes, locate: async () => path.join(this.#settings.views, (await entry.lease).view), release };
   }
 
-  #open(key: string, lease: (heard: () => void) => Promise<Lease>): Entry {
+  #open(key: string, lease: (events: LeaseEvents) => Promise<Lease>): Entry {
     const listeners = new Set<() => void>();
     const heard = (): void => listeners.forEach((listener) => listener());
-    const entry: Entry = { uses: 0, lease: lease(heard), listeners };
+    const refused = (error: unknown): void => void (entry.refusal = error);
+    const entry: Entry = { uses: 0, lease: lease({ heard, refused }), listeners };
     this.#entries.set(key, entry);
-    void this.#keep(key, entry, () => lease(heard));
+    void this.#keep(key, entry, () => lease({ heard, refused }));
     return entry;
   }
 
@@ -125,7 +138,7 @@ export class SharedModels {
   }
 
   /** Asks a few times more where the daemon says that it may do it later. */
-  async #lease(name: string, model: DaemonModel, graph: GraphOptions, heard: () => void): Promise<Lease> {
+  async #lease(name: string, model: DaemonModel, graph: GraphOptions, { heard, refused }: LeaseEvents): Promise<Lease> {
     const { instance, namespace, actionName, busyRetryMs, busyAttemptsMax } = this.#settings;
     const wanted = {
       name: `${actionName} ${name}`.trimStart().slice(0, NAME_CHARS_MAX),
@@ -137,7 +150,10 @@ export class SharedModels {
     return retry(() => this.#ask(wanted, model, heard), {
       backoff: { firstMs: busyRetryMs, maxMs: busyRetryMs },
       attemptsMax: busyAttemptsMax,
-      again: isBusy,
+      again: (error) => {
+        if (isBusy(error)) refused(error);
+        return isBusy(error);
+      },
     });
   }
 
