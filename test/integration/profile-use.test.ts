@@ -20,7 +20,7 @@ import { until } from '../support/until';
 
 jest.setTimeout(240_000);
 
-const MAIN = require.resolve('@tetris/standalone/dist/profile-main.js');
+const MAIN = require.resolve('@tetris/profiler/dist/main.js');
 const SLO_MS = 2_000;
 const BATCH = 4;
 

@@ -25,7 +25,7 @@ interface Profile {
 }
 
 const run = promisify(execFile);
-const MAIN = require.resolve('@tetris/standalone/dist/profile-main.js');
+const MAIN = require.resolve('@tetris/profiler/dist/main.js');
 const SWEEP = [
   '--slo',
   '400',
