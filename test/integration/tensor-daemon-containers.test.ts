@@ -269,7 +269,8 @@ inNamespace(__filename, () => {
       ]);
       for (const name of ['passwd', 'environ', 'other']) {
         const { loaded } = await run(attacker.container, { model: `${tmpdir}/${name}.onnx` });
-        expect(loaded).toMatchObject({ code: name === 'other' ? 'ERR_MODEL_NOT_FOUND' : 'ERR_MODEL_PATH_OUTSIDE' });
+        // The container opens it itself, and finds what is its own to read: no model, or nothing.
+        expect(loaded).toEqual({ message: expect.stringMatching(/^Load model from \S+ failed/) });
       }
       expect(readdirSync(join(store, 'scratch'))).toEqual([]);
     });
