@@ -82,11 +82,13 @@ it('publishes what an action needs, and counts tensors that two actions share on
     used() > leasedBytes + 0.5 * privateBytes && used() < leasedBytes + 1.5 * privateBytes;
   await until(measured, 20_000);
 
-  const published = new Map<string, number>();
+  const published = new Set<string>();
   await subject.registry.watch({
-    inventory: (_node, { tensors }) => tensors.forEach((each) => published.set(each.sha256, each.bytes)),
+    inventory: (_node, { tensors }) => tensors.forEach(({ sha256 }) => published.add(sha256)),
+    inventoryDelta: (_node, { added }) => added.forEach(({ sha256 }) => published.add(sha256)),
   });
-  for (const { sha256 } of one?.tensors ?? []) expect(published.has(sha256)).toBe(true);
+  const arrived = (): boolean => (one?.tensors ?? []).every(({ sha256 }) => published.has(sha256));
+  await until(arrived, 20_000, 'the inventory names what the action needs');
 });
 
 it('after kills in the middle of 200 activations each is answered once, and references match the living instances exactly', async () => {
