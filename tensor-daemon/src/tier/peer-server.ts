@@ -3,8 +3,7 @@ import { createServer as createHttp, type IncomingMessage, type Server, type Ser
 import { createServer as createHttps } from 'node:https';
 import { type AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { errorMessage, type Logger, PluginError } from '@tetris/common';
-import { hashFile } from '../transfer/hash-file';
+import { errorMessage, hashFile, type Logger, PluginError } from '@tetris/common';
 import type { UrlRecord } from '../source/url-record';
 import { hasCode } from '../store/files';
 import { GRAPH_FILE, MANIFEST_FILE, type StoreLayout } from '../store/layout';
