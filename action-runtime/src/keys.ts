@@ -1,6 +1,7 @@
 /**
- * The runtime's configuration keys as plain data. A function instance reads them with the small reader below: the schema
- * library would cost each instance 7.5 MB (measured). `config.ts` turns the same table into the schema for everyone else.
+ * The runtime's configuration keys as plain data. A function instance reads them with the small reader below: the
+ * schema library would cost each instance 7.5 MB (measured). `config.ts` turns the same table into the schema for
+ * everyone else.
  */
 import { environmentName, parseBytes } from '@tetris/common/environment';
 import { PluginError } from '@tetris/common/errors';

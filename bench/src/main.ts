@@ -1,5 +1,8 @@
 #!/usr/bin/env node
-/** `npm run bench -- <suite> [--json FILE] [--quick] [--trace FILE]`: runs one suite and prints its figures, with the machine they are of. */
+/**
+ * `npm run bench -- <suite> [--json FILE] [--quick] [--trace FILE]`: runs one suite and prints its figures, with the
+ * machine they are of.
+ */
 import { checkOutputs, errorMessage, outliveReaders } from '@tetris/common';
 import { Command } from 'commander';
 import { writeFile } from 'node:fs/promises';

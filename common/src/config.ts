@@ -113,9 +113,9 @@ export const key = {
  *
  * @param overrides values from command-line flags; they win over the environment.
  * @param flags what those flags are called, by key
- * @throws PluginError `ERR_CONFIG_INVALID` that lists every bad key by the name of its flag, where it came from one, else
- *   by its environment name, and every unknown variable with the component's prefix (a misspelt key must not be lost in
- *   silence).
+ * @throws PluginError `ERR_CONFIG_INVALID` that lists every bad key by the name of its flag, where it came from one,
+ *   else by its environment name, and every unknown variable with the component's prefix (a misspelt key must not be
+ *   lost in silence).
  */
 export function readConfig<S extends Shape>(
   { component, schema }: ConfigSchema<S>,

@@ -41,7 +41,9 @@ const TRIM_THRESHOLD_BYTES = 24 * 1024 ** 2;
 /** Blocks above this are mapped one by one. It has to lie above the other, and glibc takes no more than this. */
 const MMAP_THRESHOLD_BYTES = 32 * 1024 ** 2;
 
-/** A block of this size, freed, makes the free end of the heap exceed the threshold, so that all of it is given back. */
+/**
+ * A block of this size, freed, makes the free end of the heap exceed the threshold, so that all of it is given back.
+ */
 export const TRIM_BYTES = TRIM_THRESHOLD_BYTES + 2 * 1024 ** 2;
 
 /** Environment that every function instance has, whoever starts it; the action image's Dockerfile repeats it. */
@@ -58,8 +60,8 @@ export const INSTANCE_ENVIRONMENT: Readonly<Record<string, string>> = {
 export const DUE_HEADER = 'x-tetris-due';
 
 /**
- * Header of a reply to `/run`: `<waitedMs>,<requests>,<executionMs>`, how long the activation's inference waited for its
- * execution, how many requests were executed together (0: this activation tells nothing of that), and how long that
+ * Header of a reply to `/run`: `<waitedMs>,<requests>,<executionMs>`, how long the activation's inference waited for
+ * its execution, how many requests were executed together (0: this activation tells nothing of that), and how long that
  * took. Absent where no model was run.
  */
 export const INFERENCE_HEADER = 'x-tetris-inference';

@@ -17,7 +17,9 @@ export function createLogger(component: string, level = 'info'): Logger {
   );
 }
 
-/** `12:30:01 WARN standalone: tensor daemon ended code=1`; undefined where the package is not installed, as in images. */
+/**
+ * `12:30:01 WARN standalone: tensor daemon ended code=1`; undefined where the package is not installed, as in images.
+ */
 function forPeople(): DestinationStream | undefined {
   try {
     const pretty = createRequire(__filename)('pino-pretty') as typeof Pretty;

@@ -6,7 +6,9 @@ import { DOCKER_KEYS } from './sandboxes/docker-config';
 import { KEEP_ALIVE_POLICIES } from './scaling/keep-alive-policy';
 import { SCALING_KEYS } from './scaling/scaling-config';
 
-/** Configuration of one invoker extension, `TETRIS_INVOKER_*`. Limits repeat the controller's: both sides check them. */
+/**
+ * Configuration of one invoker extension, `TETRIS_INVOKER_*`. Limits repeat the controller's: both sides check them.
+ */
 export const invokerConfig = configSchema('invoker', {
   instance: key.integer(0, 'index', 'N of the topic invoker<N> that this invoker reads. Dense from 0 over the fleet.'),
   uniqueName: key.text('', 'text', 'Name shown by GET /invokers beside the index. Empty: tetris<N>.'),

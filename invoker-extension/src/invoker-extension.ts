@@ -285,7 +285,9 @@ export class InvokerExtension {
     return nodeMetrics({ invoker: this.metrics, daemon, log });
   }
 
-  /** Drains: no more pings and activations, what runs is finished and answered, records are flushed, instances ended. */
+  /**
+   * Drains: no more pings and activations, what runs is finished and answered, records are flushed, instances ended.
+   */
   async stop(): Promise<void> {
     const { config, entities, factory, log } = this.#parts;
     await this.#heartbeat.disable();

@@ -1,4 +1,7 @@
-/** What is counted on a node, in one answer: Prometheus does not scrape the Unix socket on which the daemon gives its part. */
+/**
+ * What is counted on a node, in one answer: Prometheus does not scrape the Unix socket on which the daemon gives its
+ * part.
+ */
 import { type DaemonOperator, errorMessage, type Logger } from '@tetris/common';
 import type { Registry } from 'prom-client';
 

@@ -1,4 +1,6 @@
-/** Where the daemons of other nodes are: from the registry to this node's daemon, which needs no registry of its own. */
+/**
+ * Where the daemons of other nodes are: from the registry to this node's daemon, which needs no registry of its own.
+ */
 import {
   type DaemonOperator,
   errorMessage,

@@ -22,7 +22,9 @@ export interface ActionFacts {
   concurrency: number;
   /** Annotation `tetris-priority`, an integer: the higher goes first where activations wait. @default 0 */
   priority: number;
-  /** Annotation `tetris-deadline`: ms after its start within which an activation must run. Undefined: none of its own. */
+  /**
+   * Annotation `tetris-deadline`: ms after its start within which an activation must run. Undefined: none of its own.
+   */
   deadlineMs: number | undefined;
   /** Annotation `tetris-slo`: ms after its start within which its answer is wanted; a late one is still wanted. */
   sloMs: number | undefined;

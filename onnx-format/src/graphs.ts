@@ -3,7 +3,9 @@ import type { GraphProto, ModelProto, NodeProto } from './proto/onnx_pb';
 /** Depth of graphs within graphs (If in Loop in If...). */
 const DEPTH_MAX = 64;
 
-/** Every graph of a model: its own first, then those in the attributes of nodes. @throws RangeError nested too deeply */
+/**
+ * Every graph of a model: its own first, then those in the attributes of nodes. @throws RangeError nested too deeply
+ */
 export function graphsOf(model: ModelProto): GraphProto[] {
   if (model.graph === undefined) return [];
   const found = [model.graph];

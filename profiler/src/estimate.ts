@@ -13,7 +13,9 @@ const ROWS_MIN = 3;
 /** Keeps the normal equations solvable when rows repeat; small against squared features of order one. */
 const RIDGE = 1e-6;
 
-/** Work per core and the fixed part: batches of work, contention of workers beyond the cores, threads sharing one batch. */
+/**
+ * Work per core and the fixed part: batches of work, contention of workers beyond the cores, threads sharing one batch.
+ */
 function featuresOf({ batch, concurrency, threads, cpu }: ProfilePoint): number[] {
   const load = Math.max(1, (concurrency * threads) / cpu);
   return [1, Math.log2(batch), Math.log2(threads), Math.log2(load), Math.log2(concurrency)];

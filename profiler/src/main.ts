@@ -1,6 +1,6 @@
 /**
- * `npm run profile -- model.onnx --slo 300`: what every configuration of a model costs on this machine, in real instances
- * over a tensor daemon of its own.
+ * `npm run profile -- model.onnx --slo 300`: what every configuration of a model costs on this machine, in real
+ * instances over a tensor daemon of its own.
  */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';

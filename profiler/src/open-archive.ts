@@ -42,7 +42,10 @@ export function openArchive({ storeUrl, storePrefix, dataPath, archivePath }: Pr
   return { documents: store, where, flag: '--store-url', close: () => store.close() };
 }
 
-/** @throws PluginError `ERR_CONFIG_INVALID` that names the flag where the store cannot be read; nothing is measured for it then */
+/**
+ * @throws PluginError `ERR_CONFIG_INVALID` that names the flag where the store cannot be read; nothing is measured for
+ * it then
+ */
 export async function checkReadable({ documents, where, flag }: OpenArchive): Promise<void> {
   await documents.getDocument('profile/none').catch((error: unknown) => {
     const text = `${flag} takes a store that can be read; got ${where}: ${errorMessage(error)}`;

@@ -1,4 +1,7 @@
-/** A profile as one self-contained page. Everything is inside: it opens from a mail or a shared folder, without a network. */
+/**
+ * A profile as one self-contained page. Everything is inside: it opens from a mail or a shared folder, without a
+ * network.
+ */
 import { readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import {

@@ -1,7 +1,7 @@
 import type { Deviation } from '@tetris/invoker-extension';
 /**
- * The actions that a profiled instance runs: ordinary user code, so that what is measured is what a user gets. They make
- * inputs of the asked size, or take the given ones.
+ * The actions that a profiled instance runs: ordinary user code, so that what is measured is what a user gets. They
+ * make inputs of the asked size, or take the given ones.
  */
 
 /** What inputs are made of. */

@@ -33,8 +33,8 @@ export function pointsOf(space: SweepSpace): ProfilePoint[] {
 }
 
 /**
- * What is left to measure, in the order of interest: within a line of equal shape, small batches first, so that a line can be given
- * up early. Resuming is asking again with the entries made so far.
+ * What is left to measure, in the order of interest: within a line of equal shape, small batches first, so that a line
+ * can be given up early. Resuming is asking again with the entries made so far.
  */
 export function remaining(space: SweepSpace, entries: readonly ProfileEntry[]): ProfilePoint[] {
   const known = entries.filter((entry) => entry.source !== 'estimated' && !isWorthMoreMemory(entry, space));

@@ -1,4 +1,6 @@
-/** Folders that a configuration names: looked at before anything is started, because a daemon could only fail with them. */
+/**
+ * Folders that a configuration names: looked at before anything is started, because a daemon could only fail with them.
+ */
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { errorMessage, makeFolder, PluginError } from '@tetris/common';

@@ -83,8 +83,8 @@ const READY_POLL_MS = 20;
 
 /**
  * Starts a whole platform in this process, save the tensor daemons, which are child processes.
- * @throws PluginError `ERR_CONFIG_INVALID`, `ERR_STORE_UNAVAILABLE`, `ERR_DAEMON_UNAVAILABLE`, `ERR_NO_CAPACITY`; nothing is left
- *   behind then. The error of a port in use is Node's own, `EADDRINUSE`.
+ * @throws PluginError `ERR_CONFIG_INVALID`, `ERR_STORE_UNAVAILABLE`, `ERR_DAEMON_UNAVAILABLE`, `ERR_NO_CAPACITY`;
+ *   nothing is left behind then. The error of a port in use is Node's own, `EADDRINUSE`.
  */
 export function startPlatform(options: PlatformOptions = {}): Promise<Platform> {
   const env = environmentWith(options.settings);

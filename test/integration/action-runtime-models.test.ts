@@ -1,4 +1,7 @@
-/** Models of every kind in unmodified action code: the answers of stock onnxruntime, and whether they came from shared tensors. */
+/**
+ * Models of every kind in unmodified action code: the answers of stock onnxruntime, and whether they came from shared
+ * tensors.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';

@@ -1,4 +1,7 @@
-/** Sharing is an optimisation: whatever the daemon does, an action answers as on stock onnxruntime, and the log says why. */
+/**
+ * Sharing is an optimisation: whatever the daemon does, an action answers as on stock onnxruntime, and the log says
+ * why.
+ */
 import { feedsOf } from '@tetris/bench';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';

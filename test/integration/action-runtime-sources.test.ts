@@ -1,4 +1,7 @@
-/** Models wherever stock onnxruntime finds them, with their external data: the same answers, and whether they are shared. */
+/**
+ * Models wherever stock onnxruntime finds them, with their external data: the same answers, and whether they are
+ * shared.
+ */
 import { feedsOf } from '@tetris/bench';
 import type { ModelProto } from '@tetris/onnx-format/messages';
 import { cpSync, mkdirSync, mkdtempSync, realpathSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';

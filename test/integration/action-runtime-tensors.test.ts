@@ -1,4 +1,7 @@
-/** Whatever memory a tensor's data is in, and whoever made the tensor: it gets to the model and back, and stays the user's. */
+/**
+ * Whatever memory a tensor's data is in, and whoever made the tensor: it gets to the model and back, and stays the
+ * user's.
+ */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';

@@ -1,4 +1,6 @@
-/** The whole cluster with Docker containers: two nodes with a tensor daemon each, one engine, in a namespace of its own. */
+/**
+ * The whole cluster with Docker containers: two nodes with a tensor daemon each, one engine, in a namespace of its own.
+ */
 import { chmodSync, mkdtempSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { buildModel, perceptron } from '@tetris/bench';

@@ -243,7 +243,8 @@ describe('defects of the original', () => {
   it('9: similarity is that of the union of what a node holds, not of the best single function', () => {
     const tensor = (index: number) => ({ sha256: String(index).padStart(64, '0'), bytes: 100 });
     const index = new SimilarityIndex({ actionsMax: 10, nodesMax: 10 });
-    // Two functions on the first node hold one half each of what the third needs; one on the second node holds most of it.
+    // Two functions on the first node hold one half each of what the third needs; one on the second node holds most of
+    // it.
     index.setInventory('union', [1, 2, 3, 4].map(tensor));
     index.setInventory('single', [1, 2, 3].map(tensor));
     index.setManifest('wanted', { tensors: [1, 2, 3, 4].map(tensor), privateBytes: 1 });

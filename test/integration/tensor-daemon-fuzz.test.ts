@@ -1,6 +1,6 @@
 /**
- * Mutated inputs against everything that reads bytes of strangers. `npm run fuzz -- --seconds N [--seed S]` runs the same
- * for longer. A finding prints its input; put it into `test/corpus/` with its fix.
+ * Mutated inputs against everything that reads bytes of strangers. `npm run fuzz -- --seconds N [--seed S]` runs the
+ * same for longer. A finding prints its input; put it into `test/corpus/` with its fix.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
@@ -45,7 +45,9 @@ describe('fuzz', () => {
   const readers = parsers(folder);
   const shares = readers.reduce((sum, { share }) => sum + share, 0);
 
-  /** Runs until there were enough inputs, or in a longer run until its share of the time is over. @returns the inputs */
+  /**
+   * Runs until there were enough inputs, or in a longer run until its share of the time is over. @returns the inputs
+   */
   const repeat = async (inputs: number, share: number, one: () => Promise<void>): Promise<number> => {
     const endMs = performance.now() + SECONDS * 1_000 * share;
     let count = 0;

@@ -257,7 +257,9 @@ describe('tensor daemon: isolation', () => {
   });
 
   describe('what uploads may claim', () => {
-    /** The model with its first weight in a file, written as protobuf allows but no library writes: value before key. */
+    /**
+     * The model with its first weight in a file, written as protobuf allows but no library writes: value before key.
+     */
     const naming = (location: string): Buffer => {
       const proto = fromBinary(ModelProtoSchema, readFileSync(model.path));
       const [weight] = proto.graph?.initializer ?? [];

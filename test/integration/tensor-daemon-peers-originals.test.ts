@@ -1,4 +1,6 @@
-/** What peers that cannot use each other's tensors do for each other: models as they came, and word of what URLs held. */
+/**
+ * What peers that cannot use each other's tensors do for each other: models as they came, and word of what URLs held.
+ */
 import { createHash, createHmac } from 'node:crypto';
 import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';

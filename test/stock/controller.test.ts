@@ -1,4 +1,7 @@
-/** The plugin under a stock controller, driven by the unmodified npm client. Not part of any other run: see `docs/compatibility.md`. */
+/**
+ * The plugin under a stock controller, driven by the unmodified npm client. Not part of any other run: see
+ * `docs/compatibility.md`.
+ */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildModel, perceptron } from '@tetris/bench';

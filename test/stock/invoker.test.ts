@@ -1,4 +1,7 @@
-/** A stock invoker beside invoker extensions, behind one load balancer, under a stock controller. See `docs/compatibility.md`. */
+/**
+ * A stock invoker beside invoker extensions, behind one load balancer, under a stock controller. See
+ * `docs/compatibility.md`.
+ */
 import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Engine, ENGINE_TIMEOUT_MS, startEngine } from '../support/docker/engine';

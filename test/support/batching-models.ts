@@ -33,8 +33,8 @@ export function summing(): ModelDefinition {
 }
 
 /**
- * `y = 3 x` and `pooled`, the mean of x over what the mask leaves of the sequence; with `heedless` the mean over all of it,
- * as a model would that does not heed its mask.
+ * `y = 3 x` and `pooled`, the mean of x over what the mask leaves of the sequence; with `heedless` the mean over all of
+ * it, as a model would that does not heed its mask.
  */
 export function masked(heedless = false): ModelDefinition {
   const builder = new GraphBuilder(heedless ? 'heedless' : 'masked', 1);

@@ -5,7 +5,10 @@ const started = new Set<ChildProcess>();
 /** Those that no test has started, but `beforeAll`. */
 let ofGroups = new Set<ChildProcess>();
 
-/** `spawn` of which nothing is left, whatever becomes of the test: it ends with it, or with the file where `beforeAll` calls. */
+/**
+ * `spawn` of which nothing is left, whatever becomes of the test: it ends with it, or with the file where `beforeAll`
+ * calls.
+ */
 export const spawnInTest: typeof spawn = ((...args: Parameters<typeof spawn>) => {
   const child = spawn(...args);
   started.add(child);

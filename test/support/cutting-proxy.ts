@@ -9,8 +9,8 @@ const API_KEY_AT = 4;
 export type Forge = (answer: Buffer) => Buffer | undefined;
 
 /**
- * Stands between a client and its broker. Armed, it lets the next request of one kind reach the broker and falsifies the
- * answer or cuts the connection instead of passing it on: the client cannot know what became of its request.
+ * Stands between a client and its broker. Armed, it lets the next request of one kind reach the broker and falsifies
+ * the answer or cuts the connection instead of passing it on: the client cannot know what became of its request.
  */
 export class CuttingProxy {
   /** Answers forged or cut off. */

@@ -1,7 +1,9 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Bytes that files, or all files under folders, take; one with several names counts once, what goes meanwhile as none. */
+/**
+ * Bytes that files, or all files under folders, take; one with several names counts once, what goes meanwhile as none.
+ */
 export function folderBytes(...paths: readonly string[]): number {
   const sizes = new Map<number, number>();
   for (const path of paths) collect(path, sizes);

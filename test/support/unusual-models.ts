@@ -228,7 +228,9 @@ function strings(): ModelProto {
   );
 }
 
-/** Version 3 of the format lists every initializer among the inputs; the optimizer merges equal ones and folds others. */
+/**
+ * Version 3 of the format lists every initializer among the inputs; the optimizer merges equal ones and folds others.
+ */
 function listedInitializers(): ModelProto {
   const one = (name: string): TensorProto => floats(name, [1], [1.5]);
   const vector = (name: string, seed: number): TensorProto => floats(name, [WIDTH], numbers(WIDTH, seed));

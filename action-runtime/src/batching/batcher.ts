@@ -43,8 +43,8 @@ export const rowsOf = (batch: readonly Waiting<unknown>[]): number =>
  * can pay: its batch is not full, a mate is likely to come (at the pace at which they came lately) within `waitMs` and
  * before the worker has idled away what joining it saves, and the oldest of the batch is still answered by its due time
  * after it has waited. Whoever comes first is run first; a batch that is held back does not hold back requests of other
- * keys. A batch of several that is full is given to a busy worker ahead of time, so that it is joined, and the one before
- * it cut apart, while the worker computes.
+ * keys. A batch of several that is full is given to a busy worker ahead of time, so that it is joined, and the one
+ * before it cut apart, while the worker computes.
  */
 export class Batcher<T> {
   readonly #options: BatcherOptions;
@@ -117,7 +117,8 @@ export class Batcher<T> {
   }
 
   /**
-   * The oldest request and those after it that are worth joining to it; full where one more would not fit, or is not worth it.
+   * The oldest request and those after it that are worth joining to it; full where one more would not fit, or is not
+   * worth it.
    * @param startMs when they begin
    */
   #batchOf(head: Waiting<T>, key: string, startMs: number): { batch: Waiting<T>[]; full: boolean } {

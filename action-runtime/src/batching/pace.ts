@@ -35,8 +35,8 @@ export class Pace {
   }
 
   /**
-   * How many of so many rows to run together: the fewest whose time per row is nearly the least. More would take as long as
-   * two runs, and all of them would wait for it. All of them where that was not tried lately.
+   * How many of so many rows to run together: the fewest whose time per row is nearly the least. More would take as
+   * long as two runs, and all of them would wait for it. All of them where that was not tried lately.
    */
   rowsWorth(rows: number): number {
     const perRow = [...this.#runs]
@@ -54,14 +54,17 @@ export class Pace {
     return Math.max(nowMs, Math.min(untilMs, this.#lastMs + OVERDUE_GAPS * this.#gapMs));
   }
 
-  /** What it saves to join one more row to so many, ms: the time of a run of its own, less what the joint run takes longer. */
+  /**
+   * What it saves to join one more row to so many, ms: the time of a run of its own, less what the joint run takes
+   * longer.
+   */
   savedMs(rows: number): number {
     return this.estimateMs(1) + this.estimateMs(rows) - this.estimateMs(rows + 1);
   }
 
   /**
-   * Time of a run of so many rows: measured, or in proportion to the next smaller size that was, which is too much rather
-   * than too little. 0 where nothing is known.
+   * Time of a run of so many rows: measured, or in proportion to the next smaller size that was, which is too much
+   * rather than too little. 0 where nothing is known.
    */
   estimateMs(rows: number): number {
     const measured = [...this.#runs].sort(([one], [other]) => one - other);

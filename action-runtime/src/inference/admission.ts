@@ -1,7 +1,7 @@
 /**
- * How many runs hold copies of their inputs at once, and of how many bytes. A run that finds no room waits, with nothing copied,
- * until those before it have ended: user code may start as many as it likes. One that is larger than the bound has the room
- * to itself.
+ * How many runs hold copies of their inputs at once, and of how many bytes. A run that finds no room waits, with
+ * nothing copied, until those before it have ended: user code may start as many as it likes. One that is larger than
+ * the bound has the room to itself.
  */
 export class Admission {
   readonly #runsMax: number;

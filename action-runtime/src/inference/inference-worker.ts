@@ -15,7 +15,8 @@ export class InferenceWorker {
   #failure: PluginError | undefined;
 
   /**
-   * @param heapMax JavaScript heap, MiB; 0 for as much as Node gives the main thread, which it takes from the memory there is
+   * @param heapMax JavaScript heap, MiB; 0 for as much as Node gives the main thread, which it takes from the memory
+   *   there is
    * @param onEnd told once, when the thread has ended for whatever reason
    * @param file that the thread runs
    */
@@ -47,8 +48,8 @@ export class InferenceWorker {
    *
    * @param transfer buffers that belong to the worker from now on
    * @throws the error that onnxruntime gave, of the same class; PluginError `ERR_WORKER_FAILED` (retriable) where the
-   *   worker ended before it answered; DataCloneError for what cannot be sent; Error for a request or a reply that was not
-   *   understood. Every request ends in one way or the other
+   *   worker ended before it answered; DataCloneError for what cannot be sent; Error for a request or a reply that was
+   *   not understood. Every request ends in one way or the other
    */
   async call(request: WorkerRequest, transfer: readonly ArrayBuffer[] = []): Promise<WorkerReply & { ok: true }> {
     if (this.#failure !== undefined) throw this.#failure;

@@ -12,7 +12,9 @@ export interface PoolOptions extends BatcherOptions {
   workers: number;
   /** JavaScript heap of each, MiB; 0 for as much as Node gives the main thread. */
   heapMax: number;
-  /** Runs whose inputs are copied, because they are executed or come next; others wait with their inputs as they are. */
+  /**
+   * Runs whose inputs are copied, because they are executed or come next; others wait with their inputs as they are.
+   */
   queueMax: number;
   /** Bytes of these copies together. */
   inputBytesMax: number;
@@ -227,8 +229,8 @@ export class WorkerPool implements SessionOwner {
   }
 
   /**
-   * Makes the final sessions of a worker in a new one, which takes its place. It begins when user code has had the first
-   * answer, so that it does not delay it. Where it fails the old worker stays, and answers.
+   * Makes the final sessions of a worker in a new one, which takes its place. It begins when user code has had the
+   * first answer, so that it does not delay it. Where it fails the old worker stays, and answers.
    */
   async #replace(worker: InferenceWorker): Promise<void> {
     if (this.#successors.has(worker) || !this.#workers.has(worker)) return;

@@ -8,7 +8,10 @@ export interface WireTensor {
   data: Tensor.DataType;
 }
 
-/** A fed value: a tensor, or what is left of something else, for onnxruntime itself to refuse. Null for what is no object. */
+/**
+ * A fed value: a tensor, or what is left of something else, for onnxruntime itself to refuse. Null for what is no
+ * object.
+ */
 export type WireValue =
   { tensor: WireTensor } | { value: Readonly<Record<keyof WireTensor | 'location', unknown>> | null };
 

@@ -31,8 +31,8 @@ export function bytesOf(read: ReadValue | undefined): number {
 }
 
 /**
- * A copy of a user's value that may be transferred; the user's own memory stays as it is. Of what is no tensor so much is kept
- * as onnxruntime needs to refuse it in its own words.
+ * A copy of a user's value that may be transferred; the user's own memory stays as it is. Of what is no tensor so much
+ * is kept as onnxruntime needs to refuse it in its own words.
  */
 export function copyOf(read: ReadValue | undefined): WireValue {
   if (read === undefined) return { value: null };
@@ -59,8 +59,8 @@ export function tensorOf({ type, dims, data }: WireTensor): Tensor {
 }
 
 /**
- * What the worker gives to onnxruntime for a user's value: not made by the Tensor class, which would check what onnxruntime
- * checks itself, in other words. An instance of it all the same, as results are wanted in such only.
+ * What the worker gives to onnxruntime for a user's value: not made by the Tensor class, which would check what
+ * onnxruntime checks itself, in other words. An instance of it all the same, as results are wanted in such only.
  */
 export function fedOf(wire: WireValue): Tensor {
   const value: object | null = 'tensor' in wire ? { location: 'cpu', ...wire.tensor } : wire.value;
@@ -72,7 +72,9 @@ export function wireOf(tensor: Tensor): WireTensor {
   return { type: tensor.type, dims: tensor.dims, data: tensor.data };
 }
 
-/** Tensors of an onnxruntime-common of before 1.17 do not say where they are; onnxruntime refuses what does not, else. */
+/**
+ * Tensors of an onnxruntime-common of before 1.17 do not say where they are; onnxruntime refuses what does not, else.
+ */
 function unsaidLocation(value: object): string | undefined {
   const prototype = Object.getPrototypeOf(value) as object | null;
   const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null;

@@ -1,6 +1,6 @@
 /**
- * What a typed array is, asked of the language itself. `Buffer` and other subclasses replace methods and may replace getters:
- * `Buffer.prototype.slice`, for one, makes no copy.
+ * What a typed array is, asked of the language itself. `Buffer` and other subclasses replace methods and may replace
+ * getters: `Buffer.prototype.slice`, for one, makes no copy.
  */
 import type { Tensor } from 'onnxruntime-common';
 
@@ -14,7 +14,9 @@ interface NumbersConstructor {
 
 const ABSTRACT = Object.getPrototypeOf(Uint8Array.prototype) as object;
 
-/** By name. onnxruntime's binding takes half floats as Uint16Array; the Float16Array that Node 24 has it does not know. */
+/**
+ * By name. onnxruntime's binding takes half floats as Uint16Array; the Float16Array that Node 24 has it does not know.
+ */
 const CONSTRUCTORS = {
   ...{ Float32Array, Float64Array, Uint8Array, Uint8ClampedArray, Int8Array, Uint16Array, Int16Array },
   ...{ Int32Array, Uint32Array, BigInt64Array, BigUint64Array, Float16Array: Uint16Array },
@@ -37,8 +39,8 @@ export function viewOf(array: Numbers): Uint8Array {
 }
 
 /**
- * A copy of the elements of arrays of one class, one after the other. It has a buffer of its own, neither pooled nor cleared
- * before it is written, which may be transferred.
+ * A copy of the elements of arrays of one class, one after the other. It has a buffer of its own, neither pooled nor
+ * cleared before it is written, which may be transferred.
  */
 export function concatenated(arrays: readonly [Numbers, ...Numbers[]]): Numbers {
   const views = arrays.map(viewOf);

@@ -13,8 +13,8 @@ import { type LeaseSettings, SharedModels } from './shared-models';
 const INPUT_SHARE = 0.25;
 
 /**
- * Makes the instance's backend for onnxruntime's registry, and warms it up: plain onnxruntime, too, loads its native library
- * when it is required.
+ * Makes the instance's backend for onnxruntime's registry, and warms it up: plain onnxruntime, too, loads its native
+ * library when it is required.
  */
 export function inferenceBackend(settings: InstanceSettings): Backend {
   const { config, folder, inference, activation, startup } = settings;

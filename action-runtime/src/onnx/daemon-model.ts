@@ -36,8 +36,8 @@ export async function* daemonModels(model: ModelReference, roots: readonly strin
 }
 
 /**
- * A model's path below a registered folder, as the daemon knows that folder. External data lies beside the path that was
- * given, so its last link is not followed.
+ * A model's path below a registered folder, as the daemon knows that folder. External data lies beside the path that
+ * was given, so its last link is not followed.
  */
 async function registeredPath(given: string, roots: readonly string[]): Promise<string | undefined> {
   const file = path.join(await realpath(path.dirname(given)), path.basename(given));

@@ -15,11 +15,11 @@ const ENTRY = /[\\/]node_modules[\\/]onnxruntime-node[\\/]dist[\\/]index\.js$/;
 /**
  * Makes every `require` of `onnxruntime-node`, by the action or by a library inside it, with or without a copy of its
  * own, give the runtime's module; likewise every `import` of a copy, which Node loads as CommonJS by its file name.
- * `import` without a copy finds the package that the workspace provides. `onnxruntime-common` is redirected too, so that its
- * `Tensor` is the one that results are made of.
+ * `import` without a copy finds the package that the workspace provides. `onnxruntime-common` is redirected too, so
+ * that its `Tensor` is the one that results are made of.
  *
- * Copies that the runtime's cannot stand for stay as they are: those of before 1.17, when sessions, tensors and backends were
- * made in another way, and the onnxruntime-common that onnxruntime-web registers itself with.
+ * Copies that the runtime's cannot stand for stay as they are: those of before 1.17, when sessions, tensors and
+ * backends were made in another way, and the onnxruntime-common that onnxruntime-web registers itself with.
  *
  * Loader hooks (`module.register`) would do the same for `import`, at the price of one more thread in every instance.
  */

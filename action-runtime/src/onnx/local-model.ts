@@ -43,8 +43,8 @@ async function scanFile(name: string): Promise<ModelScan> {
 }
 
 /**
- * Where onnxruntime looks: beside the path that was given, links not followed, and in the working folder for bytes. What
- * it finds there may be a link that stays in that folder, or in the one that the model's own link leads to.
+ * Where onnxruntime looks: beside the path that was given, links not followed, and in the working folder for bytes.
+ * What it finds there may be a link that stays in that folder, or in the one that the model's own link leads to.
  */
 async function externalData(model: LocalReference, locations: string[]): Promise<LocalModel['externalData']> {
   if (locations.length === 0) return [];

@@ -44,8 +44,8 @@ export function packageAround(file: string, name: string): InstalledPackage | un
 }
 
 /**
- * Whether a version of onnxruntime's packages is made like ours: 1.17.0 was the first whose backends, tensors and sessions
- * work together in today's way (`createInferenceSessionHandler`).
+ * Whether a version of onnxruntime's packages is made like ours: 1.17.0 was the first whose backends, tensors and
+ * sessions work together in today's way (`createInferenceSessionHandler`).
  */
 export function isLike(version: string): boolean {
   const [major = 0, minor = 0] = version.split('.').map(Number);

@@ -21,7 +21,9 @@ export interface Progressing<T> {
   onWord(listener: () => void): () => void;
 }
 
-/** Waits for work as long as it is worth it; the work goes on. @throws NotShared `daemon-slow`, or what the work throws */
+/**
+ * Waits for work as long as it is worth it; the work goes on. @throws NotShared `daemon-slow`, or what the work throws
+ */
 export async function waitFor<T>(work: Progressing<T>, { silenceMs, waitMs }: Patience): Promise<T> {
   let fail: (error: NotShared) => void = () => undefined;
   const failed = new Promise<never>((_resolve, reject) => (fail = reject));

@@ -5,8 +5,8 @@ import { concatenated, type Numbers } from '../inference/typed-arrays';
 /**
  * Reads the named options, inherited ones too, as onnxruntime does; it ignores all others.
  *
- * A value that cannot be sent becomes one that onnxruntime takes alike, or refuses in the same words: a function is an object
- * without entries to it.
+ * A value that cannot be sent becomes one that onnxruntime takes alike, or refuses in the same words: a function is an
+ * object without entries to it.
  */
 export function plainOptions<T extends object>(options: T, names: readonly (keyof T)[]): Partial<T> {
   const given = names.filter((name) => name in options);

@@ -39,8 +39,8 @@ export class SessionHandler implements InferenceSessionHandler {
   }
 
   /**
-   * The feeds' bytes are copied before this returns its promise, so that the caller may reuse them at once; only where very
-   * many runs wait are they copied later.
+   * The feeds' bytes are copied before this returns its promise, so that the caller may reuse them at once; only where
+   * very many runs wait are they copied later.
    */
   async run(feeds: Feeds, fetches: Fetches, options: InferenceSession.RunOptions): Promise<Record<string, OnnxValue>> {
     // Only what the model takes: onnxruntime ignores the rest.

@@ -60,8 +60,8 @@ const RUN_TIME_ENTRIES = new Set([
 /**
  * Decides for one `InferenceSession.create`.
  *
- * Memory patterns are off unless the user asks for them: they plan one block per input shape and keep it, which cost
- * 3 MB an instance and gained no time (measured with a transformer and a convolution net). The log level is given to each
+ * Memory patterns are off unless the user asks for them: they plan one block per input shape and keep it, which cost 3
+ * MB an instance and gained no time (measured with a transformer and a convolution net). The log level is given to each
  * session: the library takes one for all with its first session, which is made before user code could say.
  */
 export function planSession(given: SessionOptions, { threads, logLevel }: SessionDefaults): SessionPlan {

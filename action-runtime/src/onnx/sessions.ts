@@ -66,8 +66,9 @@ export class Sessions {
   }
 
   /**
-   * Makes, runs and releases a session, as user code will: starts the first worker, has onnxruntime do what it does once per
-   * process (24 ms of the first load), and Node compile the way there. It takes no memory that the first model would not.
+   * Makes, runs and releases a session, as user code will: starts the first worker, has onnxruntime do what it does
+   * once per process (24 ms of the first load), and Node compile the way there. It takes no memory that the first model
+   * would not.
    */
   async warmUp(): Promise<void> {
     const placed = await this.#private({ kind: 'bytes', name: 'the warm-up', bytes: IDENTITY });
@@ -140,7 +141,8 @@ export class Sessions {
     const { name } = model;
     if (model.kind === 'file') {
       const [folder, absolute] = [process.cwd(), path.resolve(model.path)];
-      // As the user wrote it, for stock's errors; a worker that comes later may come when the working folder is another.
+      // As the user wrote it, for stock's errors; a worker that comes later may come when the working folder is
+      // another.
       const locate = async (): Promise<ModelFile> => {
         return { kind: 'path', path: process.cwd() === folder ? model.path : absolute };
       };
@@ -190,8 +192,8 @@ function urlError(name: string, { reason, message, cause }: NotShared): Error {
 }
 
 /**
- * Without packing a transformer's session is ready in a fifth of the time; its runs take a third longer. Nested entries, as
- * onnxruntime-node reads them.
+ * Without packing a transformer's session is ready in a fifth of the time; its runs take a third longer. Nested
+ * entries, as onnxruntime-node reads them.
  */
 function withoutPacking(options: InferenceSession.SessionOptions): InferenceSession.SessionOptions {
   const extra = options.extra ?? {};

@@ -60,7 +60,10 @@ async function fromText({ main, code }: ActionCode, { actionFolder }: Workspace)
   return found ?? member(module.exports, [main]) ?? member(exported, [main]);
 }
 
-/** Node warns of the option that lets text actions `import`: a line of ours in the user's log, which stock does not have. */
+/**
+ * Node warns of the option that lets text actions `import`: a line of ours in the user's log, which stock does not
+ * have.
+ */
 function keepOwnWarningsOut(): void {
   const listeners = process.listeners('warning');
   process.removeAllListeners('warning');
@@ -71,8 +74,8 @@ function keepOwnWarningsOut(): void {
 }
 
 /**
- * Is a text that is no script a module? It is one where it imports or exports, or where only its `await` was out of place; what
- * the compiler says of the latter depends on where it met it.
+ * Is a text that is no script a module? It is one where it imports or exports, or where only its `await` was out of
+ * place; what the compiler says of the latter depends on where it met it.
  */
 function isModule(code: string, error: unknown): boolean {
   if (ESM_SYNTAX.test(errorMessage(error))) return true;

@@ -6,7 +6,8 @@
  *                        v                                             v
  *                     stopped                                       stopped
  *
- * States, texts and status codes are those of OpenWhisk's Node runtime; where it differs on purpose, decision 0012 says so.
+ * States, texts and status codes are those of OpenWhisk's Node runtime; where it differs on purpose, decision 0012 says
+ * so.
  */
 import { errorMessage } from '@tetris/common/errors';
 import { serializeError } from 'serialize-error';
@@ -144,8 +145,8 @@ export class ActivationService {
   }
 
   /**
-   * A rejection is an application error (200), which the caller sees and the log does not; what was thrown past every promise
-   * stops the instance. Both as in stock.
+   * A rejection is an application error (200), which the caller sees and the log does not; what was thrown past every
+   * promise stops the instance. Both as in stock.
    */
   #failed(error: unknown): Reply {
     if (!(error instanceof Uncaught)) {

@@ -1,6 +1,6 @@
 /**
- * Names in archives are bytes, and files are to have the bytes that `unzip` and `tar` on Linux give them. They are carried as
- * latin1 strings here, one character a byte, so that path functions work on them.
+ * Names in archives are bytes, and files are to have the bytes that `unzip` and `tar` on Linux give them. They are
+ * carried as latin1 strings here, one character a byte, so that path functions work on them.
  */
 import { isUtf8 } from 'node:buffer';
 import type { Header } from 'tar-stream';
@@ -24,8 +24,8 @@ const UTF8_FLAG = 0x800;
 /**
  * The name of an entry that was read with `decodeStrings: false`: that of Info-ZIP's Unicode field where there is one.
  *
- * Info-ZIP on Linux writes the bytes of a name without saying that they are UTF-8, so only a name that is none, and comes from
- * a system with code pages, is taken for code page 437.
+ * Info-ZIP on Linux writes the bytes of a name without saying that they are UTF-8, so only a name that is none, and
+ * comes from a system with code pages, is taken for code page 437.
  *
  * @param decode of yauzl, which is loaded when there is a zip file to be read
  */

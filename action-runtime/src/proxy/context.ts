@@ -88,7 +88,10 @@ interface ActivationTimes {
   onRun: (run: InferenceTotals) => void;
 }
 
-/** When work came, when its answer is due, and when the invoker gives it up: epoch ms, Infinity where it does not say. It is told of its runs. */
+/**
+ * When work came, when its answer is due, and when the invoker gives it up: epoch ms, Infinity where it does not say.
+ * It is told of its runs.
+ */
 export function activationTimes(work: Work | undefined): ActivationTimes | undefined {
   if (work === undefined) return undefined;
   const deadlineMs = Number(work.env.get('__OW_DEADLINE') ?? NaN);

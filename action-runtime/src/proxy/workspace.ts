@@ -4,8 +4,9 @@ import path from 'node:path';
 import type { OfferedPackage } from '../onnx/packages';
 
 /**
- * The instance's folder for its action: `<tmp>/tetris-XXXXXX/action`, with a `node_modules` beside it that offers what the
- * runtime brings. Module resolution walks upwards, so the action's own packages win, for `require` and `import` alike.
+ * The instance's folder for its action: `<tmp>/tetris-XXXXXX/action`, with a `node_modules` beside it that offers what
+ * the runtime brings. Module resolution walks upwards, so the action's own packages win, for `require` and `import`
+ * alike.
  */
 export interface Workspace {
   /** The folder an archive is unpacked into; it exists and is empty. */

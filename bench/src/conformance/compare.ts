@@ -1,8 +1,8 @@
 /**
  * Does our side answer as plain onnxruntime-node does? Pure: two answers in, a verdict out.
  *
- * Runs alone have to agree to the last bit. Joined runs are computed by other kernels, whose sums round otherwise: where
- * they differ from plain onnxruntime's single runs it is by no more than batching promises.
+ * Runs alone have to agree to the last bit. Joined runs are computed by other kernels, whose sums round otherwise:
+ * where they differ from plain onnxruntime's single runs it is by no more than batching promises.
  */
 import { jointDifference, type JointTensor } from '@tetris/action-runtime';
 import { isFailure, type Answer, type Failure, type ModelReport, type RunReport, type WireTensor } from './work';

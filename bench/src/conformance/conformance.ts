@@ -25,8 +25,8 @@ export interface ConformanceOptions {
 const STORE_PARENT = '/dev/shm';
 
 /**
- * Runs models through action instances beside a tensor daemon, and through plain onnxruntime. Each lane has an instance and
- * a plain process, and takes the next model when it has done with one.
+ * Runs models through action instances beside a tensor daemon, and through plain onnxruntime. Each lane has an instance
+ * and a plain process, and takes the next model when it has done with one.
  *
  * @returns results in the order of the models
  */

@@ -12,7 +12,10 @@ export interface DrawnInputsOptions {
 /** Size of every other axis that has none. */
 const OTHER_SIZE = 4;
 
-/** A drawn tensor for each input that has to be fed. @throws RangeError for what is no tensor, or of a type without numbers */
+/**
+ * A drawn tensor for each input that has to be fed. @throws RangeError for what is no tensor, or of a type without
+ * numbers
+ */
 export function drawnInputs(
   { input, initializer }: GraphProto,
   { batch, seed, rangeOf }: DrawnInputsOptions,
@@ -33,7 +36,9 @@ export function drawnInputs(
 
 const FLOATS = new Set<number>([TensorType.FLOAT, TensorType.DOUBLE, TensorType.FLOAT16, TensorType.BFLOAT16]);
 
-/** For a model that nobody knows: whole numbers may be places, tokens or masks, and 0 and 1 are in most of their ranges. */
+/**
+ * For a model that nobody knows: whole numbers may be places, tokens or masks, and 0 and 1 are in most of their ranges.
+ */
 export function cautiousRange(_name: string, elemType: number): Range | undefined {
   return FLOATS.has(elemType) || elemType === TensorType.STRING ? undefined : [0, 1];
 }

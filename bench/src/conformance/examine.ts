@@ -64,8 +64,9 @@ async function examineOne(
 }
 
 /**
- * Plain onnxruntime is held against itself: in a new process, since random numbers follow from when one began, and in every
- * manner of feeding, since the place of fed memory may matter. Of several damaged tensors it names one or another.
+ * Plain onnxruntime is held against itself: in a new process, since random numbers follow from when one began, and in
+ * every manner of feeding, since the place of fed memory may matter. Of several damaged tensors it names one or
+ * another.
  */
 async function compareWithRepeats(work: Work, actual: Answer, expected: Answer, stock: Side): Promise<Comparison> {
   const unsteady = new Map<string, Same>();

@@ -1,8 +1,8 @@
 /** What both sides are asked, and what they answer; `actions/conformance.js` is who does it. All of it is JSON. */
 
 /**
- * How a model is given to `InferenceSession.create`: its path in a folder that the daemon sees too, its path in one that
- * only the action sees, or its bytes.
+ * How a model is given to `InferenceSession.create`: its path in a folder that the daemon sees too, its path in one
+ * that only the action sees, or its bytes.
  */
 export type Way = 'path' | 'copy' | 'bytes';
 export const WAYS: readonly Way[] = ['path', 'copy', 'bytes'];
@@ -28,7 +28,9 @@ export interface Work {
   dataSets: readonly Feeds[];
   /** Which manner of holding the fed numbers begins; runs take turns at them. */
   first: number;
-  /** Calls that are made at once, in each of two rounds, with the numbers of the first data set in another order each. */
+  /**
+   * Calls that are made at once, in each of two rounds, with the numbers of the first data set in another order each.
+   */
   together: number;
 }
 

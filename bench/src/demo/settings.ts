@@ -30,7 +30,9 @@ export interface DemoSettings {
 /** A tmpfs that every Linux has. */
 const STORE_PARENT = '/dev/shm';
 
-/** The sizes of the figures: two BERT-base classifiers on one backbone, four instances each, and three of a ResNet-50. */
+/**
+ * The sizes of the figures: two BERT-base classifiers on one backbone, four instances each, and three of a ResNet-50.
+ */
 export function fullSettings(): DemoSettings {
   const bert = (name: string, headSeed: number): DemoFunction => ({
     name,

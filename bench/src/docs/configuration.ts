@@ -1,4 +1,7 @@
-/** Writes `docs/configuration.md` from the packages' own schemas; with `--check` it only says whether the file is up to date. */
+/**
+ * Writes `docs/configuration.md` from the packages' own schemas; with `--check` it only says whether the file is up to
+ * date.
+ */
 import * as actionRuntime from '@tetris/action-runtime';
 import { type ConfigRow, type ConfigSchema, describeConfig, errorMessage } from '@tetris/common';
 import * as invokerExtension from '@tetris/invoker-extension';

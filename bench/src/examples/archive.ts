@@ -3,8 +3,8 @@ import { join, relative } from 'node:path';
 import AdmZip from 'adm-zip';
 
 /**
- * What an action's archive need not have: onnxruntime, which the runtime brings, and of libraries what only browsers, other
- * builds or editors use. Of transformers.js 13 of 159 MB remain.
+ * What an action's archive need not have: onnxruntime, which the runtime brings, and of libraries what only browsers,
+ * other builds or editors use. Of transformers.js 13 of 159 MB remain.
  */
 const LEFT_OUT = [
   /^node_modules\/(?:\.bin|onnxruntime-[a-z]+|@types|typescript)\//,

@@ -2,7 +2,9 @@ import { type Stats } from 'node:fs';
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** Allocated bytes of everything below a folder. A file with several names counts once; files that vanish count nothing. */
+/**
+ * Allocated bytes of everything below a folder. A file with several names counts once; files that vanish count nothing.
+ */
 export async function folderBytes(folder: string): Promise<number> {
   const entries = await readdir(folder, { recursive: true }).catch(() => []);
   const seen = new Set<string>();

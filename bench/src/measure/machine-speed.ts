@@ -40,7 +40,9 @@ export class MachineSpeed {
     return speed;
   }
 
-  /** Runs something, and tells the products per second of processor time meanwhile. @throws RangeError where none ended */
+  /**
+   * Runs something, and tells the products per second of processor time meanwhile. @throws RangeError where none ended
+   */
   async during<T>(run: () => Promise<T>): Promise<{ result: T; speed: number }> {
     const fromMs = performance.now();
     const result = await run();

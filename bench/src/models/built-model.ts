@@ -19,7 +19,10 @@ export interface BuiltModel {
   path: string;
   /** External data included. */
   bytes: number;
-  /** Random inputs: the same seed gives the same numbers. `sequence` is the size of every other symbolic axis. @default 64 */
+  /**
+   * Random inputs: the same seed gives the same numbers. `sequence` is the size of every other symbolic axis. @default
+   * 64
+   */
   inputs(batch: number, seed: number, sequence?: number): Feed[];
 }
 

@@ -10,7 +10,10 @@ export interface ConvolutionOptions {
   gain?: number;
 }
 
-/** Convolution without bias, padded to keep the size at stride 1, and batch normalization, as vision models are exported. */
+/**
+ * Convolution without bias, padded to keep the size at stride 1, and batch normalization, as vision models are
+ * exported.
+ */
 export function convolution(
   builder: GraphBuilder,
   name: string,

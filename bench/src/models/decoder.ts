@@ -21,8 +21,9 @@ export interface DecoderOptions {
 
 /**
  * One step of a GPT-like decoder: the embedded token `[batch, 1, hidden]` and the keys and values of those before it,
- * `past.<layer>.key` and `.value` `[batch, heads, past, hidden / heads]`, to the next token's `logits` `[batch, vocabulary]`
- * and the keys and values of all, `present.<layer>.key` and `.value`. The defaults are GPT-2's small one, but for the head.
+ * `past.<layer>.key` and `.value` `[batch, heads, past, hidden / heads]`, to the next token's `logits` `[batch,
+ * vocabulary]` and the keys and values of all, `present.<layer>.key` and `.value`. The defaults are GPT-2's small one,
+ * but for the head.
  *
  * @throws RangeError where `heads` does not divide `hidden`
  */

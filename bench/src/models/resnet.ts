@@ -14,7 +14,10 @@ export interface ResnetOptions {
   seed?: number;
 }
 
-/** A residual network of bottleneck blocks: `[batch, 3, size, size]` to `[batch, labels]`. The defaults are ResNet-50, 102 MB. */
+/**
+ * A residual network of bottleneck blocks: `[batch, 3, size, size]` to `[batch, labels]`. The defaults are ResNet-50,
+ * 102 MB.
+ */
 export function resnet(name: string, options: ResnetOptions = {}): ModelDefinition {
   const { stages = [3, 4, 6, 3], width = 64, imageSize = 224, labels = 1000, seed = 1 } = options;
   const builder = new GraphBuilder(name, seed);

@@ -1,5 +1,8 @@
 #!/usr/bin/env node
-/** `npm run nodes -- FILE [ARGUMENT...]`: runs a JavaScript file under each Node version, and fails where one of them does. */
+/**
+ * `npm run nodes -- FILE [ARGUMENT...]`: runs a JavaScript file under each Node version, and fails where one of them
+ * does.
+ */
 import { errorMessage } from '@tetris/common';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,6 +1,6 @@
 /**
- * The Node versions that the action runtime must work with, as npm packages of their binaries: `bench/nodes/package.json`
- * pins them, and its lock file their content.
+ * The Node versions that the action runtime must work with, as npm packages of their binaries:
+ * `bench/nodes/package.json` pins them, and its lock file their content.
  */
 import { execFile } from 'node:child_process';
 import { access, readFile } from 'node:fs/promises';

@@ -27,8 +27,8 @@ interface Served {
 }
 
 /**
- * Encoders over 32 tokens: what is small enough to be served on a core by the dozen, and BERT base. A decoder that makes
- * the 32nd token from the keys and values of 31: its single run reads every weight for one row.
+ * Encoders over 32 tokens: what is small enough to be served on a core by the dozen, and BERT base. A decoder that
+ * makes the 32nd token from the keys and values of 31: its single run reads every weight for one row.
  */
 const SERVED: readonly Served[] = [
   {

@@ -6,7 +6,10 @@ import type { SuiteResult } from '../suites';
 import { type Bench, startStock } from './bench';
 import type { Instance, RunReport } from './instances';
 
-/** Tokens of the transformer's input; the figures of the first bear no suffix. What is not arithmetic does not depend on it. */
+/**
+ * Tokens of the transformer's input; the figures of the first bear no suffix. What is not arithmetic does not depend on
+ * it.
+ */
 const LENGTHS = [32, 64] as const;
 const ROUNDS = 5;
 const STEADY_RUNS = 15;
@@ -27,8 +30,8 @@ interface Times {
 }
 
 /**
- * First answer of a new instance of BERT base's size, with a warm store, over a plain process's; then steady runs. By length of
- * the input. The three sides are started one after the other and are never busy together.
+ * First answer of a new instance of BERT base's size, with a warm store, over a plain process's; then steady runs. By
+ * length of the input. The three sides are started one after the other and are never busy together.
  */
 export async function twoPhase(bench: Bench): Promise<SuiteResult> {
   const { path } = await buildModel(transformer('bert', { sequence: 'sequence' }), bench.folder);

@@ -1,6 +1,6 @@
 /**
- * CouchDB's HTTP API by PouchDB in memory, as a process of its own (`couch.ts` starts it).
- * Its data live as long as the process, so to be away is not to end: the parent says `away`, and nothing listens until `back`.
+ * CouchDB's HTTP API by PouchDB in memory, as a process of its own (`couch.ts` starts it). Its data live as long as the
+ * process, so to be away is not to end: the parent says `away`, and nothing listens until `back`.
  */
 import type { Server } from 'node:http';
 import express from 'express';

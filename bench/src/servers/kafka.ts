@@ -22,7 +22,10 @@ export interface KafkaServer extends RunningServer {
   messages(topic: string): Promise<string[]>;
 }
 
-/** KRaft, one node that is broker and controller. As in OpenWhisk's own deployment, topics are not created by themselves. */
+/**
+ * KRaft, one node that is broker and controller. As in OpenWhisk's own deployment, topics are not created by
+ * themselves.
+ */
 const properties = (port: number, controllerPort: number, secure: SecureListener, folder: string): string => `
 process.roles=broker,controller
 node.id=1

@@ -8,7 +8,10 @@ export interface Phase {
   rate: number;
 }
 
-/** Arrivals of a Poisson process whose rate changes by phase, ms from its start, ascending. The same seed gives the same ones. */
+/**
+ * Arrivals of a Poisson process whose rate changes by phase, ms from its start, ascending. The same seed gives the same
+ * ones.
+ */
 export function poissonArrivals(phases: readonly Phase[], seed: number): number[] {
   const random = new Random(seed);
   const times: number[] = [];

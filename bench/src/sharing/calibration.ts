@@ -39,7 +39,10 @@ export interface Site {
   speed: MachineSpeed;
 }
 
-/** Measures what the machine can do, one request an instance and with requests joined, and chooses load and objective by it. */
+/**
+ * Measures what the machine can do, one request an instance and with requests joined, and chooses load and objective by
+ * it.
+ */
 export async function calibrate(site: Site, { calibrationMs, triesMax }: SharingSettings): Promise<Calibration> {
   const { alone, shared } = await onSteadyMachine(triesMax, async () => {
     const alone = await calibrateAlone(site, calibrationMs);

@@ -28,7 +28,9 @@ const IN_FLIGHT_MAX = 1_000;
 const SEED = 20_221;
 const RAMP_STEPS = 10;
 
-/** One configuration under the function's load: the same arrivals in all of them. @param phases of the time that counts */
+/**
+ * One configuration under the function's load: the same arrivals in all of them. @param phases of the time that counts
+ */
 export function measureConfiguration(
   site: Site,
   configuration: Configuration,

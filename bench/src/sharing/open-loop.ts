@@ -37,7 +37,10 @@ const CLOCK: Clock = {
   },
 };
 
-/** Outcomes in the order of the due times. Latency counts from the due time, so that lateness of the sender is not hidden. */
+/**
+ * Outcomes in the order of the due times. Latency counts from the due time, so that lateness of the sender is not
+ * hidden.
+ */
 export async function openLoop(options: OpenLoopOptions): Promise<Outcome[]> {
   const { times, send, inFlightMax, graceMs, clock = CLOCK } = options;
   const outcomes = times.map((dueMs): Outcome => ({ dueMs, latencyMs: Infinity, ok: false }));

@@ -27,7 +27,8 @@ async function measureFunction(
   try {
     const { name } = loaded.definition;
     const modelRoot = await privateFolder(tmpdir(), cleanups);
-    // One store for all of the function's platforms, so that each finds the tensors there and none pays for making them.
+    // One store for all of the function's platforms, so that each finds the tensors there and none pays for making
+    // them.
     const storePath = await privateFolder('/dev/shm', cleanups);
     const speed = await MachineSpeed.start();
     cleanups.add(() => speed.stop());

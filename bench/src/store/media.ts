@@ -85,7 +85,9 @@ async function loadIn(model: string): Promise<number> {
   }
 }
 
-/** Has the kernel drop what it caches of a folder's files: what nobody maps and is on a disk goes, a tmpfs keeps all. */
+/**
+ * Has the kernel drop what it caches of a folder's files: what nobody maps and is on a disk goes, a tmpfs keeps all.
+ */
 function evict(folder: string): void {
   for (const name of readdirSync(folder)) {
     execFileSync('dd', [`if=${join(folder, name)}`, 'iflag=nocache', 'count=0', 'status=none']);

@@ -10,7 +10,8 @@ import type { SuiteResult } from '../suites';
 
 /**
  * What a transfer of some files cannot do without, each by itself: hashing them, writing them once, and passing them
- * through a socket. `peerFloorMs` is their work spread evenly over the machine's cores; both ends of the socket are on it.
+ * through a socket. `peerFloorMs` is their work spread evenly over the machine's cores; both ends of the socket are on
+ * it.
  */
 export async function measureFloor(folder: string, target: string): Promise<SuiteResult> {
   const paths = readdirSync(folder).map((name) => join(folder, name));

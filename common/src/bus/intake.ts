@@ -7,9 +7,9 @@ interface Waiting {
 }
 
 /**
- * Hands messages to a handler, at most `capacity` at once. Up to as many again may wait in here, as in the stock message
- * feed: their position is committed already, so they are handed out even after reading has stopped.
- * Source: `C/core/connector/MessageConsumer.scala` MessageFeed.
+ * Hands messages to a handler, at most `capacity` at once. Up to as many again may wait in here, as in the stock
+ * message feed: their position is committed already, so they are handed out even after reading has stopped. Source:
+ * `C/core/connector/MessageConsumer.scala` MessageFeed.
  */
 export class Intake {
   readonly #options: Pick<SubscribeOptions, 'capacity' | 'handler'>;

@@ -24,8 +24,8 @@ export interface KafkaOptions extends KafkaSecurity, Partial<SendLimits>, Partia
 }
 
 /**
- * A broker drops a dead member of a group after `sessionTimeoutMs`; until then its successor waits. 6 s is the least that
- * brokers allow by default, and less than the 10 s after which a controller takes a silent invoker for dead.
+ * A broker drops a dead member of a group after `sessionTimeoutMs`; until then its successor waits. 6 s is the least
+ * that brokers allow by default, and less than the 10 s after which a controller takes a silent invoker for dead.
  */
 const DEFAULTS = {
   replicationFactor: 1,

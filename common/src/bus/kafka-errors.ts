@@ -1,4 +1,6 @@
-/** What a failed produce request means for its messages. kafkajs marks errors retriable without regard to duplicates. */
+/**
+ * What a failed produce request means for its messages. kafkajs marks errors retriable without regard to duplicates.
+ */
 import { errorMessage, PluginError } from '../errors';
 
 /**
@@ -70,8 +72,9 @@ export function classifySendError(error: unknown): SendFailure {
 }
 
 /**
- * Whether a failed commit of offsets was certainly not made. Any other failure says nothing of it, an answer of the broker
- * neither: a broker that shuts down answers `NOT_COORDINATOR_FOR_GROUP` for commits that it has already appended to its log.
+ * Whether a failed commit of offsets was certainly not made. Any other failure says nothing of it, an answer of the
+ * broker neither: a broker that shuts down answers `NOT_COORDINATOR_FOR_GROUP` for commits that it has already appended
+ * to its log.
  */
 export function commitWasRefused(error: unknown): boolean {
   return NOT_A_MEMBER.has(kafkaCause(error).type ?? '');

@@ -23,14 +23,15 @@ const REBALANCE_SESSIONS = 2;
 const RESTART = { firstMs: 100, maxMs: 2_000 };
 
 /**
- * One consumer of one topic. At most once: commit, then hand out. At least once: hand out, and commit what has been handled.
+ * One consumer of one topic. At most once: commit, then hand out. At least once: hand out, and commit what has been
+ * handled.
  *
- * A connection may be lost between a commit and its answer, or the answer be an error of a commit that lasts. So each commit bears this subscription's id, and the next
- * consumer asks what has been committed and by whom: what was committed here and not handed out yet is handed out then,
- * and only then.
+ * A connection may be lost between a commit and its answer, or the answer be an error of a commit that lasts. So each
+ * commit bears this subscription's id, and the next consumer asks what has been committed and by whom: what was
+ * committed here and not handed out yet is handed out then, and only then.
  *
- * kafkajs can restart a crashed consumer itself, but from a timer whose failure nobody handles; so its restart is turned
- * off and a new consumer is made here, again and again while the broker is away.
+ * kafkajs can restart a crashed consumer itself, but from a timer whose failure nobody handles; so its restart is
+ * turned off and a new consumer is made here, again and again while the broker is away.
  */
 export class KafkaSubscription implements Subscription {
   readonly #kafka: Kafka;
@@ -121,7 +122,8 @@ export class KafkaSubscription implements Subscription {
    */
   #placed(consumer: Consumer): Promise<void> {
     const { startTimeoutMs, sessionTimeoutMs } = this.#times;
-    // A little longer than the group waits for a member that is gone; then another consumer may do better than one that is stuck.
+    // A little longer than the group waits for a member that is gone; then another consumer may do better than one that
+    // is stuck.
     const attemptMs = Math.min(startTimeoutMs, (REBALANCE_SESSIONS + 0.5) * sessionTimeoutMs);
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error('the group did not form in time')), attemptMs);
@@ -206,7 +208,10 @@ export class KafkaSubscription implements Subscription {
     await fetched.commitOffsetsIfNecessary({ topics: [{ topic, partitions }] });
   }
 
-  /** Between two consumers: hands out what turns out to have been committed here; anything else comes again or is another's. */
+  /**
+   * Between two consumers: hands out what turns out to have been committed here; anything else comes again or is
+   * another's.
+   */
   async #settleUnsure(): Promise<void> {
     if (this.#unsure.size === 0) return;
     const { topic, group: groupId } = this.#options;

@@ -7,7 +7,10 @@ import { busUnavailable, classifySendError } from './kafka-errors';
 export interface SendLimits {
   /** How long a message may wait for a broker that cannot be reached. */
   sendTimeoutMs: number;
-  /** Most bytes of several messages in one request. A broker bounds the sum like a single message, so keep it well below. */
+  /**
+   * Most bytes of several messages in one request. A broker bounds the sum like a single message, so keep it well
+   * below.
+   */
   batchBytesMax: number;
   /** Most bytes waiting, over all topics. */
   queueBytesMax: number;

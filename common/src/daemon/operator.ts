@@ -47,7 +47,10 @@ export class DaemonOperator {
     return this.#ask({ method: 'DELETE', path: `/v1/instances/${token}` });
   }
 
-  /** Tells the daemon where those of other nodes are. @throws PluginError `ERR_BAD_REQUEST` where it knows nothing to know them by */
+  /**
+   * Tells the daemon where those of other nodes are. @throws PluginError `ERR_BAD_REQUEST` where it knows nothing to
+   * know them by
+   */
   setPeers(peers: string[]): Promise<void> {
     return this.#ask({ method: 'PUT', path: '/v1/peers', body: JSON.stringify({ peers }) });
   }

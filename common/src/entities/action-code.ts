@@ -1,4 +1,7 @@
-/** Code in action documents, as stock stores it. Source: `C/core/database/AttachmentSupport.scala`, `C/core/entity/Exec.scala`. */
+/**
+ * Code in action documents, as stock stores it. Source: `C/core/database/AttachmentSupport.scala`,
+ * `C/core/entity/Exec.scala`.
+ */
 import { createHash, randomUUID } from 'node:crypto';
 import type { z } from 'zod';
 import { PluginError } from '../errors';

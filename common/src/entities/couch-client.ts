@@ -20,8 +20,8 @@ const GETS_MAX = 2;
 /**
  * CouchDB's HTTP API by npm `nano`: one method per kind of answer, bounded in time, with the plugin's errors.
  *
- * Two things are done here because nano does them wrongly (docs/decisions/0003): a JSON body that was cut off is told from
- * an empty one, and attachments are read without it.
+ * Two things are done here because nano does them wrongly (docs/decisions/0003): a JSON body that was cut off is told
+ * from an empty one, and attachments are read without it.
  */
 export class CouchClient {
   readonly #server: nano.ServerScope;

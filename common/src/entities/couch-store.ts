@@ -255,7 +255,9 @@ export class CouchStore implements EntityStore {
     return ignoring('ERR_DOCUMENT_NOT_FOUND', this.#client.json<OwnDocument>('GET', this.#ownPath(id)));
   }
 
-  /** Beside the entities, where an invoker may read and write in every deployment; none of them has a colon in its name. */
+  /**
+   * Beside the entities, where an invoker may read and write in every deployment; none of them has a colon in its name.
+   */
   #ownPath(id: string): string[] {
     return [this.#databases.whisks, `tetris:${id}`];
   }

@@ -1,6 +1,6 @@
 /**
- * The stock listing views, for databases that no stock deployment has prepared. Existing design documents are left alone.
- * The functions run inside CouchDB, whose JavaScript may be of 2011, hence their form.
+ * The stock listing views, for databases that no stock deployment has prepared. Existing design documents are left
+ * alone. The functions run inside CouchDB, whose JavaScript may be of 2011, hence their form.
  */
 
 import type { EntityType } from '../openwhisk/entity-documents';

@@ -35,7 +35,8 @@ export function documentText(id: string, value: unknown): string {
  * Changes a document that others may change at the same time.
  *
  * @param attempt reads, changes and writes; false where another writer came first
- * @throws PluginError `ERR_DOCUMENT_CONFLICT` (retriable) where others came first time and again, or what `attempt` throws
+ * @throws PluginError `ERR_DOCUMENT_CONFLICT` (retriable) where others came first time and again, or what `attempt`
+ *   throws
  */
 export async function changeAmongWriters(id: string, attempt: () => Promise<boolean>): Promise<void> {
   const text = `document ${id}: others wrote it ${CHANGES_MAX} times meanwhile`;

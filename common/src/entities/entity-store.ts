@@ -1,4 +1,7 @@
-/** Entities, activation records and own documents as the components see them. Adapters: {@link EmbeddedStore}, CouchDB behind `@tetris/common/couch`. */
+/**
+ * Entities, activation records and own documents as the components see them. Adapters: {@link EmbeddedStore}, CouchDB
+ * behind `@tetris/common/couch`.
+ */
 import type { Action } from '../openwhisk/action-document';
 import type { Activation } from '../openwhisk/activation';
 import type { Entities, EntityType } from '../openwhisk/entity-documents';
@@ -30,7 +33,8 @@ export interface EntityStore extends DocumentStore {
    * @param id `namespace/name` or `namespace/package/name`
    * @param revision the revision wanted; where the document has moved on, the newest is returned, as stock does.
    *   `undefined` bypasses every cache.
-   * @throws PluginError `ERR_DOCUMENT_NOT_FOUND`, `ERR_DOCUMENT_TYPE`, `ERR_DOCUMENT_INVALID`, `ERR_STORE_UNAVAILABLE` (retriable)
+   * @throws PluginError `ERR_DOCUMENT_NOT_FOUND`, `ERR_DOCUMENT_TYPE`, `ERR_DOCUMENT_INVALID`, `ERR_STORE_UNAVAILABLE`
+   *   (retriable)
    */
   getAction(id: string, revision?: string): Promise<Action>;
   /**
@@ -47,7 +51,8 @@ export interface EntityStore extends DocumentStore {
   /**
    * Reads a package, trigger or rule.
    * @param id `namespace/name`
-   * @throws PluginError `ERR_DOCUMENT_NOT_FOUND`, `ERR_DOCUMENT_TYPE`, `ERR_DOCUMENT_INVALID`, `ERR_STORE_UNAVAILABLE` (retriable)
+   * @throws PluginError `ERR_DOCUMENT_NOT_FOUND`, `ERR_DOCUMENT_TYPE`, `ERR_DOCUMENT_INVALID`, `ERR_STORE_UNAVAILABLE`
+   *   (retriable)
    */
   getEntity<T extends EntityType>(type: T, id: string): Promise<Entities[T]>;
   /**
@@ -70,7 +75,10 @@ export interface EntityStore extends DocumentStore {
   ): Promise<Entities[T][]>;
   countEntities(type: EntityType, namespace: string, filter?: EntityFilter): Promise<number>;
 
-  /** Queues a record for storing; never waits for the database. Records are lost only past the queue's bound, and counted. */
+  /**
+   * Queues a record for storing; never waits for the database. Records are lost only past the queue's bound, and
+   * counted.
+   */
   putActivation(activation: Activation): void;
   /** Resolves when every record queued so far is stored or given up. */
   flush(): Promise<void>;

@@ -5,7 +5,9 @@ import { errorMessage, PluginError } from '../errors';
 import { changeAmongWriters, type DocumentStore, documentText } from './document-store';
 import { makeFolder } from '../files/make-folder';
 
-/** Versions that others may still have read, and files left half done, are cleared away at this age; writers are faster. */
+/**
+ * Versions that others may still have read, and files left half done, are cleared away at this age; writers are faster.
+ */
 const CLEARED_MS = 60_000;
 
 interface Present {
@@ -16,9 +18,9 @@ interface Present {
 /**
  * Documents in a folder that several processes may use at once, without a lock that one of them could leave behind.
  *
- * A document is `<hash of its id>.<version>.json`; the highest version counts. A writer links its file under the version
- * after the one it has read, which only one can do; the others read again. A version is cleared away so long after a newer
- * one came that nobody can take its place.
+ * A document is `<hash of its id>.<version>.json`; the highest version counts. A writer links its file under the
+ * version after the one it has read, which only one can do; the others read again. A version is cleared away so long
+ * after a newer one came that nobody can take its place.
  */
 export class FolderDocuments implements DocumentStore {
   readonly #folder: string;

@@ -7,7 +7,8 @@ import { dirname } from 'node:path';
  * Not by Node's own recursion, which tries for ever where a folder exists and yet nothing can be made in it (`/proc`).
  * @param path absolute
  * @param mode of each folder that is made, before the process's mask
- * @throws Error of the level that cannot be made, such as `ENOENT`, `ENOTDIR`, `EACCES`; `EEXIST` where a file is in the way
+ * @throws Error of the level that cannot be made, such as `ENOENT`, `ENOTDIR`, `EACCES`; `EEXIST` where a file is in
+ *   the way
  */
 export function makeFolder(path: string, mode = 0o777): void {
   if (isFolder(path)) return;

@@ -9,8 +9,8 @@ const NAME = /^tetris-\w{6}$/;
 const OWNER = '.owner';
 
 /**
- * Makes a folder `parent/tetris-XXXXXX` that only this user may enter, having removed those in `parent` whose process has
- * ended. The caller removes it; whoever makes the next one does where the caller cannot.
+ * Makes a folder `parent/tetris-XXXXXX` that only this user may enter, having removed those in `parent` whose process
+ * has ended. The caller removes it; whoever makes the next one does where the caller cannot.
  */
 export async function temporaryFolder(parent: string): Promise<string> {
   await sweep(parent);

@@ -35,8 +35,8 @@ const TAKEN: ReadonlyMap<string, Taken> = new Map([
 ]);
 
 /**
- * One line for each annotation that begins as ours do and says nothing: the kind takes none, there is none of that name, or
- * it does not take the value.
+ * One line for each annotation that begins as ours do and says nothing: the kind takes none, there is none of that
+ * name, or it does not take the value.
  */
 export function wrongAnnotations(annotations: readonly KeyValue[], kind: string): string[] {
   return annotations.flatMap((annotation) => problemOf(annotation, kind) ?? []);
@@ -72,8 +72,8 @@ export const isOn = (value: unknown): boolean => value === true || value === 'tr
 /**
  * Activations of an action of kind nodejs:tetris that one instance takes at once, as far as its author says: annotation
  * `tetris-concurrency`, else the concurrency limit where it is above 1. An objective (`tetris-slo`) and batches
- * (`tetris-batching`) ask for sharing too, and leave the number to the operator. Without any of these it is 1, as in stock: an
- * action whose activations must not meet in one process need not say so.
+ * (`tetris-batching`) ask for sharing too, and leave the number to the operator. Without any of these it is 1, as in
+ * stock: an action whose activations must not meet in one process need not say so.
  *
  * @param shared the operator's number
  */

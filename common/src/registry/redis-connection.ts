@@ -24,7 +24,9 @@ export function connectRedis(url: string, commandTimeoutMs: number, log: Logger)
   return redis;
 }
 
-/** A connection whose calls fail with the plugin's error. Only the first ones wait, for the first connection to be made. */
+/**
+ * A connection whose calls fail with the plugin's error. Only the first ones wait, for the first connection to be made.
+ */
 export class RedisLink {
   readonly redis: Redis;
   readonly #first: Promise<void>;

@@ -29,8 +29,8 @@ interface Inventory {
 }
 
 /**
- * Writes what this process has to say, and remembers it: a Redis that was restarted, emptied or away gets it again, at the
- * next connection or refresh.
+ * Writes what this process has to say, and remembers it: a Redis that was restarted, emptied or away gets it again, at
+ * the next connection or refresh.
  */
 export class RedisPublisher {
   readonly #link: RedisLink;

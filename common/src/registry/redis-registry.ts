@@ -19,7 +19,10 @@ export interface RedisRegistryOptions extends Partial<PublishLimits> {
   url: string;
   /** Of every key. @default 'tetris:' */
   prefix?: string;
-  /** Of an owner's in-flight ids since the last one. Longer than any controller waits for an activation. @default 3_600_000 */
+  /**
+   * Of an owner's in-flight ids since the last one. Longer than any controller waits for an activation. @default
+   * 3_600_000
+   */
   inFlightTtlMs?: number;
   /** How often a watcher compares sequences. @default 30_000 */
   compareMs?: number;
@@ -42,8 +45,9 @@ const DEFAULTS = {
 } as const;
 
 /**
- * {@link Registry} in Redis. While Redis is away every call fails at once with `ERR_STORE_UNAVAILABLE`, and watchers keep
- * what they have; when it is back, empty or not, this process writes again what it has published and what is in flight.
+ * {@link Registry} in Redis. While Redis is away every call fails at once with `ERR_STORE_UNAVAILABLE`, and watchers
+ * keep what they have; when it is back, empty or not, this process writes again what it has published and what is in
+ * flight.
  */
 export class RedisRegistry implements Registry {
   readonly #link: RedisLink;

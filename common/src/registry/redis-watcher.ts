@@ -21,8 +21,8 @@ interface NodeView {
  * Tells one watcher the present state, then every change.
  *
  * Messages on a Redis channel get lost with a connection, so they are only hints in a hurry: a delta is used where its
- * sequence follows on, anything else makes the snapshot be read again, and so does every new connection. At an interval,
- * sequences are compared, for what was lost without a trace.
+ * sequence follows on, anything else makes the snapshot be read again, and so does every new connection. At an
+ * interval, sequences are compared, for what was lost without a trace.
  */
 export class RedisWatcher {
   readonly #link: RedisLink;

@@ -1,6 +1,6 @@
 /**
- * What the nodes tell the load balancer, and what it keeps for itself across a restart.
- * Adapters: {@link MemoryRegistry}, Redis behind `@tetris/common/redis`. Every entry has a TTL; nothing grows without bound.
+ * What the nodes tell the load balancer, and what it keeps for itself across a restart. Adapters: {@link
+ * MemoryRegistry}, Redis behind `@tetris/common/redis`. Every entry has a TTL; nothing grows without bound.
  */
 
 /** A tensor's identity and its bytes in the store. */
@@ -10,7 +10,9 @@ export interface TensorRef {
   bytes: number;
 }
 
-/** A change of one node's tensor set; `sequence` counts up by one, so that a gap is noticed and answered by a snapshot. */
+/**
+ * A change of one node's tensor set; `sequence` counts up by one, so that a gap is noticed and answered by a snapshot.
+ */
 export interface InventoryDelta {
   sequence: number;
   added: TensorRef[];
@@ -30,7 +32,10 @@ export interface WarmInstance {
   namespace: string;
   /** Activations that the instances of the group hold at once, those on their way up included. */
   capacity: number;
-  /** Activations that they have. What was handed on and not read yet is not among them: hence capacity, and not what is free. */
+  /**
+   * Activations that they have. What was handed on and not read yet is not among them: hence capacity, and not what is
+   * free.
+   */
   inUse: number;
 }
 
@@ -47,7 +52,10 @@ export interface InvokerStatus {
   memoryUsedBytes: number;
   /** The part of `memoryUsedBytes` that is free once idle instances have ended. @default 0 */
   memoryReclaimableBytes?: number;
-  /** The part of `memoryReclaimableBytes` that is tensors: who needs them as well has them not free but there. @default 0 */
+  /**
+   * The part of `memoryReclaimableBytes` that is tensors: who needs them as well has them not free but there. @default
+   * 0
+   */
   memoryReclaimableTensorBytes?: number;
   /** Activations running and waiting. */
   running: number;

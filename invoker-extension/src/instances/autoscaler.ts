@@ -48,7 +48,9 @@ export class Autoscaler {
     this.#options = options;
   }
 
-  /** An activation has come: what its group's next instance is to be. Without an objective that is what the action says. */
+  /**
+   * An activation has come: what its group's next instance is to be. Without an objective that is what the action says.
+   */
   arrived(job: ActivationJob): { settings: InstanceSettings; coresMax?: number } {
     const { scaler, defaults, batchMax, manifestOf, nowMs } = this.#options;
     const settings = settingsOf(job.action, defaults);
@@ -119,7 +121,8 @@ export class Autoscaler {
   }
 
   /**
-   * More instances run or start than there are cores, for a while: what takes longer for that tells nothing of its shape.
+   * More instances run or start than there are cores, for a while: what takes longer for that tells nothing of its
+   * shape.
    */
   #crowded(): boolean {
     const { scaler, pool, cores } = this.#options;
@@ -168,8 +171,8 @@ function isOfThisMachine({ machine }: ModelProfile): boolean {
 }
 
 /**
- * Of how many requests the execution was that an activation tells of; 0 for none. As the runtime says; where it does not,
- * the time of a full batch's last member, which has not waited for mates, is that of the batch.
+ * Of how many requests the execution was that an activation tells of; 0 for none. As the runtime says; where it does
+ * not, the time of a full batch's last member, which has not waited for mates, is that of the batch.
  */
 function batchOf({ inference, together }: AnsweredRun, { batch }: InstanceSettings): number {
   if (inference !== undefined) return Number.isInteger(Math.log2(inference.requests)) ? inference.requests : 0;

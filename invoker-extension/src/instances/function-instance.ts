@@ -68,7 +68,9 @@ export class FunctionInstance {
     return this.#container !== undefined;
   }
 
-  /** Registers and creates, or takes a stem cell. @throws PluginError `ERR_CONTAINER_START`, with nothing left behind */
+  /**
+   * Registers and creates, or takes a stem cell. @throws PluginError `ERR_CONTAINER_START`, with nothing left behind
+   */
   async create(): Promise<void> {
     const { takeCell, action, registrar, namespace } = this.#options;
     const cell = takeCell?.({ kind: action.exec.kind, memoryBytes: action.limits.memory * MIB });

@@ -13,7 +13,9 @@ export interface GroupDescription {
   namespace: string;
   /** What its next instance starts with. */
   settings: InstanceSettings;
-  /** Cores that its instances may have together: one more beside others would serve nobody sooner. @default unbounded */
+  /**
+   * Cores that its instances may have together: one more beside others would serve nobody sooner. @default unbounded
+   */
   coresMax?: number;
   /** The action's memory limit. */
   limitBytes: number;
@@ -21,7 +23,10 @@ export interface GroupDescription {
   manifest: ActionManifest | undefined;
 }
 
-/** Share of the objective for which an activation may be in its instance; the rest is for the way there and back, and for noise. */
+/**
+ * Share of the objective for which an activation may be in its instance; the rest is for the way there and back, and
+ * for noise.
+ */
 const INSTANCE_SHARE = 0.6;
 
 /** Weight of the newest answer in the mean time between an instance's answers. */
@@ -81,8 +86,9 @@ export class Group<Ticket> {
   }
 
   /**
-   * Gives up the objective of those whom no instance answers within it any more, by the time that slow answers take. Half of
-   * the objective is left to whoever waits, however slow they are: where instances alone take longer, order is no help.
+   * Gives up the objective of those whom no instance answers within it any more, by the time that slow answers take.
+   * Half of the objective is left to whoever waits, however slow they are: where instances alone take longer, order is
+   * no help.
    */
   postponeLate(nowMs: number): void {
     const { sloMs } = this.description.settings;
@@ -91,8 +97,8 @@ export class Group<Ticket> {
   }
 
   /**
-   * The instance that takes the next ticket. Who is late keeps instances at work and no more: the room in which the next batch
-   * gathers is for those who can be in time.
+   * The instance that takes the next ticket. Who is late keeps instances at work and no more: the room in which the
+   * next batch gathers is for those who can be in time.
    */
   withRoom(): Instance<Ticket> | undefined {
     const { nextIsLate } = this.waiting;
@@ -153,8 +159,9 @@ function precedes(one: Instance<unknown>, other: Instance<unknown>): boolean {
 }
 
 /**
- * With an objective: how much an instance has to do for its cores, as what waits there cannot move to one that falls idle, and
- * the scaler ends what is too much. Without one: how empty it is, so that others fall idle. Paused ones come last.
+ * With an objective: how much an instance has to do for its cores, as what waits there cannot move to one that falls
+ * idle, and the scaler ends what is too much. Without one: how empty it is, so that others fall idle. Paused ones come
+ * last.
  */
 function reluctance({ state, settings, running }: Instance<unknown>): number {
   const { room, workers, threads, sloMs } = settings;
@@ -163,8 +170,8 @@ function reluctance({ state, settings, running }: Instance<unknown>): number {
 }
 
 /**
- * Activations that an instance answers within its share of the objective, one after the other; at least one batch. What it has no
- * more time for waits before it, where the newest goes first, and not in it, where nobody is overtaken.
+ * Activations that an instance answers within its share of the objective, one after the other; at least one batch. What
+ * it has no more time for waits before it, where the newest goes first, and not in it, where nobody is overtaken.
  */
 function timely({ settings, gapMs }: Instance<unknown>): number {
   const { sloMs } = settings;

@@ -109,7 +109,10 @@ export class InstanceManager {
     });
   }
 
-  /** Starts one more instance of the job's group than anybody waits for, where memory is free. The job itself is not run. */
+  /**
+   * Starts one more instance of the job's group than anybody waits for, where memory is free. The job itself is not
+   * run.
+   */
   warmUp(job: ActivationJob, settings: InstanceSettings): void {
     const { pool, nowMs } = this.#options;
     const commands = pool.add(this.#describe(job, { settings }), nowMs());
@@ -261,7 +264,9 @@ export class InstanceManager {
     this.#fail(ticket, errorResponse(STATUS.developerError, TEXTS.abnormalRun));
   }
 
-  /** In a group of its own, whose instances take one activation each: one that kills its instance then kills no other. */
+  /**
+   * In a group of its own, whose instances take one activation each: one that kills its instance then kills no other.
+   */
   #retry(ticket: Ticket, instance: FunctionInstance): void {
     const { pool, nowMs, metrics, log } = this.#options;
     const { job } = ticket;

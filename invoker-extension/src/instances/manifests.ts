@@ -30,7 +30,9 @@ export class Manifests {
     return known === UNKNOWN ? undefined : known;
   }
 
-  /** Asks the registry where nothing is known here. Never rejects: without a manifest the memory limit is the estimate. */
+  /**
+   * Asks the registry where nothing is known here. Never rejects: without a manifest the memory limit is the estimate.
+   */
   async load(revision: string): Promise<void> {
     const { registry, log, unknownTtlMs: ttl } = this.#options;
     if (this.#entries.has(revision)) return;

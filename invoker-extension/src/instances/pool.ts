@@ -211,7 +211,9 @@ export class Pool<Ticket> {
     return this.#decide(nowMs);
   }
 
-  /** An instance never got the ticket it was assigned: back to the head of its queue, and the instance takes no more. */
+  /**
+   * An instance never got the ticket it was assigned: back to the head of its queue, and the instance takes no more.
+   */
   returned(
     id: number,
     ticket: Ticket,
@@ -395,7 +397,9 @@ export class Pool<Ticket> {
     for (const instance of this.#needed(chosen, group)) this.#drain(instance, 'memory');
   }
 
-  /** Of instances chosen to make room those without whose end there is none: a tensor goes with its last holder only. */
+  /**
+   * Of instances chosen to make room those without whose end there is none: a tensor goes with its last holder only.
+   */
   #needed(chosen: readonly Instance<Ticket>[], group: Group<Ticket>): Instance<Ticket>[] {
     const needed = [...chosen];
     for (const instance of [...chosen].reverse()) {

@@ -1,4 +1,6 @@
-/** The tensor daemon's books kept equal to the living instances: registered before they start, released after their end. */
+/**
+ * The tensor daemon's books kept equal to the living instances: registered before they start, released after their end.
+ */
 import { randomBytes } from 'node:crypto';
 import { type Backoff, type DaemonOperator, errorMessage, type InstanceView, type Logger, retry } from '@tetris/common';
 

@@ -10,10 +10,10 @@ export interface Waiting<Ticket> {
 /**
  * Tickets of one group in the order in which they are served. Pure.
  *
- * What is due first goes first; without objectives, what came first. But where more comes than can be served, that order
- * makes everybody late: each is served when its time is just over. So those that cannot be in time any more go behind
- * those that can, and while there are such, the newest goes first, which has most of its time left: the objective of a few
- * is lost, not that of all, and the few are served as soon as there is a gap.
+ * What is due first goes first; without objectives, what came first. But where more comes than can be served, that
+ * order makes everybody late: each is served when its time is just over. So those that cannot be in time any more go
+ * behind those that can, and while there are such, the newest goes first, which has most of its time left: the
+ * objective of a few is lost, not that of all, and the few are served as soon as there is a gap.
  */
 export class WaitingLine<Ticket> {
   /** Both by when they are due, equals in order of arrival; who is late was due before who is not. */

@@ -1,4 +1,7 @@
-/** What an invoker owes once an activation's response is known: acks, record, event. Source: facts of OpenWhisk 4.1, 4.3. */
+/**
+ * What an invoker owes once an activation's response is known: acks, record, event. Source: facts of OpenWhisk 4.1,
+ * 4.3.
+ */
 import {
   type Activation,
   activationEvent,
@@ -37,7 +40,9 @@ export class Answerer {
     await this.#notRun(message, response);
   }
 
-  /** As {@link failed}, where the invoker is well and only full: a controller must not put it out of service for that. */
+  /**
+   * As {@link failed}, where the invoker is well and only full: a controller must not put it out of service for that.
+   */
   async refused(message: ActivationMessage, response: ActivationResponse): Promise<void> {
     await this.#notRun(message, response, false);
   }

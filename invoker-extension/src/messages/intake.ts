@@ -59,8 +59,8 @@ export async function takeIn(message: ActivationMessage, options: IntakeOptions)
 }
 
 /**
- * Longest way from a controller to here, waiting in a load balancer and in a broker included, ms. A transaction that seems to
- * have begun before that, or has yet to begin, tells of clocks that differ.
+ * Longest way from a controller to here, waiting in a load balancer and in a broker included, ms. A transaction that
+ * seems to have begun before that, or has yet to begin, tells of clocks that differ.
  */
 const WAY_MS_MAX = 60_000;
 

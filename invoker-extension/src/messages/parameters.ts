@@ -1,4 +1,7 @@
-/** Locked parameters. Source: `C/core/entity/ParameterEncryption.scala` (AES-GCM: length of the iv, iv, text, tag; base64). */
+/**
+ * Locked parameters. Source: `C/core/entity/ParameterEncryption.scala` (AES-GCM: length of the iv, iv, text, tag;
+ * base64).
+ */
 import { createDecipheriv } from 'node:crypto';
 import { type ActivationMessage, errorMessage, PluginError } from '@tetris/common';
 
@@ -17,7 +20,8 @@ const ALGORITHMS: Readonly<
 const TAG_BYTES = 16;
 
 /**
- * Opens the locked arguments of a message. A value locked with another algorithm than the key's stays as it is, as in stock.
+ * Opens the locked arguments of a message. A value locked with another algorithm than the key's stays as it is, as in
+ * stock.
  * @param key raw key of 16 or 32 bytes, or undefined where the installation has none
  * @throws PluginError `ERR_MESSAGE_INVALID` that names the parameter whose value does not decrypt
  */

@@ -1,4 +1,7 @@
-/** The activation records that an invoker writes. Pure. Source: facts of OpenWhisk 2.4, 4.3; `ContainerProxy.scala` constructWhiskActivation. */
+/**
+ * The activation records that an invoker writes. Pure. Source: facts of OpenWhisk 2.4, 4.3; `ContainerProxy.scala`
+ * constructWhiskActivation.
+ */
 import {
   type Activation,
   type ActivationMessage,

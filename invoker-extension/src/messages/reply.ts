@@ -1,4 +1,7 @@
-/** What a container's reply means for an activation. Pure. Source: `C/core/entity/ActivationResult.scala`; facts of OpenWhisk 6.1, 6.2, 6.5. */
+/**
+ * What a container's reply means for an activation. Pure. Source: `C/core/entity/ActivationResult.scala`; facts of
+ * OpenWhisk 6.1, 6.2, 6.5.
+ */
 import { type ActivationResponse, STATUS, type StatusCode } from '@tetris/common';
 import type { ContainerReply } from '../sandboxes/container';
 import { TEXTS } from './texts';

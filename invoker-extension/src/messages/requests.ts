@@ -1,4 +1,7 @@
-/** Bodies of `/init` and `/run`. Pure. Source: facts of OpenWhisk 6.1, 6.2; `C/core/entity/WhiskAction.scala` containerInitializer. */
+/**
+ * Bodies of `/init` and `/run`. Pure. Source: facts of OpenWhisk 6.1, 6.2; `C/core/entity/WhiskAction.scala`
+ * containerInitializer.
+ */
 import { type Action, type ActivationMessage, TETRIS_KIND, transactionIdOf, valueOf } from '@tetris/common';
 import { answerWithinMs, type InstanceSettings } from '../scaling/settings';
 import type { ActivationJob } from './job';

@@ -1,6 +1,6 @@
 /**
- * Error texts: those that users and tools know from the stock invoker (source: `C/http/ErrorResponse.scala` Messages), and
- * those of refusals, which stock has none for.
+ * Error texts: those that users and tools know from the stock invoker (source: `C/http/ErrorResponse.scala` Messages),
+ * and those of refusals, which stock has none for.
  */
 
 const mib = (bytes: number): number => Math.ceil(bytes / 1024 ** 2);

@@ -17,7 +17,8 @@ export class ProfileArchive {
   }
 
   /**
-   * The profiles of a model, one for each machine and kind of inputs, the latest first; those that this version cannot read are left out.
+   * The profiles of a model, one for each machine and kind of inputs, the latest first; those that this version cannot
+   * read are left out.
    * @param bytes undefined where only the digest is known
    * @throws PluginError `ERR_STORE_UNAVAILABLE` (retriable), `ERR_DOCUMENT_INVALID`
    */
@@ -26,7 +27,10 @@ export class ProfileArchive {
     return profiles.filter((profile) => bytes === undefined || profile.bytes === bytes);
   }
 
-  /** Adds a profile's rows to those of the same machine and inputs; its own win. Throws like {@link DocumentStore.changeDocument}. */
+  /**
+   * Adds a profile's rows to those of the same machine and inputs; its own win. Throws like {@link
+   * DocumentStore.changeDocument}.
+   */
   async save(profile: ModelProfile): Promise<void> {
     await this.#documents.changeDocument(documentId(profile.sha256), (present) => {
       const profiles = readProfiles(present);

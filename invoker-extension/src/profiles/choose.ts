@@ -18,8 +18,8 @@ export function rowOf({ point, measurement }: UsableEntry): ProfileRow {
 }
 
 /**
- * What the scaler plans with: the graph that the runtime runs, each shape once. An instance keeps no more cores busy than its
- * workers have threads; where it was measured on several counts of cores, the fewest tell most of a busy node.
+ * What the scaler plans with: the graph that the runtime runs, each shape once. An instance keeps no more cores busy
+ * than its workers have threads; where it was measured on several counts of cores, the fewest tell most of a busy node.
  */
 export function plannedRows(entries: readonly ProfileEntry[]): ProfileRow[] {
   const fewest = new Map<string, UsableEntry>();

@@ -31,7 +31,10 @@ export const MeasurementSchema = z.object({
   peakBytes: z.number(),
   /** Private bytes of the instance once it is at work. */
   steadyBytes: z.number(),
-  /** Memory limit of the instance that it was measured in: the least of those tried in which it runs. Absent in an estimate. */
+  /**
+   * Memory limit of the instance that it was measured in: the least of those tried in which it runs. Absent in an
+   * estimate.
+   */
   limitBytes: z.number().optional(),
   /** Batches timed. */
   samples: z.number().int(),

@@ -16,9 +16,14 @@ export interface ContainerSpec {
   namespace?: string;
   /** The daemon's token of this instance: names its view folder. */
   instance: string;
-  /** Absolute path of the instance's view folder on the node, mounted read-only. Undefined: no daemon, private sessions. */
+  /**
+   * Absolute path of the instance's view folder on the node, mounted read-only. Undefined: no daemon, private sessions.
+   */
   viewPath?: string;
-  /** CPUs this instance may use, where the factory can limit them; fractions allowed. Undefined: shares by memory, as stock. */
+  /**
+   * CPUs this instance may use, where the factory can limit them; fractions allowed. Undefined: shares by memory, as
+   * stock.
+   */
   cpus?: number;
   /**
    * Environment beside what the factory sets itself: the factory knows the paths inside (see `environment.ts`), the

@@ -1,6 +1,8 @@
 import { key } from '@tetris/common';
 
-/** The keys of the Docker factory; part of the invoker's schema. Each default is the stock invoker's where it has one. */
+/**
+ * The keys of the Docker factory; part of the invoker's schema. Each default is the stock invoker's where it has one.
+ */
 export const DOCKER_KEYS = {
   dockerSocketPath: key.text('/var/run/docker.sock', 'path', "The Docker engine's Unix socket."),
   dockerImage: key.text(

@@ -68,7 +68,9 @@ export function containerRequest(spec: ContainerSpec, settings: RequestSettings)
   return request;
 }
 
-/** `wsktetris<invoker>_<name>` in the characters that the engine allows. A stock invoker's clean-up never matches it. */
+/**
+ * `wsktetris<invoker>_<name>` in the characters that the engine allows. A stock invoker's clean-up never matches it.
+ */
 export function containerName(invoker: string, name: string): string {
   return `wsktetris${invoker}_${name}`.replace(/[^a-zA-Z0-9_.-]/g, '').slice(0, NAME_CHARACTERS_MAX);
 }

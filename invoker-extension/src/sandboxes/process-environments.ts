@@ -1,12 +1,14 @@
 /** Finds and ends the processes of instances by their environment, which whatever they start inherits. */
 import { readdir, readFile } from 'node:fs/promises';
 
-/** The variable that names the instance which a process belongs to. Its value cannot be guessed, so nothing else is hit. */
+/**
+ * The variable that names the instance which a process belongs to. Its value cannot be guessed, so nothing else is hit.
+ */
 export const TOKEN_VARIABLE = 'TETRIS_RUNTIME_INSTANCE';
 
 /**
- * Kills every process whose environment is wanted, also those that have left the process group of their instance. One that was
- * started with an environment of its own is not found.
+ * Kills every process whose environment is wanted, also those that have left the process group of their instance. One
+ * that was started with an environment of its own is not found.
  *
  * @param wanted told of the environments that have {@link TOKEN_VARIABLE}
  * @returns the tokens of those that were wanted

@@ -27,7 +27,9 @@ export interface ProcessFactoryOptions {
 
 const SOCKET_PATH_BYTES_MAX = 107;
 
-/** Containers as child processes: the default where there is no Docker. They share the node's file system and network. */
+/**
+ * Containers as child processes: the default where there is no Docker. They share the node's file system and network.
+ */
 export class ProcessFactory implements ContainerFactory {
   readonly #options: ProcessFactoryOptions;
   /** The only folder in which anything is removed. */

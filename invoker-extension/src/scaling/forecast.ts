@@ -30,8 +30,8 @@ export class ArrivalForecast {
   }
 
   /**
-   * Arrivals expected in the sample that lies `ahead` samples after the last full one (1 = the one under way). Zero until
-   * half of the look-back is filled: a forecast from less repeats the past by chance.
+   * Arrivals expected in the sample that lies `ahead` samples after the last full one (1 = the one under way). Zero
+   * until half of the look-back is filled: a forecast from less repeats the past by chance.
    */
   expected(ahead: number, nowMs: number): number {
     this.#roll(nowMs);

@@ -2,12 +2,12 @@
  * How many instances of which shapes one group needs. Pure, epoch ms passed in.
  *
  * Scale out: what the rate asks for beyond what living instances serve is planned at once. Where cores or memory do not
- * allow it and requests are late, the whole rate is planned anew within them, and that mix replaces the living instances
- * one by one. Requests that are answered in time are reason enough to leave instances alone, whatever the figures say:
- * those of unlike shapes were learned under unlike load, and a replacement takes cores from those that serve.
- * Scale in: what was too much in every one of the last plans is ended, the least efficient first; the last instance is
- * left to the keep-alive policy. Instances are started for what was asked for just now or is foreseen, never for the
- * memory of a rate, and the first one by demand or a forecast alone.
+ * allow it and requests are late, the whole rate is planned anew within them, and that mix replaces the living
+ * instances one by one. Requests that are answered in time are reason enough to leave instances alone, whatever the
+ * figures say: those of unlike shapes were learned under unlike load, and a replacement takes cores from those that
+ * serve. Scale in: what was too much in every one of the last plans is ended, the least efficient first; the last
+ * instance is left to the keep-alive policy. Instances are started for what was asked for just now or is foreseen,
+ * never for the memory of a rate, and the first one by demand or a forecast alone.
  */
 import { ArrivalForecast, type ForecastOptions } from './forecast';
 import { Headroom } from './headroom';
@@ -88,12 +88,15 @@ const BACKOFF_MS = 30_000;
 /** Factor by which a mix must serve more than living instances to replace them where neither serves the rate. */
 const BETTER = 1.25;
 
-/** A living instance serves on while its tail exceeds its limit by no more than this factor: noise is no reason to end it. */
+/**
+ * A living instance serves on while its tail exceeds its limit by no more than this factor: noise is no reason to end
+ * it.
+ */
 const KEPT = 1.25;
 
 /**
- * Share of what living instances serve above which they are replaced where nothing can be added. Below it the headroom is
- * used up: to start and end instances for that would cost more than it gives.
+ * Share of what living instances serve above which they are replaced where nothing can be added. Below it the headroom
+ * is used up: to start and end instances for that would cost more than it gives.
  */
 const PRESSING = 0.95;
 
@@ -320,8 +323,8 @@ function fastest(rows: readonly LearnedRow[]): LearnedRow[] {
 }
 
 /**
- * What an instance serves as: its own row, or that of the largest smaller batch. The runtime joins no more requests than
- * are answered in time, so that a batch too large for the objective does no harm.
+ * What an instance serves as: its own row, or that of the largest smaller batch. The runtime joins no more requests
+ * than are answered in time, so that a batch too large for the objective does no harm.
  */
 function rowIn(rows: readonly LearnedRow[], settings: InstanceSettings): LearnedRow | undefined {
   return rows

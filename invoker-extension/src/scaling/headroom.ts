@@ -5,8 +5,8 @@ const MAX = 3;
 
 /**
  * How much more than its rate a group is planned for. Where demand has started instances although the plan served the
- * rate, requests come or run more unevenly than the utilisation allows for: the group gets headroom, and loses it slowly.
- * Without it such instances would be surplus, end, and be started again. Pure.
+ * rate, requests come or run more unevenly than the utilisation allows for: the group gets headroom, and loses it
+ * slowly. Without it such instances would be surplus, end, and be started again. Pure.
  */
 export class Headroom {
   readonly #utilisation: number;

@@ -39,7 +39,9 @@ interface Bundle<Row extends ProfileRow> {
   last: { row: Row; before: Bundle<Row> } | undefined;
 }
 
-/** Mixes remembered for each number of cores; of more, those that serve most are kept, and memory may not be the least. */
+/**
+ * Mixes remembered for each number of cores; of more, those that serve most are kept, and memory may not be the least.
+ */
 const FRONTIER_MAX = 64;
 
 /** The cheapest mix that serves the rate; where none does, the one that serves most. */

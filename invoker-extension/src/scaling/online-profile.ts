@@ -17,7 +17,9 @@ export interface OnlineProfileOptions {
   samples: number;
   /** So many of them before they are believed. */
   samplesMin: number;
-  /** Executions in other shapes after which what was learned of one is forgotten: it may have been learned in bad times. */
+  /**
+   * Executions in other shapes after which what was learned of one is forgotten: it may have been learned in bad times.
+   */
   forgetAfter: number;
   /** Share by which a figure may differ from what is believed before it replaces it; keeps plans from flapping. */
   drift: number;
@@ -51,7 +53,10 @@ const BYTES_WEIGHT = 0.3;
 /** What the smallest instance is taken to need until one was measured. */
 const UNKNOWN_BYTES = 64 * 1024 ** 2;
 
-/** How execution time grows with each request that joins a batch, how threads shorten it, what workers and batches add to memory. */
+/**
+ * How execution time grows with each request that joins a batch, how threads shorten it, what workers and batches add
+ * to memory.
+ */
 const LAW = { batch: 0.7, threads: 0.7, workerBytes: 0.3, batchBytes: 0.02 };
 
 export class OnlineProfile {
@@ -163,9 +168,9 @@ function certainRow(
 }
 
 /**
- * A learned row as it would be under the load of larger batches: these form when much is asked for and all cores are busy,
- * small ones when little is. A request in a batch takes no longer than one in a smaller batch, so where it seems to, the
- * small ones were learned in better times.
+ * A learned row as it would be under the load of larger batches: these form when much is asked for and all cores are
+ * busy, small ones when little is. A request in a batch takes no longer than one in a smaller batch, so where it seems
+ * to, the small ones were learned in better times.
  */
 function asUnderLoad(row: LearnedRow, rows: readonly LearnedRow[]): LearnedRow {
   if (row.source !== 'learned') return row;

@@ -78,7 +78,9 @@ function summary<Row extends ProfileRow>(instances: PlannedInstances<Row>[], { r
   return { instances, rate: served, cost: total, covers: served >= rate - RATE_EPSILON };
 }
 
-/** A plan that covers beats one that does not; then the cheaper; among those that fall short, the one that serves more. */
+/**
+ * A plan that covers beats one that does not; then the cheaper; among those that fall short, the one that serves more.
+ */
 function cheaper<Row extends ProfileRow>(one: Plan<Row> | undefined, other: Plan<Row>): Plan<Row> {
   if (one === undefined) return other;
   if (one.covers !== other.covers) return one.covers ? one : other;

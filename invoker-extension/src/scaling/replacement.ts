@@ -1,8 +1,8 @@
 /**
  * Living instances replaced by better ones, one at a time. Pure.
  *
- * Where cores or memory are short, instances that live keep those from starting that would serve more. So a mix within the
- * limits becomes the aim: its instances are started while the present ones serve, each takes over from the least
+ * Where cores or memory are short, instances that live keep those from starting that would serve more. So a mix within
+ * the limits becomes the aim: its instances are started while the present ones serve, each takes over from the least
  * efficient as soon as it is ready, and only where memory allows no other way does one end before.
  */
 import type { LivingInstance } from './group-scaler';

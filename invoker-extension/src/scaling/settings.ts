@@ -30,10 +30,15 @@ export interface SettingsDefaults {
   sloMs: number;
 }
 
-/** Share of the objective that is kept, where requests are placed and batches wait, for the way there and back and for noise. */
+/**
+ * Share of the objective that is kept, where requests are placed and batches wait, for the way there and back and for
+ * noise.
+ */
 const RESERVE = 0.2;
 
-/** Within what time an instance should answer, from the start of the transaction, ms. Plans have a reserve of their own. */
+/**
+ * Within what time an instance should answer, from the start of the transaction, ms. Plans have a reserve of their own.
+ */
 export const answerWithinMs = (sloMs: number): number => (1 - RESERVE) * sloMs;
 
 /** Highest room an annotation may ask for; bounds what one instance can be sent. */
@@ -92,8 +97,8 @@ export const executedAtOnce = ({
 }: Pick<InstanceSettings, 'room' | 'workers' | 'batch'>): number => Math.min(room, workers * batch);
 
 /**
- * Room for what the workers execute at once, and where they batch for as much again: the next batch gathers while one is
- * executed. A request still waits for one execution at most before its own.
+ * Room for what the workers execute at once, and where they batch for as much again: the next batch gathers while one
+ * is executed. A request still waits for one execution at most before its own.
  */
 export const roomOf = (workers: number, batch: number, roomMax: number): number =>
   Math.min(roomMax, workers * batch * (batch > 1 ? 2 : 1));

@@ -179,7 +179,8 @@ export class Dispatcher {
     } catch (error) {
       const { activationId } = entry;
       log.error({ activationId, invoker: instance, err: error }, 'activation could not be handed on');
-      // Where the broker may have it after all, a second one would run it twice: the invoker will answer, or be found idle.
+      // Where the broker may have it after all, a second one would run it twice: the invoker will answer, or be found
+      // idle.
       if (!perhapsSent(error)) await this.lose(activationId, `could not be sent to invoker ${instance}`);
     }
   }

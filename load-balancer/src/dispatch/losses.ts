@@ -18,8 +18,8 @@ export interface Loss {
 
 /**
  * Two signs: the invoker is gone (after a recovery: has not been heard of for as long as silence takes to tell), or it
- * lives but has said for longer than any delivery takes that it does not have the activation, as after a restart between
- * two pings. Called once a second.
+ * lives but has said for longer than any delivery takes that it does not have the activation, as after a restart
+ * between two pings. Called once a second.
  */
 export function lostActivations(table: InFlightTable, fleet: Fleet, rules: LossRules, nowMs: number): Loss[] {
   return table.invokers().flatMap((instance) => {
@@ -37,8 +37,8 @@ export function lostActivations(table: InFlightTable, fleet: Fleet, rules: LossR
 }
 
 /**
- * A topic is read in order: an invoker whose oldest activation began after this one was handed on has read past it. So it
- * is not there, whatever else runs.
+ * A topic is read in order: an invoker whose oldest activation began after this one was handed on has read past it. So
+ * it is not there, whatever else runs.
  */
 function isAbsentForLong(tracked: Tracked, invoker: Invoker, { silenceMs, lostMs }: LossRules, nowMs: number): boolean {
   const { oldestStartMs } = invoker;

@@ -1,4 +1,6 @@
-/** Reads of an invoker's ack what routing needs. The rest belongs to the controller, so nothing else is demanded of it. */
+/**
+ * Reads of an invoker's ack what routing needs. The rest belongs to the controller, so nothing else is demanded of it.
+ */
 import { ActivationIdSchema, PluginError, STATUS } from '@tetris/common';
 import type { ReceivedAck } from '../front-end';
 

@@ -1,14 +1,15 @@
 /**
- * Activations for which every invoker is taken wait here, in a queue for each action and invoking namespace. Pure but for waking.
+ * Activations for which every invoker is taken wait here, in a queue for each action and invoking namespace. Pure but
+ * for waking.
  *
- * The queues share what gets free by the work that they ask for (start-time fair queueing, Goyal et al., 1996): each has a virtual
- * time, which goes on by the expected duration of what it was given over its weight, and the one that is furthest behind goes next.
- * So one action at a hundred times its share fills its own queue and delays another by one of its activations at most. A higher
- * priority goes before all that. Within a queue goes first what is due first; where that would bring each to its invoker when its
- * time is just over, the newest does (decision 0018).
+ * The queues share what gets free by the work that they ask for (start-time fair queueing, Goyal et al., 1996): each
+ * has a virtual time, which goes on by the expected duration of what it was given over its weight, and the one that is
+ * furthest behind goes next. So one action at a hundred times its share fills its own queue and delays another by one
+ * of its activations at most. A higher priority goes before all that. Within a queue goes first what is due first;
+ * where that would bring each to its invoker when its time is just over, the newest does (decision 0018).
  *
- * How many wait is bounded. Beyond that the longest queue gives way, and whoever would wait past its deadline, at the pace at
- * which others get on, is told at once.
+ * How many wait is bounded. Beyond that the longest queue gives way, and whoever would wait past its deadline, at the
+ * pace at which others get on, is told at once.
  */
 import { Pace } from './pace';
 
@@ -59,8 +60,8 @@ interface Room {
 }
 
 /**
- * Queues that are tried beside that of an activation which has ended. An end changes little for others; memory and windows, which
- * they wait for, are looked at for all of them once a second.
+ * Queues that are tried beside that of an activation which has ended. An end changes little for others; memory and
+ * windows, which they wait for, are looked at for all of them once a second.
  */
 const TRIED_MAX = 8;
 
@@ -197,7 +198,9 @@ function inTurn(one: Queue, other: Queue): number {
   return other.priority - one.priority || one.virtualMs - other.virtualMs;
 }
 
-/** How many get on before one at this place of its queue has: it and those before it, and as many of each queue beside. */
+/**
+ * How many get on before one at this place of its queue has: it and those before it, and as many of each queue beside.
+ */
 function position({ queues }: Room, own: Queue, place: number): number {
   let before = place + 1;
   for (const other of queues.values()) {

@@ -60,8 +60,8 @@ export interface Invoker {
   /** Activations running and waiting as its status says, those of other load balancers included. */
   reportedLoad: number;
   /**
-   * Of its newest status: start (epoch ms) of the oldest activation there, infinite where there is none; undefined while
-   * that is not known.
+   * Of its newest status: start (epoch ms) of the oldest activation there, infinite where there is none; undefined
+   * while that is not known.
    */
   oldestStartMs: number | undefined;
   /** By instance key, see `placement/instances.ts`. */
@@ -100,8 +100,9 @@ export const availableBytes = ({ freeBytes, reclaimableBytes, reservedBytes }: I
   freeBytes + reclaimableBytes - reservedBytes;
 
 /**
- * Whether one more instance finds its memory: as it is, or when the idle instances have ended. Tensors that only these hold
- * would go with them and be needed again; how many of the held ones that are is not known, so all that go are taken for them.
+ * Whether one more instance finds its memory: as it is, or when the idle instances have ended. Tensors that only these
+ * hold would go with them and be needed again; how many of the held ones that are is not known, so all that go are
+ * taken for them.
  *
  * @param heldBytes of its tensors that living instances there hold
  */

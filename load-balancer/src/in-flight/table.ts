@@ -53,7 +53,8 @@ export class InFlightTable {
   acked(activationId: string, type: AckType): AckVerdict {
     const tracked = this.#byId.get(activationId);
     if (tracked === undefined) return { verdict: 'unknown' };
-    // Results go before completions, and acks come again until they have passed: its result did, in the earlier process.
+    // Results go before completions, and acks come again until they have passed: its result did, in the earlier
+    // process.
     if (tracked.recovered === true && type === 'completion') tracked.resultPassed = true;
     const brings = { result: type !== 'completion', slot: type !== 'result' };
     const news = (brings.result && !tracked.resultPassed) || (brings.slot && !tracked.slotFreed);

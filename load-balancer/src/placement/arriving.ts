@@ -1,8 +1,8 @@
 /**
  * Tensors on their way: what nodes are about to load for instances that were just sent there. Pure.
  *
- * An inventory tells of tensors once they are loaded, a second or more after the decision that brings them. Functions that
- * share a backbone and start in one burst would be spread over the cluster meanwhile, each with a copy of its own.
+ * An inventory tells of tensors once they are loaded, a second or more after the decision that brings them. Functions
+ * that share a backbone and start in one burst would be spread over the cluster meanwhile, each with a copy of its own.
  */
 import type { TensorSet } from './similarity';
 

@@ -12,8 +12,9 @@ export interface Choice {
 }
 
 /**
- * The largest theta among the nodes that have room; ties go to the emptier node. Two figures of a node, not one: what its store
- * has makes it quick, and is preferred; what living instances hold needs no memory once more, and is admitted by.
+ * The largest theta among the nodes that have room; ties go to the emptier node. Two figures of a node, not one: what
+ * its store has makes it quick, and is preferred; what living instances hold needs no memory once more, and is admitted
+ * by.
  * @param arriving by node index, bytes of the demand that are on their way there
  */
 export function chooseSimilar(
@@ -63,7 +64,10 @@ export function chooseHome(
   return emptiest === undefined ? undefined : { invoker: emptiest, theta: 0, addedBytes: neededBytes };
 }
 
-/** Nobody has memory for one more instance: the shortest queue of those that may take it, so that the next free slot is near. */
+/**
+ * Nobody has memory for one more instance: the shortest queue of those that may take it, so that the next free slot is
+ * near.
+ */
 export function chooseShortestQueue(
   invokers: readonly Invoker[],
   mayTake: (invoker: Invoker) => boolean,

@@ -14,7 +14,8 @@ export function javaHash(text: string): number {
 
 /**
  * @param namespace the invoking namespace. @param action `namespace[/package]/name`, without version
- * @returns a non-negative number. Java's `abs` leaves the smallest integer negative, on which stock fails; it is 0 here.
+ * @returns a non-negative number. Java's `abs` leaves the smallest integer negative, on which stock fails; it is 0
+ *   here.
  */
 export function homeHash(namespace: string, action: string): number {
   return Math.abs(javaHash(namespace) ^ javaHash(action)) % 0x80000000;

@@ -1,11 +1,11 @@
 /**
  * What this load balancer believes of the warm instances behind it, between one status and the next.
  *
- * A status says how many activations an action's instances hold at once, and how many they have. Capacity minus what is in
- * flight there is the room from then on: a burst between two statuses sees its own effect, and a status that was written
- * before the invoker read of it changes nothing. What they have beyond what is in flight from here comes from other load
- * balancers. A cold start counts as an instance at once, with its memory set aside, until a status
- * shows it, or it is overdue, or an activation has ended there and still no status shows it: then it has died.
+ * A status says how many activations an action's instances hold at once, and how many they have. Capacity minus what is
+ * in flight there is the room from then on: a burst between two statuses sees its own effect, and a status that was
+ * written before the invoker read of it changes nothing. What they have beyond what is in flight from here comes from
+ * other load balancers. A cold start counts as an instance at once, with its memory set aside, until a status shows it,
+ * or it is overdue, or an activation has ended there and still no status shows it: then it has died.
  */
 import type { WarmInstance } from '@tetris/common';
 import { type InstanceEstimate, type Invoker, newEstimate } from '../fleet/invoker';
@@ -43,8 +43,9 @@ export class InstanceBook {
   }
 
   /**
-   * Whether one more activation may wait at the invoker though its instances have no place for it: so many may there, and the
-   * actions at work there share them, so that one without room leaves the window to those that have it. One always may.
+   * Whether one more activation may wait at the invoker though its instances have no place for it: so many may there,
+   * and the actions at work there share them, so that one without room leaves the window to those that have it. One
+   * always may.
    */
   mayQueue(invoker: Invoker, key: string, queuedMax: number): boolean {
     const estimate = invoker.instances.get(key);

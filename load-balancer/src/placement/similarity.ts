@@ -5,8 +5,8 @@
  * one row of overlaps, a number per node, and a tensor knows the nodes that hold it and the sets that need it. Actions
  * with the same tensors (further versions, other tenants) share a row. Bytes are integers, so rows never drift.
  *
- * A second row counts what living instances hold, by the manifests of the actions that an invoker's status names: a tensor that
- * is in the store and held by nobody is quick to have, but takes memory again as soon as somebody holds it.
+ * A second row counts what living instances hold, by the manifests of the actions that an invoker's status names: a
+ * tensor that is in the store and held by nobody is quick to have, but takes memory again as soon as somebody holds it.
  */
 import { createHash } from 'node:crypto';
 import type { ActionManifest, TensorRef } from '@tetris/common';
@@ -27,7 +27,10 @@ export interface TensorSet {
   digest: string;
   tensors: Tensor[];
   totalBytes: number;
-  /** Bytes of this set that each node's store has, by node index. Replaced when nodes are added: read it from here each time. */
+  /**
+   * Bytes of this set that each node's store has, by node index. Replaced when nodes are added: read it from here each
+   * time.
+   */
   overlap: Float64Array;
   /** Of these, what living instances hold. The same. */
   held: Float64Array;
@@ -76,7 +79,10 @@ export class SimilarityIndex {
     return { tensors: this.#tensors.size, sets: this.#sets.size, actions: this.#actions.size, nodes };
   }
 
-  /** Index of a node in {@link TensorSet.overlap}, valid until {@link dropNode}; beyond every row where there are too many. */
+  /**
+   * Index of a node in {@link TensorSet.overlap}, valid until {@link dropNode}; beyond every row where there are too
+   * many.
+   */
   nodeIndex(node: string): number {
     return this.#nodes.get(node) ?? this.#addNode(node);
   }

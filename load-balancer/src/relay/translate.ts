@@ -1,10 +1,12 @@
 /**
  * Acks on their way back to the controller: `instance` becomes the virtual invoker's id, the one that the controller
- * used; with any other it would return the slot to the wrong invoker. Everything else stays byte for byte, but for one flag.
+ * used; with any other it would return the slot to the wrong invoker. Everything else stays byte for byte, but for one
+ * flag.
  *
  * More than three system errors among the last ten acks make a controller take an invoker out of service, and a virtual
  * invoker is the whole fleet: what one real invoker lost must not turn away everybody. The fleet has booked the error
- * against the invoker that made it, and pings stop when none is left, so `isSystemError` stays true in health tests only.
+ * against the invoker that made it, and pings stop when none is left, so `isSystemError` stays true in health tests
+ * only.
  */
 import { type InvokerInstanceId, invokerInstanceId } from '@tetris/common';
 import type { ReceivedAck } from '../front-end';

@@ -123,7 +123,8 @@ export class VirtualInvokers implements FrontEnd {
     try {
       return readArrival(value, instance);
     } catch (error) {
-      // Without its fields there is nobody to answer to; stock drops it as well and leaves it to the controller's timer.
+      // Without its fields there is nobody to answer to; stock drops it as well and leaves it to the controller's
+      // timer.
       this.#metrics.invalid.inc({ topic: 'invoker' });
       this.#log.error({ topic, bytes: value.length, reason: errorMessage(error) }, 'unreadable activation dropped');
       return undefined;

@@ -13,7 +13,10 @@ export const GUEST: Subject = {
   key: '23bc46b1-71f6-4ed5-8c54-816aa4f8c502:123zO3xZCLrMN6v2BKK1dXYFpXlPkccOFqm12CdAsMgRU4VrNZ9lyGVCGuMDGIwP',
 };
 
-/** The owner of the packages that everybody may use; as public as the guest's key, and the same as in OpenWhisk's standalone. */
+/**
+ * The owner of the packages that everybody may use; as public as the guest's key, and the same as in OpenWhisk's
+ * standalone.
+ */
 export const SYSTEM: Subject = {
   name: 'whisk.system',
   key: '789c46b1-71f6-4ed5-8c54-816aa4f8c502:abczO3xZCLrMN6v2BKK1dXYFpXlPkccOFqm12CdAsMgRU4VrNZ9lyGVCGuMDGIwP',

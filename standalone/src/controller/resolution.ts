@@ -20,7 +20,10 @@ export interface ResolvedPackage {
   parameters: KeyValue[];
 }
 
-/** Finds actions by names that may lead through packages and bindings. Source: `C/core/entity/Whisk{Action,Package}.scala`. */
+/**
+ * Finds actions by names that may lead through packages and bindings. Source:
+ * `C/core/entity/Whisk{Action,Package}.scala`.
+ */
 export class Resolution {
   readonly #store: Pick<EntityStore, 'getAction' | 'getEntity'>;
 

@@ -29,8 +29,8 @@ interface Flight {
 }
 
 /**
- * One piece of work a model, whoever and however many wait for it. It goes on as long as anybody waits. A flight that is
- * aborted is gone from lists and limits at once; {@link stop} waits until its work has ended too.
+ * One piece of work a model, whoever and however many wait for it. It goes on as long as anybody waits. A flight that
+ * is aborted is gone from lists and limits at once; {@link stop} waits until its work has ended too.
  */
 export class Flights<T> {
   readonly #perNamespaceMax: number;

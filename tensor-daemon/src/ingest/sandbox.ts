@@ -37,7 +37,8 @@ const PROBE_TIMEOUT_MS = 5_000;
 
 /**
  * Finds out once which measures this machine offers to this user.
- * @throws PluginError `ERR_CONFIG_INVALID` where another user is asked for and cannot be had, or cannot read the program
+ * @throws PluginError `ERR_CONFIG_INVALID` where another user is asked for and cannot be had, or cannot read the
+ *   program
  */
 export function detectSandbox({ memoryBytesMax, fileBytesMax, user, program }: SandboxLimits): Sandbox {
   const diesWithParent = ['setpriv', '--pdeathsig', 'KILL'];

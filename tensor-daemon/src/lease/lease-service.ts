@@ -99,14 +99,16 @@ export class LeaseService {
   }
 
   /**
-   * From now on the end of a connection means that this daemon stops, not that the holder did: what living instances hold
-   * stays for the next daemon, as after a crash.
+   * From now on the end of a connection means that this daemon stops, not that the holder did: what living instances
+   * hold stays for the next daemon, as after a crash.
    */
   stop(): void {
     this.#stopping = true;
   }
 
-  /** Who stands behind a caller. @throws PluginError `ERR_INSTANCE_UNKNOWN` where only registered instances are served */
+  /**
+   * Who stands behind a caller. @throws PluginError `ERR_INSTANCE_UNKNOWN` where only registered instances are served
+   */
   tenant(instance: string | undefined): Tenant {
     const { table, sharing, registeredOnly } = this.#parts;
     const namespace = table.namespaceOf(instance);

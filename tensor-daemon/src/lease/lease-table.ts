@@ -16,8 +16,8 @@
  * | held    | ignored | ignored | gone, view dropped if last | gone, view dropped | view retained if registered, else dropped |
  *
  * A view is used by the leases of one instance on one model that are bound or held, and by being *retained*: after a
- * restart the connections are gone, but the instances behind them may live on, so the views of registered instances stay
- * until a lease takes them over, the operator releases the instance, or its grace is over.
+ * restart the connections are gone, but the instances behind them may live on, so the views of registered instances
+ * stay until a lease takes them over, the operator releases the instance, or its grace is over.
  */
 import { PluginError } from '@tetris/common';
 

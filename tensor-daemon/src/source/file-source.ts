@@ -85,7 +85,10 @@ export class FileSource {
     };
   }
 
-  /** Digest and external data of an open file, which it closes. A model is one that comes with what its caller saw of it. */
+  /**
+   * Digest and external data of an open file, which it closes. A model is one that comes with what its caller saw of
+   * it.
+   */
   async #know({ file, path, asked }: RootFile, seen?: { bytes: number; mtimeMs: number }): Promise<Known> {
     try {
       const stats = await file.stat({ bigint: true });

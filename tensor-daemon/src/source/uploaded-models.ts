@@ -55,7 +55,9 @@ export class UploadedModels {
     };
   }
 
-  /** What an uploaded model is. @throws PluginError `ERR_MODEL_INVALID`, `ERR_MODEL_UNSHAREABLE`, `ERR_MODEL_UNKNOWN` */
+  /**
+   * What an uploaded model is. @throws PluginError `ERR_MODEL_INVALID`, `ERR_MODEL_UNSHAREABLE`, `ERR_MODEL_UNKNOWN`
+   */
   async scan(sha256: string, tenant: Tenant): Promise<OnnxScan> {
     const file = await open(this.#uploads.path(sha256, tenant), 'r').catch(() => {
       throw unknown(sha256);

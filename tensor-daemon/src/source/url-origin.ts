@@ -47,7 +47,8 @@ export class UrlOrigin {
    * Asks for what a URL holds, and does something with the answer (200, or 304 where there are conditions), which is
    * ended then.
    *
-   * @throws PluginError `ERR_MODEL_SOURCE_UNKNOWN`, `ERR_MODEL_NOT_FOUND`, `ERR_MODEL_FETCH_FAILED`, or what `use` throws
+   * @throws PluginError `ERR_MODEL_SOURCE_UNKNOWN`, `ERR_MODEL_NOT_FOUND`, `ERR_MODEL_FETCH_FAILED`, or what `use`
+   *   throws
    */
   async ask<T>(
     url: URL,

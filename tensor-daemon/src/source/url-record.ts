@@ -51,7 +51,10 @@ export interface CheckedContent extends UrlContent {
   checkedMs: number;
 }
 
-/** The name under which what a URL held is known: what one tenant's fetch has shown is not shown to those it does not share with. */
+/**
+ * The name under which what a URL held is known: what one tenant's fetch has shown is not shown to those it does not
+ * share with.
+ */
 export function idOf(url: URL, isModel: boolean, { scope }: Tenant): string {
   return createHash('sha256')
     .update(JSON.stringify([scope, url.href, isModel]))

@@ -69,8 +69,8 @@ export interface FetchListener {
 }
 
 /**
- * Models at URLs. What a URL holds is its origin's to say; what it held before, and what others say that it held, spares
- * the download where the origin confirms it.
+ * Models at URLs. What a URL holds is its origin's to say; what it held before, and what others say that it held,
+ * spares the download where the origin confirms it.
  */
 export class UrlSource {
   readonly #options: UrlSourceOptions;
@@ -82,7 +82,10 @@ export class UrlSource {
     this.#parts = parts;
   }
 
-  /** @throws PluginError `ERR_MODEL_SOURCE_UNKNOWN`, `ERR_MODEL_NOT_FOUND`, `ERR_MODEL_FETCH_FAILED`, `ERR_MODEL_TOO_LARGE` */
+  /**
+   * @throws PluginError `ERR_MODEL_SOURCE_UNKNOWN`, `ERR_MODEL_NOT_FOUND`, `ERR_MODEL_FETCH_FAILED`,
+   * `ERR_MODEL_TOO_LARGE`
+   */
   async files(
     { url }: Extract<ModelSource, { kind: 'url' }>,
     listener: FetchListener,

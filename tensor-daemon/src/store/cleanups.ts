@@ -48,7 +48,10 @@ export class Cleanups {
     return this.#failed.has(key);
   }
 
-  /** Does some work now, and again later where it fails: it must be idempotent. Never rejects. @returns whether it is done */
+  /**
+   * Does some work now, and again later where it fails: it must be idempotent. Never rejects. @returns whether it is
+   * done
+   */
   async attempt(key: string, work: () => Promise<void> | void): Promise<boolean> {
     try {
       await work();

@@ -23,7 +23,10 @@ export interface ReclaimHooks {
   otherBytes: () => number;
   /** Told of each removal. */
   reclaimed: (bytes: number) => void;
-  /** Keeps a model that is about to leave somewhere below; it leaves when this settles. Without it, models are forgotten. */
+  /**
+   * Keeps a model that is about to leave somewhere below; it leaves when this settles. Without it, models are
+   * forgotten.
+   */
   demote?: (model: Model) => Promise<void>;
 }
 
@@ -109,7 +112,9 @@ export class Reclaimer {
     return total;
   }
 
-  /** Lets idle models go, least worth first, until `bytes` are freed or none is left. What is leaving already counts. */
+  /**
+   * Lets idle models go, least worth first, until `bytes` are freed or none is left. What is leaving already counts.
+   */
   async free(bytes: number): Promise<CollectReply> {
     let missing = bytes - this.#store.trash.pendingBytes - this.#leavingBytes;
     // Sizes as of now: that of a model grows when one that shares with it leaves, which the next call will see.
@@ -128,7 +133,10 @@ export class Reclaimer {
     return this.#letGo(victims);
   }
 
-  /** Brings the store within its budget for something of `bytes`, which are counted already. @throws PluginError `ERR_STORE_FULL` */
+  /**
+   * Brings the store within its budget for something of `bytes`, which are counted already. @throws PluginError
+   * `ERR_STORE_FULL`
+   */
   async fit(bytes: number): Promise<void> {
     const { bytesMax } = this.#options;
     const { trash } = this.#store;

@@ -61,7 +61,10 @@ export class Store {
     recoverStore(this.layout, this.catalog, this.trash);
   }
 
-  /** Begins a write. Whoever does so calls its `abort` when it is over. @throws the file system's error; nothing is left then */
+  /**
+   * Begins a write. Whoever does so calls its `abort` when it is over. @throws the file system's error; nothing is left
+   * then
+   */
   stage(): Stage {
     const { layout, catalog, sync, trash } = this;
     const path = join(layout.scratch, randomBytes(8).toString('hex'));
@@ -81,7 +84,10 @@ export class Store {
     }
   }
 
-  /** Removes a model that nobody uses, and the tensors that nothing else needs. @throws the file system's error; the model stays then */
+  /**
+   * Removes a model that nobody uses, and the tensors that nothing else needs. @throws the file system's error; the
+   * model stays then
+   */
   removeModel(modelKey: string): Removed {
     const graphBytes = this.#forgetModel(modelKey);
     const { tensors, bytes } = this.unlinkOrphans();
@@ -95,7 +101,9 @@ export class Store {
     return { tensors, bytes: bytes + graphBytes };
   }
 
-  /** Unlinks the tensors that neither a model nor a link needs, all at once. Those that cannot be unlinked stay known. */
+  /**
+   * Unlinks the tensors that neither a model nor a link needs, all at once. Those that cannot be unlinked stay known.
+   */
   unlinkOrphans(): Removed {
     return this.#unlink(this.catalog.orphans);
   }

@@ -51,7 +51,9 @@ export class Trash {
     return [...this.#mapped.values()].reduce((sum, bytes) => sum + bytes, 0);
   }
 
-  /** Throws a file or folder away. @throws the file system's error where it cannot be renamed; it is where it was then */
+  /**
+   * Throws a file or folder away. @throws the file system's error where it cannot be renamed; it is where it was then
+   */
   add(path: string, bytes = 0): void {
     const { ino: inode } = stat(path) ?? { ino: 0 };
     const entry = { path: join(this.#folder, `trash-${this.#count++}`), inode, bytes };

@@ -81,7 +81,10 @@ export class DiskTier implements Tier {
     await this.#store.trash.emptied();
   }
 
-  /** Takes in a model that is about to leave the store at `from`. What does not fit or fails is forgotten: it can be made again. */
+  /**
+   * Takes in a model that is about to leave the store at `from`. What does not fit or fails is forgotten: it can be
+   * made again.
+   */
   async demote(model: Model, from: StoreLayout): Promise<void> {
     const { modelKey } = model;
     try {

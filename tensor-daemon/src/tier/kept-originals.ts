@@ -70,7 +70,10 @@ export class KeptOriginals implements OriginalTier {
     return path;
   }
 
-  /** Copies a file in, when it can; resolves in any case. What does not fit, or is gone by then, is not kept: it has a source. */
+  /**
+   * Copies a file in, when it can; resolves in any case. What does not fit, or is gone by then, is not kept: it has a
+   * source.
+   */
   keep(name: string, from: string): Promise<void> {
     const keeping = this.#writing
       .run(() => this.#keep(name, from))

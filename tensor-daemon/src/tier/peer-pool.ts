@@ -47,8 +47,8 @@ export class PeerPool {
   }
 
   /**
-   * Asks all peers at once; hands out what they answer in the order in which they do. Who fails is dropped. Requests that
-   * are under way when the caller has enough are ended.
+   * Asks all peers at once; hands out what they answer in the order in which they do. Who fails is dropped. Requests
+   * that are under way when the caller has enough are ended.
    */
   async *ask<T>(question: Question<T>, signal: AbortSignal): AsyncIterable<T> {
     const enough = new AbortController();
@@ -73,7 +73,10 @@ export class PeerPool {
     }
   }
 
-  /** What a peer says at a path. @returns undefined where it has nothing there @throws PeerReplyError where the answer is not signed or does not end */
+  /**
+   * What a peer says at a path. @returns undefined where it has nothing there @throws PeerReplyError where the answer
+   * is not signed or does not end
+   */
   async text(peer: string, path: string, signal: AbortSignal): Promise<string | undefined> {
     const { secret } = this.#parts.credentials;
     const { reply, nonce } = await this.#request('GET', peer, path, signal);

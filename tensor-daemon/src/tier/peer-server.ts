@@ -44,10 +44,10 @@ export interface PeerServerParts {
 }
 
 /**
- * Serves models to other daemons: `GET /v1/models/<key>` a signed manifest, `/v1/graphs/<key>` and `/v1/tensors/<sha256>`
- * bytes, from an offset on where a range asks for it. Of what models were made of, `/v1/urls/<id>` a signed record of what a
- * URL held, and `/v1/originals/<name>` bytes, or with `HEAD` only their number. Whoever cannot show a certificate or sign a request gets 401 and
- * learns nothing.
+ * Serves models to other daemons: `GET /v1/models/<key>` a signed manifest, `/v1/graphs/<key>` and
+ * `/v1/tensors/<sha256>` bytes, from an offset on where a range asks for it. Of what models were made of,
+ * `/v1/urls/<id>` a signed record of what a URL held, and `/v1/originals/<name>` bytes, or with `HEAD` only their
+ * number. Whoever cannot show a certificate or sign a request gets 401 and learns nothing.
  */
 export async function startPeerServer(
   { peerListen, peerConnectionsMax, peerTimeoutMs }: PeerConfig,

@@ -22,8 +22,8 @@ export interface PeerLimits {
 }
 
 /**
- * What other daemons have: models as they are stored, models as they came, and records of what URLs held. Nobody is asked
- * for what is one instance's own, as there is only one.
+ * What other daemons have: models as they are stored, models as they came, and records of what URLs held. Nobody is
+ * asked for what is one instance's own, as there is only one.
  */
 export class PeerTier implements Tier, OriginalTier {
   readonly name = 'peer';

@@ -1,6 +1,6 @@
 /**
- * Where a model may lie beside the store: on a disk, or with a peer. To have it back from there as it was stored costs a
- * read or a fetch, and not a download and an optimization; to have it as it came spares the download.
+ * Where a model may lie beside the store: on a disk, or with a peer. To have it back from there as it was stored costs
+ * a read or a fetch, and not a download and an optimization; to have it as it came spares the download.
  */
 import { join } from 'node:path';
 import { GRAPH_FILE, MANIFEST_FILE, type StoreLayout } from '../store/layout';

@@ -21,7 +21,10 @@ export interface FetchFilesOptions {
   onBytes: (bytes: number) => void;
 }
 
-/** Brings files that somebody offers, several at a time. @throws IntegrityError where a file is not what it was said to be, or the signal's reason */
+/**
+ * Brings files that somebody offers, several at a time. @throws IntegrityError where a file is not what it was said to
+ * be, or the signal's reason
+ */
 export async function fetchFiles(
   offer: Offer,
   { parallelism, access }: Pick<Carrier, 'parallelism' | 'access'>,

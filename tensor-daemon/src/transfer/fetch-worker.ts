@@ -1,4 +1,6 @@
-/** A thread that brings files: it receives, hashes and writes one after another, and keeps its connection between them. */
+/**
+ * A thread that brings files: it receives, hashes and writes one after another, and keeps its connection between them.
+ */
 import { parentPort, workerData } from 'node:worker_threads';
 import { errorMessage } from '@tetris/common/errors';
 import { armFault } from '../fault';

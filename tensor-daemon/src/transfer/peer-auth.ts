@@ -1,7 +1,7 @@
 /**
- * Who may ask a peer, and whose answers count, where peers share a secret. Each request is signed over its method, path,
- * range, time and a nonce; each answer that says what a model consists of is signed over that nonce and its own text.
- * The secret itself never travels. With mutual TLS the certificates say the same, and signatures are optional.
+ * Who may ask a peer, and whose answers count, where peers share a secret. Each request is signed over its method,
+ * path, range, time and a nonce; each answer that says what a model consists of is signed over that nonce and its own
+ * text. The secret itself never travels. With mutual TLS the certificates say the same, and signatures are optional.
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 

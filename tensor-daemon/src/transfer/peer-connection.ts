@@ -1,7 +1,7 @@
 /**
- * A connection to a peer for bytes in bulk. It speaks HTTP/1.1 by hand, as far as our own peers do: their answers have a
- * length, and come one after the other. Node's client takes a fresh buffer of 64 KiB for each read, which costs as much
- * as hashing what is in it; here all bytes come through one buffer.
+ * A connection to a peer for bytes in bulk. It speaks HTTP/1.1 by hand, as far as our own peers do: their answers have
+ * a length, and come one after the other. Node's client takes a fresh buffer of 64 KiB for each read, which costs as
+ * much as hashing what is in it; here all bytes come through one buffer.
  */
 import { type Socket, type OnReadOpts, connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';

@@ -23,8 +23,8 @@ export class IntegrityError extends PluginError {
 export type Read = (offset: number, sink: Pick<Receiver, 'begin' | 'take'>) => Promise<void>;
 
 /**
- * Writes a file to a new path and checks it on the way: size and SHA-256. A transfer that breaks goes on where it broke.
- * What stands at the path after a failure is nothing.
+ * Writes a file to a new path and checks it on the way: size and SHA-256. A transfer that breaks goes on where it
+ * broke. What stands at the path after a failure is nothing.
  *
  * @throws IntegrityError where too many, too few for good, or other bytes came
  */

@@ -1,6 +1,6 @@
 /**
- * A whole cluster on this machine: Kafka, Redis and CouchDB's API as real servers, load balancers and invoker extensions as
- * real processes with process containers, and a strict controller in the test's own process.
+ * A whole cluster on this machine: Kafka, Redis and CouchDB's API as real servers, load balancers and invoker
+ * extensions as real processes with process containers, and a strict controller in the test's own process.
  */
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, readdir, readlink, rm } from 'node:fs/promises';

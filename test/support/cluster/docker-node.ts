@@ -1,4 +1,6 @@
-/** A node of a cluster whose function instances are Docker containers: its tensor daemon and the invoker's environment. */
+/**
+ * A node of a cluster whose function instances are Docker containers: its tensor daemon and the invoker's environment.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';

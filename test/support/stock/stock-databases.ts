@@ -49,7 +49,8 @@ export async function prepareDatabases(couch: CouchServer, home: string): Promis
     const [uuid, key] = file(`auth.${user}`).split(':');
     const subject = { subject: user, namespaces: [{ name: user, uuid, key }] };
     await put(`${DATABASES.WhiskAuth}/${user}`, JSON.stringify(subject));
-    // The view of identities joins it. Where it is absent CouchDB says null; PouchDB says nothing, which is an error to OpenWhisk.
+    // The view of identities joins it. Where it is absent CouchDB says null; PouchDB says nothing, which is an error to
+    // OpenWhisk.
     await put(`${DATABASES.WhiskAuth}/${encodeURIComponent(`${user}/limits`)}`, JSON.stringify(LIMITS));
   }
   return file('auth.guest');

@@ -1,4 +1,6 @@
-/** How often the bytes of a tensor are copied between user code and onnxruntime: counted by the buffers that hold them. */
+/**
+ * How often the bytes of a tensor are copied between user code and onnxruntime: counted by the buffers that hold them.
+ */
 import { Tensor } from 'onnxruntime-common';
 import { joinInputs, splitOutputs } from '../../../action-runtime/src/batching/join';
 import type { InferenceWorker } from '../../../action-runtime/src/inference/inference-worker';

@@ -1,4 +1,7 @@
-/** What `docs/compatibility.md` promises can be looked up; whether its tests pass is for the reporter of all runs to say. */
+/**
+ * What `docs/compatibility.md` promises can be looked up; whether its tests pass is for the reporter of all runs to
+ * say.
+ */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ConfigSchema, environmentName } from '@tetris/common';

@@ -1,4 +1,7 @@
-/** A group whose rate does not change, on a node with few cores and little memory: its plans come to rest, at the best there is. */
+/**
+ * A group whose rate does not change, on a node with few cores and little memory: its plans come to rest, at the best
+ * there is.
+ */
 import fc from 'fast-check';
 import { type GroupPlan, GroupScaler, type LivingInstance } from '../../../invoker-extension/src/scaling/group-scaler';
 import { bestMix } from '../../../invoker-extension/src/scaling/mix';

@@ -226,7 +226,8 @@ describe('Scaler and pool in simulated time', () => {
       expect(simulation.usedBytesMax).toBeLessThanOrEqual(budgetBytes);
       if (name !== 'steady') continue;
       const changes = [...simulation.startsMs, ...simulation.endsMs].filter((at) => at > 60_000 && at < untilMs);
-      // Noise of arrivals starts an instance now and then, which ends again; flapping would change something at each plan.
+      // Noise of arrivals starts an instance now and then, which ends again; flapping would change something at each
+      // plan.
       const plans = (untilMs - 60_000) / PLAN_MS;
       expect(changes.length).toBeLessThan(plans);
     }

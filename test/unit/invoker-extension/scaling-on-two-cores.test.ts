@@ -1,4 +1,7 @@
-/** A rate that single instances do not serve on a node of two cores, which executions and starts share; nothing is known before. */
+/**
+ * A rate that single instances do not serve on a node of two cores, which executions and starts share; nothing is known
+ * before.
+ */
 import type { InstanceShape } from '../../../invoker-extension/src/scaling/profile';
 import { Scaler } from '../../../invoker-extension/src/scaling/scaler';
 import { arrivals, SCALER_OPTIONS, Simulation } from './scaling-simulation';

@@ -14,8 +14,8 @@ const KINDS = ['if', 'loop', 'scan'] as const;
 type Kind = (typeof KINDS)[number];
 
 /**
- * Where the innermost weight is: in the outermost graph, in a node around the body, among the body's own tensors or nodes;
- * or the body has nothing but a constant, and returns it.
+ * Where the innermost weight is: in the outermost graph, in a node around the body, among the body's own tensors or
+ * nodes; or the body has nothing but a constant, and returns it.
  */
 const HOLDERS = ['outer', 'enclosing', 'initializer', 'constant', 'returned'] as const;
 type Holder = (typeof HOLDERS)[number];

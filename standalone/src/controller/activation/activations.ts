@@ -28,7 +28,10 @@ export interface ActivationsOptions {
 /** Beyond an action's own time limit, as stock has it for a part of a sequence. */
 const PART_GRACE_MS = 60_000;
 
-/** Runs whatever an action is: single, sequence or composition. Source: `K/controller/actions/PostActionActivation.scala`. */
+/**
+ * Runs whatever an action is: single, sequence or composition. Source:
+ * `K/controller/actions/PostActionActivation.scala`.
+ */
 export class Activations {
   readonly #options: ActivationsOptions;
   readonly #single: SingleActions;

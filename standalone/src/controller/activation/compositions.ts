@@ -59,8 +59,8 @@ interface Step {
 export const isConductor = ({ annotations }: RunnableAction): boolean => Boolean(valueOf(annotations, 'conductor'));
 
 /**
- * Compositions: a conductor action is run, names an action, is run again with that one's result, and so on until it names
- * none. Source: `K/controller/actions/PrimitiveActions.scala` invokeComposition.
+ * Compositions: a conductor action is run, names an action, is run again with that one's result, and so on until it
+ * names none. Source: `K/controller/actions/PrimitiveActions.scala` invokeComposition.
  */
 export class Compositions {
   readonly #options: CompositionsOptions;

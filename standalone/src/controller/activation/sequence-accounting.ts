@@ -1,4 +1,7 @@
-/** What is known of a sequence while it runs. Pure. Source: `K/controller/actions/SequenceActions.scala` SequenceAccounting. */
+/**
+ * What is known of a sequence while it runs. Pure. Source: `K/controller/actions/SequenceActions.scala`
+ * SequenceAccounting.
+ */
 import { type Activation, type ActivationResponse, STATUS } from '@tetris/common';
 import { TEXTS } from '../texts';
 import { durationOf, failure, largest, memoryOf, payloadFrom } from './composite-record';

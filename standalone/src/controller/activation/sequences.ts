@@ -35,7 +35,9 @@ export interface Started {
   record: Promise<Activation>;
 }
 
-/** Sequences: each component gets the result of the one before. Source: `K/controller/actions/SequenceActions.scala`. */
+/**
+ * Sequences: each component gets the result of the one before. Source: `K/controller/actions/SequenceActions.scala`.
+ */
 export class Sequences {
   readonly #options: SequencesOptions;
 

@@ -4,7 +4,9 @@ import type { Sent, ShardingBalancer } from '../balancer/sharding-balancer';
 import { activationMessage, type Call } from './message';
 import { within } from './within';
 
-/** Waits between looks into the database after a shrunk result. Source: `K/controller/actions/PrimitiveActions.scala`. */
+/**
+ * Waits between looks into the database after a shrunk result. Source: `K/controller/actions/PrimitiveActions.scala`.
+ */
 const SHRUNK_WAITS_MS = [1_000, 3_000, 5_000, 7_000];
 /** The look that every blocking call takes beside. */
 const SLOW_POLL_MS = 15_000;
@@ -40,8 +42,8 @@ export class SingleActions {
 
   /**
    * Sends and waits, at most `waitMs`; the activation goes on where that was too short. A result is there before its
-   * record is stored, which waits for the logs: who gets the result can read the record, for which there is a bound too.
-   * Throws as {@link start}.
+   * record is stored, which waits for the logs: who gets the result can read the record, for which there is a bound
+   * too. Throws as {@link start}.
    */
   async run(call: Call, waitMs: number): Promise<Invoked> {
     const sent = await this.#send(call, true);

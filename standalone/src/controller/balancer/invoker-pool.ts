@@ -45,7 +45,10 @@ export interface PermitBook {
   outstanding: number;
 }
 
-/** All invokers of a controller: an array by instance id that never shrinks. Source: facts of {@link InvokerSupervision}. */
+/**
+ * All invokers of a controller: an array by instance id that never shrinks. Source: facts of {@link
+ * InvokerSupervision}.
+ */
 export class InvokerPool {
   readonly #options: PoolOptions;
   readonly #invokers: Invoker[] = [];

@@ -61,7 +61,9 @@ export interface Dispatch {
 export interface Sent {
   activationId: string;
   invoker: number;
-  /** Resolves with the first result ack; rejects with `ERR_DEADLINE` when the controller gives up. Never before that. */
+  /**
+   * Resolves with the first result ack; rejects with `ERR_DEADLINE` when the controller gives up. Never before that.
+   */
   result: Promise<AckedResult>;
   /** Resolves when the slot is free. An invoker stores the record before it says so. */
   freed: Promise<void>;

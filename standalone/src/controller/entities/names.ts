@@ -5,7 +5,9 @@ const NAME = /^(?:[\w]|[\w][\w@ .&-]{0,254}[\w@.&-])$/;
 
 export const isEntityName = (text: string): boolean => NAME.test(text);
 
-/** Parts of a path such as `/guest/vision/classify`, the default namespace `_` resolved; undefined for an illegal one. */
+/**
+ * Parts of a path such as `/guest/vision/classify`, the default namespace `_` resolved; undefined for an illegal one.
+ */
 function partsOf(text: string, namespace: string): string[] | undefined {
   const [root = '', ...rest] = text.split('/').filter((part) => part !== '');
   const parts = [root === '_' ? namespace : root, ...rest];

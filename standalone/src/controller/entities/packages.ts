@@ -1,4 +1,7 @@
-/** What a PUT makes of a package or binding. Pure. Source: `K/controller/Packages.scala`, `C/core/entity/WhiskPackage.scala`. */
+/**
+ * What a PUT makes of a package or binding. Pure. Source: `K/controller/Packages.scala`,
+ * `C/core/entity/WhiskPackage.scala`.
+ */
 import { type Action, type Binding, bindingOf, type KeyValue, type Package } from '@tetris/common';
 import { z } from 'zod';
 import { RestError } from '../rest-error';

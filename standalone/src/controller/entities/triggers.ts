@@ -1,4 +1,7 @@
-/** What a PUT makes of a trigger, and its rules. Pure. Source: `K/controller/Triggers.scala`, `C/core/entity/WhiskTrigger.scala`. */
+/**
+ * What a PUT makes of a trigger, and its rules. Pure. Source: `K/controller/Triggers.scala`,
+ * `C/core/entity/WhiskTrigger.scala`.
+ */
 import { type EntityName, type RuleStatus, type Trigger, valueOf } from '@tetris/common';
 import { z } from 'zod';
 import { RestError } from '../rest-error';

@@ -16,7 +16,10 @@ interface WebRoute {
 /** In place of a package's name, for actions in none. */
 const NO_PACKAGE = 'default';
 
-/** `/api/v1/web/{namespace}/{package or default}/{name}[.extension][/path]`, open to all. Source: `K/controller/WebActions.scala`. */
+/**
+ * `/api/v1/web/{namespace}/{package or default}/{name}[.extension][/path]`, open to all. Source:
+ * `K/controller/WebActions.scala`.
+ */
 export function webRoutes(server: FastifyInstance, controller: Controller): void {
   void server.register(async (web) => {
     web.removeAllContentTypeParsers();

@@ -1,4 +1,7 @@
-/** The actions of `whisk.system/utils`, which clients' examples and tests use: same parameters and results as OpenWhisk's. */
+/**
+ * The actions of `whisk.system/utils`, which clients' examples and tests use: same parameters and results as
+ * OpenWhisk's.
+ */
 
 export interface SystemAction {
   name: string;

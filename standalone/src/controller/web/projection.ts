@@ -1,4 +1,7 @@
-/** What a web action's result is as an HTTP answer, by the extension of its name. Pure. Source: `K/controller/WebActions.scala`. */
+/**
+ * What a web action's result is as an HTTP answer, by the extension of its name. Pure. Source:
+ * `K/controller/WebActions.scala`.
+ */
 import { type Activation, STATUS } from '@tetris/common';
 import { RestError } from '../rest-error';
 import { TEXTS } from '../texts';

@@ -1,4 +1,7 @@
-/** The pool over real threads that run no onnxruntime: who runs what, what waits, and what becomes of the rest of a dead worker. */
+/**
+ * The pool over real threads that run no onnxruntime: who runs what, what waits, and what becomes of the rest of a dead
+ * worker.
+ */
 import path from 'node:path';
 import { type PoolOptions, type RunReport, WorkerPool } from '../../../../action-runtime/src/inference/pool';
 import type { PoolModel, PoolSession } from '../../../../action-runtime/src/inference/pool-session';

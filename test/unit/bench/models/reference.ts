@@ -1,4 +1,6 @@
-/** Models computed by hand in float64, from the definitions' weights: independent of onnxruntime and of the file format. */
+/**
+ * Models computed by hand in float64, from the definitions' weights: independent of onnxruntime and of the file format.
+ */
 import type { ModelDefinition } from '@tetris/bench';
 import { Random } from '../../../../bench/src/models/random';
 
