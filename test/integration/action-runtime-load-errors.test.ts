@@ -158,9 +158,7 @@ describe.each([
   let probe: (argument: object) => Promise<Report>;
   beforeAll(async () => {
     const env = {
-      TETRIS_RUNTIME_DAEMON_SOCKET: path.join(daemon.folder, 'instance.sock'),
-      TETRIS_RUNTIME_VIEWS: path.join(daemon.store, 'views'),
-      TETRIS_RUNTIME_MODEL_ROOTS: ROOT,
+      ...daemon.instanceEnvironment(ROOT),
     };
     ({ runtime, probe } = await probeInstance(withDaemon ? env : {}));
   });

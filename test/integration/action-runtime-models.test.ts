@@ -23,9 +23,7 @@ let probe: (argument: object) => Promise<Report>;
 beforeAll(async () => {
   await daemon.start({ modelRoots: root, tensorBytesMin: 256 });
   ({ runtime, probe } = await probeInstance({
-    TETRIS_RUNTIME_DAEMON_SOCKET: path.join(daemon.folder, 'instance.sock'),
-    TETRIS_RUNTIME_VIEWS: path.join(daemon.store, 'views'),
-    TETRIS_RUNTIME_MODEL_ROOTS: root,
+    ...daemon.instanceEnvironment(root),
   }));
 });
 afterAll(async () => {
@@ -121,9 +119,7 @@ describe('an action with several models', () => {
 
   it('has a lease for each, one for a model that it loads twice, and right answers from all at the same time', async () => {
     const own = await probeInstance({
-      TETRIS_RUNTIME_DAEMON_SOCKET: path.join(daemon.folder, 'instance.sock'),
-      TETRIS_RUNTIME_VIEWS: path.join(daemon.store, 'views'),
-      TETRIS_RUNTIME_MODEL_ROOTS: root,
+      ...daemon.instanceEnvironment(root),
     });
     try {
       const models = await Promise.all(definitions.map((definition) => buildModel(definition, root)));

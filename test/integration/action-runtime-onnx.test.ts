@@ -45,9 +45,7 @@ afterAll(async () => {
 });
 
 const shared = (): Record<string, string> => ({
-  TETRIS_RUNTIME_DAEMON_SOCKET: path.join(daemon.folder, 'instance.sock'),
-  TETRIS_RUNTIME_VIEWS: path.join(daemon.store, 'views'),
-  TETRIS_RUNTIME_MODEL_ROOTS: root,
+  ...daemon.instanceEnvironment(root),
 });
 const alone = (): Record<string, string> => ({ TETRIS_RUNTIME_MODEL_ROOTS: root });
 

@@ -25,9 +25,7 @@ let probe: (argument: object) => Promise<Report>;
 beforeAll(async () => {
   await daemon.start({ modelRoots: root, tensorBytesMin: 256 });
   ({ runtime, probe } = await probeInstance({
-    TETRIS_RUNTIME_DAEMON_SOCKET: path.join(daemon.folder, 'instance.sock'),
-    TETRIS_RUNTIME_VIEWS: path.join(daemon.store, 'views'),
-    TETRIS_RUNTIME_MODEL_ROOTS: root,
+    ...daemon.instanceEnvironment(root),
   }));
 });
 afterAll(async () => {
@@ -56,9 +54,7 @@ async function compare(argument: { model: string; as?: string; cwd?: string; opt
 beforeEach(async () => {
   await runtime.stop();
   ({ runtime, probe } = await probeInstance({
-    TETRIS_RUNTIME_DAEMON_SOCKET: path.join(daemon.folder, 'instance.sock'),
-    TETRIS_RUNTIME_VIEWS: path.join(daemon.store, 'views'),
-    TETRIS_RUNTIME_MODEL_ROOTS: root,
+    ...daemon.instanceEnvironment(root),
   }));
   await until(async () => (await daemon.operator.leases()).length === 0, 10_000, 'no lease is held');
 });

@@ -45,6 +45,15 @@ export class TestDaemon {
     return this.#process?.pid ?? 0;
   }
 
+  /** What tells an instance of it. @param modelRoots folders that both see under the same paths */
+  instanceEnvironment(modelRoots: string): Record<string, string> {
+    return {
+      TETRIS_RUNTIME_DAEMON_SOCKET: join(this.folder, 'instance.sock'),
+      TETRIS_RUNTIME_VIEWS: join(this.store, 'views'),
+      TETRIS_RUNTIME_MODEL_ROOTS: modelRoots,
+    };
+  }
+
   environment(config: Readonly<Record<string, string | number>> = {}): Record<string, string> {
     const keys = {
       socketPath: join(this.folder, 'instance.sock'),

@@ -1,4 +1,3 @@
-import { rmSync } from 'node:fs';
 import { GreedyDual } from '../../../tensor-daemon/src/store/greedy-dual';
 import { hookFiles } from '../../../tensor-daemon/src/store/files';
 import { StoreWorld } from '../../support/store-world';
@@ -82,7 +81,6 @@ describe('LeaseService where the disk fails', () => {
     await world.sweep(20);
     expect(world.faults()).toEqual([]);
     await world.dispose();
-    rmSync(world.folder, { recursive: true, force: true });
   });
 
   it('gives a view that is wanted again before it could be removed to its new lease', async () => {
