@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * `npm run bench -- <suite> [--json FILE] [--quick] [--trace FILE]`: runs one suite and prints its figures, with the
+ * `npm run bench -- <suite> [--json FILE] [--quick] [--only KEYS] [--trace FILE]`: runs one suite and prints its figures, with the
  * machine they are of.
  */
 import { checkOutputs, errorMessage, outliveReaders } from '@tetris/common';
@@ -27,6 +27,7 @@ new Command('bench')
   .argument('<suite>', 'which suite to run')
   .option('--json <file>', 'write the figures there too')
   .option('--quick', 'suites that can: seconds instead of minutes; the figures mean little')
+  .option('--only <keys>', 'suites that can: only these figures, such as a,b', (keys) => keys.split(','))
   .option('--trace <file>', 'suites with a load: bursty, periodic, or a file with one rate a line')
   .addHelpText('after', `\nSuites:\n${list.join('\n')}`)
   .action(runSuite)

@@ -6,6 +6,8 @@ export type SuiteResult = Readonly<Record<string, unknown>>;
 export interface SuiteOptions {
   /** Seconds instead of minutes: shows that everything works, and measures nothing. Not every suite has such a way. */
   quick?: boolean;
+  /** Keys of the figures that are wanted, of suites that can measure some alone. All of them by default. */
+  only?: readonly string[];
   /** Arrivals of suites with a load: a synthetic trace's name, or a file with one rate a line. */
   trace?: string;
 }
@@ -29,6 +31,10 @@ export const SUITES: Readonly<Record<string, SuiteEntry>> = {
   runtime: {
     description: 'the action runtime alone: batching, two-phase load, overhead of a request',
     load: async () => (await import('./runtime/runtime.js')).suite,
+  },
+  instances: {
+    description: 'function instances: memory of the next and of idle ones, wake-up, run time over plain onnxruntime',
+    load: async () => (await import('./instances/instances.js')).suite,
   },
   placement: {
     description:

@@ -26,3 +26,8 @@ export function relativeError(actual: readonly number[], expected: readonly numb
   const error = Math.max(...actual.map((value, index) => Math.abs(value - (expected[index] ?? NaN)))) / scale;
   return Number.isFinite(error) ? error : Infinity;
 }
+
+/** The smallest value that so large a share does not exceed; infinite where there is none. */
+export function percentile(sorted: readonly number[], share: number): number {
+  return sorted[Math.ceil(share * sorted.length) - 1] ?? Infinity;
+}

@@ -1,7 +1,9 @@
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Cleanups } from '../demo/cleanups';
+import { Cleanups, privateFolder } from '../demo/cleanups';
 import { StockProcess } from '../measure/stock-process';
-import type { Instances } from './instances';
+import { DaemonProcess } from '../sharing/daemon-process';
+import { Instances } from './instances';
 
 /** The action on both sides of every comparison. */
 export const ACTION_PATH = join(__dirname, '../../actions/classify.js');
@@ -9,8 +11,30 @@ export const ACTION_PATH = join(__dirname, '../../actions/classify.js');
 /** What a measurement needs; everything it starts is ended by `cleanups`. */
 export interface Bench {
   instances: Instances;
+  /** The instances' daemon. */
+  daemon: DaemonProcess;
+  /** Models are leased from here. */
   folder: string;
+  /** Of the daemon. */
+  storePath: string;
   cleanups: Cleanups;
+}
+
+/** Measures beside a daemon with an empty store, and ends all that was started. */
+export async function withBench<T>(measure: (bench: Bench) => Promise<T>): Promise<T> {
+  const cleanups = new Cleanups();
+  try {
+    const folder = await privateFolder(tmpdir(), cleanups);
+    const storePath = await privateFolder('/dev/shm', cleanups);
+    const daemon = new DaemonProcess(folder, storePath);
+    cleanups.add(() => daemon.stop());
+    await daemon.ready();
+    const instances = new Instances(daemon, folder, ACTION_PATH);
+    cleanups.add(() => instances.stop());
+    return await measure({ instances, daemon, folder, storePath, cleanups });
+  } finally {
+    await cleanups.run();
+  }
 }
 
 /** A plain process with the action in it. */

@@ -7,6 +7,8 @@ import type { DaemonProcess } from '../sharing/daemon-process';
 
 /** What the action reports; see `actions/classify.js`. */
 export interface RunReport {
+  /** Of the process that answered. */
+  pid: number;
   loadMs: number;
   runMs: number[];
   logits: number[];

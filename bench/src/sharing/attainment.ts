@@ -1,4 +1,4 @@
-import { rounded } from '../measure/statistics';
+import { percentile, rounded } from '../measure/statistics';
 import type { Outcome } from './open-loop';
 
 /** How requests were served that were due within a time. */
@@ -36,9 +36,4 @@ export function serviceOf(
       p99: rounded(percentile(sorted, 0.99), 1),
     },
   };
-}
-
-/** The smallest value that so large a share does not exceed; infinite where there is none. */
-export function percentile(sorted: readonly number[], share: number): number {
-  return sorted[Math.ceil(share * sorted.length) - 1] ?? Infinity;
 }
