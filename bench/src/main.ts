@@ -7,7 +7,8 @@ import { checkOutputs, errorMessage, outliveReaders } from '@tetris/common';
 import { Command } from 'commander';
 import { writeFile } from 'node:fs/promises';
 import { machine } from './measure/machine';
-import { findSuite, type SuiteOptions, SUITES } from './suites';
+import type { SuiteOptions } from './suite';
+import { findSuite, SUITES } from './suites';
 
 async function runSuite(name: string, { json, ...options }: SuiteOptions & { json?: string }): Promise<void> {
   const entry = findSuite(name);

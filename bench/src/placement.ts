@@ -11,7 +11,7 @@ import { Fleet, homeHash, homeWalk, Placer, SimilarityIndex } from '@tetris/load
 import { createProgress } from './demo/progress';
 import { rounded } from './measure/statistics';
 import { type BenchFunction, drawWorkload, type Workload, type WorkloadOptions } from './placement-workload';
-import type { Suite } from './suites';
+import type { Suite } from './suite';
 
 export interface PlacementBenchOptions extends WorkloadOptions {
   invokers: number;

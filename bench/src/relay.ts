@@ -16,7 +16,7 @@ import { createProgress } from './demo/progress';
 import { median, rounded } from './measure/statistics';
 import { ACTION, benchBus, cpuOf, PREFIX, startPart, stopPart } from './relay-parts/messages';
 import { startKafka, startRedis } from './servers';
-import type { Suite } from './suites';
+import type { Suite } from './suite';
 
 export interface RelayBenchOptions {
   /** Of each way while latency is measured. */

@@ -10,7 +10,7 @@ import type { ModelDefinition } from './models/graph-builder';
 import { resnet } from './models/resnet';
 import { convnet, perceptron } from './models/small-models';
 import { transformer } from './models/transformer';
-import type { Suite, SuiteResult } from './suites';
+import type { Suite, SuiteResult } from './suite';
 
 const ACTION_PATH = join(__dirname, '../actions/classify.js');
 

@@ -1,5 +1,5 @@
 import type { Bench } from '../runtime/bench';
-import type { SuiteResult } from '../suites';
+import type { SuiteResult } from '../suite';
 
 /** Figures that are measured together. */
 export interface FigureGroup {

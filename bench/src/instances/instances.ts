@@ -1,6 +1,6 @@
 /** Function instances: what the next one costs, what an idle one keeps, and how quickly they answer. */
 import { withBench } from '../runtime/bench';
-import type { Suite, SuiteOptions, SuiteResult } from '../suites';
+import type { Suite, SuiteOptions, SuiteResult } from '../suite';
 import { chosenGroups, type FigureGroup } from './figure-group';
 import { latency } from './latency';
 import { nextInstance } from './next-instance';

@@ -5,7 +5,7 @@ import { buildModel } from '../models/built-model';
 import { decoderStep } from '../models/decoder';
 import type { ModelDefinition } from '../models/graph-builder';
 import { transformer } from '../models/transformer';
-import type { SuiteResult } from '../suites';
+import type { SuiteResult } from '../suite';
 import { type Bench, startStock } from './bench';
 import type { Instance, RunReport } from './instances';
 import { buildProduct, machineGflops } from './machine-rate';

@@ -1,7 +1,7 @@
 import { median, rounded } from '../measure/statistics';
 import { buildModel } from '../models/built-model';
 import { perceptron } from '../models/small-models';
-import type { SuiteResult } from '../suites';
+import type { SuiteResult } from '../suite';
 import { type Bench, startStock } from './bench';
 import type { RunReport } from './instances';
 

@@ -1,5 +1,5 @@
 /** The action runtime alone: batching, two-phase load and its own overhead, each beside what it is compared with. */
-import type { Suite, SuiteResult } from '../suites';
+import type { Suite, SuiteResult } from '../suite';
 import { batching } from './batching';
 import { withBench } from './bench';
 import { overhead } from './overhead';

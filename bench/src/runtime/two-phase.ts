@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { median, rounded } from '../measure/statistics';
 import { buildModel } from '../models/built-model';
 import { transformer } from '../models/transformer';
-import type { SuiteResult } from '../suites';
+import type { SuiteResult } from '../suite';
 import { type Bench, startStock } from './bench';
 import type { Instance, RunReport } from './instances';
 

@@ -5,7 +5,7 @@ import { Cleanups, privateFolder } from '../demo/cleanups';
 import { createProgress, type Progress } from '../demo/progress';
 import { buildModel } from '../models/built-model';
 import { MachineSpeed } from '../measure/machine-speed';
-import type { Suite, SuiteOptions, SuiteResult } from '../suites';
+import type { Suite, SuiteOptions, SuiteResult } from '../suite';
 import type { Phase } from './arrivals';
 import { type Calibration, calibrate } from './calibration';
 import { CONFIGURATIONS } from './configurations';

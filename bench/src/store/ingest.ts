@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { rounded } from '../measure/statistics';
 import { type BuiltModel, buildModel } from '../models/built-model';
 import { transformer } from '../models/transformer';
-import type { SuiteResult } from '../suites';
+import type { SuiteResult } from '../suite';
 import { releaseAll, requestFor, type StoreSite, timedLease } from './site';
 
 /** The model that is ingested, demoted and fetched: BERT base, 340 MB. */

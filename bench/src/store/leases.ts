@@ -6,7 +6,7 @@ import { median, rounded } from '../measure/statistics';
 import { buildModel } from '../models/built-model';
 import { GraphBuilder, type ModelDefinition } from '../models/graph-builder';
 import type { DaemonProcess } from '../sharing/daemon-process';
-import type { SuiteResult } from '../suites';
+import type { SuiteResult } from '../suite';
 import { leaseQuantileMs } from './lease-histogram';
 import { releaseAll, requestFor, StoreSite, timedLease } from './site';
 

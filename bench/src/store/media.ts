@@ -6,7 +6,7 @@ import type { Cleanups } from '../demo/cleanups';
 import { median, rounded } from '../measure/statistics';
 import { StockProcess } from '../measure/stock-process';
 import type { DaemonProcess } from '../sharing/daemon-process';
-import type { SuiteResult } from '../suites';
+import type { SuiteResult } from '../suite';
 import { largeModel } from './ingest';
 import { releaseAll, requestFor, StoreSite, timedLease } from './site';
 

@@ -9,7 +9,7 @@ import { folderBytes } from '../measure/folder-bytes';
 import { processTree } from '../measure/process-memory';
 import { megabytes, rounded } from '../measure/statistics';
 import type { BuiltModel } from '../models/built-model';
-import type { SuiteResult } from '../suites';
+import type { SuiteResult } from '../suite';
 import { largeModel } from './ingest';
 import { releaseAll, requestFor, StoreSite, timedLease } from './site';
 

@@ -6,7 +6,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { rounded } from '../measure/statistics';
-import type { SuiteResult } from '../suites';
+import type { SuiteResult } from '../suite';
 
 /**
  * What a transfer of some files cannot do without, each by itself: hashing them, writing them once, and passing them

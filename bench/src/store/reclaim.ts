@@ -5,7 +5,7 @@ import { rounded } from '../measure/statistics';
 import { buildModel } from '../models/built-model';
 import { perceptron } from '../models/small-models';
 import type { DaemonProcess } from '../sharing/daemon-process';
-import type { SuiteResult } from '../suites';
+import type { SuiteResult } from '../suite';
 import { makeStore } from './made-store';
 import { requestFor, StoreSite, timedLease } from './site';
 

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Cleanups } from '../demo/cleanups';
 import { processMemory } from '../measure/process-memory';
 import { rounded } from '../measure/statistics';
-import type { SuiteResult } from '../suites';
+import type { SuiteResult } from '../suite';
 import { makeStore } from './made-store';
 import { StoreSite } from './site';
 

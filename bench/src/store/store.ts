@@ -1,6 +1,6 @@
 /** The tensor store by itself: leases, ingest, memory at rest, reclaim, and the ways back into memory. */
 import { Cleanups } from '../demo/cleanups';
-import type { Suite, SuiteResult } from '../suites';
+import type { Suite, SuiteResult } from '../suite';
 import { measureIngest } from './ingest';
 import { measureLeases } from './leases';
 import { measureMedia } from './media';

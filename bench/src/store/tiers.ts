@@ -7,7 +7,7 @@ import { type Cleanups, privateFolder } from '../demo/cleanups';
 import { median, rounded } from '../measure/statistics';
 import { freePort } from '../servers/server-process';
 import type { DaemonProcess } from '../sharing/daemon-process';
-import type { SuiteResult } from '../suites';
+import type { SuiteResult } from '../suite';
 import { largeModel } from './ingest';
 import { measureFloor } from './peer-floor';
 import { releaseAll, requestFor, StoreSite, timedLease } from './site';
