@@ -189,10 +189,6 @@ export const invokerConfig = configSchema('invoker', {
   logLevel: key.oneOf(['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const, 'info', 'Log level.'),
 });
 
-/** An unset variable and an empty one are alike, so the empty prefix needs a word. */
-export const topicPrefixOf = ({ topicPrefix }: Pick<InvokerConfig, 'topicPrefix'>): string =>
-  topicPrefix === 'none' ? '' : topicPrefix;
-
 export type InvokerConfig = ReturnType<(typeof invokerConfig)['schema']['parse']>;
 
 /** Where process containers keep their files when nothing is configured. */

@@ -12,6 +12,7 @@ import {
   readActivationMessage,
   type Registry,
   type Subscription,
+  topicPrefixOf,
   Topics,
   transactionStartMs,
 } from '@tetris/common';
@@ -22,7 +23,7 @@ import { type Blacklist, NameBlacklist } from './messages/blacklist';
 import { type IntakeOptions, takeIn } from './messages/intake';
 import { logFields, revisionKey } from './messages/job';
 import { Runner } from './instances/runner';
-import { type InvokerConfig, topicPrefixOf } from './config';
+import type { InvokerConfig } from './config';
 import type { ContainerFactory } from './sandboxes/container';
 import { InstanceManager, type Ticket } from './instances/instance-manager';
 import { Manifests } from './instances/manifests';
@@ -108,7 +109,7 @@ export class InvokerExtension {
     this.#nowMs = nowMs;
     this.metrics = parts.metrics ?? new MetricsRegistry();
     this.#counts = invokerMetrics(this.metrics);
-    this.#topics = new Topics(topicPrefixOf(config));
+    this.#topics = new Topics(topicPrefixOf(config.topicPrefix));
     const id = invokerInstanceId(
       config.instance,
       config.advertisedMemory === 0 ? config.memory : config.advertisedMemory,

@@ -1,9 +1,17 @@
 /** The load balancer as one object: wires front end, fleet, placement and dispatch. The caller brings the adapters. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Registry as MetricsRegistry } from 'prom-client';
-import { type Bus, type EntityStore, type Logger, type Registry, TOPIC_SETTINGS, Topics } from '@tetris/common';
+import {
+  type Bus,
+  type EntityStore,
+  type Logger,
+  type Registry,
+  TOPIC_SETTINGS,
+  topicPrefixOf,
+  Topics,
+} from '@tetris/common';
 import { ActionCatalog } from './actions';
-import { type BalancerConfig, topicPrefixOf } from './config';
+import type { BalancerConfig } from './config';
 import { AckFeed } from './dispatch/ack-feed';
 import { Dispatcher } from './dispatch/dispatcher';
 import { lostActivations } from './dispatch/losses';

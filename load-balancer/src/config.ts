@@ -123,6 +123,3 @@ export const balancerConfig = configSchema('balancer', {
 });
 
 export type BalancerConfig = Readonly<z.infer<typeof balancerConfig.schema>>;
-
-/** An unset variable and an empty one are alike, so the empty prefix needs a word. */
-export const topicPrefixOf = (prefix: string): string => (prefix === 'none' ? '' : prefix);

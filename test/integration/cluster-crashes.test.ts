@@ -20,7 +20,7 @@ describe('a cluster with two load balancers and two invokers', () => {
   beforeAll(async () => {
     cluster = await Cluster.start({
       balancers: 2,
-      patience: { timeLimitStandardMs: 10_000, timeoutFactor: 2, timeoutAddonMs: 20_000 },
+      patience: { timeLimitStdMs: 10_000, timeoutFactor: 2, timeoutAddonMs: 20_000 },
       balancerEnv: { TETRIS_BALANCER_SILENCE_MS: '6000', TETRIS_BALANCER_LOST_MS: '12000' },
     });
     action = await cluster.putAction(sleeper('sleeper'));

@@ -17,6 +17,9 @@ const SEGMENT_BYTES = 536_870_912;
 const RETENTION_BYTES = 1_073_741_824;
 const hours = (count: number): number => count * 3_600_000;
 
+/** An unset variable and an empty one are alike, so the empty prefix needs a word: `none`. */
+export const topicPrefixOf = (configured: string): string => (configured === 'none' ? '' : configured);
+
 /** A family of topics behind one prefix: the controllers' (P, usually empty) or ours (Q). */
 export class Topics {
   readonly prefix: string;

@@ -25,9 +25,6 @@ export interface FleetRules {
   invokersMax: number;
 }
 
-const OUTCOMES_KEPT = 10;
-const SYSTEM_ERRORS_MAX = 3;
-
 export class Fleet {
   readonly #rules: FleetRules;
   readonly #invokers = new Map<number, Invoker>();
@@ -97,10 +94,9 @@ export class Fleet {
     const invoker = this.#invokers.get(instance);
     if (invoker === undefined) return;
     invoker.lastSeenMs = nowMs;
-    invoker.outcomes.push(isSystemError);
-    if (invoker.outcomes.length > OUTCOMES_KEPT) invoker.outcomes.shift();
-    if (!isSystemError || invoker.outcomes.filter((failed) => failed).length <= SYSTEM_ERRORS_MAX) return;
-    invoker.outcomes = [];
+    invoker.outcomes.add(isSystemError ? 'system-error' : 'answered');
+    if (!isSystemError || !invoker.outcomes.tooMany('system-error')) return;
+    invoker.outcomes.clear();
     invoker.suspectUntilMs = nowMs + this.#rules.suspectMs;
     this.#changed();
   }

@@ -1,4 +1,5 @@
 /** One invoker behind the load balancer, as far as it is known here. */
+import { Outcomes } from './outcomes';
 
 /** `unknown` until it has published a status or pinged for a while without one. */
 export type Flavour = 'tetris' | 'stock' | 'unknown';
@@ -41,8 +42,7 @@ export interface Invoker {
   draining: boolean;
   /** False once it has been silent for too long. */
   online: boolean;
-  /** Last outcomes of activations, true = system error; at most 10. */
-  outcomes: boolean[];
+  readonly outcomes: Outcomes<'answered' | 'system-error'>;
   /** Epoch ms until which it is avoided because of system errors. */
   suspectUntilMs: number;
   memoryBytes: number;
@@ -80,7 +80,7 @@ export function newInvoker(instance: number, nowMs: number): Invoker {
     enabled: true,
     draining: false,
     online: true,
-    outcomes: [],
+    outcomes: new Outcomes(),
     suspectUntilMs: 0,
     memoryBytes: 0,
     freeBytes: 0,

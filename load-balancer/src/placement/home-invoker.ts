@@ -66,8 +66,8 @@ export interface Fractions {
   blackboxFraction: number;
 }
 
-/** The invokers that a managed kind, or a blackbox action, may use. */
-export function poolFor<T>(invokers: readonly T[], blackbox: boolean, fractions: Fractions): readonly T[] {
+/** The invokers that a managed kind, from the front, or a blackbox action, from the back, may use. */
+export function invokersFor<T>(invokers: readonly T[], blackbox: boolean, fractions: Fractions): readonly T[] {
   const { managedFraction } = fractions;
   const blackboxFraction = Math.max(1 - managedFraction, fractions.blackboxFraction);
   const managed = Math.max(1, Math.ceil(invokers.length * managedFraction));

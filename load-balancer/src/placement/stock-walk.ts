@@ -1,6 +1,6 @@
 /** Choice of a stock invoker for kinds that are not ours: the stock controller's walk over our own accounting. */
 import { type Invoker, newEstimate } from '../fleet/invoker';
-import { type Fractions, homeHash, homeWalk, poolFor } from './home-invoker';
+import { type Fractions, homeHash, homeWalk, invokersFor } from './home-invoker';
 
 export interface WalkRequest {
   namespace: string;
@@ -46,7 +46,7 @@ export function walkHome(
   request: WalkRequest,
   options: Fractions & { inFlightMax: number; random: () => number },
 ): Invoker | undefined {
-  const pool = poolFor(stock, request.blackbox, options);
+  const pool = invokersFor(stock, request.blackbox, options);
   const healthy = new Set(usable.filter((invoker) => invoker.inFlight < options.inFlightMax));
   for (const index of homeWalk(homeHash(request.namespace, request.action), pool.length)) {
     const invoker = pool[index];

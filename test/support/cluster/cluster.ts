@@ -43,7 +43,7 @@ export interface ClusterOptions {
   /** @default 2 */
   invokers?: number;
   /** When the controller gives up, beside its action's timeout. @default stock's */
-  patience?: Pick<ShardingBalancerOptions, 'timeLimitStandardMs' | 'timeoutFactor' | 'timeoutAddonMs'>;
+  patience?: Pick<ShardingBalancerOptions, 'timeLimitStdMs' | 'timeoutFactor' | 'timeoutAddonMs'>;
   /** Beside what the cluster sets itself, for every load balancer and for every invoker. */
   balancerEnv?: Readonly<Record<string, string>>;
   invokerEnv?: Readonly<Record<string, string>> | ((index: number) => Readonly<Record<string, string>>);
@@ -296,9 +296,9 @@ export class Cluster {
 
 /** Load balancers must reckon with the controllers' own times. */
 function patienceEnv(patience: ClusterOptions['patience'] = {}): Record<string, string> {
-  const { timeLimitStandardMs, timeoutFactor, timeoutAddonMs } = patience;
+  const { timeLimitStdMs, timeoutFactor, timeoutAddonMs } = patience;
   const values = {
-    TIME_LIMIT_STD_MS: timeLimitStandardMs,
+    TIME_LIMIT_STD_MS: timeLimitStdMs,
     TIMEOUT_FACTOR: timeoutFactor,
     TIMEOUT_ADDON_MS: timeoutAddonMs,
   };

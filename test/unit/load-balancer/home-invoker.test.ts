@@ -1,5 +1,5 @@
 import { homeHash, homeWalk, javaHash } from '@tetris/load-balancer';
-import { pairwiseCoprimes, poolFor } from '../../../load-balancer/src/placement/home-invoker';
+import { pairwiseCoprimes, invokersFor } from '../../../load-balancer/src/placement/home-invoker';
 
 describe('javaHash', () => {
   it.each([
@@ -60,16 +60,16 @@ describe('homeWalk', () => {
   });
 });
 
-describe('poolFor', () => {
+describe('invokersFor', () => {
   const ten = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
   it('gives the first nine tenths to managed kinds and the last tenth to blackbox actions', () => {
     const fractions = { managedFraction: 0.9, blackboxFraction: 0.1 };
-    expect(poolFor(ten, false, fractions)).toEqual(ten.slice(0, 9));
-    expect(poolFor(ten, true, fractions)).toEqual([9]);
-    expect(poolFor([5], true, fractions)).toEqual(poolFor([5], false, fractions));
+    expect(invokersFor(ten, false, fractions)).toEqual(ten.slice(0, 9));
+    expect(invokersFor(ten, true, fractions)).toEqual([9]);
+    expect(invokersFor([5], true, fractions)).toEqual(invokersFor([5], false, fractions));
   });
 
   it('raises the blackbox share where the two leave a gap', () => {
-    expect(poolFor(ten, true, { managedFraction: 0.5, blackboxFraction: 0.1 })).toEqual([5, 6, 7, 8, 9]);
+    expect(invokersFor(ten, true, { managedFraction: 0.5, blackboxFraction: 0.1 })).toEqual([5, 6, 7, 8, 9]);
   });
 });

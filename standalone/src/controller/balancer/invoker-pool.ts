@@ -1,14 +1,8 @@
 import { type InvokerInstanceId, parseByteSize, type PingMessage } from '@tetris/common';
-import { homeHash, homeWalk } from '@tetris/load-balancer';
+import { type Fractions, homeHash, homeWalk, invokersFor } from '@tetris/load-balancer';
 import { NestedSemaphore } from './nested-semaphore';
 import { InvokerSupervision, type InvokerState, type Outcome } from './supervision';
 import type { OnViolation } from './violation';
-
-/** Shares of the invokers that serve managed kinds and blackbox actions, 0..1. */
-export interface Fractions {
-  managed: number;
-  blackbox: number;
-}
 
 /** What an activation takes from an invoker. */
 export interface Claim {
@@ -87,15 +81,13 @@ export class InvokerPool {
    * @returns undefined where no invoker is healthy
    */
   acquire(namespace: string, action: string, managed: boolean, claim: Claim): number | undefined {
-    const total = this.#invokers.length;
-    if (total === 0) return undefined;
-    const [first, count] = invokerRange(total, managed, this.#options.fractions);
-    for (const probe of homeWalk(homeHash(namespace, action), count)) {
-      const invoker = this.#invokers[first + probe];
+    const invokers = invokersFor(this.#invokers, !managed, this.#options.fractions);
+    for (const probe of homeWalk(homeHash(namespace, action), invokers.length)) {
+      const invoker = invokers[probe];
       if (invoker?.supervision.state !== 'healthy') continue;
-      if (invoker.semaphore.tryAcquire(claim.action, claim.concurrency, claim.memoryMb)) return first + probe;
+      if (invoker.semaphore.tryAcquire(claim.action, claim.concurrency, claim.memoryMb)) return invoker.id.instance;
     }
-    return this.#overload(first, count, claim);
+    return this.#overload(invokers, claim);
   }
 
   /** Returns permits to the invoker that an ack names; an unknown one is ignored, as stock does. */
@@ -123,14 +115,11 @@ export class InvokerPool {
     }));
   }
 
-  #overload(first: number, count: number, claim: Claim): number | undefined {
-    const healthy = this.#invokers
-      .map(({ supervision }, index) => ({ state: supervision.state, index }))
-      .filter(({ state, index }) => state === 'healthy' && index >= first && index < first + count);
-    const chosen = healthy[Math.floor(this.#options.random() * healthy.length)]?.index;
-    if (chosen === undefined) return undefined;
-    this.#invokers[chosen]?.semaphore.forceAcquire(claim.action, claim.concurrency, claim.memoryMb);
-    return chosen;
+  #overload(invokers: readonly Invoker[], claim: Claim): number | undefined {
+    const healthy = invokers.filter(({ supervision }) => supervision.state === 'healthy');
+    const chosen = healthy[Math.floor(this.#options.random() * healthy.length)];
+    chosen?.semaphore.forceAcquire(claim.action, claim.concurrency, claim.memoryMb);
+    return chosen?.id.instance;
   }
 
   /** Pads with offline entries up to the id, all with this ping's memory, and keeps that for good. */
@@ -158,12 +147,4 @@ export class InvokerPool {
     const megabytes = Math.floor((parseByteSize(id.userMemory) ?? 0) / 1024 ** 2);
     return Math.max(Math.floor(megabytes / this.#options.clusterSize), this.#options.memoryMinMb);
   }
-}
-
-/** The invokers of a kind of action: managed ones from the front, blackbox ones from the back. */
-function invokerRange(total: number, managed: boolean, fractions: Fractions): [first: number, count: number] {
-  if (managed) return [0, Math.min(total, Math.max(1, Math.ceil(total * fractions.managed)))];
-  const fraction = Math.max(1 - fractions.managed, fractions.blackbox);
-  const count = Math.min(total, Math.max(1, Math.floor(total * fraction)));
-  return [total - count, count];
 }

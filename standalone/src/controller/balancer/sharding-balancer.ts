@@ -15,14 +15,15 @@ import {
   type Topics,
   type TransactionId,
 } from '@tetris/common';
+import { controllerDeadlineMs, type DeadlineRules, type Fractions } from '@tetris/load-balancer';
 import { LRUCache } from 'lru-cache';
 import { healthIdentity, healthTest, healthTransid } from './health-test';
-import { type Fractions, InvokerPool, type PermitBook } from './invoker-pool';
+import { InvokerPool, type PermitBook } from './invoker-pool';
 import { type AckedResult, type Freed, Ledger } from './ledger';
 import { type InvokerState, STATE_WORDS } from './supervision';
 import type { OnViolation, Violation } from './violation';
 
-export interface ShardingBalancerOptions {
+export interface ShardingBalancerOptions extends Partial<DeadlineRules> {
   bus: Bus;
   /** The controllers' topics (prefix P). */
   topics: Topics;
@@ -36,12 +37,6 @@ export interface ShardingBalancerOptions {
   memoryMinMb?: number;
   /** @default 0.9 managed, 0.1 blackbox */
   fractions?: Fractions;
-  /** Forced completion after `max(action timeout, this) * timeoutFactor + timeoutAddonMs`. @default 60_000 */
-  timeLimitStandardMs?: number;
-  /** @default 2 */
-  timeoutFactor?: number;
-  /** @default 60_000 */
-  timeoutAddonMs?: number;
   /** Uniform in [0, 1). @default Math.random */
   random?: () => number;
   /** Epoch ms. @default Date.now */
@@ -107,8 +102,8 @@ export class ShardingBalancer {
     this.#options = {
       clusterSize: 1,
       memoryMinMb: 128,
-      fractions: { managed: 0.9, blackbox: 0.1 },
-      timeLimitStandardMs: 60_000,
+      fractions: { managedFraction: 0.9, blackboxFraction: 0.1 },
+      timeLimitStdMs: 60_000,
       timeoutFactor: 2,
       timeoutAddonMs: 60_000,
       random: Math.random,
@@ -168,7 +163,7 @@ export class ShardingBalancer {
     });
     const result = new Promise<AckedResult>((resolve, reject) => {
       const onForced = (): void => reject(new PluginError('ERR_DEADLINE', `invoker${invoker} never answered`));
-      const deadlineMs = this.#options.now() + this.#patienceMs(limits.timeout);
+      const deadlineMs = controllerDeadlineMs(this.#options, limits.timeout, this.#options.now());
       const namespace = user.namespace.name;
       const effects = { onResult: resolve, onForced, onFreed };
       this.#ledger.add({ activationId, transid, namespace, invoker, claim, deadlineMs, ...effects });
@@ -206,11 +201,6 @@ export class ShardingBalancer {
 
   states(): InvokerState[] {
     return this.#pool.states().map(([, state]) => state);
-  }
-
-  #patienceMs(timeoutMs: number): number {
-    const { timeLimitStandardMs, timeoutFactor, timeoutAddonMs } = this.#options;
-    return Math.max(timeoutMs, timeLimitStandardMs) * timeoutFactor + timeoutAddonMs;
   }
 
   #onPing(value: Buffer): void {

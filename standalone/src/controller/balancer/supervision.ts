@@ -10,6 +10,8 @@
  *
  * Time is passed in. Each method tells whether a health test is to be sent now.
  */
+import { Outcomes } from '@tetris/load-balancer';
+
 export type InvokerState = 'healthy' | 'unhealthy' | 'unresponsive' | 'offline';
 export type Outcome = 'success' | 'system-error' | 'timeout';
 
@@ -23,12 +25,10 @@ export const STATE_WORDS: Readonly<Record<InvokerState, string>> = {
 
 export const SILENCE_MAX_MS = 10_000;
 export const TEST_INTERVAL_MS = 60_000;
-const OUTCOMES_KEPT = 10;
-const ERRORS_TOLERATED = 3;
 
 export class InvokerSupervision {
   #state: InvokerState;
-  #outcomes: Outcome[] = [];
+  readonly #outcomes = new Outcomes<Outcome>();
   #heardMs: number;
   #testedMs: number;
 
@@ -50,7 +50,7 @@ export class InvokerSupervision {
 
   completion(outcome: Outcome, nowMs: number): boolean {
     this.#heardMs = nowMs;
-    this.#outcomes = [...this.#outcomes, outcome].slice(-OUTCOMES_KEPT);
+    this.#outcomes.add(outcome);
     // A success of an unhealthy invoker asks for more, so that its errors leave the buffer soon.
     const again = this.#state === 'unhealthy' && outcome === 'success';
     if (this.#state === 'offline' || (this.#state === 'healthy' && outcome === 'success')) return false;
@@ -69,11 +69,10 @@ export class InvokerSupervision {
   }
 
   #judge(outcome: Outcome): InvokerState | undefined {
-    const count = (wanted: Outcome): number => this.#outcomes.filter((kept) => kept === wanted).length;
-    if (count('system-error') > ERRORS_TOLERATED) return 'unhealthy';
-    if (count('timeout') > ERRORS_TOLERATED) return 'unresponsive';
+    if (this.#outcomes.tooMany('system-error')) return 'unhealthy';
+    if (this.#outcomes.tooMany('timeout')) return 'unresponsive';
     if (outcome === 'success') return 'healthy';
-    if (this.#outcomes.length > ERRORS_TOLERATED) return undefined;
+    if (this.#outcomes.areTelling) return undefined;
     return outcome === 'timeout' ? 'unresponsive' : 'unhealthy';
   }
 
