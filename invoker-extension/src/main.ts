@@ -11,6 +11,7 @@ import {
 } from '@tetris/common';
 import { CouchStore } from '@tetris/common/couch';
 import { KafkaBus } from '@tetris/common/kafka';
+import { addProcessMetrics } from '@tetris/common/metrics';
 import { RedisRegistry } from '@tetris/common/redis';
 import { BlacklistKeeper, NameBlacklist } from './messages/blacklist';
 import { type InvokerConfig, invokerConfig, workPathOf } from './config';
@@ -75,6 +76,7 @@ async function main(): Promise<void> {
   const factory = containerFactory(config, log);
   const blacklist = new NameBlacklist(config.blacklist);
   const invoker = new InvokerExtension({ config, bus, entities, registry, factory, daemon, blacklist, log });
+  addProcessMetrics(invoker.metrics, 'invoker');
   const { blacklist: always, blacklistMs: intervalMs } = config;
   const keeper = new BlacklistKeeper({ list: blacklist, entities, always, intervalMs, log });
   const server = invokerServer({ invoker, user: config.httpUser, password: config.httpPassword });

@@ -91,15 +91,24 @@ export class StatusPublisher<Ticket> {
     metrics.shapes.reset();
     for (const { state, settings } of pool.instances()) {
       counts.set(state, (counts.get(state) ?? 0) + 1);
-      if (settings.sloMs !== undefined) metrics.shapes.inc({ shape: shapeName(settings) });
+      if (settings.sloMs !== undefined) metrics.shapes.inc(shapeLabels(settings));
     }
     for (const state of INSTANCE_STATES) metrics.instances.set({ state }, counts.get(state) ?? 0);
     metrics.waiting.set(pool.waiting);
-    metrics.memoryUsedBytes.set(pool.memory.usedBytes);
+    for (const [kind, bytes] of Object.entries(pool.memory.bytesByKind())) metrics.memory.set({ kind }, bytes);
+    metrics.memoryBudget.set(pool.memory.budgetBytes);
   }
 }
 
-const shapeName = ({ workers, threads, batch }: InstanceSettings): string => `p=${workers} t=${threads} b=${batch}`;
+const shapeLabels = ({
+  workers,
+  threads,
+  batch,
+}: InstanceSettings): Record<'workers' | 'threads' | 'batch', string> => ({
+  workers: String(workers),
+  threads: String(threads),
+  batch: String(batch),
+});
 
 /** One entry a group: its instances added up. One on its way up counts with what it will hold. */
 function warmInstances(instances: Iterable<Readonly<Instance<unknown>>>): WarmInstance[] {

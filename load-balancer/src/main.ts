@@ -3,6 +3,7 @@
 import { createLogger, errorMessage, kafkaSecurity, readConfig, stopOnSignals } from '@tetris/common';
 import { CouchStore } from '@tetris/common/couch';
 import { KafkaBus } from '@tetris/common/kafka';
+import { addProcessMetrics } from '@tetris/common/metrics';
 import { RedisRegistry } from '@tetris/common/redis';
 import { LoadBalancer } from './balancer';
 import { balancerConfig } from './config';
@@ -26,6 +27,7 @@ async function main(): Promise<void> {
   const entities = new CouchStore({ url: config.couchUrl, databases }, log);
   const registry = new RedisRegistry({ url: config.redisUrl }, log);
   const balancer = new LoadBalancer({ controllerBus, invokerBus, entities, registry, config, log });
+  addProcessMetrics(balancer.metrics, 'balancer');
 
   const stop = async (): Promise<void> => {
     log.info('draining');

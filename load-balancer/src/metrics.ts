@@ -1,4 +1,5 @@
 /** Every metric of the load balancer, declared once. */
+import { OBJECTIVE_SECONDS } from '@tetris/common';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
 export interface BalancerMetrics {
@@ -14,6 +15,8 @@ export interface BalancerMetrics {
   invalid: Counter<'topic'>;
   /** Activations whose deadline passed unanswered. */
   expired: Counter;
+  /** Wait of activations that found no invoker with room at once. */
+  waitSeconds: Histogram;
   inFlight: Gauge;
   waiting: Gauge;
   /** By flavour and state. */
@@ -59,6 +62,12 @@ export function balancerMetrics(registry: Registry): BalancerMetrics {
     expired: new Counter({
       name: `${prefix}_expired_total`,
       help: 'Activations that no invoker answered before the deadline of the controller',
+      registers,
+    }),
+    waitSeconds: new Histogram({
+      name: `${prefix}_wait_seconds`,
+      help: 'Wait for an invoker, of activations for which none had room at once',
+      buckets: [...OBJECTIVE_SECONDS],
       registers,
     }),
     inFlight: new Gauge({

@@ -15,6 +15,7 @@ import {
   temporaryFolder,
   Topics,
 } from '@tetris/common';
+import { addProcessMetrics } from '@tetris/common/metrics';
 import { balancerConfig, LoadBalancer } from '@tetris/load-balancer';
 import { Registry as MetricsRegistry } from 'prom-client';
 import { type Environment, environmentWith, STANDALONE_CONFIG, type StandaloneConfig } from './config';
@@ -173,6 +174,7 @@ async function assemble(
   const server = restServer({ controller, log: controllerLog, now: Date.now });
   const nodes: PlatformNode[] = [];
   const cluster = new MetricsRegistry();
+  addProcessMetrics(cluster, 'standalone');
   serveMetrics(server, config.metrics, async () => {
     const ofNode = async (node: PlatformNode) => ({ labels: { node: node.name }, text: await node.metrics() });
     return mergeExpositions([...(await Promise.all(nodes.map(ofNode))), { labels: {}, text: await cluster.metrics() }]);

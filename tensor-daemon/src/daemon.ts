@@ -1,13 +1,14 @@
 import { join } from 'node:path';
-import { type DaemonHealth, type Logger, Semaphore } from '@tetris/common';
+import { type DaemonHealth, type Logger, Semaphore, VERSION } from '@tetris/common';
 import { machineMemory } from '@tetris/common/environment';
+import { addProcessMetrics } from '@tetris/common/metrics';
 import { LRUCache } from 'lru-cache';
 import { Registry } from 'prom-client';
 import type { DaemonConfig } from './config';
 import { armFault, faultPoint, parseFault } from './fault';
 import { createCut } from './ingest/cut-model';
 import { Ingest, type IngestParts } from './ingest/ingest';
-import { modelKeyOf, readPlatform } from './ingest/model-key';
+import { cpuOf, modelKeyOf, readPlatform } from './ingest/model-key';
 import { OPTIMIZER_PROGRAM } from './ingest/optimize';
 import { detectSandbox } from './ingest/sandbox';
 import { LeaseService } from './lease/lease-service';
@@ -39,9 +40,6 @@ import { Originals } from './tier/originals';
 import type { ServedSources } from './tier/peer-server';
 import { openPeers } from './tier/peers';
 import { Restorer } from './tier/restorer';
-
-/** Version that `GET /v1/health` tells. */
-const VERSION = '0.1.0';
 
 /** Everybody may connect: what the instance socket offers is meant for containers of any user. */
 const INSTANCE_SOCKET_MODE = 0o666;
@@ -141,6 +139,7 @@ export async function startDaemon(config: DaemonConfig, log: Logger): Promise<Ru
   const urls = new UrlSource(config, { origin: new UrlOrigin(config), uploads, models, seen, mirrors, now });
   const roots = new ModelRoots(config.modelRoots.map(parseRoot));
   const platform = readPlatform(config.cpuInfoPath);
+  addProcessMetrics(registry, 'daemon', { onnxruntime: platform.onnxruntime, cpu: cpuOf(platform) });
   const leases = new LeaseService({
     table,
     store,

@@ -72,6 +72,10 @@ const answers = (): Answer[] => subject.records.map(({ response }) => response.r
 
 const shapeOf = ({ settings: { workers, threads, batch } }: Answer): string => `p=${workers} t=${threads} b=${batch}`;
 
+/** The same of a sample of the metric. */
+const shapeIn = (line: string): string =>
+  line.replace(/.*\{workers="(\d+)",threads="(\d+)",batch="(\d+)"\}.*/, 'p=$1 t=$2 b=$3');
+
 async function metric(line: RegExp): Promise<string[]> {
   subject.extension.status();
   const text = await subject.extension.metrics.metrics();
@@ -108,7 +112,7 @@ it('start in the default shape, and in planned ones once executions were seen', 
 
   const planned = [...shapes()].filter((shape) => shape !== 'p=1 t=1 b=1');
   const shown = await metric(/^tetris_invoker_shaped_instances\{/);
-  expect(shown.some((line) => planned.some((shape) => line.includes(`shape="${shape}"`)))).toBe(true);
+  expect(shown.some((line) => planned.includes(shapeIn(line)))).toBe(true);
   const [warm] = subject.extension.status().warm;
   expect(warm?.capacity).toBeGreaterThan(1);
 });

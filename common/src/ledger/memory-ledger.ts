@@ -51,6 +51,16 @@ export class MemoryLedger {
     return this.#heldBytes + this.#foreignBytes + this.#asideBytes + this.#privateBytes;
   }
 
+  /** The terms of {@link usedBytes}, as the top of this file has them. */
+  bytesByKind(): Record<'tensors' | 'foreign' | 'private' | 'aside', number> {
+    return {
+      tensors: this.#heldBytes,
+      foreign: this.#foreignBytes,
+      private: this.#privateBytes,
+      aside: this.#asideBytes,
+    };
+  }
+
   /** What an instance would take on an empty node: more than the budget never fits. */
   total({ manifest, limitBytes }: MemoryNeed): number {
     if (manifest === undefined) return limitBytes;

@@ -6,6 +6,7 @@ import {
   errorMessage,
   isOn,
   type Logger,
+  objectiveClass,
   STATUS,
   TETRIS_KIND,
   valueOf,
@@ -218,9 +219,10 @@ export class InstanceManager {
   }
 
   async #run(id: number, ticket: Ticket, resume: boolean, init?: { startMs: number; initMs: number }): Promise<void> {
-    const { pool, runner, nowMs, onUsed } = this.#options;
+    const { pool, runner, nowMs, metrics, onUsed } = this.#options;
     const instance = this.#instances.get(id);
     if (instance === undefined) return this.#again(id, ticket);
+    metrics.waitSeconds.observe((nowMs() - ticket.job.arrivedMs) / 1000);
     const settled = instance.answered > 0;
     const together = (instance.running += 1);
     if (resume) await instance.resume();
@@ -281,7 +283,7 @@ export class InstanceManager {
   async #answer(ticket: Ticket, instance: FunctionInstance, activation: Activation): Promise<void> {
     const { answerer, runner, pool, nowMs, metrics } = this.#options;
     const { message } = ticket.job;
-    metrics.activations.inc({ status: String(activation.response.statusCode) });
+    this.#count(ticket, activation.response.statusCode);
     metrics.runSeconds.observe((activation.duration ?? 0) / 1000);
     const logsEnded = await answerer.ran(message, activation, runner.logs(ticket.job, instance, activation));
     if (!logsEnded) this.apply(pool.failed(instance.id, nowMs()));
@@ -289,8 +291,8 @@ export class InstanceManager {
   }
 
   #fail(ticket: Ticket, response: ActivationResponse): void {
-    const { answerer, metrics } = this.#options;
-    metrics.activations.inc({ status: String(response.statusCode) });
+    const { answerer } = this.#options;
+    this.#count(ticket, response.statusCode);
     void answerer.failed(ticket.job.message, response).finally(ticket.done);
   }
 
@@ -298,8 +300,19 @@ export class InstanceManager {
     const { answerer, metrics, pool } = this.#options;
     const response = refusalResponse(refusal, missingBytes, pool.memory.budgetBytes);
     metrics.refusals.inc({ reason: refusal });
-    metrics.activations.inc({ status: String(response.statusCode) });
+    this.#count(ticket, response.statusCode);
     void answerer.refused(ticket.job.message, response).finally(ticket.done);
+  }
+
+  /** An answer is ready. What the action itself refuses (1, 2) has been served in time or not, like any other. */
+  #count({ job, group }: Ticket, statusCode: number): void {
+    const { metrics, nowMs } = this.#options;
+    const { sloMs } = group.settings;
+    metrics.activations.inc({ status: String(statusCode) });
+    if (sloMs === undefined) return;
+    const inTime = nowMs() - job.startedMs <= sloMs;
+    const outcome = statusCode === STATUS.whiskError ? 'failed' : inTime ? 'in-time' : 'late';
+    metrics.objectives.inc({ class: objectiveClass(sloMs), outcome });
   }
 
   /** Nothing here may throw; if it does, the activation is answered all the same. */

@@ -141,6 +141,7 @@ export class Dispatcher {
     const priority = facts?.priority ?? 0;
     const request = { room: facts?.kind ?? '', queue, ...share, priority, dueMs, lostMs, untilMs, attempt };
     const waited = await this.#waiting.wait(request, nowMs);
+    this.#parts.metrics.waitSeconds.observe((this.#parts.now() - nowMs) / 1000);
     return waited === 'hopeless' || waited === 'full' ? { outcome: waited } : placement;
   }
 

@@ -37,6 +37,12 @@ export function detectPlatform(cpuInfo: string): Platform {
   return { onnxruntime: version, architecture: process.arch, cpuFlags: [...new Set(cpuFlags)].sort() };
 }
 
+/** Equal where CPUs are alike in what models depend on: nodes between which optimized models can be passed on. */
+export function cpuOf({ architecture, cpuFlags }: Platform): string {
+  const digest = createHash('sha256').update(cpuFlags.join(' ')).digest('hex');
+  return `${architecture}-${digest.slice(0, 8)}`;
+}
+
 /**
  * The key of an ingested model: SHA-256 of the stable JSON of everything its stored form depends on. Two ways to the
  * same bytes give the same key.

@@ -660,7 +660,11 @@ describe('actions with an objective', () => {
     await subject.freed(2);
     expect(inits[1]).toEqual(profiledShape);
     subject.extension.status();
-    expect(await subject.extension.metrics.metrics()).toContain('shaped_instances{shape="p=2 t=1 b=1"} 1');
+    const counted = await subject.extension.metrics.metrics();
+    expect(counted).toContain('shaped_instances{workers="2",threads="1",batch="1"} 1');
+    expect(counted).toMatch(/objective_activations_total\{class="0\.5",outcome="(in-time|late)"\} [12]\n/);
+    expect(counted).toContain('tetris_invoker_wait_seconds_count 2');
+    expect(counted).toMatch(/memory_bytes\{kind="private"\} [1-9]/);
   });
 
   it('take the profile of the model that an instance has loaded, and the next invoker takes it at once', async () => {
