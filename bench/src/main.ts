@@ -5,19 +5,32 @@
  */
 import { checkOutputs, errorMessage, outliveReaders } from '@tetris/common';
 import { Command } from 'commander';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { machine } from './measure/machine';
-import type { SuiteOptions } from './suite';
+import type { SuiteOptions, SuiteResult } from './suite';
 import { findSuite, SUITES } from './suites';
 
-async function runSuite(name: string, { json, ...options }: SuiteOptions & { json?: string }): Promise<void> {
+type CommandOptions = Omit<SuiteOptions, 'earlier' | 'save'> & { json?: string; resume?: boolean };
+
+async function runSuite(name: string, { json, resume = false, ...options }: CommandOptions): Promise<void> {
   const entry = findSuite(name);
   await checkOutputs({ json });
   const suite = await entry.load();
-  const result = { suite: name, machine: machine(), ...(await suite.run(options)) };
-  const text = `${JSON.stringify(result, undefined, 2)}\n`;
-  process.stdout.write(text);
-  if (json !== undefined) await writeFile(json, text);
+  const textOf = (result: SuiteResult): string =>
+    `${JSON.stringify({ suite: name, machine: machine(), ...result }, undefined, 2)}\n`;
+  const save = async (result: SuiteResult): Promise<void> => {
+    if (json !== undefined) await writeFile(json, textOf(result));
+  };
+  const earlier = resume && json !== undefined ? await readEarlier(json) : undefined;
+  const result = await suite.run({ ...options, save, ...(earlier === undefined ? {} : { earlier }) });
+  process.stdout.write(textOf(result));
+  await save(result);
+}
+
+/** What an earlier run has written there; undefined where nothing has. */
+async function readEarlier(path: string): Promise<SuiteResult | undefined> {
+  const text = await readFile(path, 'utf8').catch(() => '');
+  return text === '' ? undefined : (JSON.parse(text) as SuiteResult);
 }
 
 outliveReaders();
@@ -30,6 +43,11 @@ new Command('bench')
   .option('--quick', 'suites that can: seconds instead of minutes; the figures mean little')
   .option('--only <keys>', 'suites that can: only these figures, such as a,b', (keys) => keys.split(','))
   .option('--trace <file>', 'suites with a load: bursty, periodic, or a file with one rate a line')
+  .option('--functions <names>', 'overload: only these functions, with commas')
+  .option('--loads <loads>', 'overload: only these loads over capacity, with commas; recovery: the one with a burst')
+  .option('--neighbour <off|on>', 'overload: only without, or only with a neighbour on the processors')
+  .option('--seconds <seconds>', 'overload: load that counts at each point')
+  .option('--resume', 'overload: measure only what the file of --json lacks')
   .addHelpText('after', `\nSuites:\n${list.join('\n')}`)
   .action(runSuite)
   .parseAsync()

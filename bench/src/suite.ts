@@ -3,13 +3,29 @@
 /** What a suite returns: figures, ready for JSON. */
 export type SuiteResult = Readonly<Record<string, unknown>>;
 
-export interface SuiteOptions {
+/** Which points of the suite `overload` are measured, as the command line says it; undefined for all of them. */
+export interface PointChoice {
+  /** Names, with commas. */
+  functions?: string;
+  /** Numbers and `recovery`, with commas. */
+  loads?: string;
+  /** `off` or `on`. */
+  neighbour?: string;
+  /** Load that counts at each point, s. */
+  seconds?: string;
+}
+
+export interface SuiteOptions extends PointChoice {
   /** Seconds instead of minutes: shows that everything works, and measures nothing. Not every suite has such a way. */
   quick?: boolean;
   /** Keys of the figures that are wanted, of suites that can measure some alone. All of them by default. */
   only?: readonly string[];
   /** Arrivals of suites with a load: a synthetic trace's name, or a file with one rate a line. */
   trace?: string;
+  /** What an earlier run has written, to go on from there. */
+  earlier?: SuiteResult;
+  /** Keeps what is known so far; called by suites that take long. */
+  save?: (result: SuiteResult) => Promise<void>;
 }
 
 export interface Suite {

@@ -13,6 +13,10 @@ export const SUITES: Readonly<Record<string, SuiteEntry>> = {
     description: 'runtime sharing under an objective: one request an instance, batching, concurrency, and both',
     load: async () => (await import('./sharing/sharing.js')).suite,
   },
+  overload: {
+    description: 'goodput at up to three times capacity, with and without a neighbour on the processors; recovery',
+    load: async () => (await import('./overload/overload.js')).suite,
+  },
   runtime: {
     description: 'the action runtime alone: batching, two-phase load, overhead of a request',
     load: async () => (await import('./runtime/runtime.js')).suite,

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { Cleanups } from '../demo/cleanups';
 import type { MachineSpeed } from '../measure/machine-speed';
 import { median, rounded } from '../measure/statistics';
-import { CONFIGURATIONS, SATURATED } from './configurations';
+import { type Configuration, configurationOf, SATURATED } from './configurations';
 import { LoadedPlatform } from './loaded-platform';
 import { LOAD_RULE, type LoadedFunction, type SharingSettings } from './settings';
 import { onSteadyMachine } from './steady-machine';
@@ -30,6 +30,9 @@ export interface Calibration {
 
 const CALLS = 15;
 const cores = availableParallelism();
+
+/** Callers that keep an instance of {@link SATURATED} busy. */
+export const SATURATING_CALLERS = 16 * cores;
 
 export interface Site {
   loaded: LoadedFunction;
@@ -59,7 +62,7 @@ export async function calibrate(site: Site, { calibrationMs, triesMax }: Sharing
     sharedPerSecond: rounded(shared.perSecond, 1),
     rate: rounded(rate, 1),
     overload: rounded(rate / singlePerSecond),
-    sloMs: Math.max(LOAD_RULE.sloMsMin, Math.ceil(LOAD_RULE.sloTimes * singleMs)),
+    sloMs: objectiveOf(singleMs),
     productsPerSecond: rounded(Math.max(alone.speed, shared.speed), 1),
     references,
   };
@@ -75,14 +78,11 @@ type Alone = Rate & Pick<Calibration, 'references' | 'singleMs' | 'instancePerSe
 
 /** One request an instance. */
 async function calibrateAlone(site: Site, forMs: number): Promise<Alone> {
-  const single = CONFIGURATIONS.find(({ name }) => name === 'single') ?? SATURATED;
-  return onPlatform(site, single, async (platform) => {
+  return onPlatform(site, configurationOf('single'), async (platform) => {
     const references = await platform.references();
-    const times: number[] = [];
-    for (let call = 0; call < CALLS; call += 1) times.push(await platform.durationMs(call));
     return {
       references,
-      singleMs: median(times),
+      singleMs: await singleDuration(platform),
       instancePerSecond: await closedLoop(platform, 1, forMs),
       ...(await saturated(site, platform, cores, forMs)),
     };
@@ -91,7 +91,7 @@ async function calibrateAlone(site: Site, forMs: number): Promise<Alone> {
 
 /** With requests joined. */
 function calibrateShared(site: Site, forMs: number): Promise<Rate> {
-  return onPlatform(site, SATURATED, (platform) => saturated(site, platform, 16 * cores, forMs));
+  return onPlatform(site, SATURATED, (platform) => saturated(site, platform, SATURATING_CALLERS, forMs));
 }
 
 /** The first loop starts the instances, which none of its answers may pay for. */
@@ -107,9 +107,20 @@ export function offeredRate(singlePerSecond: number, sharedPerSecond: number): n
   return Math.min(shareMax * sharedPerSecond, Math.max(overload * singlePerSecond, share * sharedPerSecond));
 }
 
+/** {@link LOAD_RULE}; ms. */
+export const objectiveOf = (singleMs: number): number =>
+  Math.max(LOAD_RULE.sloMsMin, Math.ceil(LOAD_RULE.sloTimes * singleMs));
+
+/** Median time of one activation in its instance, nothing else running, ms. */
+export async function singleDuration(platform: LoadedPlatform): Promise<number> {
+  const times: number[] = [];
+  for (let call = 0; call < CALLS; call += 1) times.push(await platform.durationMs(call));
+  return median(times);
+}
+
 async function onPlatform<T>(
   site: Site,
-  { annotations, settings }: Pick<(typeof CONFIGURATIONS)[number], 'annotations' | 'settings'>,
+  { annotations, settings }: Pick<Configuration, 'annotations' | 'settings'>,
   measure: (platform: LoadedPlatform) => Promise<T>,
 ): Promise<T> {
   const cleanups = new Cleanups();
@@ -122,7 +133,7 @@ async function onPlatform<T>(
 }
 
 /** Answers per second where each of the callers asks again as soon as it was answered. */
-async function closedLoop(platform: LoadedPlatform, callers: number, forMs: number): Promise<number> {
+export async function closedLoop(platform: LoadedPlatform, callers: number, forMs: number): Promise<number> {
   const startMs = performance.now();
   let asked = 0;
   let answered = 0;

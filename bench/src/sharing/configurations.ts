@@ -50,3 +50,9 @@ export const CONFIGURATIONS: readonly Configuration[] = [
     settings: { TETRIS_INVOKER_PLAN_MS: '1000' },
   },
 ];
+
+export function configurationOf(name: ConfigurationName): Configuration {
+  const found = CONFIGURATIONS.find((configuration) => configuration.name === name);
+  if (found === undefined) throw new RangeError(`no configuration named '${name}'`);
+  return found;
+}

@@ -1,0 +1,82 @@
+import Table from 'cli-table3';
+import { rounded } from '../measure/statistics';
+import type { Service } from '../sharing/attainment';
+import type { Capacity } from './capacity';
+import { type Load, OVERLOAD } from './settings';
+
+/** Where a measurement belongs. */
+export interface PointKey {
+  function: string;
+  load: Load;
+  neighbour: boolean;
+}
+
+export interface PointFigures extends PointKey, Omit<Service, 'throughput'> {
+  sloMs: number;
+  /** Right answers per second before and after. */
+  capacityBefore: Capacity;
+  capacityAfter: Capacity;
+  /** What goodput is compared with. */
+  capacity: number;
+  /** Offered, requests per second. */
+  rate: number;
+  /** Right answers within the objective a second, and over capacity. */
+  goodput: number;
+  goodputRatio: number;
+  /** Of the load with a burst only; null where attainment did not come back while it was watched. */
+  recoverySeconds?: number | null;
+}
+
+/** What the suite is about; null for what was not measured. */
+export interface OverloadFigures {
+  /** Least goodput over capacity at a load of 1 and more. */
+  goodputWorst: number | null;
+  /** Least attainment below that, without and with the neighbour. */
+  attainmentQuiet: number | null;
+  attainmentNeighbour: number | null;
+  /** Longest; null, too, where one did not recover. */
+  recoverySeconds: number | null;
+}
+
+export function overloadFigures(points: readonly PointFigures[]): OverloadFigures {
+  const steady = points.filter((point) => point.load !== 'recovery');
+  const below = (neighbour: boolean): number[] =>
+    steady
+      .filter((point) => Number(point.load) < OVERLOAD && point.neighbour === neighbour)
+      .map(({ sloAttainment }) => sloAttainment);
+  const recoveries = points.flatMap((point) => point.recoverySeconds ?? (point.load === 'recovery' ? Infinity : []));
+  const longest = recoveries.length === 0 ? Infinity : Math.max(...recoveries);
+  return {
+    goodputWorst: least(steady.filter(({ load }) => Number(load) >= OVERLOAD).map(({ goodputRatio }) => goodputRatio)),
+    attainmentQuiet: least(below(false)),
+    attainmentNeighbour: least(below(true)),
+    recoverySeconds: Number.isFinite(longest) ? longest : null,
+  };
+}
+
+const least = (values: readonly number[]): number | null => (values.length === 0 ? null : Math.min(...values));
+
+export const isAt =
+  (key: PointKey) =>
+  (point: PointKey): boolean =>
+    point.function === key.function && point.load === key.load && point.neighbour === key.neighbour;
+
+export const labelOf = ({ function: name, load, neighbour }: PointKey): string =>
+  `${name} ${load === 'recovery' ? 'burst' : `at ${load}`}${neighbour ? ' beside a neighbour' : ''}`;
+
+export function pointTable(points: readonly PointFigures[]): string {
+  const table = new Table({
+    head: ['point', 'capacity/s', 'offered/s', 'goodput', 'in SLO', 'p50 ms', 'p99 ms', 'errors', 'recovery s'],
+    colAligns: ['left', 'right', 'right', 'right', 'right', 'right', 'right', 'right', 'right'],
+    style: { head: [], border: [] },
+  });
+  for (const point of points) {
+    const { capacity, rate, goodputRatio, sloAttainment, latencyMs, errors, sloMs } = point;
+    const share = `${(100 * sloAttainment).toFixed(2)} %`;
+    const recovery = point.load === 'recovery' ? (point.recoverySeconds ?? 'never') : '';
+    const label = `${labelOf(point)}, SLO ${sloMs} ms`;
+    const figures = [rounded(capacity, 1), rounded(rate, 1), rounded(goodputRatio), share];
+    table.push([label, ...figures, latencyMs.p50, latencyMs.p99, errors, recovery]);
+  }
+  return table.toString();
+}
