@@ -14,7 +14,7 @@ export function burstsWithin(durationMs: number, seed: number): Burst[] {
   const random = new Random(seed);
   const lengthMs = (): number => LENGTH_MS.min + random.below(LENGTH_MS.max - LENGTH_MS.min);
   const bursts: Burst[] = [];
-  for (let fromMs = lengthMs(); fromMs < durationMs; ) {
+  for (let fromMs = lengthMs(); fromMs < durationMs;) {
     const toMs = Math.min(durationMs, fromMs + lengthMs());
     bursts.push({ fromMs, toMs });
     fromMs = toMs + lengthMs();

@@ -1,7 +1,7 @@
 /** One function under every load: two platforms side by side, one that is asked in closed loops and one under load. */
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Cleanups, privateFolder } from '../demo/cleanups';
+import { type Cleanups, privateFolder } from '../demo/cleanups';
 import { rounded, sum } from '../measure/statistics';
 import { buildModel } from '../models/built-model';
 import { type Phase, poissonArrivals } from '../sharing/arrivals';
@@ -16,7 +16,7 @@ import { type Capacity, meanOf, measureCapacity } from './capacity';
 import { Neighbour } from './neighbour';
 import { recoverySeconds } from './recovery';
 import type { PointFigures, PointKey } from './report';
-import { type Load, OVERLOAD, type OverloadSettings, RECOVERY } from './settings';
+import { type Load, OVERLOAD, type OverloadSettings } from './settings';
 
 /** More than the platform keeps waiting: what it refuses counts, not what was never sent. */
 const IN_FLIGHT_MAX = 20_000;
@@ -37,7 +37,13 @@ export class MeasuredFunction {
   private constructor(
     loaded: LoadedFunction,
     settings: OverloadSettings,
-    parts: { closed: LoadedPlatform; open: LoadedPlatform; neighbour: Neighbour; references: number[][]; sloMs: number },
+    parts: {
+      closed: LoadedPlatform;
+      open: LoadedPlatform;
+      neighbour: Neighbour;
+      references: number[][];
+      sloMs: number;
+    },
   ) {
     this.#loaded = loaded;
     this.#settings = settings;
@@ -78,7 +84,7 @@ export class MeasuredFunction {
     const before = await this.#capacity(neighbour);
     const warmUpMs = this.#learned ? this.#settings.warmUpMs : this.#settings.learningMs;
     this.#learned = true;
-    const phases = phasesOf(load, this.#settings.measuredMs);
+    const phases = phasesOf(load, this.#settings);
     const measuredMs = sum(phases.map(({ durationMs }) => durationMs));
     const bursts = neighbour ? burstsWithin(warmUpMs + measuredMs, SEED) : [];
     const capacityOf = ({ quiet, beside }: Capacity): number => {
@@ -136,7 +142,7 @@ export class MeasuredFunction {
   }
 
   #recovery(outcomes: readonly Outcome[], toMs: number): number | null {
-    const { afterMs, windowMs } = RECOVERY;
+    const { afterMs, windowMs } = this.#settings.burst;
     const seconds = recoverySeconds(outcomes, { fromMs: toMs - afterMs, toMs, windowMs }, this.#sloMs);
     return Number.isFinite(seconds) ? seconds : null;
   }
@@ -145,9 +151,12 @@ export class MeasuredFunction {
 const { annotations: sharingAnnotations, settings: sharingSettings } = configurationOf('sharing');
 
 /** Loads over capacity that count. */
-function phasesOf(load: Load, measuredMs: number): { durationMs: number; load: number }[] {
+function phasesOf(
+  load: Load,
+  { measuredMs, burst: settings }: OverloadSettings,
+): { durationMs: number; load: number }[] {
   if (load !== 'recovery') return [{ durationMs: measuredMs, load }];
-  const { load: quiet, burst, beforeMs, burstMs, afterMs } = RECOVERY;
+  const { load: quiet, burst, beforeMs, burstMs, afterMs } = settings;
   return [
     { durationMs: beforeMs, load: quiet },
     { durationMs: burstMs, load: burst },

@@ -9,7 +9,12 @@ import { overloadSettings } from './settings';
 async function run({ quick = false, earlier, save, ...choice }: SuiteOptions): Promise<SuiteResult> {
   const settings = overloadSettings(quick, choice);
   let points = pointsOf(earlier);
-  const result = (): SuiteResult => ({ ...overloadFigures(points), quick, seconds: settings.measuredMs / 1000, points });
+  const result = (): SuiteResult => ({
+    ...overloadFigures(points),
+    quick,
+    seconds: settings.measuredMs / 1000,
+    points,
+  });
   const wanted = settings.functions.map((loaded) => ({
     loaded,
     keys: keysOf(loaded.definition.name, settings).filter((key) => !points.some(isAt(key))),

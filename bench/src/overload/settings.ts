@@ -9,8 +9,19 @@ const LOADS: readonly Load[] = [0.5, 0.85, 1, 1.5, 2, 3, 'recovery'];
 /** From this load on goodput counts, below it attainment. */
 export const OVERLOAD = 1;
 
-/** Three times capacity for five seconds in a quiet load. */
-export const RECOVERY = { load: 0.5, burst: 3, beforeMs: 3_000, burstMs: 5_000, afterMs: 15_000, windowMs: 5_000 };
+/** A burst of three times capacity in a quiet load. */
+export interface BurstSettings {
+  /** Quiet load over capacity, before and after. */
+  load: number;
+  burst: number;
+  beforeMs: number;
+  burstMs: number;
+  afterMs: number;
+  /** Attainment is back when it is over so long a time. */
+  windowMs: number;
+}
+
+const BURST: BurstSettings = { load: 0.5, burst: 3, beforeMs: 3_000, burstMs: 5_000, afterMs: 15_000, windowMs: 5_000 };
 
 export interface OverloadSettings {
   functions: readonly LoadedFunction[];
@@ -18,6 +29,7 @@ export interface OverloadSettings {
   neighbours: readonly boolean[];
   /** Load that counts at each point, ms. */
   measuredMs: number;
+  burst: BurstSettings;
   /** Each closed loop, ms. */
   calibrationMs: number;
   /** Load before that which counts: at the first point of a platform, which learns there, and at others, ms. */
@@ -38,6 +50,7 @@ export function overloadSettings(quick: boolean, choice: PointChoice): OverloadS
     loads: LOADS.filter((load) => loads.includes(String(load))),
     neighbours: chosenOf('neighbour', choice.neighbour, ['off', 'on']).map((neighbour) => neighbour === 'on'),
     measuredMs: 1000 * seconds,
+    burst: quick ? { ...BURST, beforeMs: 500, burstMs: 1_000, afterMs: 5_000, windowMs: 1_000 } : BURST,
     calibrationMs: quick ? 300 : 2_000,
     learningMs: quick ? 2_000 : 14_000,
     warmUpMs: quick ? 500 : 3_000,
