@@ -32,6 +32,8 @@ npm ls --omit=dev ${OMIT:+--omit="$OMIT"} --all --parseable --loglevel error "$@
         [ -d "$package/dist" ] || { echo "bundle.sh: $package is not built: npm run build" >&2; exit 1; }
         mkdir -p "$copy"
         cp -R "$package/package.json" "$package/dist" "$copy"
+        # What pages are made of is served as it is.
+        [ ! -d "$package/web" ] || cp -R "$package/web" "$copy"
         ;;
       *)
         mkdir -p "$(dirname "$copy")"

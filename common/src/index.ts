@@ -16,6 +16,7 @@ export { EmbeddedStore, type EmbeddedStoreOptions, ownDocuments } from './entiti
 export { FolderDocuments } from './entities/folder-documents';
 export * from './ledger/memory-ledger';
 export * from './registry/registry';
+export * from './registry/node-report';
 export { MemoryRegistry } from './registry/memory-registry';
 export * from './daemon/protocol';
 export * from './daemon/client';

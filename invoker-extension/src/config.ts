@@ -136,6 +136,13 @@ export const invokerConfig = configSchema('invoker', {
   inventoryMs: key.integer(500, 'ms', "How often changes of the node's tensors are published.", { min: 10 }),
   inventorySnapshotMs: key.integer(30_000, 'ms', 'How often the whole set is published.', { min: 100 }),
   statusMs: key.integer(1_000, 'ms', 'How often the state is published when nothing changes.', { min: 10 }),
+  reportMs: key.integer(
+    2_000,
+    'ms',
+    'How often the status carries figures for pages: memory of the node, and of each function instances, latency and refusals. 0: never.',
+  ),
+  reportWindowMs: key.integer(60_000, 'ms', 'What these figures call lately.', { min: 1_000 }),
+  reportFunctionsMax: key.integer(200, 'functions', 'Functions with figures; those used last.', { min: 1 }),
   statusThrottleMs: key.integer(50, 'ms', 'Changes closer together are published as one.'),
   pingMs: key.integer(1_000, 'ms', 'How often health is pinged. Controllers take 10000 of silence for death.', {
     min: 10,

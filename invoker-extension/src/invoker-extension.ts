@@ -8,6 +8,7 @@ import {
   invokerInstanceId,
   type InvokerStatus,
   type Logger,
+  type MemoryLedger,
   PluginError,
   readActivationMessage,
   type Registry,
@@ -42,6 +43,7 @@ import { Autoscaler } from './instances/autoscaler';
 import { keepAliveOf } from './scaling/keep-alive-policy';
 import { Scaler } from './scaling/scaler';
 import { groupStartsMaxOf, scalerOptions } from './scaling/scaling-config';
+import { Reporter } from './report/reporter';
 import { StatusPublisher } from './status';
 
 /** What an invoker extension is made of. It closes none of them but the factory. */
@@ -93,6 +95,7 @@ export class InvokerExtension {
   readonly #answerer: Answerer;
   readonly #heartbeat: Heartbeat;
   readonly #status: StatusPublisher<Ticket>;
+  readonly #reporter: Reporter;
   readonly #inventory: InventoryPublisher | undefined;
   readonly #peers: PeerDirectory | undefined;
   readonly #intake: IntakeOptions;
@@ -155,6 +158,15 @@ export class InvokerExtension {
       intervalMs: config.statusMs,
       throttleMs: config.statusThrottleMs,
     });
+    this.#reporter = new Reporter({
+      daemon,
+      instances: () => this.#pool.instances(),
+      privateBytes: () => ownBytes(this.#pool.memory),
+      functionsMax: config.reportFunctionsMax,
+      windowMs: config.reportWindowMs,
+      log,
+      nowMs,
+    });
     const scaling = scalerOptions(config);
     this.#autoscaler = new Autoscaler({
       scaler: new Scaler(scaling),
@@ -194,7 +206,10 @@ export class InvokerExtension {
       onUsed: (instance, run) => {
         this.#sampler.used(instance);
         this.#autoscaler.ran(instance, run);
+        const name = { action: instance.revision, namespace: run.activation.namespace };
+        this.#reporter.answered(name, instance.settings, run);
       },
+      onRefused: ({ revision, namespace }, reason) => this.#reporter.refused({ action: revision, namespace }, reason),
       onWarmUpFailed: (group) => this.#autoscaler.warmUpFailed(group),
       onChanged: () => this.#status.changed(),
       // Who waits for memory is told what there is now, and not with the next round.
@@ -252,6 +267,7 @@ export class InvokerExtension {
     this.#status.start();
     this.#every(config.tickMs, () => this.#tick());
     this.#tick();
+    if (config.reportMs > 0) this.#every(config.reportMs, () => void this.#report());
     this.#every(config.planMs, () => this.#autoscaler.plan());
     this.#every(config.reconcileMs, () => void this.#registrar.reconcile());
     // The topic is made and read before the first ping, because a health test answers it at once.
@@ -278,6 +294,11 @@ export class InvokerExtension {
 
   status(): InvokerStatus {
     return this.#status.status();
+  }
+
+  /** Never rejects. */
+  async #report(): Promise<void> {
+    await this.#status.publish(await this.#reporter.report());
   }
 
   /** The invoker's metrics and those of its node's daemon, in the text format of Prometheus. */
@@ -405,6 +426,12 @@ function parameterKeyOf({ parameterKey }: InvokerConfig): Buffer | undefined {
   const bytes = Buffer.from(parameterKey, 'base64');
   if (bytes.length === 16 || bytes.length === 32) return bytes;
   throw new PluginError('ERR_CONFIG_INVALID', `TETRIS_INVOKER_PARAMETER_KEY has ${bytes.length} bytes, not 16 or 32`);
+}
+
+/** What no other instance has a part in. */
+function ownBytes(memory: MemoryLedger): number {
+  const { private: own, aside } = memory.bytesByKind();
+  return own + aside;
 }
 
 /** False where the time was up first. */

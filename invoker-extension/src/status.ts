@@ -1,5 +1,12 @@
 /** This invoker's state for the load balancer: once a second, and soon after every change. */
-import { errorMessage, type InvokerStatus, type Logger, type Registry, type WarmInstance } from '@tetris/common';
+import {
+  errorMessage,
+  type InvokerStatus,
+  type Logger,
+  type NodeReport,
+  type Registry,
+  type WarmInstance,
+} from '@tetris/common';
 import type { Instance } from './instances/instance-record';
 import { INSTANCE_STATES } from './instances/instance-state';
 import type { Pool } from './instances/pool';
@@ -53,12 +60,13 @@ export class StatusPublisher<Ticket> {
     await this.publish();
   }
 
-  async publish(): Promise<void> {
+  /** @param report what people are told with it */
+  async publish(report?: NodeReport): Promise<void> {
     clearTimeout(this.#soon);
     this.#soon = undefined;
     const { registry, log } = this.#options;
     try {
-      await registry.publishStatus(this.status());
+      await registry.publishStatus({ ...this.status(), ...(report !== undefined && { report }) });
     } catch (error) {
       log.debug({ reason: errorMessage(error) }, 'status not published');
     }

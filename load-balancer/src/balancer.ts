@@ -23,6 +23,8 @@ import { InFlightTable, type Tracked } from './in-flight/table';
 import { type BalancerMetrics, balancerMetrics } from './metrics';
 import { Placer } from './placement/placement';
 import { SimilarityIndex } from './placement/similarity';
+import { Figures, totalMemory } from './status/figures';
+import { History } from './status/history';
 import { type StatusReport, statusReport } from './status/report';
 import { type StatusServer, startStatusServer } from './status/server';
 import { VirtualInvokers } from './relay/virtual-invoker';
@@ -44,6 +46,7 @@ export interface LoadBalancerOptions {
 }
 
 const TICK_MS = 1_000;
+const THETAS_MAX = 64;
 const DRAIN_POLL_MS = 20;
 
 export class LoadBalancer {
@@ -51,6 +54,8 @@ export class LoadBalancer {
   readonly metrics: MetricsRegistry;
   readonly fleet: Fleet;
   readonly similarity: SimilarityIndex;
+  readonly #figures = new Figures();
+  readonly #history = new History(TICK_MS);
   readonly #now: () => number;
   readonly #log: Logger;
   readonly #options: LoadBalancerOptions;
@@ -142,7 +147,15 @@ export class LoadBalancer {
   }
 
   report(): StatusReport {
-    return statusReport(this.fleet, this.similarity, this.load, this.#now());
+    const { fleet, similarity } = this;
+    const sources = { fleet, similarity, figures: this.#figures, history: this.#history };
+    return statusReport(sources, this.load, this.#now());
+  }
+
+  /** The nodes that hold tensors of an action's latest revision, as far as it is known: the largest share first. */
+  thetas(name: string): { node: string; theta: number }[] {
+    const action = this.similarity.latest(name);
+    return action === undefined ? [] : this.similarity.thetas(action, THETAS_MAX);
   }
 
   /** Recovers what the last run left, then takes acks, then hears the invokers, and only then the controllers. */
@@ -159,6 +172,7 @@ export class LoadBalancer {
         fleet: this.fleet,
         instances: this.#placer.instances,
         similarity: this.similarity,
+        observe: (status) => this.#figures.observe(status),
         metrics: this.#measures,
         log: this.#log,
         now: this.#now,
@@ -183,6 +197,7 @@ export class LoadBalancer {
     await this.#giveUpLost(nowMs);
     this.#dispatcher.tick(nowMs);
     this.#count(nowMs);
+    this.#history.add(totalMemory(this.#figures.nodes(this.fleet, nowMs)), nowMs);
     if (this.#announcing) return;
     this.#announcing = true;
     try {
@@ -252,6 +267,7 @@ export class LoadBalancer {
       this.similarity.forgetInvoker(invoker.instance);
     }
     for (const node of this.fleet.forget(nowMs)) this.similarity.dropNode(node);
+    this.#figures.forget(this.fleet);
   }
 
   #count(nowMs: number): void {

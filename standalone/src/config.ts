@@ -43,6 +43,11 @@ export const STANDALONE_CONFIG = configSchema('standalone', {
     'loopback',
     'Who gets /metrics, on the port of the REST API: who asks from this machine, whoever reaches it, nobody.',
   ),
+  pages: key.oneOf(
+    ['loopback', 'anyone', 'off'],
+    'loopback',
+    'Who gets the pages, on the port of the REST API: who asks from this machine, whoever reaches it, nobody.',
+  ),
   activationsMax: key.integer(10_000, 'records', 'Activation records kept; the oldest leave.', { min: 100 }),
   invocationsPerMinute: key.integer(
     SYSTEM_LIMITS.invocationsPerMinute,

@@ -16,7 +16,7 @@ import {
   Topics,
 } from '@tetris/common';
 import { addProcessMetrics } from '@tetris/common/metrics';
-import { balancerConfig, LoadBalancer } from '@tetris/load-balancer';
+import { balancerConfig, LoadBalancer, type StatusReport } from '@tetris/load-balancer';
 import { Registry as MetricsRegistry } from 'prom-client';
 import { type Environment, environmentWith, STANDALONE_CONFIG, type StandaloneConfig } from './config';
 import { putHealthTestAction } from './controller/balancer/health-test';
@@ -32,6 +32,7 @@ import { lockData } from './data-lock';
 import { checkFolders } from './folders';
 import { mergeExpositions, serveMetrics } from './metrics';
 import { type PlatformNode, startNode } from './node';
+import { servePlayground } from './pages';
 import { type StoreRoom, storeRoom } from './store-room';
 import { Teardown } from './teardown';
 
@@ -69,8 +70,10 @@ export interface Platform {
   storeRoom: StoreRoom;
   /** The controller's accounts: permits outstanding and activations in flight. */
   books(): Books;
-  /** What the load balancer knows: invokers, and each action's tensors by node. */
-  placement(): ReturnType<LoadBalancer['report']>;
+  /** What the load balancer knows of nodes and functions. */
+  report(): StatusReport;
+  /** The nodes that hold tensors of an action's latest revision, as far as it is known: the largest share first. */
+  thetas(name: string): { node: string; theta: number }[];
   /** What a stock controller would have suffered. Empty on a good day; the last {@link VIOLATIONS_KEPT}. */
   violations: readonly Violation[];
   /** Ends every process and removes every socket and temporary folder. Idempotent. */
@@ -179,6 +182,8 @@ async function assemble(
     const ofNode = async (node: PlatformNode) => ({ labels: { node: node.name }, text: await node.metrics() });
     return mergeExpositions([...(await Promise.all(nodes.map(ofNode))), { labels: {}, text: await cluster.metrics() }]);
   });
+  const started: { balancer?: LoadBalancer } = {};
+  servePlayground(server, { readers: config.pages, report: () => started.balancer?.report(), auth: GUEST.key });
   // Early, so that a port in use is told before anything else is started; until an invoker is healthy it answers 503.
   teardown.add('REST server', () => server.close());
   await server.listen({ host: config.host, port: config.port });
@@ -214,6 +219,7 @@ async function assemble(
     log: createLogger('balancer', config.logLevel),
   });
   await loadBalancer.start();
+  started.balancer = loadBalancer;
   teardown.add('load balancer', () => loadBalancer.stop());
   // Closing is idempotent: once more at the front, so that nothing new comes in while the rest finishes its work.
   teardown.add('REST requests', () => server.close());
@@ -228,7 +234,8 @@ async function assemble(
     storeRoom: room,
     violations,
     books: () => balancer.books(),
-    placement: () => loadBalancer.report(),
+    report: () => loadBalancer.report(),
+    thetas: (name) => loadBalancer.thetas(name),
     stop: () => teardown.run(),
   };
 }

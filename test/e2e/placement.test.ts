@@ -38,8 +38,7 @@ describe('placement over two nodes', () => {
 
   /** The share of an action's tensors on each node, as the load balancer knows it. */
   const thetas = (name: string): Record<string, number> => {
-    const row = platform.placement().actions.find(({ action }) => action.startsWith(`guest/${name}@`));
-    return Object.fromEntries((row?.nodes ?? []).map(({ node, theta }) => [node, theta]));
+    return Object.fromEntries(platform.thetas(`guest/${name}`).map(({ node, theta }) => [node, theta]));
   };
 
   it('starts the next instance where the tensors are, though its home is another node', async () => {
@@ -62,7 +61,7 @@ describe('placement over two nodes', () => {
     expect(await home?.operator.tensors()).toEqual([]);
     // Until the load balancer knows of both.
     await until(() => thetas(moved)[home?.name ?? ''] === undefined);
-    await until(() => platform.placement().invokers.find(({ node }) => node === home?.name)?.instances === 0);
+    await until(() => platform.report().nodes.find(({ node }) => node === home?.name)?.instances === 0);
 
     expect((await invoke(moved)).name).toBe(other?.name);
     expect(await home?.operator.tensors()).toEqual([]);

@@ -3,6 +3,8 @@
  * MemoryRegistry}, Redis behind `@tetris/common/redis`. Every entry has a TTL; nothing grows without bound.
  */
 
+import type { NodeReport } from './node-report';
+
 /** A tensor's identity and its bytes in the store. */
 export interface TensorRef {
   /** SHA-256 of the tensor file's content, lowercase hex. */
@@ -70,6 +72,8 @@ export interface InvokerStatus {
   draining: boolean;
   /** URL at which daemons of other nodes fetch tensors from this node's. Absent: they cannot. */
   peer?: string;
+  /** For people; comes with some statuses only, the last one holds. */
+  report?: NodeReport;
 }
 
 /** The tensors an action needs, known once any node has loaded it. */

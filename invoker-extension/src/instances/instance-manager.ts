@@ -71,6 +71,8 @@ export interface InstanceManagerOptions {
   nowMs: () => number;
   /** An instance has answered an activation. */
   onUsed?: (instance: FunctionInstance, run: AnsweredRun) => void;
+  /** An activation was refused before it reached an instance. */
+  onRefused?: (group: GroupDescription, refusal: Refusal) => void;
   /** An instance that nobody waits for could not be made ready. */
   onWarmUpFailed?: (group: string) => void;
   /** Something that the status shows may have changed. */
@@ -297,10 +299,11 @@ export class InstanceManager {
   }
 
   #refuse({ ticket, refusal, missingBytes }: Extract<PoolCommand<Ticket>, { do: 'refuse' }>): void {
-    const { answerer, metrics, pool } = this.#options;
+    const { answerer, metrics, pool, onRefused } = this.#options;
     const response = refusalResponse(refusal, missingBytes, pool.memory.budgetBytes);
     metrics.refusals.inc({ reason: refusal });
     this.#count(ticket, response.statusCode);
+    onRefused?.(ticket.group, refusal);
     void answerer.refused(ticket.job.message, response).finally(ticket.done);
   }
 

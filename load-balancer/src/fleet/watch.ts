@@ -1,6 +1,7 @@
 /** Feeds the fleet, the similarity index and the instance book from `Q+health` and the registry. */
 import {
   type Bus,
+  type InvokerStatus,
   type Logger,
   type Registry,
   type Subscription,
@@ -22,6 +23,8 @@ export interface WatchParts {
   fleet: Fleet;
   instances: InstanceBook;
   similarity: SimilarityIndex;
+  /** Called with each status too. */
+  observe: (status: InvokerStatus) => void;
   metrics: BalancerMetrics;
   log: Logger;
   now: () => number;
@@ -59,7 +62,14 @@ async function watchPings(parts: WatchParts, owner: string): Promise<Subscriptio
   });
 }
 
-async function watchRegistry({ registry, fleet, instances, similarity, now }: WatchParts): Promise<Unsubscribe> {
+async function watchRegistry({
+  registry,
+  fleet,
+  instances,
+  similarity,
+  observe,
+  now,
+}: WatchParts): Promise<Unsubscribe> {
   return registry.watch({
     inventory: (node, { tensors }) => similarity.setInventory(node, tensors),
     inventoryDelta: (node, { added, removed }) => similarity.changeInventory(node, added, removed),
@@ -67,6 +77,7 @@ async function watchRegistry({ registry, fleet, instances, similarity, now }: Wa
     status: (status) => {
       const invoker = fleet.status(status, now());
       if (invoker === undefined) return;
+      observe(status);
       invoker.nodeIndex = similarity.nodeIndex(status.node);
       similarity.setLiving(
         status.instance,

@@ -91,9 +91,9 @@ export class SimilarityIndex {
     return this.#actions.peek(action);
   }
 
-  /** The most recently learned actions. */
-  actions(count: number): string[] {
-    return [...this.#actions.keys()].slice(0, count);
+  /** The revision of an action that was learned last. Looks at all actions: for people, not for decisions. */
+  latest(name: string): string | undefined {
+    return [...this.#actions.keys()].find((action) => action.startsWith(`${name}@`));
   }
 
   /** The nodes with the largest theta above 0. Sorts all nodes: for people, not for decisions. */

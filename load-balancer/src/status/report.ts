@@ -1,60 +1,43 @@
-/** What the status page shows, as JSON. */
+/** What the pages and `/status` show, as JSON. */
 import type { Fleet } from '../fleet/fleet';
-import { availableBytes } from '../fleet/invoker';
 import type { SimilarityIndex } from '../placement/similarity';
-
-export interface InvokerRow {
-  instance: number;
-  node: string | undefined;
-  flavour: string;
-  usable: boolean;
-  memoryBytes: number;
-  availableBytes: number;
-  inFlight: number;
-  reportedLoad: number;
-  instances: number;
-}
-
-export interface ActionRow {
-  action: string;
-  tensorBytes: number;
-  /** Nodes that hold some of its tensors, best first, at most {@link NODES_SHOWN}. */
-  nodes: { node: string; theta: number }[];
-}
+import { type Figures, type FunctionRow, type MemoryFigures, type NodeRow, totalMemory } from './figures';
+import type { History, Moment } from './history';
 
 export interface StatusReport {
+  /** Epoch ms. */
+  atMs: number;
+  /** Activations handed on and not finished, and waiting for an invoker. */
   inFlight: number;
   waiting: number;
   sizes: SimilarityIndex['sizes'];
-  invokers: InvokerRow[];
-  /** The most recently learned actions, at most {@link ACTIONS_SHOWN}. */
-  actions: ActionRow[];
+  /** Of all nodes. */
+  memory: MemoryFigures;
+  history: readonly Moment[];
+  nodes: NodeRow[];
+  functions: FunctionRow[];
 }
 
-const ACTIONS_SHOWN = 50;
-const NODES_SHOWN = 5;
+export interface ReportSources {
+  fleet: Fleet;
+  similarity: SimilarityIndex;
+  figures: Figures;
+  history: History;
+}
 
 export function statusReport(
-  fleet: Fleet,
-  similarity: SimilarityIndex,
+  { fleet, similarity, figures, history }: ReportSources,
   load: { inFlight: number; waiting: number },
   nowMs: number,
 ): StatusReport {
-  const invokers = fleet.all().map((invoker) => ({
-    instance: invoker.instance,
-    node: invoker.node,
-    flavour: invoker.flavour,
-    usable: fleet.isUsable(invoker, nowMs),
-    memoryBytes: invoker.memoryBytes,
-    availableBytes: availableBytes(invoker),
-    inFlight: invoker.inFlight,
-    reportedLoad: invoker.reportedLoad,
-    instances: invoker.instances.size,
-  }));
-  const actions = similarity.actions(ACTIONS_SHOWN).map((action) => ({
-    action,
-    tensorBytes: similarity.demand(action)?.set.totalBytes ?? 0,
-    nodes: similarity.thetas(action, NODES_SHOWN),
-  }));
-  return { ...load, sizes: similarity.sizes, invokers, actions };
+  const nodes = figures.nodes(fleet, nowMs);
+  return {
+    atMs: nowMs,
+    ...load,
+    sizes: similarity.sizes,
+    memory: totalMemory(nodes),
+    history: history.moments(),
+    nodes,
+    functions: figures.functions(fleet),
+  };
 }

@@ -1,7 +1,7 @@
-/** `/` page, `/status` JSON, `/metrics` Prometheus text, `/health`. Reads only. */
+/** `/` page, `/status` JSON, `/events` the same as it changes, `/metrics` Prometheus text, `/health`. Reads only. */
+import { EventStream, sendPage, serveAssets } from '@tetris/pages';
 import fastify from 'fastify';
 import type { Registry as MetricsRegistry } from 'prom-client';
-import { STATUS_PAGE } from './page';
 import type { StatusReport } from './report';
 
 export interface StatusServer {
@@ -18,14 +18,25 @@ export interface StatusOptions {
   report: () => StatusReport;
 }
 
+/** Between two states that a page is sent, ms. */
+const EVENTS_MS = 2_000;
+
+/** Pages that may watch at once. */
+const WATCHERS_MAX = 32;
+
 export async function startStatusServer({ host, port, metrics, report }: StatusOptions): Promise<StatusServer> {
-  const app = fastify();
-  app.get('/', async (_request, reply) => reply.type('text/html; charset=utf-8').send(STATUS_PAGE));
+  const app = fastify({ forceCloseConnections: true });
+  const events = new EventStream({ read: report, intervalMs: EVENTS_MS, watchersMax: WATCHERS_MAX });
+  serveAssets(app);
+  app.get('/', async (_request, reply) =>
+    sendPage(reply, { title: 'Tetris operators', script: 'operators.js', settings: {} }),
+  );
   app.get('/status', async () => report());
+  app.get('/events', async (_request, reply) => events.watch(reply));
   app.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.metrics()));
   app.get('/health', async (_request, reply) => {
-    const usable = report().invokers.filter((invoker) => invoker.usable).length;
-    return reply.code(usable > 0 ? 200 : 503).send({ usableInvokers: usable });
+    const usable = report().nodes.filter((node) => node.usable).length;
+    return reply.code(usable > 0 ? 200 : 503).send({ usableNodes: usable });
   });
   const url = await app.listen({ host, port });
   return { url, close: async () => app.close() };

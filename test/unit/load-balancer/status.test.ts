@@ -26,17 +26,24 @@ describe('the status server', () => {
   it('tells invokers, load and theta as JSON', async () => {
     const status = (await (await fetch(`${server.url}/status`)).json()) as StatusReport;
     expect(status).toMatchObject({ inFlight: 0, waiting: 0, sizes: { tensors: 1, actions: 1, nodes: 2 } });
-    expect(status.invokers.map(({ instance, usable, flavour }) => [instance, usable, flavour])).toEqual([
-      [0, true, 'tetris'],
-      [1, true, 'tetris'],
+    expect(status.nodes.map(({ node, invokers, usable, flavour }) => [node, invokers, usable, flavour])).toEqual([
+      ['node0', [0], true, 'tetris'],
+      ['node1', [1], true, 'tetris'],
     ]);
-    expect(status.actions).toEqual([{ action: 'guest/a@1', tensorBytes: 100, nodes: [{ node: 'node1', theta: 1 }] }]);
+    expect(cluster.balancer.thetas('guest/a')).toEqual([{ node: 'node1', theta: 1 }]);
   });
 
   it('serves a page that needs nothing from elsewhere', async () => {
     const response = await fetch(`${server.url}/`);
     expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8');
-    expect(await response.text()).not.toMatch(/https?:|src=|href=/);
+    const html = await response.text();
+    expect(html).not.toMatch(/https?:/);
+    const addresses = [...html.matchAll(/"(\/tetris\/assets\/[^"]+)"/g)].map(
+      ([, address]) => `${server.url}${address}`,
+    );
+    expect(addresses.length).toBeGreaterThan(5);
+    for (const address of addresses) expect((await fetch(address)).status).toBe(200);
+    expect(response.headers.get('content-security-policy')).toMatch(/default-src 'none'.*frame-ancestors 'none'/);
   });
 
   it('exports metrics', async () => {

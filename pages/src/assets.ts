@@ -1,0 +1,54 @@
+/** The files that pages are made of: ours as they lie in `web`, and the libraries' as they were installed. */
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, extname, join } from 'node:path';
+
+export interface Asset {
+  type: string;
+  text: string;
+}
+
+const WEB = join(__dirname, '../web');
+
+const TYPES: Readonly<Record<string, string>> = {
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.svg': 'image/svg+xml',
+};
+
+/** ES modules of the libraries by the names under which our modules import them. */
+const LIBRARIES: Readonly<Record<string, string>> = {
+  preact: require.resolve('preact'),
+  'preact/hooks': require.resolve('preact/hooks'),
+  htm: join(dirname(require.resolve('htm')), 'htm.module.js'),
+  uplot: join(dirname(require.resolve('uplot')), 'uPlot.esm.js'),
+};
+
+/** Assets by file name. */
+export const ASSETS: ReadonlyMap<string, Asset> = new Map([
+  ...readdirSync(WEB).map((name) => [name, assetOf(join(WEB, name))] as const),
+  ...Object.entries(LIBRARIES).map(([name, path]) => [libraryFile(name), assetOf(path, '.js')] as const),
+  ['uplot.css', assetOf(join(dirname(require.resolve('uplot')), 'uPlot.min.css'))] as const,
+]);
+
+/** Changes with any of them: their addresses have it, so that browsers may keep them for good. */
+export const VERSION = createHash('sha256')
+  .update([...ASSETS.values()].map(({ text }) => text).join('\0'))
+  .digest('hex')
+  .slice(0, 12);
+
+function assetOf(path: string, extension = extname(path)): Asset {
+  // Maps for debuggers are not served.
+  const text = readFileSync(path, 'utf8').replace(/^\/\/# sourceMappingURL=.*$/m, '');
+  return { type: TYPES[extension] ?? 'application/octet-stream', text };
+}
+
+function libraryFile(name: string): string {
+  return `lib-${name.replace('/', '-')}.js`;
+}
+
+/** An import map for the libraries. @param addressOf where an asset is found */
+export function importMap(addressOf: (file: string) => string): string {
+  const imports = Object.keys(LIBRARIES).map((name) => [name, addressOf(libraryFile(name))] as const);
+  return JSON.stringify({ imports: Object.fromEntries(imports) });
+}

@@ -1,0 +1,4 @@
+export { type Access, isLocalHost, isSameOrigin, requireAccess } from './access';
+export { EventStream, type EventStreamOptions } from './event-stream';
+export { type PageOptions, sendPage, serveAssets, wantsPage } from './page';
+export { selfContained } from './self-contained';
