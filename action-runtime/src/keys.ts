@@ -52,6 +52,13 @@ export const RUNTIME_KEYS = {
   bodyBytesMax: key('bytes', '48m', 'bytes', 'Largest request body.'),
   unpackedBytesMax: key('bytes', '1g', 'bytes', 'Largest sum of the files of an action archive.'),
   unpackedFilesMax: key('integer', '50000', 'count', 'Most files and folders in an action archive.'),
+  warmUp: key(
+    'flag',
+    'false',
+    'true or false',
+    'Start an inference worker, and onnxruntime in it, with the process and not when the action asks for ' +
+      '`onnxruntime-node`; it ends again where the action has not done so when it is loaded.',
+  ),
   workersMax: key('integer', '16', 'count', 'Most inference workers, whatever /init asks for.'),
   workerHeapMax: key(
     'integer',

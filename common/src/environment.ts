@@ -60,6 +60,16 @@ export const INSTANCE_ENVIRONMENT: Readonly<Record<string, string>> = {
 export const DUE_HEADER = 'x-tetris-due';
 
 /**
+ * Where the time from the start of an instance to its first answer goes: until Node runs our first line, until `/init` can
+ * come, the archive, what the action loads, and the lease, load and run of its first model.
+ */
+export const START_STAGES = ['node', 'runtime', 'unpack', 'code', 'lease', 'load', 'run'] as const;
+export type StartStage = (typeof START_STAGES)[number];
+
+/** Header of replies: `<stage>=<ms>,...`, each stage in the first reply after it. */
+export const START_HEADER = 'x-tetris-start';
+
+/**
  * Header of a reply to `/run`: `<waitedMs>,<requests>,<executionMs>`, how long the activation's inference waited for
  * its execution, how many requests were executed together (0: this activation tells nothing of that), and how long that
  * took. Absent where no model was run.

@@ -6,6 +6,8 @@ export * from './objective-classes';
 export * from './processes/index';
 export * from './flow/index';
 export * from './files/index';
+export { mountHugePages } from './files/huge-pages';
+export { removeEmptyFolder, removeFolder, removeFolderNow, temporaryFolder } from './files/temporary-folder';
 export * from './openwhisk/index';
 export * from './bus/bus';
 export * from './bus/kafka-security';

@@ -40,6 +40,8 @@ export interface InvokerMetrics {
   /** From an activation's arrival here until an instance takes it. */
   waitSeconds: Histogram;
   initSeconds: Histogram;
+  /** Stages of starts: container, node, runtime, unpack, code, lease, load, run. */
+  startStageSeconds: Histogram<'stage'>;
   /** Init and run of one activation. */
   runSeconds: Histogram;
   /** Requests executed together, once an execution. */
@@ -91,6 +93,13 @@ export function invokerMetrics(registry: Registry): InvokerMetrics {
       OBJECTIVE_SECONDS,
     ),
     initSeconds: seconds('init_seconds', 'Time of successful inits'),
+    startStageSeconds: new Histogram({
+      name: `${PREFIX}_start_stage_seconds`,
+      help: 'Time from an activation that starts an instance to its first answer, by stage',
+      labelNames: ['stage'],
+      buckets: SECONDS,
+      registers,
+    }),
     runSeconds: seconds('activation_seconds', 'Duration of activations, init included', OBJECTIVE_SECONDS),
     batchSize: new Histogram({
       name: `${PREFIX}_inference_batch_size`,

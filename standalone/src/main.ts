@@ -4,7 +4,7 @@ import { Command } from 'commander';
 import { defaultArchive, environmentWith, STANDALONE_CONFIG, type StandaloneConfig } from './config';
 import { KINDS } from './controller/manifest';
 import { launch, type Platform } from './platform';
-import { roomWarning } from './store-room';
+import { roomWarning, smallPagesNote } from './store-room';
 
 interface Flags {
   port?: string;
@@ -136,6 +136,8 @@ async function main(): Promise<void> {
     process.stdout.write(welcome(platform, config));
     const warning = roomWarning(platform.storeRoom, config.memory);
     if (warning !== undefined) process.stderr.write(`tetris: warning: ${warning}\n`);
+    const smallPages = platform.nodes[0]?.smallPages;
+    if (smallPages !== undefined) process.stderr.write(`tetris: ${smallPagesNote(smallPages)}\n`);
   } catch (error) {
     process.stderr.write(`tetris: ${explain(error, config)}\n`);
     process.exit(1);

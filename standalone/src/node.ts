@@ -7,6 +7,7 @@ import {
   type DaemonOperator,
   type EntityStore,
   makeFolder,
+  mountHugePages,
   readConfig,
   type Registry,
 } from '@tetris/common';
@@ -21,6 +22,8 @@ export interface PlatformNode {
   name: string;
   operator: DaemonOperator;
   storePath: string;
+  /** Why its own store has no huge pages, where that is so. */
+  smallPages: string | undefined;
   /** The daemon's instance socket. */
   socketPath: string;
   /** The daemon's operator socket, for `npm run tensors`. */
@@ -62,6 +65,7 @@ export async function startNode(options: NodeOptions): Promise<PlatformNode> {
   const workPath = join(folder, 'w');
   await mkdir(folder, { mode: 0o700 });
   makeFolder(storePath);
+  const smallPages = options.ownStore ? await mountHugePages(storePath, options.storeBytesMax) : undefined;
   const socketPath = join(folder, 'i.sock');
   const operatorSocketPath = join(folder, 'o.sock');
 
@@ -91,6 +95,7 @@ export async function startNode(options: NodeOptions): Promise<PlatformNode> {
   await invoker.start();
   return {
     name,
+    smallPages,
     operator: daemon.operator,
     storePath,
     socketPath,

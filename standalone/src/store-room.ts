@@ -22,6 +22,10 @@ export async function storeRoom(
   return { path, freeBytes, bytesMax: Math.min(memory, Math.floor(freeBytes / invokers)) };
 }
 
+/** What to say of stores without huge pages. @param reason the mount's own words */
+export const smallPagesNote = (reason: string): string =>
+  `the tensor stores have small pages, and the first answer of a new instance takes longer (${reason}).`;
+
 /** What to say of a file system that holds less than the memory; undefined of any other. */
 export function roomWarning({ path, freeBytes, bytesMax }: StoreRoom, memory: number): string | undefined {
   if (bytesMax >= memory) return undefined;

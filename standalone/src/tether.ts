@@ -3,9 +3,8 @@
  * its children (a crash, a SIGKILL), the channel to it closes: then this ends the node's function instances, removes
  * what the platform would have removed, and ends the daemon.
  */
-import { rmSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { removeEmptyFolder } from '@tetris/common';
+import { removeEmptyFolder, removeFolderNow } from '@tetris/common';
 
 /** Sent once by the platform. */
 export interface TetherPlan {
@@ -33,7 +32,7 @@ async function cleanUp({ workPath, folders }: TetherPlan): Promise<void> {
 
 function remove(folder: string): void {
   try {
-    rmSync(folder, { recursive: true, force: true });
+    removeFolderNow(folder);
     removeEmptyFolder(dirname(folder));
   } catch {
     // Another node still has its folder beside this one.

@@ -2,16 +2,16 @@ import { PluginError } from '@tetris/common/errors';
 import { Batcher, type BatcherOptions, type Room, rowsOf, type Waiting } from '../batching/batcher';
 import { inputBytes } from '../batching/join';
 import { Admission } from './admission';
-import { InferenceWorker } from './inference-worker';
+import type { InferenceWorker } from './inference-worker';
 import { type PoolModel, PoolSession, type SessionOwner } from './pool-session';
 import type { Outputs, RunInput } from './protocol';
+import type { WorkerStarter } from './worker-starter';
 
 /** Size and bounds of a pool. */
 export interface PoolOptions extends BatcherOptions {
   /** Workers that serve runs side by side. */
   workers: number;
-  /** JavaScript heap of each, MiB; 0 for as much as Node gives the main thread. */
-  heapMax: number;
+  starter: Pick<WorkerStarter, 'start'>;
   /**
    * Runs whose inputs are copied, because they are executed or come next; others wait with their inputs as they are.
    */
@@ -234,7 +234,7 @@ export class WorkerPool implements SessionOwner {
    */
   async #replace(worker: InferenceWorker): Promise<void> {
     if (this.#successors.has(worker) || !this.#workers.has(worker)) return;
-    const successor = new InferenceWorker(this.#options.heapMax, () => this.#ended(successor));
+    const successor = this.#options.starter.start(() => this.#ended(successor));
     this.#successors.set(worker, successor);
     const sessions = [...worker.sessions.keys()].flatMap((id) => this.#sessions.get(id) ?? []);
     const loaded = await Promise.allSettled(sessions.map((session) => session.loadedIn(successor)));
@@ -299,7 +299,7 @@ export class WorkerPool implements SessionOwner {
   }
 
   #start(): InferenceWorker {
-    const worker = new InferenceWorker(this.#options.heapMax, () => this.#ended(worker));
+    const worker = this.#options.starter.start(() => this.#ended(worker));
     this.#workers.add(worker);
     return worker;
   }

@@ -44,6 +44,8 @@ export type WorkerRequest =
   | LoadRequest
   | RunRequest
   | { kind: 'release'; sessionId: number }
+  /** Makes, runs and releases a session of one node, so that the first model finds onnxruntime set up. */
+  | { kind: 'warmUp' }
   /** Frees every session and gives their memory back; the thread is ended upon the answer. */
   | { kind: 'end' }
   | { kind: 'endProfiling'; sessionId: number };

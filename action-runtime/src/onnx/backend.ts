@@ -1,6 +1,7 @@
 import { DaemonClient } from '@tetris/common/daemon';
 import type { Backend } from 'onnxruntime-common';
 import type { RuntimeConfig } from '../keys';
+import type { StartTrace } from '../start-trace';
 import { type RunTimes, WorkerPool } from '../inference/pool';
 import { modelReference } from './model-reference';
 import { notice } from './notice';
@@ -13,21 +14,22 @@ import { type LeaseSettings, SharedModels } from './shared-models';
 const INPUT_SHARE = 0.25;
 
 /**
- * Makes the instance's backend for onnxruntime's registry, and warms it up: plain onnxruntime, too, loads its native
- * library when it is required.
+ * Makes the instance's backend for onnxruntime's registry, and warms it up where that is not done yet: plain
+ * onnxruntime, too, loads its native library when it is required.
  */
 export function inferenceBackend(settings: InstanceSettings): Backend {
-  const { config, folder, inference, activation, startup } = settings;
+  const { config, folder, inference, activation, starter, trace } = settings;
+  starter.use();
   const pool = new WorkerPool({
     workers: inference.workers,
-    heapMax: config.workerHeapMax,
+    starter,
     queueMax: config.queueMax,
     inputBytesMax: config.inputBytesMax || Math.floor(inference.memoryBytes * INPUT_SHARE),
     rowsMax: inference.batch,
     bytesMax: config.jointBytesMax,
     pads: inference.padding,
     waitMs: inference.batchWaitMs,
-    times: () => runTimes(activation(), inference.sloMs),
+    times: () => runTimes(activation(), inference.sloMs, trace),
     notice,
   });
   const client = config.daemonSocket === '' ? undefined : new DaemonClient(config.daemonSocket);
@@ -37,6 +39,7 @@ export function inferenceBackend(settings: InstanceSettings): Backend {
   const sessions = new Sessions(
     {
       pool,
+      trace,
       shared,
       spool: folder,
       roots: config.modelRoots,
@@ -46,16 +49,22 @@ export function inferenceBackend(settings: InstanceSettings): Backend {
     },
     { threads: inference.threads, quickBytesMin: config.quickBytesMin },
   );
-  startup(sessions.warmUp());
   return {
     init: async () => undefined,
     createInferenceSessionHandler: async (model, options = {}) => sessions.create(modelReference(model), options),
   };
 }
 
-function runTimes(activation: ActivationTimes | undefined, sloMs = Infinity): RunTimes {
+function runTimes(activation: ActivationTimes | undefined, sloMs = Infinity, trace: StartTrace): RunTimes {
   const { startedMs = Infinity, dueMs = startedMs + sloMs, deadlineMs = Infinity, onRun } = activation ?? {};
-  return { dueMs, deadlineMs, onRun };
+  return {
+    dueMs,
+    deadlineMs,
+    onRun: (run) => {
+      trace.mark('run', run.executionMs);
+      onRun?.(run);
+    },
+  };
 }
 
 /** A load that waits for the daemon leaves the activation time for a private load and for its own work. */

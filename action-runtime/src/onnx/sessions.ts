@@ -1,9 +1,10 @@
 import { access, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { errorMessage, isPluginError } from '@tetris/common/errors';
-import { env, type InferenceSession, Tensor } from 'onnxruntime-common';
+import { env, type InferenceSession } from 'onnxruntime-common';
 import type { WorkerPool } from '../inference/pool';
 import type { ModelFile } from '../inference/protocol';
+import type { StartTrace } from '../start-trace';
 import { daemonModels } from './daemon-model';
 import type { ModelReference } from './model-reference';
 import { NotShared, type PrivateReason } from './not-shared';
@@ -22,14 +23,12 @@ interface Placed {
   quick: boolean;
 }
 
-/** `y = Identity(x)` of a float32 scalar: IR version 8, operator set 17. */
-const IDENTITY = Buffer.from('CAg6LwoQCgF4EgF5IghJZGVudGl0eRIBZ1oLCgF4EgYKBAgBEgBiCwoBeRIGCgQIARIAQgQKABAR', 'base64');
-
 /** What the daemon cannot open where the instance may: it is sent instead. */
 const UNOPENED_CODES = ['ERR_MODEL_PATH_OUTSIDE', 'ERR_MODEL_NOT_FOUND'] as const;
 
 export interface SessionsParts {
   pool: WorkerPool;
+  trace: StartTrace;
   /** Undefined where no daemon is configured. */
   shared: SharedModels | undefined;
   /** Folder for models that were given as bytes. */
@@ -65,18 +64,6 @@ export class Sessions {
     this.#options = options;
   }
 
-  /**
-   * Makes, runs and releases a session, as user code will: starts the first worker, has onnxruntime do what it does
-   * once per process (24 ms of the first load), and Node compile the way there. It takes no memory that the first model
-   * would not.
-   */
-  async warmUp(): Promise<void> {
-    const placed = await this.#private({ kind: 'bytes', name: 'the warm-up', bytes: IDENTITY });
-    const session = await this.#open(placed, { intraOpNumThreads: 1, interOpNumThreads: 1 }, true);
-    await session.run({ x: new Tensor('float32', [0], []) }, { y: null }, {});
-    await session.dispose();
-  }
-
   /** @throws onnxruntime's own error; for a URL, an Error with the daemon's text */
   async create(model: ModelReference, given: InferenceSession.SessionOptions): Promise<SessionHandler> {
     const plan = planSession(given, { threads: this.#options.threads, logLevel: env.logLevel ?? 'warning' });
@@ -97,7 +84,8 @@ export class Sessions {
   /** @throws NotShared, or what {@link NotShared.because} makes a verdict of */
   async #share(model: ModelReference, plan: SessionPlan['shared']): Promise<SessionHandler> {
     if ('reason' in plan) throw new NotShared('session-options', plan.reason);
-    const lease = await this.#lease(model, plan.graph);
+    const { trace } = this.#parts;
+    const lease = await trace.time('lease', () => this.#lease(model, plan.graph));
     const { quickBytesMin } = this.#options;
     const view = await lease.locate();
     let isOpen = false;
@@ -163,7 +151,8 @@ export class Sessions {
     try {
       const { name, locate, release, quick } = placed;
       const quickOptions = quick ? withoutPacking(options) : undefined;
-      const session = await this.#parts.pool.load({ name, locate, options, quickOptions, single });
+      const { pool, trace } = this.#parts;
+      const session = await trace.time('load', () => pool.load({ name, locate, options, quickOptions, single }));
       return new SessionHandler(session, release);
     } catch (error) {
       await placed.release();

@@ -1,6 +1,8 @@
 import { machineMemory } from '@tetris/common/environment';
 import type { RunReport } from '../inference/pool';
+import type { WorkerStarter } from '../inference/worker-starter';
 import type { RuntimeConfig } from '../keys';
+import type { StartTrace } from '../start-trace';
 
 /** What `/init` says about inference: `value.tetris`, from our invoker extension only. */
 export interface InferenceSettings {
@@ -43,8 +45,10 @@ export interface InstanceSettings {
   inference: InferenceSettings;
   /** The activation that calls; undefined where that cannot be known. */
   activation: () => ActivationTimes | undefined;
-  /** Takes work that the answer to `/init` waits for, so that the first activation does not. */
-  startup: (work: Promise<unknown>) => void;
+  /** Told how long the first model's stages take. */
+  trace: StartTrace;
+  /** Where inference workers come from. */
+  starter: WorkerStarter;
 }
 
 let provided: InstanceSettings | undefined;

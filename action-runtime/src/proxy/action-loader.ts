@@ -9,6 +9,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import vm from 'node:vm';
 import { errorMessage } from '@tetris/common/errors';
+import type { StartTrace } from '../start-trace';
 import { type ArchiveLimits, unpack } from './archive';
 import type { Workspace } from './workspace';
 
@@ -28,8 +29,15 @@ export interface ActionCode {
  * @throws whatever user code throws while it loads, and Error where there is no function of that name or the archive
  *   cannot be used
  */
-export async function loadAction(action: ActionCode, workspace: Workspace, limits: ArchiveLimits): Promise<Main> {
-  const main = action.binary ? await fromArchive(action, workspace, limits) : await fromText(action, workspace);
+export async function loadAction(
+  action: ActionCode,
+  workspace: Workspace,
+  limits: ArchiveLimits,
+  trace: StartTrace,
+): Promise<Main> {
+  if (action.binary) await trace.time('unpack', () => unpackArchive(action, workspace, limits));
+  const load = action.binary ? fromArchive : fromText;
+  const main = await trace.time('code', () => load(action, workspace));
   if (typeof main !== 'function') throw new Error(`Action entrypoint '${action.main}' is not a function.`);
   return main as Main;
 }
@@ -87,13 +95,19 @@ function isModule(code: string, error: unknown): boolean {
   }
 }
 
-async function fromArchive({ main, code }: ActionCode, workspace: Workspace, limits: ArchiveLimits): Promise<unknown> {
-  const folder = workspace.actionFolder;
+async function unpackArchive(
+  { code }: ActionCode,
+  { actionFolder }: Workspace,
+  limits: ArchiveLimits,
+): Promise<void> {
   try {
-    await unpack(Buffer.from(code, 'base64'), folder, limits);
+    await unpack(Buffer.from(code, 'base64'), actionFolder, limits);
   } catch (error) {
     throw new Error(`There was an error uncompressing the action archive: ${errorMessage(error)}`, { cause: error });
   }
+}
+
+async function fromArchive({ main }: ActionCode, { actionFolder: folder }: Workspace): Promise<unknown> {
   process.chdir(folder);
   const names = main.split('.');
   if (names.length > 1) return member(await requireOrImport(folder, `./${names[0]}`), names.slice(1));

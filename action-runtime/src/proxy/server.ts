@@ -1,7 +1,9 @@
 import fs from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { DUE_HEADER, INFERENCE_HEADER } from '@tetris/common/environment';
+import { DUE_HEADER, INFERENCE_HEADER, START_HEADER } from '@tetris/common/environment';
 import { errorMessage } from '@tetris/common/errors';
+import type { RuntimeConfig } from '../keys';
+import type { StartTrace } from '../start-trace';
 import type { ActivationService, Reply } from './activation-service';
 import type { InferenceTotals } from './context';
 
@@ -12,13 +14,18 @@ const BAD_REQUEST: Reply = { status: 500, body: { error: 'Bad request.' } };
  *
  * Every reply carries Content-Length: OpenWhisk's invoker discards chunked ones.
  *
- * @param listen a TCP port, or the path of a Unix socket (an old socket file there is replaced)
+ * @param trace told of with the replies
+ * @param options `listen`: a TCP port, or the path of a Unix socket (an old socket file there is replaced)
  * @returns once connections are accepted
  */
-export async function serve(service: ActivationService, listen: string, bodyBytesMax: number): Promise<Server> {
+export async function serve(
+  service: ActivationService,
+  trace: StartTrace,
+  { listen, bodyBytesMax }: Pick<RuntimeConfig, 'listen' | 'bodyBytesMax'>,
+): Promise<Server> {
   const server = createServer((request, response) => {
     answer(service, request, bodyBytesMax)
-      .then((reply) => send(response, reply))
+      .then((reply) => send(response, reply, trace.take()))
       .catch((error: unknown) => {
         process.stderr.write(`tetris: a request could not be answered: ${errorMessage(error)}\n`);
         response.destroy();
@@ -74,7 +81,7 @@ async function readJson(request: IncomingMessage, bytesMax: number): Promise<Rec
   }
 }
 
-function send(response: ServerResponse, reply: Reply): void {
+function send(response: ServerResponse, reply: Reply, stages: string | undefined): void {
   const { status, text } = encode(reply);
   const body = Buffer.from(text, 'utf8');
   const { inference } = reply;
@@ -83,6 +90,7 @@ function send(response: ServerResponse, reply: Reply): void {
     'content-length': body.length,
     // For an invoker that scales by what executions take; others do not look at it.
     ...(inference === undefined ? {} : { [INFERENCE_HEADER]: inferenceText(inference) }),
+    ...(stages === undefined ? {} : { [START_HEADER]: stages }),
   });
   response.end(body);
 }

@@ -1,12 +1,13 @@
 /** Function instances: what the next one costs, what an idle one keeps, and how quickly they answer. */
 import { withBench } from '../runtime/bench';
 import type { Suite, SuiteOptions, SuiteResult } from '../suite';
+import { coldAnswer } from './cold-answer';
 import { chosenGroups, type FigureGroup } from './figure-group';
 import { latency } from './latency';
 import { nextInstance } from './next-instance';
 
 /** A new group is a line here. */
-const GROUPS: readonly FigureGroup[] = [nextInstance, latency];
+const GROUPS: readonly FigureGroup[] = [nextInstance, coldAnswer, latency];
 
 async function run({ quick = false, only }: SuiteOptions): Promise<SuiteResult> {
   const groups = chosenGroups(GROUPS, only);

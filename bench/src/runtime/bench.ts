@@ -1,3 +1,4 @@
+import { makeFolder, mountHugePages } from '@tetris/common';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Cleanups, privateFolder } from '../demo/cleanups';
@@ -20,12 +21,18 @@ export interface Bench {
   cleanups: Cleanups;
 }
 
+/** Pages are taken as they are written. */
+const STORE_BYTES_MAX = 8 * 1024 ** 3;
+
 /** Measures beside a daemon with an empty store, and ends all that was started. */
 export async function withBench<T>(measure: (bench: Bench) => Promise<T>): Promise<T> {
   const cleanups = new Cleanups();
   try {
     const folder = await privateFolder(tmpdir(), cleanups);
-    const storePath = await privateFolder('/dev/shm', cleanups);
+    const storePath = join(await privateFolder('/dev/shm', cleanups), 'store');
+    makeFolder(storePath);
+    const smallPages = await mountHugePages(storePath, STORE_BYTES_MAX);
+    if (smallPages !== undefined) process.stderr.write(`the store has small pages: ${smallPages}\n`);
     const daemon = new DaemonProcess(folder, storePath);
     cleanups.add(() => daemon.stop());
     await daemon.ready();

@@ -28,6 +28,8 @@ const MEMORY_BYTES = 512 * 1024 ** 2;
 
 /** One function instance with the action in it. */
 export class Instance {
+  /** What the stages of its start have taken, ms, as far as it has told. */
+  readonly stages: Record<string, number> = {};
   readonly #container: Container;
 
   constructor(container: Container) {
@@ -43,6 +45,7 @@ export class Instance {
   async post(path: '/init' | '/run', value: object): Promise<unknown> {
     const reply = await this.#container.post(path, JSON.stringify({ value }), CALL);
     if (reply.outcome !== 'answered' || reply.status !== 200) throw new Error(`${path}: ${JSON.stringify(reply)}`);
+    Object.assign(this.stages, reply.stages);
     const body = JSON.parse(reply.body) as { error?: unknown };
     if (body.error !== undefined) throw new Error(`${path}: ${JSON.stringify(body.error)}`);
     return body;
@@ -75,6 +78,13 @@ export class Instances {
 
   /** An initialized instance that takes activations at once. @param env further variables of the runtime */
   async start(tetris: InferenceSettings = {}, env: Readonly<Record<string, string>> = {}): Promise<Instance> {
+    const instance = await this.create(env);
+    await this.initialize(instance, tetris);
+    return instance;
+  }
+
+  /** A started instance without an action, as stem cells are. */
+  async create(env: Readonly<Record<string, string>> = {}): Promise<Instance> {
     const token = randomUUID();
     const { viewPath } = await this.#daemon.operator.registerInstance(token, { namespace: 'bench' });
     const container = await this.#factory.create({
@@ -85,10 +95,12 @@ export class Instances {
       viewPath,
       env: { __OW_ALLOW_CONCURRENT: 'true', ...env },
     });
-    const instance = new Instance(container);
+    return new Instance(container);
+  }
+
+  async initialize(instance: Instance, tetris: InferenceSettings = {}): Promise<void> {
     const code = await readFile(this.#actionPath, 'utf8');
     await instance.post('/init', { name: 'bench', main: 'main', binary: false, code, tetris });
-    return instance;
   }
 
   async stop(): Promise<void> {

@@ -3,4 +3,3 @@ export { hashFile, hashStream } from './hash';
 export { isInside } from './inside';
 export { makeFolder } from './make-folder';
 export { checkOutputs, outliveReaders } from './output';
-export { removeEmptyFolder, removeFolder, temporaryFolder } from './temporary-folder';

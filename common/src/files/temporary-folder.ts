@@ -2,6 +2,7 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { unmountBelow } from './huge-pages';
 import { hasEnded, processIdentity } from '../processes/process-identity';
 
 const NAME = /^tetris-\w{6}$/;
@@ -19,8 +20,20 @@ export async function temporaryFolder(parent: string): Promise<string> {
   return path;
 }
 
-/** Removes a folder with everything in it; into one that is in use a file may still be written meanwhile. */
-export const removeFolder = (path: string): Promise<void> => rm(path, { recursive: true, force: true, maxRetries: 5 });
+/**
+ * Removes a folder with everything in it, file systems that are mounted there included; into one that is in use a file
+ * may still be written meanwhile.
+ */
+export async function removeFolder(path: string): Promise<void> {
+  unmountBelow(path);
+  await rm(path, { recursive: true, force: true, maxRetries: 5 });
+}
+
+/** As {@link removeFolder}, for a process that ends. */
+export function removeFolderNow(path: string): void {
+  unmountBelow(path);
+  rmSync(path, { recursive: true, force: true });
+}
 
 /** Removes a temporary folder in which nothing is left. */
 export function removeEmptyFolder(path: string): void {

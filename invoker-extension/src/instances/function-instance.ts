@@ -1,4 +1,5 @@
 import { type Action, type Logger, PluginError } from '@tetris/common';
+import type { StartStage } from '@tetris/common/environment';
 import type { InstanceSettings } from '../scaling/settings';
 import type { CallOptions, Container, ContainerFactory, ContainerReply } from '../sandboxes/container';
 import { InstanceLogs, type LogWaits } from '../messages/logs';
@@ -21,6 +22,8 @@ export interface FunctionInstanceOptions {
   logWaits: LogWaits;
   /** Environment beside what the factory adds. */
   env: Readonly<Record<string, string>>;
+  /** A stage of its start is over; `container` is what its factory took. */
+  onStage: (stage: 'container' | StartStage, ms: number) => void;
   log: Logger;
 }
 
@@ -84,6 +87,7 @@ export class FunctionInstance {
     const { registrar, factory, namespace, action, id, env } = this.#options;
     const { token, viewPath } = await registrar.register(namespace);
     this.#token = token;
+    const startMs = performance.now();
     try {
       const container = await factory.create({
         name: `${id}_${namespace}_${action.name}`.replace(/[^\w.-]/g, '').slice(0, 32),
@@ -94,6 +98,7 @@ export class FunctionInstance {
         ...(viewPath === undefined ? {} : { viewPath }),
         env,
       });
+      this.#options.onStage('container', performance.now() - startMs);
       this.#adopt(container);
     } catch (error) {
       await registrar.release(token);
@@ -120,7 +125,10 @@ export class FunctionInstance {
   async post(path: '/init' | '/run', body: string, options: CallOptions): Promise<ContainerReply> {
     if (this.#container === undefined)
       throw new PluginError('ERR_CONTAINER_GONE', `instance ${this.id} has no container`);
-    return this.#container.post(path, body, options);
+    const reply = await this.#container.post(path, body, options);
+    const stages = reply.outcome === 'answered' ? (reply.stages ?? {}) : {};
+    for (const [stage, ms] of Object.entries(stages)) this.#options.onStage(stage as StartStage, ms);
+    return reply;
   }
 
   async pause(): Promise<void> {

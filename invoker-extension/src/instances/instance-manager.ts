@@ -339,7 +339,7 @@ export class InstanceManager {
   }
 
   #instance(id: number, job: ActivationJob, settings: InstanceSettings): FunctionInstance {
-    const { factory, registrar, stemCells, logWaits, env, log } = this.#options;
+    const { factory, registrar, stemCells, logWaits, env, metrics, log } = this.#options;
     // A stock controller stores any value; here a wrong one is taken for none.
     for (const wrong of wrongAnnotations(job.action.annotations, job.action.exec.kind)) {
       log.warn({ ...logFields(job.message), reason: wrong }, 'annotation is ignored');
@@ -355,6 +355,7 @@ export class InstanceManager {
       takeCell: (kind) => stemCells.take(kind),
       logWaits,
       env,
+      onStage: (stage, ms) => metrics.startStageSeconds.observe({ stage }, ms / 1000),
       log,
     });
     this.#instances.set(id, instance);

@@ -1,7 +1,7 @@
 import { Pool } from 'undici';
-import { DUE_HEADER, INFERENCE_HEADER } from '@tetris/common/environment';
+import { DUE_HEADER, INFERENCE_HEADER, START_HEADER, START_STAGES } from '@tetris/common/environment';
 import { retry } from '@tetris/common/flow';
-import type { CallOptions, ContainerReply, InferenceReport } from './container';
+import type { CallOptions, ContainerReply, InferenceReport, StartStages } from './container';
 
 /** Where a container listens. */
 export type ActionAddress = { socketPath: string } | { host: string; port: number };
@@ -73,7 +73,8 @@ export class ActionClient {
     const bytes = Number(length);
     const { text, truncated } = await readUpTo(reply.body, replyBytesMax);
     const inference = inferenceOf(reply.headers[INFERENCE_HEADER]);
-    return { outcome: 'answered', status: reply.statusCode, body: text, bytes, truncated, inference };
+    const stages = stagesOf(reply.headers[START_HEADER]);
+    return { outcome: 'answered', status: reply.statusCode, body: text, bytes, truncated, inference, stages };
   }
 }
 
@@ -88,6 +89,14 @@ function inferenceOf(header: string | string[] | undefined): InferenceReport | u
     return undefined;
   }
   return { waitedMs, requests, executionMs, batch };
+}
+
+/** `<stage>=<ms>,...`; what is none is left out. */
+function stagesOf(header: string | string[] | undefined): StartStages | undefined {
+  if (typeof header !== 'string') return undefined;
+  const told = new Map(header.split(',').map((entry) => entry.split('=', 2) as [string, string | undefined]));
+  const stages = START_STAGES.map((stage) => [stage, Number(told.get(stage) ?? NaN)] as const);
+  return Object.fromEntries(stages.filter(([, ms]) => ms >= 0 && ms < Infinity));
 }
 
 async function readUpTo(

@@ -5,6 +5,8 @@
  * A container speaks OpenWhisk's action protocol (`/init`, `/run`); how it is reached is the factory's business.
  */
 
+import type { StartStage } from '@tetris/common/environment';
+
 /** What a container is made of, known before any action is. */
 export interface ContainerSpec {
   /** Unique within this invoker's life; part of the container's name. */
@@ -44,6 +46,9 @@ export interface InferenceReport {
   batch: number;
 }
 
+/** Our runtime tells each stage of its start once. */
+export type StartStages = Readonly<Partial<Record<StartStage, number>>>;
+
 /** A container's reply to `/init` or `/run`, or why there is none. */
 export type ContainerReply =
   /** `truncated`: the body was longer than allowed; `body` holds its first characters, `bytes` its real size. */
@@ -54,6 +59,8 @@ export type ContainerReply =
       bytes: number;
       truncated: boolean;
       inference?: InferenceReport | undefined;
+      /** What stages of its start have taken that are over now, ms. */
+      stages?: StartStages | undefined;
     }
   /** The time limit passed. */
   | { outcome: 'timeout' }

@@ -1,5 +1,5 @@
 import { TOKEN_VARIABLE } from './process-environments';
-import { INSTANCE_ENVIRONMENT } from '@tetris/common';
+import { INSTANCE_ENVIRONMENT, TETRIS_KIND } from '@tetris/common';
 import type { ContainerSpec } from './container';
 
 /** What a factory knows about its containers and the runtime has to be told. Paths are as seen inside. */
@@ -23,6 +23,7 @@ export function instanceEnvironment(spec: ContainerSpec, inside: InsidePaths): R
     TETRIS_RUNTIME_LISTEN: inside.listen,
     [TOKEN_VARIABLE]: spec.instance,
     TETRIS_RUNTIME_LOG_TAGS: 'true',
+    TETRIS_RUNTIME_WARM_UP: String(spec.kind === TETRIS_KIND),
     ...(inside.modelRoots.length === 0 ? {} : { TETRIS_RUNTIME_MODEL_ROOTS: inside.modelRoots.join(',') }),
     ...(shares
       ? { TETRIS_RUNTIME_DAEMON_SOCKET: inside.daemonSocketPath ?? '', TETRIS_RUNTIME_VIEWS: inside.viewsPath ?? '' }

@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { closeSync, fchmodSync, fsyncSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import { sizeFirst } from '../store/files';
 import { type Cut, layOut } from './graph-rewrite';
 
 /** Bytes moved and hashed at a time. */
@@ -67,6 +68,8 @@ function endOf({ offset, length }: { offset: number; length: number }): number {
   return offset + length;
 }
 
+const endOfGiven = ({ bytes, to }: TensorFile['given'][number]): number => to + bytes.length;
+
 function firstEnd({ moves: [first] }: TensorFile): number {
   return first === undefined ? 0 : endOf(first);
 }
@@ -87,6 +90,7 @@ export function writeTensorFile(
 ): string {
   const file = openSync(path, 'wx+', PUBLISHED_MODE);
   try {
+    sizeFirst(file, Math.max(0, ...moves.map(({ to, length }) => to + length), ...given.map(endOfGiven)));
     const chunk = Buffer.allocUnsafe(chunkBytes);
     for (const move of moves) moveBytes(data ?? -1, file, move, chunk);
     for (const { bytes, to } of given) writeAll(file, bytes, to);

@@ -6,6 +6,7 @@ import {
   chmodSync,
   closeSync,
   fsyncSync,
+  ftruncateSync,
   linkSync,
   openSync,
   readdirSync,
@@ -22,6 +23,12 @@ import { makeFolder as makeFolderAt } from '@tetris/common/files';
 
 /** Size of the blocks that `st_blocks` counts. */
 const BLOCK_BYTES = 512;
+
+/**
+ * Sets the size of a file that is about to be written in full: only then has a tmpfs with `huge=within_size` huge pages
+ * for it.
+ */
+export const sizeFirst = (file: number, bytes: number): void => ftruncateSync(file, bytes);
 
 export type FileOperation = 'link' | 'list' | 'make' | 'remove' | 'rename' | 'stat' | 'sync' | 'unlink' | 'write';
 

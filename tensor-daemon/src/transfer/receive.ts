@@ -2,6 +2,7 @@ import { closeSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { PluginError } from '@tetris/common/errors';
 import { faultPoint } from '../fault';
+import { sizeFirst } from '../store/files';
 import type { FetchJob } from './fetch-job';
 
 /** How often one file's transfer may break and go on where it was. */
@@ -60,6 +61,7 @@ class Receiver {
     this.#job = job;
     this.#onBytes = onBytes;
     this.#file = openSync(job.to, 'wx', PUBLISHED_MODE);
+    sizeFirst(this.#file, job.bytes);
     if (job.scope !== '') this.#hash.update(`${job.scope}\0`);
     faultPoint('fetch:opened');
   }

@@ -5,6 +5,7 @@
 import path from 'node:path';
 import { type PoolOptions, type RunReport, WorkerPool } from '../../../../action-runtime/src/inference/pool';
 import type { PoolModel, PoolSession } from '../../../../action-runtime/src/inference/pool-session';
+import { WorkerStarter } from '../../../../action-runtime/src/inference/worker-starter';
 
 jest.mock('../../../../action-runtime/src/inference/inference-worker', () => {
   const actual = jest.requireActual<typeof import('../../../../action-runtime/src/inference/inference-worker')>(
@@ -34,7 +35,7 @@ afterEach(async () => {
 function poolOf(options: Partial<PoolOptions> = {}): WorkerPool {
   const pool = new WorkerPool({
     workers: 2,
-    heapMax: 0,
+    starter: new WorkerStarter(0),
     queueMax: 100,
     inputBytesMax: 1e6,
     pads: false,

@@ -1,0 +1,80 @@
+/** Builds a function instance: the only place that does. */
+import type { WorkerStarter } from './inference/worker-starter';
+import type { RuntimeConfig } from './keys';
+import { interceptOnnxruntime } from './onnx/intercept';
+import { onnxruntimePackages } from './onnx/packages';
+import { provideSettings, readInferenceSettings } from './onnx/settings';
+import { type ActionCode, loadAction, type Main } from './proxy/action-loader';
+import { PlainLog, TaggedLog } from './proxy/activation-log';
+import { ActivationService } from './proxy/activation-service';
+import { ActivationContext, activationEnvironment, activationTimes } from './proxy/context';
+import { serve } from './proxy/server';
+import { createWorkspace } from './proxy/workspace';
+import { StartTrace } from './start-trace';
+
+/**
+ * @param nodeMs when this program's first line was run, since the start of the process
+ * @returns once it answers `/init` and `/run`
+ */
+export async function serveInstance(config: RuntimeConfig, starter: WorkerStarter, nodeMs: number): Promise<void> {
+  const trace = new StartTrace();
+  trace.mark('node', nodeMs);
+  const context = new ActivationContext();
+  const environment = process.env;
+  process.env = activationEnvironment(environment, context);
+  const service = new ActivationService({
+    context,
+    log: config.logTags ? new TaggedLog(context) : new PlainLog(),
+    concurrent: environment['__OW_ALLOW_CONCURRENT']?.toLowerCase() === 'true',
+    load: actionLoader({ config, environment, context, starter, trace }),
+    environment,
+  });
+  // What no promise of user code caught ends its activation with an error; without one, the process, as Node does.
+  for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+    process.on(event, (error: unknown) => {
+      if (service.uncaught(error)) return;
+      console.error(error);
+      process.exit(1);
+    });
+  }
+  const server = await serve(service, trace, config);
+  trace.mark('runtime', performance.now() - nodeMs);
+  process.once('SIGTERM', () => {
+    server.close();
+    process.exit(0);
+  });
+}
+
+/** Garbage of the start is collected when the first activation is on its way, not before it. */
+const COLLECT_AFTER_MS = 50;
+
+interface LoaderParts {
+  config: RuntimeConfig;
+  environment: NodeJS.ProcessEnv;
+  context: ActivationContext;
+  starter: WorkerStarter;
+  trace: StartTrace;
+}
+
+function actionLoader({ config, environment, context, starter, trace }: LoaderParts) {
+  const packages = onnxruntimePackages();
+  interceptOnnxruntime(packages);
+  const workspace = createWorkspace(Object.values(packages));
+  return async (action: ActionCode, settings: Readonly<Record<string, unknown>>): Promise<Main> => {
+    provideSettings({
+      config,
+      folder: workspace.folder,
+      namespace: environment['__OW_NAMESPACE'] ?? '',
+      actionName: environment['__OW_ACTION_NAME'] ?? '',
+      inference: readInferenceSettings(settings['tetris'], config.workersMax),
+      activation: () => activationTimes(context.current()),
+      starter,
+      trace,
+    });
+    const main = await loadAction(action, workspace, config, trace);
+    void starter.endUnused();
+    // 2 MB less in an instance that holds a session.
+    setTimeout(() => globalThis.gc?.(), COLLECT_AFTER_MS).unref();
+    return main;
+  };
+}

@@ -1,0 +1,88 @@
+/** First answer of a new instance with a warm store, from nothing and from a stem cell, over a plain process's. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { median, rounded } from '../measure/statistics';
+import { buildModel } from '../models/built-model';
+import { transformer } from '../models/transformer';
+import { type Bench, startStock } from '../runtime/bench';
+import type { Instance, RunReport } from '../runtime/instances';
+import type { SuiteResult } from '../suite';
+import type { FigureGroup } from './figure-group';
+import type { Work } from './served-models';
+
+const ROUNDS = 9;
+/** A stem cell has been there for a while when it is wanted. */
+const STEM_MS = 1000;
+/** Large models answer before their weights are packed. */
+const ENVIRONMENT = { TETRIS_RUNTIME_QUICK_BYTES_MIN: '128m' };
+
+/** Times from the wish for an instance to its answer, and their stages, ms. */
+interface Times {
+  answerMs: number[];
+  stages: Record<string, number>[];
+}
+
+async function measure(bench: Bench, quick: boolean): Promise<SuiteResult> {
+  const work = await workFor(bench, quick);
+  // Fills the store.
+  await (await bench.instances.start({}, ENVIRONMENT)).run(work);
+  const stock: number[] = [];
+  const cold: Times = { answerMs: [], stages: [] };
+  const stem: Times = { answerMs: [], stages: [] };
+  for (let round = 0; round < (quick ? 1 : ROUNDS); round += 1) {
+    stock.push(await stockAnswerMs(bench, work));
+    await answer(bench, work, cold, () => bench.instances.create(ENVIRONMENT));
+    const cell = await bench.instances.create(ENVIRONMENT);
+    await delay(STEM_MS);
+    await answer(bench, work, stem, async () => cell);
+  }
+  const over = ({ answerMs }: Times): number => rounded(median(answerMs) / median(stock));
+  return {
+    coldAnswerRatio: over(cold),
+    stemAnswerRatio: over(stem),
+    coldAnswerMs: rounded(median(cold.answerMs), 1),
+    stemAnswerMs: rounded(median(stem.answerMs), 1),
+    stockColdAnswerMs: rounded(median(stock), 1),
+    coldStagesMs: mediansOf(cold.stages),
+    stemStagesMs: mediansOf(stem.stages),
+  };
+}
+
+async function workFor({ folder }: Bench, quick: boolean): Promise<Work> {
+  const size = quick ? { layers: 1, hidden: 64, heads: 4 } : {};
+  const { path } = await buildModel(transformer('cold', { ...size, sequence: 'sequence' }), folder);
+  return { model: path, shape: [32, quick ? 64 : 768] };
+}
+
+async function stockAnswerMs(bench: Bench, work: Work): Promise<number> {
+  const startMs = performance.now();
+  const stock = startStock(bench);
+  await stock.invoke<RunReport>(work);
+  const answerMs = performance.now() - startMs;
+  await stock.stop();
+  return answerMs;
+}
+
+/** The instance is ended afterwards. */
+async function answer(bench: Bench, work: Work, times: Times, start: () => Promise<Instance>): Promise<void> {
+  const startMs = performance.now();
+  const instance = await start();
+  const createdMs = performance.now();
+  await bench.instances.initialize(instance);
+  const initializedMs = performance.now();
+  await instance.run(work);
+  const endMs = performance.now();
+  times.answerMs.push(endMs - startMs);
+  const requests = { container: createdMs - startMs, init: initializedMs - createdMs, firstRun: endMs - initializedMs };
+  times.stages.push({ ...requests, ...instance.stages });
+  await instance.stop();
+}
+
+/** `init` and `firstRun` are what the requests took, the rest what the instance says of itself. */
+function mediansOf(samples: readonly Record<string, number>[]): Record<string, number> {
+  const names = new Set(samples.flatMap((sample) => Object.keys(sample)));
+  return Object.fromEntries(
+    [...names].map((name) => [name, rounded(median(samples.flatMap((sample) => sample[name] ?? [])), 1)]),
+  );
+}
+
+export const coldAnswer: FigureGroup = { keys: ['coldAnswerRatio', 'stemAnswerRatio'], measure };
