@@ -95,11 +95,7 @@ function isModule(code: string, error: unknown): boolean {
   }
 }
 
-async function unpackArchive(
-  { code }: ActionCode,
-  { actionFolder }: Workspace,
-  limits: ArchiveLimits,
-): Promise<void> {
+async function unpackArchive({ code }: ActionCode, { actionFolder }: Workspace, limits: ArchiveLimits): Promise<void> {
   try {
     await unpack(Buffer.from(code, 'base64'), actionFolder, limits);
   } catch (error) {
