@@ -61,7 +61,14 @@ export default tseslint.config(
   },
   {
     // The environment is read where processes start, and the action runtime owns the process environment of user code.
-    files: ['**/config.ts', '**/main.ts', '**/cli.ts', 'action-runtime/src/proxy/**', 'bench/**', 'test/**'],
+    files: [
+      '**/config.ts',
+      '**/main.ts',
+      '**/cli.ts',
+      'action-runtime/src/{proxy/**,instance.ts}',
+      'bench/**',
+      'test/**',
+    ],
     rules: { 'no-restricted-syntax': 'off' },
   },
   {

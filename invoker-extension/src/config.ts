@@ -57,6 +57,10 @@ export const invokerConfig = configSchema('invoker', {
     'kind@memory=count',
     'Containers kept started for the first action of this kind with exactly this memory, such as nodejs:tetris@256m=2; ended when memory is short.',
   ),
+  stemCellBytesMax: key.bytes(
+    '0',
+    'Memory limits together of further stem cells: one of kind nodejs:tetris for each memory limit that its actions have had here, the latest first. 0: none.',
+  ),
   tickMs: key.integer(200, 'ms', 'How often idle times and waits are looked at.', { min: 10 }),
   kinds: key.list(
     ['nodejs:tetris', 'nodejs:20', 'nodejs:default'],

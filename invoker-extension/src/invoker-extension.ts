@@ -184,6 +184,7 @@ export class InvokerExtension {
     });
     this.#stemCells = new StemCellKeeper({
       plans: parseStemCells(config.stemCells),
+      seenBytesMax: config.stemCellBytesMax,
       factory,
       registrar: this.#registrar,
       env: containerEnvironment(config),
@@ -378,11 +379,11 @@ export class InvokerExtension {
     }
   }
 
-  /** Stem cells have what memory nobody waits for. */
+  /** Stem cells have what memory nobody waits for, and start when nobody waits for an instance that does. */
   #tick(): void {
     const { memory } = this.#pool;
     if (this.#pool.short) this.#stemCells.drop();
-    else this.#stemCells.refill((bytes) => memory.fits(bytes));
+    else if (!this.#pool.isStarting) this.#stemCells.refill((bytes) => memory.fits(bytes));
     memory.setAside(this.#stemCells.reservedBytes);
     this.#counts.stemCells.set(this.#stemCells.waiting);
     this.#manager.apply(this.#pool.tick(this.#nowMs()));

@@ -38,6 +38,12 @@ function withProfiles(config: StandaloneConfig): StandaloneConfig {
   return profilePath === '' && dataPath === '' ? { ...config, profilePath: defaultArchive() } : config;
 }
 
+/** What is set of these in the environment wins. */
+const STEM_CELLS = {
+  TETRIS_INVOKER_STEM_CELLS: 'nodejs:tetris@256m=1',
+  TETRIS_INVOKER_STEM_CELL_BYTES_MAX: '512m',
+};
+
 function readFlags(): Flags {
   return new Command('npm start --')
     .description('OpenWhisk with the kind nodejs:tetris on this machine, in one command.')
@@ -112,7 +118,7 @@ function stopOnSignals(starting: Promise<Platform>): void {
 async function main(): Promise<void> {
   outliveReaders();
   const flags = readFlags();
-  const env = environmentWith();
+  const env = { ...STEM_CELLS, ...environmentWith() };
   let config: StandaloneConfig | undefined;
   try {
     refuseEmpty(flags);

@@ -94,6 +94,11 @@ export class Pool<Ticket> {
     return count;
   }
 
+  /** Whether instances are on their way up. */
+  get isStarting(): boolean {
+    return [...this.#instances.values()].some(({ state }) => state === 'starting' || state === 'initialising');
+  }
+
   /** Whether somebody waits for memory: what is free is theirs. */
   get short(): boolean {
     return this.#short;

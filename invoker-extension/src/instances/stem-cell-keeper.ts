@@ -12,6 +12,8 @@ export interface StemCell {
 
 export interface StemCellKeeperOptions {
   plans: readonly StemCellPlan[];
+  /** Memory limits together of the cells that are kept for what {@link StemCellKeeper.seen} was told of. */
+  seenBytesMax: number;
   factory: ContainerFactory;
   registrar: Registrar;
   /** Environment of the containers, the same that instances get. */
@@ -32,7 +34,7 @@ export class StemCellKeeper {
   /** @throws RangeError for plans that cannot be kept */
   constructor(options: StemCellKeeperOptions) {
     this.#options = options;
-    this.#cells = new StemCells(options.plans);
+    this.#cells = new StemCells(options.plans, options.seenBytesMax);
   }
 
   /** Cells ready to be taken. */
@@ -43,6 +45,11 @@ export class StemCellKeeper {
   /** Memory that waiting and starting cells are counted with. */
   get reservedBytes(): number {
     return this.#cells.reservedBytes;
+  }
+
+  /** An action has come whose next instance may be made of a cell. */
+  seen(kind: StemCellKind): void {
+    for (const cell of this.#cells.seen(kind)) void this.#destroy(cell.container);
   }
 
   /** Starts what is missing. @param fits whether so much more memory may be used, cells already asked for included */
@@ -98,13 +105,14 @@ export class StemCellKeeper {
   }
 
   #keep(kind: StemCellKind, cell: StemCell): void {
-    this.#cells.started(kind, cell);
+    const wanted = this.#cells.started(kind, cell);
     this.#waiting.add(cell);
     // One that was taken is released by the instance that it became.
     void cell.container.ended.then(() =>
       this.#forget(cell) ? this.#options.registrar.release(cell.token) : undefined,
     );
     if (this.#stopped) this.drop();
+    else if (!wanted) void this.#destroy(cell.container);
   }
 
   #forget(cell: StemCell): boolean {

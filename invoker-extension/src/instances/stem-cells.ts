@@ -20,6 +20,8 @@ export type StemCellKind = Omit<StemCellPlan, 'count'>;
 interface Stock<Cell> extends StemCellPlan {
   ready: Cell[];
   starting: number;
+  /** Made because actions of this kind and memory have come, not planned by the operator. */
+  seen: boolean;
 }
 
 /** Reads plans such as `nodejs:tetris@256m=2`. @throws PluginError `ERR_CONFIG_INVALID` that names the entry */
@@ -35,11 +37,17 @@ export function parseStemCells(entries: readonly string[]): StemCellPlan[] {
 
 /** @typeParam Cell what the owner keeps for a waiting container */
 export class StemCells<Cell> {
-  readonly #stocks: Stock<Cell>[];
+  /** Of the seen ones, the latest comes last. */
+  #stocks: Stock<Cell>[];
+  readonly #seenBytesMax: number;
 
-  /** @throws RangeError for a plan that names a kind and memory twice, or a count that is no positive integer */
-  constructor(plans: readonly StemCellPlan[]) {
-    this.#stocks = plans.map((plan) => ({ ...plan, ready: [], starting: 0 }));
+  /**
+   * @param seenBytesMax memory limits together of the cells that are kept for what was seen
+   * @throws RangeError for a plan that names a kind and memory twice, or a count that is no positive integer
+   */
+  constructor(plans: readonly StemCellPlan[], seenBytesMax = 0) {
+    this.#seenBytesMax = seenBytesMax;
+    this.#stocks = plans.map((plan) => ({ ...plan, ready: [], starting: 0, seen: false }));
     for (const { kind, memoryBytes, count } of plans) {
       const what = `stem cells of kind '${kind}' with ${memoryBytes} bytes`;
       if (!Number.isSafeInteger(count) || count < 1) throw new RangeError(`${what}: count ${count} must be at least 1`);
@@ -47,6 +55,26 @@ export class StemCells<Cell> {
         throw new RangeError(`${what} are planned twice`);
       }
     }
+  }
+
+  /**
+   * An action of this kind and memory has come: from now on one cell is kept for the next, as long as there is room
+   * for it beside those that were seen later.
+   * @returns waiting cells that nobody takes any more, to be ended
+   */
+  seen({ kind, memoryBytes }: StemCellKind): Cell[] {
+    const known = this.#stock({ kind, memoryBytes });
+    if (known?.seen === false) return [];
+    const latest = known ?? { kind, memoryBytes, count: 1, ready: [], starting: 0, seen: true };
+    let bytes = 0;
+    const kept = new Set<Stock<Cell>>();
+    for (const stock of [...this.#stocks.filter((other) => other !== latest), latest].reverse()) {
+      if (stock.seen) bytes += stock.memoryBytes;
+      if (!stock.seen || bytes <= this.#seenBytesMax) kept.add(stock);
+    }
+    const before = this.#stocks;
+    this.#stocks = [...kept].reverse();
+    return before.filter((stock) => !kept.has(stock)).flatMap(({ ready }) => ready);
   }
 
   /** Containers to start now, one entry each; they count as starting from here on. */
@@ -58,18 +86,19 @@ export class StemCells<Cell> {
     });
   }
 
-  /** One of the missing ones runs. */
-  started(of: StemCellKind, cell: Cell): void {
+  /** One of the missing ones runs. @returns false where nobody takes it any more: it is to be ended */
+  started(of: StemCellKind, cell: Cell): boolean {
     const stock = this.#stock(of);
-    if (stock === undefined) return;
+    if (stock === undefined || stock.starting === 0) return false;
     stock.starting -= 1;
     stock.ready.push(cell);
+    return true;
   }
 
   /** One of the missing ones could not be started; the next {@link StemCells.missing} names it again. */
   failed(of: StemCellKind): void {
     const stock = this.#stock(of);
-    if (stock !== undefined) stock.starting -= 1;
+    if (stock !== undefined) stock.starting = Math.max(0, stock.starting - 1);
   }
 
   /** The cell that has waited longest, which is the caller's from now on; undefined where none fits. */

@@ -540,6 +540,23 @@ describe('stem cells', () => {
     expect(containers.map(({ calls }) => calls)).toEqual([[], ['/init', '/run']]);
   });
 
+  it('are kept for the memory limits that actions of kind nodejs:tetris have, the next of which takes one', async () => {
+    const shared = aStoredAction({
+      exec: { kind: 'nodejs:tetris', code: 'function main(args) { return args; }', binary: false },
+      limits: { timeout: 10_000, memory: 192, logs: 1, concurrency: 1 },
+    });
+    const subject = await bench({ actions: [shared], config: { stemCellBytesMax: '256m' } });
+    const { containers } = subject.factory;
+    await subject.send(aMessage());
+    await subject.freed(1);
+    await until(() => containers.length === 2);
+    expect(containers[1]?.spec).toMatchObject({ kind: 'nodejs:tetris', memoryBytes: 192 * 1024 ** 2 });
+    await containers[0]?.destroy();
+    await subject.send(aMessage());
+    await subject.freed(2);
+    expect(containers[1]?.calls).toEqual(['/init', '/run']);
+  });
+
   it('leave when an action wants their memory', async () => {
     const subject = await bench({ actions: [small], config: { stemCells: 'nodejs:20@128m=1', memory: '300m' } });
     const { containers } = subject.factory;

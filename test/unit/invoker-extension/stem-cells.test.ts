@@ -1,8 +1,9 @@
-import { parseStemCells, StemCells } from '../../../invoker-extension/src/instances/stem-cells';
+import { parseStemCells, type StemCellKind, StemCells } from '../../../invoker-extension/src/instances/stem-cells';
 
 const MIB = 1024 ** 2;
-const SMALL = { kind: 'nodejs:tetris', memoryBytes: 256 * MIB };
-const LARGE = { kind: 'nodejs:tetris', memoryBytes: 512 * MIB };
+const of = (mib: number): StemCellKind => ({ kind: 'nodejs:tetris', memoryBytes: mib * MIB });
+const SMALL = of(256);
+const LARGE = of(512);
 
 function cells(): StemCells<string> {
   return new StemCells([
@@ -58,6 +59,46 @@ describe('StemCells', () => {
     expect(stock.reservedBytes).toBe(1024 * MIB);
     stock.take(LARGE);
     expect(stock.reservedBytes).toBe(512 * MIB);
+  });
+
+  describe('for what was seen', () => {
+    const [first, second, third] = [of(128), of(192), of(320)];
+    const cellsFor = (bytesMax: number): StemCells<string> => new StemCells([{ ...SMALL, count: 1 }], bytesMax);
+
+    it('keep one of each memory limit, beside what is planned', () => {
+      const stock = cellsFor(1024 * MIB);
+      for (const kind of [first, second, first, SMALL]) expect(stock.seen(kind)).toEqual([]);
+      expect(stock.missing()).toEqual([SMALL, second, first]);
+    });
+
+    it('keep those that were seen last, within their bytes, and give back the others', () => {
+      const stock = cellsFor(512 * MIB);
+      stock.seen(first);
+      stock.seen(second);
+      expect(stock.missing()).toEqual([SMALL, first, second]);
+      stock.started(first, 'a');
+      expect(stock.started(second, 'b')).toBe(true);
+      expect(stock.seen(third)).toEqual(['a']);
+      expect(stock.missing()).toEqual([third]);
+      expect(stock.take(first)).toBeUndefined();
+      expect(stock.reservedBytes).toBe((256 + 192 + 320) * MIB);
+    });
+
+    it('do not want a cell that comes up when its memory limit is forgotten', () => {
+      const stock = cellsFor(320 * MIB);
+      stock.seen(first);
+      stock.missing();
+      stock.seen(third);
+      expect(stock.started(first, 'late')).toBe(false);
+      stock.failed(first);
+      expect(stock.reservedBytes).toBe(256 * MIB);
+    });
+
+    it('keep none that is larger than all of their bytes', () => {
+      const stock = cellsFor(0);
+      expect(stock.seen(first)).toEqual([]);
+      expect(stock.missing()).toEqual([SMALL]);
+    });
   });
 
   it.each([
