@@ -41,6 +41,17 @@ export type ErrorCode =
   | 'ERR_CONTAINER_START'
   | 'ERR_CONTAINER_GONE'
   | 'ERR_CONTAINER_TIMEOUT'
+  // Pods, as causes of ERR_CONTAINER_START and in logs.
+  | 'ERR_POD_QUOTA' // a resource quota of the namespace is used up
+  | 'ERR_POD_ADMISSION' // an admission policy, PodSecurity or a webhook refused the pod
+  | 'ERR_POD_FORBIDDEN' // the service account may not create pods
+  | 'ERR_POD_IMAGE' // the image cannot be pulled
+  | 'ERR_POD_NODE' // there is no room for it on the node, or the node refused it
+  | 'ERR_POD_EVICTED' // ended for the sake of the node or of other pods
+  | 'ERR_POD_ENDED' // its container could not be run, or has ended
+  | 'ERR_POD_GONE' // somebody else has deleted it
+  | 'ERR_POD_TIMEOUT' // it did not listen in time
+  | 'ERR_KUBERNETES_API' // the API server refused a call or did not answer
   | 'ERR_NO_CAPACITY'
   | 'ERR_DEADLINE'
   | 'ERR_QUEUE_FULL'

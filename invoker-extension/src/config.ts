@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { configSchema, KAFKA_SECURITY_KEYS, key } from '@tetris/common';
 import { STORE_LEVELS } from './messages/store-policy';
 import { DOCKER_KEYS } from './sandboxes/docker-config';
+import { KUBERNETES_KEYS } from './sandboxes/kubernetes-config';
 import { KEEP_ALIVE_POLICIES } from './scaling/keep-alive-policy';
 import { SCALING_KEYS } from './scaling/scaling-config';
 
@@ -97,11 +98,12 @@ export const invokerConfig = configSchema('invoker', {
     min: 10,
   }),
   containers: key.oneOf(
-    ['process', 'docker'],
+    ['process', 'docker', 'kubernetes'],
     'process',
-    'What function instances are: child processes of the invoker, or containers of a Docker engine.',
+    'What function instances are: child processes of the invoker, containers of a Docker engine, or pods of Kubernetes.',
   ),
   ...DOCKER_KEYS,
+  ...KUBERNETES_KEYS,
   apiHost: key.text('', 'url', '__OW_API_HOST of the containers. Empty: not set.'),
   daemonSocketPath: key.text(
     '',

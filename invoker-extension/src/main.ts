@@ -16,8 +16,10 @@ import { RedisRegistry } from '@tetris/common/redis';
 import { BlacklistKeeper, NameBlacklist } from './messages/blacklist';
 import { type InvokerConfig, invokerConfig, workPathOf } from './config';
 import type { ContainerFactory } from './sandboxes/container';
+import { parseModelRoot } from './sandboxes/container-paths';
 import { DockerFactory } from './sandboxes/docker-factory';
-import { parseModelRoot } from './sandboxes/docker-request';
+import { kubernetesClient, KubernetesFactory } from './sandboxes/kubernetes-factory';
+import { claimIndex } from './sandboxes/kubernetes-index';
 import { ProcessFactory } from './sandboxes/process-factory';
 import { InvokerExtension } from './invoker-extension';
 import { invokerServer } from './server';
@@ -35,6 +37,16 @@ function containerFactory(config: InvokerConfig, log: Logger): ContainerFactory 
       log,
     });
   }
+  if (config.containers === 'kubernetes') {
+    return new KubernetesFactory({
+      config,
+      // A label's value, which a name shown to people may not be.
+      invoker: `invoker${config.instance}`,
+      daemonSocketPath,
+      modelRoots: config.modelRoots.map(parseModelRoot),
+      log,
+    });
+  }
   if (config.runtimeCommand.length === 0) {
     throw new PluginError('ERR_CONFIG_INVALID', 'TETRIS_INVOKER_RUNTIME_COMMAND is needed for process containers');
   }
@@ -48,8 +60,19 @@ function containerFactory(config: InvokerConfig, log: Logger): ContainerFactory 
   });
 }
 
+/** The configuration with the index that this node has claimed, where it is to claim one. */
+async function withIndex(config: InvokerConfig): Promise<InvokerConfig> {
+  if (!config.kubernetesClaimInstance) return config;
+  const client = kubernetesClient(config);
+  try {
+    return { ...config, instance: await claimIndex({ client, node: config.kubernetesNode, first: config.instance }) };
+  } finally {
+    await client.close();
+  }
+}
+
 async function main(): Promise<void> {
-  const config = readConfig(invokerConfig, process.env);
+  const config = await withIndex(readConfig(invokerConfig, process.env));
   const log = createLogger(`invoker${config.instance}`, config.logLevel);
   const bus = new KafkaBus(
     {

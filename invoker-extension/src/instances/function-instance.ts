@@ -20,6 +20,8 @@ export interface FunctionInstanceOptions {
   /** A container that waits for an action of this kind and memory, with its token. */
   takeCell?: ((kind: StemCellKind) => StemCell | undefined) | undefined;
   logWaits: LogWaits;
+  /** What instances of this revision were measured to use of their own, bytes. */
+  expectedBytes?: number | undefined;
   /** Environment beside what the factory adds. */
   env: Readonly<Record<string, string>>;
   /** A stage of its start is over; `container` is what its factory took. */
@@ -84,7 +86,7 @@ export class FunctionInstance {
   }
 
   async #createContainer(): Promise<void> {
-    const { registrar, factory, namespace, action, id, env } = this.#options;
+    const { registrar, factory, namespace, action, id, expectedBytes, env } = this.#options;
     const { token, viewPath } = await registrar.register(namespace);
     this.#token = token;
     const startMs = performance.now();
@@ -96,6 +98,7 @@ export class FunctionInstance {
         namespace,
         instance: token,
         ...(viewPath === undefined ? {} : { viewPath }),
+        ...(expectedBytes === undefined ? {} : { expectedBytes }),
         env,
       });
       this.#options.onStage('container', performance.now() - startMs);

@@ -355,6 +355,7 @@ export class InstanceManager {
       factory,
       registrar,
       takeCell: (kind) => stemCells.take(kind),
+      expectedBytes: this.#options.manifestOf(revisionKey(job))?.privateBytes,
       logWaits,
       env,
       onStage: (stage, ms) => metrics.startStageSeconds.observe({ stage }, ms / 1000),

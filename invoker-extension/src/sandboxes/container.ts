@@ -1,6 +1,6 @@
 /**
- * Containers as the pool sees them. Two factories implement this with the same behaviour and the same tests:
- * child processes (embedded default) and Docker.
+ * Containers as the pool sees them. Three factories implement this with the same behaviour and the same tests:
+ * child processes (embedded default), Docker, and Kubernetes pods.
  *
  * A container speaks OpenWhisk's action protocol (`/init`, `/run`); how it is reached is the factory's business.
  */
@@ -14,6 +14,8 @@ export interface ContainerSpec {
   kind: string;
   /** The action's memory limit, bytes. */
   memoryBytes: number;
+  /** What it is expected to use of its own, bytes, as instances of its action were measured; undefined: not known. */
+  expectedBytes?: number;
   /** Invoking namespace; undefined for a stem cell. */
   namespace?: string;
   /** The daemon's token of this instance: names its view folder. */
@@ -94,7 +96,7 @@ export interface Container {
   readonly ended: Promise<void>;
   /** POST to `/init` or `/run`; connection attempts are retried until the timeout while nobody has listened yet. */
   post(path: '/init' | '/run', body: string, options: CallOptions): Promise<ContainerReply>;
-  /** Freezes every process of the container. */
+  /** Freezes every process of the container, where that can be done: a pod just gets nothing to do. */
   pause(): Promise<void>;
   resume(): Promise<void>;
   /** Output lines from now on, in order within a stream, tags and sentinels included. One listener. */

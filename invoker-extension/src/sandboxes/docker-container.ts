@@ -3,6 +3,7 @@ import { errorMessage, type Logger, PluginError, retry, type Sleep } from '@tetr
 import type Dockerode from 'dockerode';
 import type { ActionClient } from './action-client';
 import type { CallOptions, Container, ContainerReply, LogLine } from './container';
+import { ContainerOutput } from './container-output';
 import { DockerLogReader } from './docker-logs';
 import { cgroupPrivateBytes } from './docker-memory';
 
@@ -18,8 +19,6 @@ export interface DockerContainerOptions {
   log: Logger;
 }
 
-/** Output that nobody listens to yet; lines beyond it are dropped. */
-const UNHEARD_LINES_MAX = 1000;
 /** A broken connection may mean that the kernel is about to kill the container; its end is waited for this long. */
 const EXIT_WAIT_MS = 1000;
 /** After the container's end its last lines are waited for this long. */
@@ -38,8 +37,7 @@ export class DockerContainer implements Container {
   readonly ended: Promise<void>;
   readonly #options: DockerContainerOptions;
   readonly #exited: Promise<void>;
-  readonly #unheard: LogLine[] = [];
-  #listener: ((line: LogLine) => void) | undefined;
+  readonly #output = new ContainerOutput();
   #outOfMemory = false;
   #destroyed: Promise<void> | undefined;
 
@@ -67,8 +65,7 @@ export class DockerContainer implements Container {
   }
 
   onLog(listener: (line: LogLine) => void): void {
-    this.#listener = listener;
-    for (const line of this.#unheard.splice(0)) listener(line);
+    this.#output.listen(listener);
   }
 
   privateBytes(): Promise<number | undefined> {
@@ -105,7 +102,7 @@ export class DockerContainer implements Container {
   }
 
   #readLogs(logs: NodeJS.ReadableStream): Promise<void> {
-    const reader = new DockerLogReader((line) => this.#heard(line));
+    const reader = new DockerLogReader((line) => this.#output.line(line));
     return new Promise((resolve) => {
       logs.on('data', (chunk: Buffer) => reader.push(chunk));
       logs.on('error', () => resolve());
@@ -115,11 +112,6 @@ export class DockerContainer implements Container {
         resolve();
       });
     });
-  }
-
-  #heard(line: LogLine): void {
-    if (this.#listener !== undefined) this.#listener(line);
-    else if (this.#unheard.length < UNHEARD_LINES_MAX) this.#unheard.push(line);
   }
 
   /** Never throws: what cannot be removed now is an orphan that the next start removes. */

@@ -3,18 +3,12 @@ import { errorMessage, isInside, isPluginError, type Logger, PluginError, Semaph
 import Dockerode from 'dockerode';
 import { ActionClient } from './action-client';
 import type { Container, ContainerFactory, ContainerSpec } from './container';
+import { CONTAINER_PORT, type ModelRoot } from './container-paths';
 import type { DockerConfig } from './docker-config';
 import { DockerContainer, removeByForce } from './docker-container';
 import { parseExtraArgs } from './docker-extra-args';
 import { memoryCgroup } from './docker-memory';
-import {
-  CONTAINER_PORT,
-  containerRequest,
-  INSTANCE_LABEL,
-  INVOKER_LABEL,
-  type ModelRoot,
-  type RequestSettings,
-} from './docker-request';
+import { containerRequest, INSTANCE_LABEL, INVOKER_LABEL, type RequestSettings } from './docker-request';
 
 export interface DockerFactoryOptions {
   config: DockerConfig;

@@ -2,6 +2,7 @@ import { type ChildProcess } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { ActionClient } from './action-client';
 import type { CallOptions, Container, ContainerReply, LogLine } from './container';
+import { ContainerOutput } from './container-output';
 import { LineSplitter } from './log-lines';
 import { killWhere, TOKEN_VARIABLE } from './process-environments';
 import { anonymousBytes, privateBytesOf } from './process-memory';
@@ -23,9 +24,6 @@ export interface ProcessContainerOptions {
   memoryWatchMs: number;
 }
 
-/** Output that nobody listens to yet; lines beyond it are dropped. */
-const UNHEARD_LINES_MAX = 1000;
-
 /** After the leader's end, pipes that some escaped descendant keeps open are waited for this long. */
 const CLOSE_WAIT_MS = 500;
 
@@ -35,8 +33,7 @@ export class ProcessContainer implements Container {
   readonly ended: Promise<void>;
   readonly #options: ProcessContainerOptions;
   readonly #client: ActionClient;
-  readonly #unheard: LogLine[] = [];
-  #listener: ((line: LogLine) => void) | undefined;
+  readonly #output = new ContainerOutput();
   #outOfMemory = false;
   #exited = false;
 
@@ -65,8 +62,7 @@ export class ProcessContainer implements Container {
   }
 
   onLog(listener: (line: LogLine) => void): void {
-    this.#listener = listener;
-    for (const line of this.#unheard.splice(0)) listener(line);
+    this.#output.listen(listener);
   }
 
   async privateBytes(): Promise<number | undefined> {
@@ -104,13 +100,8 @@ export class ProcessContainer implements Container {
   }
 
   #read(child: ChildProcess, stream: 'stdout' | 'stderr'): void {
-    const splitter = new LineSplitter((text) => this.#heard({ atMs: Date.now(), stream, text }));
+    const splitter = new LineSplitter((text) => this.#output.line({ atMs: Date.now(), stream, text }));
     child[stream]?.on('data', (chunk: Buffer) => splitter.push(chunk)).on('end', () => splitter.end());
-  }
-
-  #heard(line: LogLine): void {
-    if (this.#listener !== undefined) this.#listener(line);
-    else if (this.#unheard.length < UNHEARD_LINES_MAX) this.#unheard.push(line);
   }
 
   #watchMemory(): void {

@@ -1,10 +1,10 @@
+import { parseModelRoot } from '../../../invoker-extension/src/sandboxes/container-paths';
 import { readConfig, configSchema } from '@tetris/common';
 import { DOCKER_KEYS, type DockerConfig } from '../../../invoker-extension/src/sandboxes/docker-config';
 import { parseExtraArgs } from '../../../invoker-extension/src/sandboxes/docker-extra-args';
 import {
   containerName,
   containerRequest,
-  parseModelRoot,
   type RequestSettings,
 } from '../../../invoker-extension/src/sandboxes/docker-request';
 
