@@ -135,7 +135,8 @@ export class ApiServer {
     const leases = `/apis/coordination.k8s.io/v1/${inNamespace}/leases`;
     const [, name, sub] = new RegExp(`^${pods}/([^/]+)(/log)?$`).exec(path) ?? [];
     if (path === pods && method === 'POST') return (_request, _query, body) => this.#createPod(body as Pod);
-    if (path === pods && method === 'GET') return (request, query, _body, out) => this.#listOrWatch(request, query, out);
+    if (path === pods && method === 'GET')
+      return (request, query, _body, out) => this.#listOrWatch(request, query, out);
     if (name !== undefined && sub !== undefined) return (_request, _query, _body, out) => this.#log(name, out);
     if (name !== undefined && method === 'GET') return () => this.pods.get(name);
     if (name !== undefined && method === 'DELETE') return (_request, _query, body) => this.#deletePod(name, body);
@@ -175,11 +176,14 @@ export class ApiServer {
   }
 
   #watch(after: number, lifeS: number, matches: (pod: Pod) => boolean, response: ServerResponse): void {
-    const write = (event: unknown): void => void response.write(`${JSON.stringify(event)}\n`);
+    const write = (event: unknown): void => {
+      if (!response.headersSent) response.writeHead(200, { 'content-type': 'application/json' });
+      response.write(`${JSON.stringify(event)}\n`);
+    };
     const unfollow = this.pods.follow(after, ({ type, object }) => {
       if (matches(object)) write({ type, object });
     });
-    response.writeHead(200, { 'content-type': 'application/json' });
+    if (!response.headersSent) response.writeHead(200, { 'content-type': 'application/json' });
     response.flushHeaders();
     const bookmark = setInterval(() => {
       const object = { kind: 'Pod', metadata: { resourceVersion: String(this.pods.version) } };

@@ -67,7 +67,11 @@ export class Kubelet {
   /** Ends a pod for the sake of the node. */
   evict(name: string): void {
     this.#options.server.pods.update(name, ({ status }) => {
-      Object.assign(status ?? {}, { phase: 'Failed', reason: 'Evicted', message: 'The node was low on resource: memory.' });
+      Object.assign(status ?? {}, {
+        phase: 'Failed',
+        reason: 'Evicted',
+        message: 'The node was low on resource: memory.',
+      });
     });
     this.#running.get(name)?.kill();
   }
