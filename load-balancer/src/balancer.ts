@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Registry as MetricsRegistry } from 'prom-client';
 import {
+  actionKey,
   type Bus,
   type EntityStore,
   type Logger,
@@ -13,18 +14,21 @@ import {
 import { ActionCatalog } from './actions';
 import type { BalancerConfig } from './config';
 import { AckFeed } from './dispatch/ack-feed';
-import { Dispatcher } from './dispatch/dispatcher';
+import { Dispatcher, type Placed } from './dispatch/dispatcher';
 import { lostActivations } from './dispatch/losses';
 import { Fleet } from './fleet/fleet';
 import { watchFleet } from './fleet/watch';
-import type { FrontEnd } from './front-end';
+import type { Arrival, FrontEnd } from './front-end';
 import { Journal } from './in-flight/journal';
 import { InFlightTable, type Tracked } from './in-flight/table';
 import { type BalancerMetrics, balancerMetrics } from './metrics';
 import { Placer } from './placement/placement';
 import { SimilarityIndex } from './placement/similarity';
 import { Figures, totalMemory } from './status/figures';
+import { alternativesTo } from './status/alternatives';
 import { History } from './status/history';
+import { type Overlaps, overlapsOf } from './status/overlap';
+import { type ActivationWay, Trail, wayOf } from './status/trail';
 import { type StatusReport, statusReport } from './status/report';
 import { type StatusServer, startStatusServer } from './status/server';
 import { VirtualInvokers } from './relay/virtual-invoker';
@@ -56,6 +60,7 @@ export class LoadBalancer {
   readonly similarity: SimilarityIndex;
   readonly #figures = new Figures();
   readonly #history = new History(TICK_MS);
+  readonly #trail = new Trail();
   readonly #now: () => number;
   readonly #log: Logger;
   readonly #options: LoadBalancerOptions;
@@ -131,6 +136,8 @@ export class LoadBalancer {
         frontEnd: this.#frontEnd,
         listenTo: async (controller) => this.#acks.listenTo(controller),
         store: (activation) => entities.putActivation(activation),
+        onPlaced: (arrival, placement) => this.#notePlacement(arrival, placement),
+        onEnded: (tracked) => this.#trail.ended(tracked, now()),
       },
       { ...config, memoryDefaultBytes: config.memoryDefault },
     );
@@ -148,8 +155,23 @@ export class LoadBalancer {
 
   report(): StatusReport {
     const { fleet, similarity } = this;
-    const sources = { fleet, similarity, figures: this.#figures, history: this.#history };
+    const sources = { fleet, similarity, figures: this.#figures, history: this.#history, trail: this.#trail };
     return statusReport(sources, this.load, this.#now());
+  }
+
+  /** How much of their tensors functions have in common, those of their latest revisions. */
+  overlaps(names: readonly string[]): Overlaps {
+    const sets = names.map((name) => this.similarity.demand(this.similarity.latest(name) ?? '')?.set);
+    return overlapsOf(names, sets);
+  }
+
+  /** One activation's way in times, as far as they are known; undefined where it is long ago. */
+  async way(activationId: string): Promise<ActivationWay | undefined> {
+    const note = this.#trail.activation(activationId);
+    if (note === undefined) return undefined;
+    const { entities } = this.#options;
+    const record = await entities.getActivation(`${note.namespace}/${activationId}`).catch(() => undefined);
+    return wayOf(note, record);
   }
 
   /** The nodes that hold tensors of an action's latest revision, as far as it is known: the largest share first. */
@@ -183,8 +205,7 @@ export class LoadBalancer {
     this.#timer = setInterval(() => void this.tick(), TICK_MS);
     const { statusHost: host, statusPort: port } = config;
     if (port > 0) {
-      const report = this.report.bind(this);
-      this.#status = await startStatusServer({ host, port, metrics: this.metrics, report });
+      this.#status = await startStatusServer({ host, port, metrics: this.metrics, source: this });
     }
     await this.tick();
     this.#log.info({ owner: this.#owner }, 'load balancer started');
@@ -268,6 +289,18 @@ export class LoadBalancer {
     }
     for (const node of this.fleet.forget(nowMs)) this.similarity.dropNode(node);
     this.#figures.forget(this.fleet);
+  }
+
+  /** Where an instance is at work there was nothing to choose. */
+  #notePlacement(arrival: Arrival, { outcome, invoker, theta }: Placed): void {
+    if (outcome === 'warm') return;
+    const { activationId, action: name, namespace, revision } = arrival;
+    const nowMs = this.#now();
+    const demand = this.similarity.demand(actionKey(name, revision));
+    const { flavour, node = `invoker${invoker.instance}` } = invoker;
+    const others = flavour === 'unknown' ? [] : this.fleet.usable(flavour, nowMs);
+    const notChosen = alternativesTo({ invoker, theta }, others, demand, this.config.invokerInFlightMax);
+    this.#trail.placed({ atMs: nowMs, activationId, name, namespace, outcome, node, theta, notChosen });
   }
 
   #count(nowMs: number): void {

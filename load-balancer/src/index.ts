@@ -7,5 +7,6 @@ export { controllerDeadlineMs, type DeadlineRules } from './in-flight/deadline';
 export { type Fractions, homeHash, homeWalk, invokersFor, javaHash } from './placement/home-invoker';
 export { Placer, type Placement, type PlacementRequest, type PlacementRules } from './placement/placement';
 export type { FunctionRow, MemoryFigures, NodeRow } from './status/figures';
+export { statusRoutes, type StatusRoutes, type StatusSource } from './status/routes';
 export type { StatusReport } from './status/report';
 export { SimilarityIndex } from './placement/similarity';

@@ -21,6 +21,7 @@ const LIBRARIES: Readonly<Record<string, string>> = {
   preact: require.resolve('preact'),
   'preact/hooks': require.resolve('preact/hooks'),
   htm: join(dirname(require.resolve('htm')), 'htm.module.js'),
+  fflate: join(dirname(require.resolve('fflate')), '../esm/browser.js'),
   uplot: join(dirname(require.resolve('uplot')), 'uPlot.esm.js'),
 };
 

@@ -16,7 +16,7 @@ const options = () => ({
     { label: 'used', stroke: color('leased'), width: 2, fill: color('leased-soft'), points: { show: false } },
   ],
   axes: [
-    axis({ values: (_plot, ticks) => ticks.map((at) => clock(at * 1000).slice(0, 8)), space: 90 }),
+    axis({ values: (_plot, ticks) => ticks.map((at) => clock(at * 1000).slice(0, 8)), space: 90, size: 28 }),
     axis({
       values: (_plot, ticks) => ticks.map((count) => (count === 0 ? '0' : bytes(count))),
       size: 68,

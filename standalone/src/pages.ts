@@ -1,6 +1,7 @@
 /** The playground, on the address of the REST API: a page where actions are made, invoked and watched. */
-import type { StatusReport } from '@tetris/load-balancer';
-import { EventStream, isLocalHost, sendPage, serveAssets, wantsPage } from '@tetris/pages';
+import type { DaemonOperator, ModelRow } from '@tetris/common';
+import { type StatusSource, statusRoutes } from '@tetris/load-balancer';
+import { isLocalHost, sendPage, wantsPage } from '@tetris/pages';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { StandaloneConfig } from './config';
 import { RestError } from './controller/rest-error';
@@ -9,7 +10,11 @@ import { mayRead } from './metrics';
 export interface PlaygroundOptions {
   readers: StandaloneConfig['pages'];
   /** Undefined while the platform starts. */
-  report: () => StatusReport | undefined;
+  source: () => StatusSource | undefined;
+  /** The tensor daemons. */
+  daemons: () => readonly Pick<DaemonOperator, 'models'>[];
+  /** What an activation was invoked with; undefined where it is long ago. */
+  inputOf: (activationId: string) => unknown;
   /** The guest's key, which is public: the page invokes with it. */
   auth: string;
 }
@@ -21,12 +26,13 @@ const EVENTS_MS = 500;
 const WATCHERS_MAX = 16;
 
 /** Serves `/` to browsers, which the API's clients go on getting as JSON, and what the page asks for below `/tetris`. */
-export function servePlayground(server: FastifyInstance, { readers, report, auth }: PlaygroundOptions): void {
+export function servePlayground(
+  server: FastifyInstance,
+  { readers, source, daemons, inputOf, auth }: PlaygroundOptions,
+): void {
   if (readers === 'off') return;
-  const events = new EventStream({ read: () => report() ?? null, intervalMs: EVENTS_MS, watchersMax: WATCHERS_MAX });
   const playground = (reply: FastifyReply): FastifyReply =>
     sendPage(reply, { title: 'Tetris playground', script: 'playground.js', settings: { auth } });
-  server.addHook('preClose', async () => events.close());
   server.addHook('onRequest', async (request, reply) => {
     const { pathname } = new URL(request.url, 'http://page');
     const isRoot = pathname === '/' && request.method === 'GET' && wantsPage(request);
@@ -36,12 +42,20 @@ export function servePlayground(server: FastifyInstance, { readers, report, auth
     reply.removeHeader('access-control-allow-origin');
     if (isRoot) playground(reply);
   });
-  serveAssets(server);
-  server.get('/tetris/events', async (_request, reply) => events.watch(reply));
+  statusRoutes(server, { source, intervalMs: EVENTS_MS, watchersMax: WATCHERS_MAX });
+  server.get<{ Params: { id: string } }>('/tetris/inputs/:id', async ({ params }) => ({
+    input: inputOf(params.id) ?? null,
+  }));
+  server.get('/tetris/models', async () => modelsOf(daemons()));
 }
 
 /** With `loopback` a name that points here from outside is no way in either. */
 function checkReader(request: FastifyRequest, readers: StandaloneConfig['pages']): void {
   if (mayRead(readers, request.ip) && (readers === 'anyone' || isLocalHost(request))) return;
   throw new RestError(403, 'Pages are for this machine only; see TETRIS_STANDALONE_PAGES.');
+}
+
+/** The models in the stores, those of daemons that are away left out. */
+async function modelsOf(daemons: ReturnType<PlaygroundOptions['daemons']>): Promise<ModelRow[]> {
+  return (await Promise.all(daemons.map((daemon) => daemon.models().catch(() => [])))).flat();
 }

@@ -17,6 +17,7 @@ import {
 } from '@tetris/common';
 import { addProcessMetrics } from '@tetris/common/metrics';
 import { balancerConfig, LoadBalancer, type StatusReport } from '@tetris/load-balancer';
+import { LRUCache } from 'lru-cache';
 import { Registry as MetricsRegistry } from 'prom-client';
 import { type Environment, environmentWith, STANDALONE_CONFIG, type StandaloneConfig } from './config';
 import { putHealthTestAction } from './controller/balancer/health-test';
@@ -82,6 +83,8 @@ export interface Platform {
 
 const CONTROLLER = '0';
 const VIOLATIONS_KEPT = 1_000;
+/** Of the last activations, for the playground: records have none. */
+const INPUTS_KEPT = 50;
 const TMPFS = '/dev/shm';
 const READY_POLL_MS = 20;
 
@@ -152,6 +155,7 @@ async function assemble(
     violations.push(violation);
     if (violations.length > VIOLATIONS_KEPT) violations.shift();
   };
+  const inputs = new LRUCache<string, object>({ max: INPUTS_KEPT });
   const controllerLog = createLogger('controller', config.logLevel);
   const balancer = new ShardingBalancer({
     bus,
@@ -159,6 +163,7 @@ async function assemble(
     controller: CONTROLLER,
     log: controllerLog,
     onViolation,
+    onSent: ({ activationId, content }) => inputs.set(activationId, content ?? {}),
   });
   await putHealthTestAction(store, CONTROLLER, DEFAULT_NODE_KIND, SYSTEM_LIMITS.memory.min, Date.now());
   await balancer.start();
@@ -183,7 +188,13 @@ async function assemble(
     return mergeExpositions([...(await Promise.all(nodes.map(ofNode))), { labels: {}, text: await cluster.metrics() }]);
   });
   const started: { balancer?: LoadBalancer } = {};
-  servePlayground(server, { readers: config.pages, report: () => started.balancer?.report(), auth: GUEST.key });
+  servePlayground(server, {
+    readers: config.pages,
+    source: () => started.balancer,
+    daemons: () => nodes.map(({ operator }) => operator),
+    inputOf: (activationId) => inputs.get(activationId),
+    auth: GUEST.key,
+  });
   // Early, so that a port in use is told before anything else is started; until an invoker is healthy it answers 503.
   teardown.add('REST server', () => server.close());
   await server.listen({ host: config.host, port: config.port });

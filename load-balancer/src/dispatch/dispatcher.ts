@@ -54,12 +54,15 @@ export interface DispatcherParts {
   listenTo: (controller: string) => Promise<void>;
   /** Stores the record of an activation that fails here. */
   store: (activation: ReturnType<typeof failedActivation>) => void;
+  /** Told of each activation that was placed, and of each whose end was heard of. */
+  onPlaced?: (arrival: Arrival, placement: Placed) => void;
+  onEnded?: (tracked: Tracked) => void;
   metrics: BalancerMetrics;
   log: Logger;
   now: () => number;
 }
 
-type Placed = Extract<Placement, { invoker: unknown }>;
+export type Placed = Extract<Placement, { invoker: unknown }>;
 type Unplaced = { outcome: 'saturated' | 'absent' | 'unserved' | Exclude<WaitOutcome, 'placed'> };
 
 /** Whoever has waited here for this share of its objective will not be in time: an invoker needs the rest. */
@@ -163,6 +166,7 @@ export class Dispatcher {
         );
     metrics.decision.observe(Number(process.hrtime.bigint() - started) / 1e9);
     metrics.placements.inc({ outcome: placement.outcome });
+    if ('invoker' in placement && !arrival.healthTest) this.#parts.onPlaced?.(arrival, placement);
     return placement;
   }
 
@@ -198,6 +202,7 @@ export class Dispatcher {
     if (ack.durationMs !== undefined) this.#work.ended(queueName(entry), ack.durationMs);
     if (judged.frees) {
       release();
+      this.#parts.onEnded?.(judged.tracked);
       fleet.outcome(entry.invoker, ack.isSystemError, now());
       this.#waiting.retry(now(), queueName(entry));
     }

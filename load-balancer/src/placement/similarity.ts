@@ -42,6 +42,8 @@ export interface TensorSet {
 export interface Demand {
   set: TensorSet;
   privateBytes: number;
+  /** SHA-256 of the models that it loads, as they came. */
+  models: readonly string[];
 }
 
 /** The actions with living instances of one invoker, and their tensors where these are known. */
@@ -110,7 +112,7 @@ export class SimilarityIndex {
   setManifest(action: string, manifest: ActionManifest): void {
     const set = this.#intern(manifest.tensors);
     set.uses += 1;
-    this.#actions.set(action, { set, privateBytes: manifest.privateBytes });
+    this.#actions.set(action, { set, privateBytes: manifest.privateBytes, models: manifest.models ?? [] });
     for (const living of this.#living.values()) {
       if (!living.actions.has(action)) continue;
       this.#leave(living, action);

@@ -1,5 +1,6 @@
 /** What the invokers have reported for people, put together. Pure, time passed in. */
 import {
+  actionKey,
   type FunctionReport,
   type InvokerStatus,
   isHealthTestName,
@@ -9,6 +10,7 @@ import {
 } from '@tetris/common';
 import type { Fleet } from '../fleet/fleet';
 import type { Invoker } from '../fleet/invoker';
+import type { SimilarityIndex } from '../placement/similarity';
 
 /** Memory of one node, or of several added up; `free` is what is left of `budget`. Bytes. */
 export interface MemoryFigures {
@@ -57,6 +59,10 @@ export interface FunctionRow {
   activations: number;
   coldStarts: number;
   refusals: Record<string, number>;
+  /** Of its tensors, each once; undefined while they are not known. */
+  tensorBytes: number | undefined;
+  /** SHA-256 of the models that it loads, as they came. */
+  models: readonly string[];
 }
 
 interface Heard {
@@ -93,7 +99,7 @@ export class Figures {
   }
 
   /** By name; of invokers that are online. */
-  functions(fleet: Fleet): FunctionRow[] {
+  functions(fleet: Fleet, similarity: Pick<SimilarityIndex, 'demand'>): FunctionRow[] {
     const rows = new Map<string, Sums>();
     for (const { instance, online } of fleet.all()) {
       const heard = this.#heard.get(instance);
@@ -108,7 +114,7 @@ export class Figures {
         known.add(revision, report, windowMs);
       }
     }
-    return [...rows.values()].map((sums) => sums.row()).sort((one, other) => compare(one.name, other.name));
+    return [...rows.values()].map((sums) => sums.row(similarity)).sort((one, other) => compare(one.name, other.name));
   }
 
   /** What the fleet has forgotten is forgotten here too. */
@@ -129,7 +135,8 @@ export class Figures {
 
   #instancesOf(instance: number): number {
     const functions = this.#heard.get(instance)?.report.functions ?? [];
-    return sum(functions, ({ instances }) => sum(instances, ({ count }) => count));
+    const users = functions.filter(({ action }) => !isHealthTestName(action));
+    return sum(users, ({ instances }) => sum(instances, ({ count }) => count));
   }
 }
 
@@ -195,7 +202,8 @@ class Sums {
     for (const [bucket, count] of report.latency) this.#latency.set(bucket, (this.#latency.get(bucket) ?? 0) + count);
   }
 
-  row(): FunctionRow {
+  row(similarity: Pick<SimilarityIndex, 'demand'>): FunctionRow {
+    const demand = similarity.demand(actionKey(this.#name, this.#revision));
     return {
       name: this.#name,
       revision: this.#revision,
@@ -211,6 +219,8 @@ class Sums {
       activations: this.#activations,
       coldStarts: this.#coldStarts,
       refusals: this.#refusals,
+      tensorBytes: demand?.set.totalBytes,
+      models: demand?.models ?? [],
     };
   }
 }

@@ -3,6 +3,7 @@ import type { Fleet } from '../fleet/fleet';
 import type { SimilarityIndex } from '../placement/similarity';
 import { type Figures, type FunctionRow, type MemoryFigures, type NodeRow, totalMemory } from './figures';
 import type { History, Moment } from './history';
+import type { ActivationNote, PlacementNote, Trail } from './trail';
 
 export interface StatusReport {
   /** Epoch ms. */
@@ -16,6 +17,9 @@ export interface StatusReport {
   history: readonly Moment[];
   nodes: NodeRow[];
   functions: FunctionRow[];
+  /** Newest first. */
+  placements: PlacementNote[];
+  activations: ActivationNote[];
 }
 
 export interface ReportSources {
@@ -23,10 +27,14 @@ export interface ReportSources {
   similarity: SimilarityIndex;
   figures: Figures;
   history: History;
+  trail: Trail;
 }
 
+/** As many as a page shows. */
+const NOTES_SHOWN = 30;
+
 export function statusReport(
-  { fleet, similarity, figures, history }: ReportSources,
+  { fleet, similarity, figures, history, trail }: ReportSources,
   load: { inFlight: number; waiting: number },
   nowMs: number,
 ): StatusReport {
@@ -38,6 +46,8 @@ export function statusReport(
     memory: totalMemory(nodes),
     history: history.moments(),
     nodes,
-    functions: figures.functions(fleet),
+    functions: figures.functions(fleet, similarity),
+    placements: trail.placements(NOTES_SHOWN),
+    activations: trail.activations(NOTES_SHOWN),
   };
 }

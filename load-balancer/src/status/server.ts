@@ -1,8 +1,10 @@
-/** `/` page, `/status` JSON, `/events` the same as it changes, `/metrics` Prometheus text, `/health`. Reads only. */
-import { EventStream, sendPage, serveAssets } from '@tetris/pages';
+/**
+ * `/` the operators' page, `/tetris` what it asks for, `/status` JSON, `/metrics` Prometheus text, `/health`. Reads only.
+ */
+import { sendPage } from '@tetris/pages';
 import fastify from 'fastify';
 import type { Registry as MetricsRegistry } from 'prom-client';
-import type { StatusReport } from './report';
+import { type StatusSource, statusRoutes } from './routes';
 
 export interface StatusServer {
   /** `http://127.0.0.1:8090` */
@@ -15,7 +17,7 @@ export interface StatusOptions {
   /** 0 takes a free port. */
   port: number;
   metrics: MetricsRegistry;
-  report: () => StatusReport;
+  source: StatusSource;
 }
 
 /** Between two states that a page is sent, ms. */
@@ -24,18 +26,16 @@ const EVENTS_MS = 2_000;
 /** Pages that may watch at once. */
 const WATCHERS_MAX = 32;
 
-export async function startStatusServer({ host, port, metrics, report }: StatusOptions): Promise<StatusServer> {
+export async function startStatusServer({ host, port, metrics, source }: StatusOptions): Promise<StatusServer> {
   const app = fastify({ forceCloseConnections: true });
-  const events = new EventStream({ read: report, intervalMs: EVENTS_MS, watchersMax: WATCHERS_MAX });
-  serveAssets(app);
+  statusRoutes(app, { source: () => source, intervalMs: EVENTS_MS, watchersMax: WATCHERS_MAX });
   app.get('/', async (_request, reply) =>
     sendPage(reply, { title: 'Tetris operators', script: 'operators.js', settings: {} }),
   );
-  app.get('/status', async () => report());
-  app.get('/events', async (_request, reply) => events.watch(reply));
+  app.get('/status', async () => source.report());
   app.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.metrics()));
   app.get('/health', async (_request, reply) => {
-    const usable = report().nodes.filter((node) => node.usable).length;
+    const usable = source.report().nodes.filter((node) => node.usable).length;
     return reply.code(usable > 0 ? 200 : 503).send({ usableNodes: usable });
   });
   const url = await app.listen({ host, port });

@@ -1,10 +1,12 @@
 import { type FunctionReport, latencyBucket, type NodeMemory } from '@tetris/common';
 import { Fleet } from '../../../load-balancer/src/fleet/fleet';
+import { SimilarityIndex } from '../../../load-balancer/src/placement/similarity';
 import { Figures, totalMemory } from '../../../load-balancer/src/status/figures';
 import { History } from '../../../load-balancer/src/status/history';
 import { statusOf } from './cluster';
 
 const rules = { silenceMs: 10_000, stockGraceMs: 3_000, suspectMs: 60_000, forgetMs: 100_000, invokersMax: 100 };
+const similarity = new SimilarityIndex({ actionsMax: 10, nodesMax: 10 });
 const MEMORY: NodeMemory = { storeBytes: 300, leasedBytes: 200, unsharedBytes: 800, privateBytes: 50 };
 
 const functionOf = (overrides: Partial<FunctionReport> = {}): FunctionReport => ({
@@ -74,7 +76,7 @@ describe('what the invokers report, put together', () => {
     });
     const probe = functionOf({ action: 'whisk.system/invokerHealthTestAction0@1-x' });
     const { figures, fleet } = new Heard().status(0, 'a', [fast, probe]).status(1, 'b', [slow]);
-    const rows = figures.functions(fleet);
+    const rows = figures.functions(fleet, similarity);
     expect(rows).toMatchObject([
       {
         ...{ name: 'guest/classify', revision: '2-b', namespace: 'guest', sloMs: 50, rate: 2, inTime: 0.5, batch: 4 },
@@ -88,7 +90,7 @@ describe('what the invokers report, put together', () => {
   it('forgets the functions of an invoker that is silent, and then the invoker', () => {
     const { figures, fleet } = new Heard().status(0, 'a', [functionOf()]);
     fleet.tick(20_000);
-    expect(figures.functions(fleet)).toEqual([]);
+    expect(figures.functions(fleet, similarity)).toEqual([]);
     expect(figures.nodes(fleet, 20_000)).toMatchObject([{ usable: false, memory: undefined, instances: 0 }]);
     fleet.forget(200_000);
     figures.forget(fleet);

@@ -15,8 +15,8 @@ describe('the status server', () => {
       sequence: 1,
       tensors: [{ sha256: 'a'.repeat(64), bytes: 100 }],
     });
-    const report = cluster.balancer.report.bind(cluster.balancer);
-    server = await startStatusServer({ host: '127.0.0.1', port: 0, metrics: cluster.balancer.metrics, report });
+    const { metrics } = cluster.balancer;
+    server = await startStatusServer({ host: '127.0.0.1', port: 0, metrics, source: cluster.balancer });
   });
   afterAll(async () => {
     await server.close();

@@ -31,6 +31,8 @@ export interface ShardingBalancerOptions extends Partial<DeadlineRules> {
   controller: string;
   log: Logger;
   onViolation?: OnViolation;
+  /** Told of each activation that is sent. */
+  onSent?: (message: ActivationMessage) => void;
   /** @default 1 */
   clusterSize?: number;
   /** `whisk.memory.min`, MB. @default 128 */
@@ -108,6 +110,7 @@ export class ShardingBalancer {
       timeoutAddonMs: 60_000,
       random: Math.random,
       now: Date.now,
+      onSent: () => undefined,
       ...options,
       onViolation,
     };
@@ -169,6 +172,7 @@ export class ShardingBalancer {
       this.#ledger.add({ activationId, transid, namespace, invoker, claim, deadlineMs, ...effects });
     });
     result.catch(() => undefined); // Nobody waits for non-blocking ones.
+    this.#options.onSent(message);
     try {
       await this.#options.bus.send(this.#options.topics.invoker(invoker), JSON.stringify(message));
     } catch (error) {

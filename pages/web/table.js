@@ -1,0 +1,115 @@
+/** A table that sorts, and of many rows draws only those in sight. */
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { html } from './html.js';
+
+/** Rows that are drawn as they are. */
+const PLAIN_MAX = 80;
+const ROW_PX = 38;
+const SPARE = 8;
+
+/**
+ * @param columns `{ key, title, value(row), cell(row), numeric, hint }`: `value` sorts, `cell` is shown
+ * @param rowKey a row's identity
+ * @param order `{ key, down }` at first
+ */
+export function Table({ label, columns, rows, rowKey, order, selected, onSelect, empty = 'None yet.' }) {
+  const [sorting, setSorting] = useState(order);
+  const sorted = useMemo(() => sortRows(rows, columns, sorting), [rows, columns, sorting]);
+  const sort = ({ key, numeric }) =>
+    setSorting((now) => ({ key, down: now.key === key ? !now.down : numeric === true }));
+  const place = useRef(null);
+  const range = useRowsInSight(place, sorted.length);
+  if (rows.length === 0) return html`<p class="empty">${empty}</p>`;
+  const shown = sorted.slice(range.from, range.to);
+  return html`<div
+    class=${`table ${sorted.length > PLAIN_MAX ? 'tall' : ''}`}
+    ref=${place}
+    tabindex="0"
+    role="region"
+    aria-label=${label}
+  >
+    <table aria-rowcount=${sorted.length + 1}>
+      <thead>
+        <tr>
+          ${columns.map(
+            (column) =>
+              html`<th
+                key=${column.key}
+                class=${column.numeric ? 'number' : ''}
+                title=${column.hint}
+                aria-sort=${sorting.key === column.key ? (sorting.down ? 'descending' : 'ascending') : null}
+              >
+                <button class="sort" onClick=${() => sort(column)}>
+                  ${column.title}<span aria-hidden="true"
+                    >${sorting.key === column.key ? (sorting.down ? '▾' : '▴') : ''}</span
+                  >
+                </button>
+              </th>`,
+          )}
+        </tr>
+      </thead>
+      <tbody>
+        ${
+          range.from > 0 &&
+          html`<tr class="space" aria-hidden="true">
+            <td colspan=${columns.length} style=${{ height: `${range.from * ROW_PX}px` }}></td>
+          </tr>`
+        }
+        ${shown.map((row, index) => {
+          const key = rowKey(row);
+          return html`<tr
+            key=${key}
+            aria-rowindex=${range.from + index + 2}
+            class=${`${key === selected ? 'selected' : ''} ${onSelect ? 'clickable' : ''}`}
+            onClick=${onSelect && (() => onSelect(row))}
+          >
+            ${columns.map(({ key: name, cell, numeric }) => html`<td key=${name} class=${numeric ? 'number' : ''}>${cell(row)}</td>`)}
+          </tr>`;
+        })}
+        ${
+          range.to < sorted.length &&
+          html`<tr class="space" aria-hidden="true">
+            <td colspan=${columns.length} style=${{ height: `${(sorted.length - range.to) * ROW_PX}px` }}></td>
+          </tr>`
+        }
+      </tbody>
+    </table>
+  </div>`;
+}
+
+/** Rows of which something is to be seen, and a few beside them. */
+function useRowsInSight(place, total) {
+  const [top, setTop] = useState(0);
+  useEffect(() => {
+    const element = place.current;
+    if (element === null) return undefined;
+    let asked = 0;
+    const onScroll = () => {
+      asked ||= requestAnimationFrame(() => {
+        asked = 0;
+        setTop(Math.floor(element.scrollTop / ROW_PX));
+      });
+    };
+    element.addEventListener('scroll', onScroll, { passive: true });
+    return () => element.removeEventListener('scroll', onScroll);
+  }, [total > PLAIN_MAX, total === 0]);
+  if (total <= PLAIN_MAX) return { from: 0, to: total };
+  const inSight = Math.ceil((place.current?.clientHeight ?? 520) / ROW_PX);
+  const from = Math.max(0, Math.min(top, total - inSight) - SPARE);
+  return { from, to: Math.min(total, from + inSight + 2 * SPARE) };
+}
+
+/** What is not known comes last, whichever way. Equals keep their order. */
+function sortRows(rows, columns, { key, down }) {
+  const value = columns.find((column) => column.key === key)?.value;
+  if (value === undefined) return rows;
+  const compare = (one, other) =>
+    typeof one === 'string' ? one.localeCompare(other, 'en', { numeric: true }) : one - other;
+  return rows
+    .map((row) => [value(row), row])
+    .sort(([one], [other]) => {
+      if (one == null || other == null) return (one == null ? 1 : 0) - (other == null ? 1 : 0);
+      return down ? compare(other, one) : compare(one, other);
+    })
+    .map(([, row]) => row);
+}
