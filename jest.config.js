@@ -4,7 +4,7 @@ const transform = {
   '^.+\\.ts$': ['ts-jest', { diagnostics: false, tsconfig: '<rootDir>/test/tsconfig.json' }],
 };
 const packages =
-  'common|onnx-format|pages|tensor-daemon|action-runtime|invoker-extension|load-balancer|standalone|profiler|bench';
+  'common|onnx-format|pages|tensor-daemon|action-runtime|invoker-extension|load-balancer|standalone|profiler|doctor|bench';
 const base = {
   rootDir: __dirname,
   testEnvironment: '<rootDir>/test/support/jest/environment.cjs',

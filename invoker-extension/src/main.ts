@@ -112,9 +112,10 @@ async function main(): Promise<void> {
     await Promise.allSettled([bus.close(), entities.close(), registry.close()]);
   };
   stopOnSignals(stop, log);
-  if (config.httpPort > 0) await server.listen({ host: config.httpHost, port: config.httpPort });
   await keeper.start();
   await invoker.start();
+  // Not before: whoever asks `/ping` wants to know whether activations are taken.
+  if (config.httpPort > 0) await server.listen({ host: config.httpHost, port: config.httpPort });
   log.info({ topicPrefix: config.topicPrefix, containers: config.containers }, 'invoker started');
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { DaemonOperator, errorMessage, readConfig } from '@tetris/common';
+import { DaemonOperator, errorMessage, readConfig, retry } from '@tetris/common';
 import Table from 'cli-table3';
 import { Command } from 'commander';
 import { DAEMON_CONFIG } from './config';
@@ -12,6 +12,8 @@ interface Options {
 
 /** A column: its heading, and what it shows of a row. */
 type Column<T> = [string, (row: T) => string | number];
+
+const WAIT_BACKOFF = { firstMs: 50, maxMs: 1_000 };
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
 
@@ -166,6 +168,15 @@ function createProgram(defaultSocket: string): Command {
         ],
         options(),
       );
+    });
+
+  program
+    .command('wait')
+    .description('end when the daemon answers, for units that are ordered after it')
+    .option('--seconds <count>', 'give up after so long', '120')
+    .action(async ({ seconds }: { seconds: string }) => {
+      const ask = async (): Promise<void> => void (await operator().health());
+      await retry(ask, { backoff: WAIT_BACKOFF, untilMs: Date.now() + Number(seconds) * 1000, now: Date.now });
     });
 
   program

@@ -273,7 +273,7 @@ function definePlaybookTests(): void {
           kind: 'nodejs:tetris',
           default: false,
           deprecated: false,
-          image: { prefix: 'tetris', name: 'action-nodejs-tetris', tag: 'latest' },
+          image: { prefix: 'tetris', name: 'action-nodejs-tetris', tag: '0.1.0' },
           attached: { attachmentName: 'codefile', attachmentType: 'text/plain' },
         },
       ]);

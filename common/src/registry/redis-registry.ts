@@ -137,6 +137,12 @@ export class RedisRegistry implements Registry {
     return entries;
   }
 
+  /** The clock of the server, epoch ms. */
+  async timeMs(): Promise<number> {
+    const [seconds = 0, microseconds = 0] = await this.#link.call((redis) => redis.time());
+    return seconds * 1000 + Math.floor(microseconds / 1000);
+  }
+
   async close(): Promise<void> {
     for (const watcher of this.#watchers) watcher.stop();
     this.#watchers.clear();
