@@ -48,7 +48,7 @@ async function readSettings({ settings, environment }: Places): Promise<Settings
   const has = (component: string): boolean => Object.keys(all).some((name) => name.startsWith(`TETRIS_${component}_`));
   return {
     ...(has('DAEMON') && { daemon: readConfig(DAEMON_CONFIG, all) }),
-    ...(has('INVOKER') && { invoker: readConfig(invokerConfig, all) as InvokerConfig }),
+    ...(has('INVOKER') && { invoker: readConfig(invokerConfig, all) }),
     ...(has('BALANCER') && { balancer: readConfig(balancerConfig, all) }),
   };
 }

@@ -12,7 +12,7 @@ import { promisify } from 'node:util';
 import { mountMemory, namespaceCgroup, namespaceFolder } from '../docker/namespace';
 import { until } from '../until';
 import { type Change, changesIn } from './changes';
-import { HostNetwork } from './host-network';
+import type { HostNetwork } from './host-network';
 
 const BOOT_TIMEOUT_MS = 120_000;
 const POLL_MS = 200;
