@@ -4,7 +4,7 @@ import { totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { DaemonClient, DaemonOperator, kafkaSecurity, readConfig } from '@tetris/common';
-import { type InvokerConfig, invokerConfig } from '@tetris/invoker-extension';
+import { invokerConfig } from '@tetris/invoker-extension';
 import { balancerConfig } from '@tetris/load-balancer';
 import { DAEMON_CONFIG } from '@tetris/tensor-daemon';
 import type { Environment, Facts } from './facts';
