@@ -7,11 +7,12 @@ import type { ModelDefinition } from '../models/graph-builder';
 import { resnet } from '../models/resnet';
 import { textCnn } from '../models/small-models';
 import { transformer } from '../models/transformer';
+import { vgg16 } from '../models/vgg';
 import { bigTransfer } from './big-transfer';
 import { centernet } from './hourglass';
 import { inceptionResnetV2, inceptionV3 } from './inception';
 import { mobilenetV2, ssdMobilenet } from './mobile';
-import { lenet, vgg16 } from './plain-images';
+import { lenet } from './lenet';
 import { fastSpeech } from './speech';
 import { dssm, sentenceEncoder, speechToText } from './text';
 
