@@ -12,8 +12,8 @@ const LOGITS_MAX = 1000;
 
 let loading;
 
-async function load(model, threads) {
-  const options = { intraOpNumThreads: threads, interOpNumThreads: 1 };
+async function load(model, threads, extra) {
+  const options = { intraOpNumThreads: threads, interOpNumThreads: 1, ...(extra ? { extra } : {}) };
   const start = performance.now();
   const session = await ort.InferenceSession.create(model, options);
   return { session, loadMs: performance.now() - start };
@@ -68,8 +68,8 @@ function waitFor(url, report) {
   });
 }
 
-async function main({ model, shape, vocabulary, threads = 1, batch = 1, seed = 1, runs = 1, gate }) {
-  loading ??= load(model, threads);
+async function main({ model, shape, vocabulary, threads = 1, extra, batch = 1, seed = 1, runs = 1, gate }) {
+  loading ??= load(model, threads, extra);
   const { session, loadMs } = await loading;
   const feeds = feedsOf(session, { shape, vocabulary, batch, seed });
 

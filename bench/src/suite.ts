@@ -22,6 +22,8 @@ export interface SuiteOptions extends PointChoice {
   only?: readonly string[];
   /** Arrivals of suites with a load: a synthetic trace's name, or a file with one rate a line. */
   trace?: string;
+  /** Folder of profile tables in the paper's format, of suites that plan. */
+  tables?: string;
   /** What an earlier run has written, to go on from there. */
   earlier?: SuiteResult;
   /** Keeps what is known so far; called by suites that take long. */

@@ -39,9 +39,21 @@ export const SUITES: Readonly<Record<string, SuiteEntry>> = {
       'the tensor store alone: leases, ingest, memory and restart, reclaim, return from disk and from a peer',
     load: async () => (await import('./store/store.js')).suite,
   },
+  memory: {
+    description: 'the models of the paper: memory of 1 to 30 instances, against plain processes and mapped files',
+    load: async () => (await import('./evaluation/memory.js')).suite,
+  },
+  density: {
+    description: 'instances that fit under a memory cap, and functions that answer in time under a small one',
+    load: async () => (await import('./evaluation/density.js')).suite,
+  },
   latency: {
-    description: 'every model of the builder: load and run time, plain onnxruntime in a fresh process',
-    load: async () => (await import('./stock-latency.js')).suite,
+    description: 'the models of the paper: run time in an instance over that in a plain process, by batch size',
+    load: async () => (await import('./evaluation/latency.js')).suite,
+  },
+  scaling: {
+    description: "cost of plans over the exact optimum: the product's, the paper's rule, one shape a function",
+    load: async () => (await import('./scaling/scaling.js')).suite,
   },
 };
 

@@ -35,3 +35,13 @@ export {
   type ProfilePoint,
   type Quantization,
 } from './profiles/result';
+export { planInstances } from './scaling/plan';
+export {
+  BYTES_PER_MB,
+  cost,
+  efficiency,
+  lowestUsefulRate,
+  meetsSlo,
+  type ProfileRow,
+  serviceRate,
+} from './scaling/profile';

@@ -24,8 +24,18 @@ export interface Bench {
 /** Pages are taken as they are written. */
 const STORE_BYTES_MAX = 8 * 1024 ** 3;
 
+export interface BenchOptions {
+  /** Models are leased from here too. @default the bench's own folder alone */
+  modelRoot?: string;
+  /** `TETRIS_DAEMON_` variables of the daemon. */
+  settings?: Readonly<Record<string, string>>;
+}
+
 /** Measures beside a daemon with an empty store, and ends all that was started. */
-export async function withBench<T>(measure: (bench: Bench) => Promise<T>): Promise<T> {
+export async function withBench<T>(
+  measure: (bench: Bench) => Promise<T>,
+  { modelRoot, settings = {} }: BenchOptions = {},
+): Promise<T> {
   const cleanups = new Cleanups();
   try {
     const folder = await privateFolder(tmpdir(), cleanups);
@@ -33,10 +43,14 @@ export async function withBench<T>(measure: (bench: Bench) => Promise<T>): Promi
     makeFolder(storePath);
     const smallPages = await mountHugePages(storePath, STORE_BYTES_MAX);
     if (smallPages !== undefined) process.stderr.write(`the store has small pages: ${smallPages}\n`);
-    const daemon = new DaemonProcess(folder, storePath);
+    const modelRoots = [folder, ...(modelRoot === undefined ? [] : [modelRoot])];
+    const daemon = new DaemonProcess(folder, storePath, {
+      TETRIS_DAEMON_MODEL_ROOTS: modelRoots.join(','),
+      ...settings,
+    });
     cleanups.add(() => daemon.stop());
     await daemon.ready();
-    const instances = new Instances(daemon, folder, ACTION_PATH);
+    const instances = new Instances(daemon, folder, ACTION_PATH, modelRoots);
     cleanups.add(() => instances.stop());
     return await measure({ instances, daemon, folder, storePath, cleanups });
   } finally {

@@ -63,15 +63,15 @@ export class Instances {
   readonly #actionPath: string;
   #started = 0;
 
-  /** @param folder models are here, and the containers' folders go here */
-  constructor(daemon: DaemonProcess, folder: string, actionPath: string) {
+  /** @param folder the containers' folders go here @param modelRoots models are here */
+  constructor(daemon: DaemonProcess, folder: string, actionPath: string, modelRoots: readonly string[] = [folder]) {
     this.#daemon = daemon;
     this.#actionPath = actionPath;
     this.#factory = new ProcessFactory({
       command: [process.execPath, ...START_ARGUMENTS],
       workPath: join(folder, 'c'),
       daemonSocketPath: daemon.socketPath,
-      modelRoots: [folder],
+      modelRoots: [...modelRoots],
       path: process.env['PATH'] ?? '',
     });
   }
