@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what integration tests and benchmarks run on, on a bare Debian as root:
-#   servers     Kafka (jars from Maven Central, run by a Java of the distribution), Redis, and a CouchDB API (npm, already
-#               installed with the workspaces);
+#   servers     Kafka (jars from Maven Central, run by a Java of the distribution), Redis, etcd, and a CouchDB API (npm,
+#               already installed with the workspaces);
 #   tools       a Docker engine with what it needs in a network namespace of its own, Ansible, and a browser for the pages.
 # What is there already is left alone. Says what could not be installed, and what for, and ends with status 1 then, so that
 # nothing is skipped in silence. Needs root for apt-get only.
@@ -34,6 +34,7 @@ need() { # need <command> <what for> <Debian package>...: the first package that
 }
 
 need redis-server 'the registry' redis-server
+need etcd 'a scheduler and its invokers' etcd-server
 need java 'the broker' openjdk-17-jre-headless default-jre-headless
 need openssl 'a broker with TLS' openssl
 need dockerd 'tests with containers' docker.io
@@ -75,4 +76,4 @@ if [ -n "$missing" ]; then
   echo "servers for tests: could not install:$missing" >&2
   exit 1
 fi
-echo "servers for tests: Kafka $version, $(redis-server --version | cut -d' ' -f1-3), CouchDB API by express-pouchdb; Docker, Ansible, Chromium"
+echo "servers for tests: Kafka $version, $(redis-server --version | cut -d' ' -f1-3), $(etcd --version | head -1), CouchDB API by express-pouchdb; Docker, Ansible, Chromium"

@@ -16,6 +16,8 @@ export * from './entities/entity-store';
 export { DOCUMENT_BYTES_MAX, type DocumentStore, MemoryDocuments } from './entities/document-store';
 export { EmbeddedStore, type EmbeddedStoreOptions, ownDocuments } from './entities/embedded-store';
 export { FolderDocuments } from './entities/folder-documents';
+export * from './etcd/etcd';
+export { LeasedKeys, type LeasedKeysOptions } from './etcd/leased-keys';
 export * from './ledger/memory-ledger';
 export * from './registry/registry';
 export * from './registry/node-report';

@@ -19,21 +19,33 @@ const SPACE = 0x20;
 export function spliceTopLevel(json: string, replacements: Readonly<Record<string, string>>): string {
   let result = '';
   let copied = 0;
+  for (const { name, start, end } of topLevel(json)) {
+    const replacement = Object.hasOwn(replacements, name) ? replacements[name] : undefined;
+    if (replacement === undefined) continue;
+    result += json.slice(copied, start) + replacement;
+    copied = end;
+  }
+  return result + json.slice(copied);
+}
+
+/** The JSON text of one top-level value; undefined where there is none. @param json as {@link spliceTopLevel} */
+export function topLevelText(json: string, name: string): string | undefined {
+  for (const entry of topLevel(json)) if (entry.name === name) return json.slice(entry.start, entry.end);
+  return undefined;
+}
+
+/** The entries of an object, with where their values begin and end. */
+function* topLevel(json: string): Generator<{ name: string; start: number; end: number }> {
   let at = skipBlanks(json, skipBlanks(json, 0) + 1);
   while (at < json.length && json.charCodeAt(at) !== CLOSE_BRACE) {
     const keyEnd = skipString(json, at);
-    const name: unknown = JSON.parse(json.slice(at, keyEnd));
+    const name = String(JSON.parse(json.slice(at, keyEnd)));
     const start = skipBlanks(json, skipBlanks(json, keyEnd) + 1);
     const end = skipValue(json, start);
-    const replacement = Object.hasOwn(replacements, String(name)) ? replacements[String(name)] : undefined;
-    if (replacement !== undefined) {
-      result += json.slice(copied, start) + replacement;
-      copied = end;
-    }
+    yield { name, start, end };
     at = skipBlanks(json, end);
     if (json.charCodeAt(at) === COMMA) at = skipBlanks(json, at + 1);
   }
-  return result + json.slice(copied);
 }
 
 function skipBlanks(json: string, from: number): number {
