@@ -17,8 +17,11 @@ import { AckFeed } from './dispatch/ack-feed';
 import { Dispatcher, type Placed } from './dispatch/dispatcher';
 import { lostActivations } from './dispatch/losses';
 import { Fleet } from './fleet/fleet';
+import { availableBytes } from './fleet/invoker';
 import { watchFleet } from './fleet/watch';
-import type { Arrival, FrontEnd } from './front-end';
+import type { FpcAdapters } from './fpc/fpc-front-end';
+import type { Arrival, FleetState, FrontEnd } from './front-end';
+import { makeFrontEnd } from './front-ends';
 import { Journal } from './in-flight/journal';
 import { InFlightTable, type Tracked } from './in-flight/table';
 import { type BalancerMetrics, balancerMetrics } from './metrics';
@@ -31,7 +34,7 @@ import { type Overlaps, overlapsOf } from './status/overlap';
 import { type ActivationWay, Trail, wayOf } from './status/trail';
 import { type StatusReport, statusReport } from './status/report';
 import { type StatusServer, startStatusServer } from './status/server';
-import { VirtualInvokers } from './relay/virtual-invoker';
+import { ControllerAnswers } from './relay/answers';
 
 export interface LoadBalancerOptions {
   /** Where the controllers are, topics with prefix P. Closed by the caller, like everything here. */
@@ -41,6 +44,8 @@ export interface LoadBalancerOptions {
   entities: EntityStore;
   registry: Registry;
   config: BalancerConfig;
+  /** Needed where `config.frontEnds` has `fpc`. */
+  fpc?: FpcAdapters;
   log: Logger;
   /** Epoch ms. @default Date.now */
   now?: () => number;
@@ -89,8 +94,7 @@ export class LoadBalancer {
     this.#log = log;
     this.#now = now;
     this.#lastTickMs = this.#heardMs = now();
-    const { firstVirtualInvoker: first, virtualInvokers: count } = config;
-    this.#owner = `balancer${first}`;
+    this.#owner = `balancer${config.firstVirtualInvoker}`;
     this.metrics = options.metrics ?? new MetricsRegistry();
     this.#measures = balancerMetrics(this.metrics);
     const metrics = this.#measures;
@@ -107,13 +111,7 @@ export class LoadBalancer {
       log,
       now,
     };
-    this.#frontEnd = new VirtualInvokers(controllerSide, {
-      instances: Array.from({ length: count }, (_, index) => first + index),
-      userMemoryBytes: config.userMemory,
-      name: config.name,
-      capacity: config.arrivalCapacity,
-      settings: { ...TOPIC_SETTINGS.invoker, messageBytesMax },
-    });
+    this.#frontEnd = makeFrontEnd(controllerSide, config, options.fpc);
     const invokerSide = { bus: invokerBus, topics: new Topics(topicPrefixOf(config.invokerPrefix)), metrics, log, now };
     this.#acks = new AckFeed(
       invokerSide,
@@ -133,7 +131,7 @@ export class LoadBalancer {
         placer: this.#placer,
         table: this.#table,
         journal: this.#journal,
-        frontEnd: this.#frontEnd,
+        answers: new ControllerAnswers(controllerSide, { userMemoryBytes: config.userMemory, name: config.name }),
         listenTo: async (controller) => this.#acks.listenTo(controller),
         store: (activation) => entities.putActivation(activation),
         onPlaced: (arrival, placement) => this.#notePlacement(arrival, placement),
@@ -222,7 +220,7 @@ export class LoadBalancer {
     if (this.#announcing) return;
     this.#announcing = true;
     try {
-      await this.#frontEnd.announce(this.fleet.usable('any', nowMs).length > 0);
+      await this.#frontEnd.announce(this.#fleetState(nowMs));
       this.#heardMs = this.#now();
     } catch (error) {
       this.#log.warn({ err: error }, 'ping failed');
@@ -254,6 +252,12 @@ export class LoadBalancer {
   async #settled(untilMs: number): Promise<void> {
     const open = (): boolean => this.#dispatcher.handingOn > 0 || this.#table.size > 0;
     while (open() && performance.now() < untilMs) await sleep(DRAIN_POLL_MS);
+  }
+
+  #fleetState(nowMs: number): FleetState {
+    const usable = this.fleet.usable('any', nowMs);
+    const freeBytes = usable.reduce((sum, invoker) => sum + availableBytes(invoker), 0);
+    return { usable: usable.length > 0, freeBytes };
   }
 
   /** While our own pings do not get through, and until consumers have found back, nobody's silence means anything. */

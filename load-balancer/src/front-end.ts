@@ -1,6 +1,6 @@
 /**
- * Where activations come from. The sharding relay is one front end; the other scheduler mode will be another.
- * Placement, fleet and dispatch know this interface and nothing behind it.
+ * Where activations come from, a front end for each mode of OpenWhisk's scheduler, and where their answers go, which is
+ * the same in both. Placement, fleet and dispatch know these interfaces and nothing behind them.
  */
 import type { Activation, AckType, InFlight } from '@tetris/common';
 
@@ -36,18 +36,29 @@ export interface ReceivedAck {
   text: string;
 }
 
+/** What a front end tells of the fleet behind it. */
+export interface FleetState {
+  /** Is anything behind usable? Otherwise the front end must look absent. */
+  usable: boolean;
+  /** Memory for further instances, bytes: free, or free once idle ones have ended. */
+  freeBytes: number;
+}
+
 export interface FrontEnd {
   /**
-   * Opens the doors. The promise that `accept` returns holds one unit of the front end's capacity until the
-   * activation has been handed on or answered: this is the back-pressure.
+   * Opens the doors. The promise that `accept` returns holds one unit of the front end's capacity, and of its action's
+   * share in it, until the activation has been handed on or answered: this is the back-pressure.
    */
   start(accept: (arrival: Arrival) => Promise<void>): Promise<void>;
-  /** Called once a second: is anything behind usable? Otherwise the front end must look absent to its controllers. */
-  announce(usable: boolean): Promise<void>;
+  /** Called once a second. */
+  announce(fleet: FleetState): Promise<void>;
+  /** Looks absent at once, takes nothing new, and resolves when everything accepted has been handed on. */
+  close(): Promise<void>;
+}
+
+export interface Answers {
   /** Passes an invoker's ack on. @throws PluginError `ERR_BUS_UNAVAILABLE` once the entry's deadline has passed */
   deliver(entry: InFlight, ack: ReceivedAck): Promise<void>;
   /** Answers an activation that no invoker will answer: result and freed slot in one. @throws as {@link deliver} */
   fail(entry: InFlight, activation: Activation): Promise<void>;
-  /** Looks absent at once, takes nothing new, and resolves when everything accepted has been handed on. */
-  close(): Promise<void>;
 }

@@ -10,3 +10,4 @@ export type { FunctionRow, MemoryFigures, NodeRow } from './status/figures';
 export { statusRoutes, type StatusRoutes, type StatusSource } from './status/routes';
 export type { StatusReport } from './status/report';
 export { SimilarityIndex } from './placement/similarity';
+export { ActivationService, type FetchRequest, type FetchResponse } from './proto/activation_pb';

@@ -19,6 +19,12 @@ export interface BalancerMetrics {
   waitSeconds: Histogram;
   inFlight: Gauge;
   waiting: Gauge;
+  /** Orders of schedulers for containers, by outcome: warm-up, refused, begun, surplus. */
+  orders: Counter<'outcome'>;
+  /** Actions that are no longer pulled, by reason. */
+  pullsEnded: Counter<'reason'>;
+  pulledActions: Gauge;
+  hints: Gauge;
   /** By flavour and state. */
   invokers: Gauge<'flavour' | 'usable'>;
 }
@@ -78,6 +84,28 @@ export function balancerMetrics(registry: Registry): BalancerMetrics {
     waiting: new Gauge({
       name: `${prefix}_waiting_activations`,
       help: 'Activations that wait for an invoker with room',
+      registers,
+    }),
+    orders: new Counter({
+      name: `${prefix}_orders_total`,
+      help: 'Orders of schedulers for containers by what became of them',
+      labelNames: ['outcome'],
+      registers,
+    }),
+    pullsEnded: new Counter({
+      name: `${prefix}_pulls_ended_total`,
+      help: 'Actions that are no longer pulled from a scheduler, by reason',
+      labelNames: ['reason'],
+      registers,
+    }),
+    pulledActions: new Gauge({
+      name: `${prefix}_pulled_actions`,
+      help: 'Actions that are pulled from schedulers',
+      registers,
+    }),
+    hints: new Gauge({
+      name: `${prefix}_hints`,
+      help: 'Actions, by invoking namespace, that schedulers are told to order here',
       registers,
     }),
     invokers: new Gauge({

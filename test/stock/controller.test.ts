@@ -21,6 +21,7 @@ const UNAVAILABLE = 503;
 
 describe.each([
   ['behind a load balancer', { balancer: true }],
+  ['behind a load balancer of the new scheduler', { balancer: true, fpc: true }],
   ['as the invokers of the controller', { balancer: false }],
 ])('a stock controller with invoker extensions %s', (_what, options) => {
   let cluster: StockCluster;

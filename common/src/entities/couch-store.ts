@@ -21,7 +21,14 @@ import {
   type ViewName,
 } from './couch-views';
 import { changeAmongWriters, documentText } from './document-store';
-import type { ActivationQuery, EntityFilter, EntityStore, ListQuery } from './entity-store';
+import type {
+  ActionChange,
+  ActivationQuery,
+  EntityChanges,
+  EntityFilter,
+  EntityStore,
+  ListQuery,
+} from './entity-store';
 import { RecordQueue, type RecordQueueLimits, type Stored } from './record-queue';
 
 /** Names of the databases, as Ansible makes them with its `db_prefix`. */
@@ -70,7 +77,7 @@ const REREAD_BACKOFF = { firstMs: 50, maxMs: 400 };
 const REFUSED_FOR_GOOD: ReadonlySet<string> = new Set(['forbidden', 'doc_validation', 'bad_request', 'illegal_docid']);
 
 /** {@link EntityStore} on the databases of a stock OpenWhisk. Source: `C/core/database/`. */
-export class CouchStore implements EntityStore {
+export class CouchStore implements EntityStore, EntityChanges {
   readonly #client: CouchClient;
   readonly #databases: Required<CouchDatabases>;
   readonly #cache: ActionCache;
@@ -229,6 +236,12 @@ export class CouchStore implements EntityStore {
     });
   }
 
+  async actionChanges(since: string | undefined, limit: number): Promise<{ changes: ActionChange[]; since: string }> {
+    const query = { since: since ?? 0, limit, include_docs: true };
+    const answer = await this.#client.json<ChangesAnswer>('GET', [this.#databases.whisks, '_changes'], { query });
+    return { changes: answer.results.map(actionChange), since: String(answer.last_seq) };
+  }
+
   async close(): Promise<void> {
     await this.#records.close(this.#closeMsMax);
   }
@@ -292,6 +305,19 @@ export class CouchStore implements EntityStore {
     const { rows } = await this.#client.json<{ rows: { value: number }[] }>('GET', viewPath(database, view), { query });
     return rows[0]?.value ?? 0;
   }
+}
+
+interface ChangesAnswer {
+  results: { id: string; deleted?: boolean; doc?: object | null }[];
+  last_seq: string | number;
+}
+
+function actionChange({ id: name, deleted, doc }: ChangesAnswer['results'][number]): ActionChange {
+  if (deleted === true || doc == null || documentType(doc) !== 'action') return { name };
+  const parsed = ActionDocumentSchema.safeParse(doc);
+  if (!parsed.success) return { name };
+  const { _rev: revision, exec, limits } = parsed.data;
+  return { name, action: { kind: exec.kind, revision, memoryMb: limits.memory } };
 }
 
 interface OwnDocument {

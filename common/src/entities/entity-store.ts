@@ -97,3 +97,22 @@ export interface EntityStore extends DocumentStore {
   blockedNamespaces(): Promise<string[]>;
   close(): Promise<void>;
 }
+
+/** An action that was written or deleted. */
+export interface ActionChange {
+  /** `namespace/name` or `namespace/package/name`. */
+  name: string;
+  /** Undefined: deleted, or another entity now. */
+  action?: { kind: string; revision: string; memoryMb: number };
+}
+
+/** What has happened to entities, in order. Adapter: CouchDB. */
+export interface EntityChanges {
+  /**
+   * @param since as the last call has returned it; undefined: everything that there is
+   * @param limit changes looked at, of entities of all types
+   * @returns no changes where nothing has happened
+   * @throws PluginError `ERR_STORE_UNAVAILABLE` (retriable)
+   */
+  actionChanges(since: string | undefined, limit: number): Promise<{ changes: ActionChange[]; since: string }>;
+}

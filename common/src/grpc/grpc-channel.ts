@@ -8,8 +8,10 @@ import {
   create,
 } from '@bufbuild/protobuf';
 import type { DescMethodBiDiStreaming, DescMethodUnary } from '@bufbuild/protobuf';
-import { type ChannelCredentials, Client, type ClientDuplexStream, type ServiceError, status } from '@grpc/grpc-js';
+import { ChannelCredentials, Client, type ClientDuplexStream, type ServiceError, status } from '@grpc/grpc-js';
 import { errorMessage, PluginError } from '../errors';
+
+export type { ChannelCredentials };
 
 /** Messages both ways, until one of the sides ends it. */
 export type Duplex<I extends DescMessage, O extends DescMessage> = Omit<
@@ -26,6 +28,11 @@ const PASSING: ReadonlySet<number> = new Set([
   status.ABORTED,
   status.INTERNAL,
 ]);
+
+/** @param tls with the certificates that Node trusts */
+export function grpcCredentials(tls: boolean): ChannelCredentials {
+  return tls ? ChannelCredentials.createSsl() : ChannelCredentials.createInsecure();
+}
 
 /** One connection to one server; it is made when it is needed, and made again when it has broken. */
 export class GrpcChannel {

@@ -32,6 +32,10 @@ export class Topics {
   completed(controller: string): string {
     return `${this.prefix}completed${controller}`;
   }
+  /** Acks of orders for containers, read by a scheduler. */
+  creationAck(scheduler: string): string {
+    return `${this.prefix}creationAck${scheduler}`;
+  }
   get health(): string {
     return `${this.prefix}health`;
   }

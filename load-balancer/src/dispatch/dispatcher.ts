@@ -13,7 +13,7 @@ import {
 } from '@tetris/common';
 import type { ActionCatalog, ActionFacts } from '../actions';
 import type { Fleet } from '../fleet/fleet';
-import type { Arrival, FrontEnd, ReceivedAck } from '../front-end';
+import type { Answers, Arrival, ReceivedAck } from '../front-end';
 import { type DeadlineRules, controllerDeadlineMs } from '../in-flight/deadline';
 import type { Journal } from '../in-flight/journal';
 import type { InFlightTable, Tracked } from '../in-flight/table';
@@ -49,7 +49,7 @@ export interface DispatcherParts {
   placer: Placer;
   table: InFlightTable;
   journal: Journal;
-  frontEnd: FrontEnd;
+  answers: Answers;
   /** Makes sure that the acks of a controller are read; called before anything is handed on for it. */
   listenTo: (controller: string) => Promise<void>;
   /** Stores the record of an activation that fails here. */
@@ -192,7 +192,7 @@ export class Dispatcher {
 
   /** An ack from `Q+completed<controller>`. Those of other load balancers pass by. */
   async acked(ack: ReceivedAck): Promise<void> {
-    const { table, fleet, metrics, frontEnd, log, now } = this.#parts;
+    const { table, fleet, metrics, answers, log, now } = this.#parts;
     const judged = table.acked(ack.activationId, ack.type);
     if (judged.verdict !== 'pass') {
       metrics.acks.inc({ outcome: judged.verdict === 'unknown' ? 'foreign' : 'duplicate' });
@@ -207,7 +207,7 @@ export class Dispatcher {
       this.#waiting.retry(now(), queueName(entry));
     }
     try {
-      await frontEnd.deliver(entry, ack);
+      await answers.deliver(entry, ack);
       metrics.acks.inc({ outcome: 'passed' });
     } catch (error) {
       metrics.acks.inc({ outcome: 'undelivered' });
@@ -247,12 +247,12 @@ export class Dispatcher {
   }
 
   async #fail(entry: InFlight, failure: Failure, reason: string, probe = false): Promise<void> {
-    const { frontEnd, metrics, store, log, now } = this.#parts;
+    const { answers, metrics, store, log, now } = this.#parts;
     const activation = failedActivation(entry, failure, now());
     metrics.failures.inc({ reason });
     if (!probe) store(activation);
     try {
-      await frontEnd.fail(entry, activation);
+      await answers.fail(entry, activation);
     } catch (error) {
       log.error({ activationId: entry.activationId, err: error }, 'activation could not be answered');
     }

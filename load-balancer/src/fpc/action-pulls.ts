@@ -10,7 +10,8 @@
  * It pulls eagerly: what waits at a scheduler for more than 100 ms makes it order containers until the namespace is
  * throttled, so activations wait here. On a hit the pulls double, on an empty answer they are halved.
  */
-import { errorMessage, type Logger, pauseMs, untilAborted } from '@tetris/common';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { errorMessage, type Logger, pauseMs } from '@tetris/common';
 import type { PulledAction } from './etcd-keys';
 import type { Pulled, SchedulerAddress, Schedulers } from './schedulers';
 
@@ -72,7 +73,13 @@ export class ActionPulls {
   readonly #ended: Promise<void>;
   #end: () => void = () => undefined;
 
-  constructor(action: PulledAction, container: string, scheduler: SchedulerAddress, parts: PullParts, rules: PullRules) {
+  constructor(
+    action: PulledAction,
+    container: string,
+    scheduler: SchedulerAddress,
+    parts: PullParts,
+    rules: PullRules,
+  ) {
     this.action = action;
     this.container = container;
     this.#scheduler = scheduler;
@@ -191,9 +198,10 @@ export class ActionPulls {
   async #search(term: number): Promise<void> {
     const { leader, now } = this.#parts;
     const isCurrent = (): boolean => term === this.#term && this.#state === 'searching';
-    for (let absences = 0; isCurrent(); ) {
+    for (let absences = 0; isCurrent();) {
       this.#failures += 1;
-      await untilAborted(pauseMs(BACKOFF, this.#failures), this.#stopping.signal);
+      const { signal } = this.#stopping;
+      await sleep(pauseMs(BACKOFF, this.#failures), undefined, { signal }).catch(() => undefined);
       if (!isCurrent()) return;
       const found = await leader(this.action).catch(() => 'unknown' as const);
       if (!isCurrent()) return;

@@ -2,13 +2,20 @@
  * The keys by which a scheduler knows invokers, containers and queues. Source: OpenWhisk `EtcdUtils.scala`. Note
  * `invoker<id>` in `namespace`, and `invoker/<id>` in `warmed`.
  */
-import type { ActionName } from '@tetris/common';
+
+/** `{path, name}` as the order has it, with version and binding: a queue is asked for with exactly the same. */
+export interface OrderedName {
+  path: string;
+  name: string;
+  version?: string | null | undefined;
+  binding?: string | null | undefined;
+}
 
 /** An action as a scheduler tells it apart: for whom, which, in which revision. */
 export interface PulledAction {
   /** The invoking namespace, which is not the action's own where it is shared. */
   namespace: string;
-  name: ActionName;
+  name: OrderedName;
   revision: string;
 }
 

@@ -15,7 +15,7 @@ export interface HintOptions {
 
 interface Hint {
   key: string;
-  revision: string;
+  action: string;
 }
 
 export class Hints {
@@ -23,6 +23,8 @@ export class Hints {
   readonly #leased: Pick<LeasedKeys, 'put' | 'delete'>;
   readonly #options: HintOptions;
   readonly #hints: LRUCache<string, Hint>;
+  /** By action, whoever invokes it. */
+  readonly #ids = new Map<string, Set<string>>();
   #shown = false;
 
   constructor(keys: EtcdKeys, leased: Pick<LeasedKeys, 'put' | 'delete'>, options: HintOptions) {
@@ -31,7 +33,10 @@ export class Hints {
     this.#options = options;
     this.#hints = new LRUCache({
       max: options.hintsMax,
-      dispose: ({ key }) => void this.#leased.delete(key),
+      dispose: ({ key, action }, id, reason) => {
+        void this.#leased.delete(key);
+        if (reason !== 'set') this.#unlink(action, id);
+      },
     });
   }
 
@@ -45,13 +50,15 @@ export class Hints {
     const { invoker } = this.#options;
     const key = this.#keys.warmed(action, invoker, `z${invoker}-hint`);
     if (this.#hints.get(id)?.key === key) return;
-    this.#hints.set(id, { key, revision: action.revision });
+    const name = nameOf(action);
+    this.#hints.set(id, { key, action: name });
+    this.#ids.set(name, (this.#ids.get(name) ?? new Set()).add(id));
     if (this.#shown) void this.#leased.put(key, '');
   }
 
   /** Of whichever namespace invokes it. @param name `namespace/name` or `namespace/package/name` */
   forget(name: string): void {
-    for (const id of [...this.#hints.keys()]) if (id.endsWith(` ${name}`)) this.#hints.delete(id);
+    for (const id of this.#ids.get(name) ?? []) this.#hints.delete(id);
   }
 
   /** Shows the hints, again too: a scheduler that has begun since does not know those of before. */
@@ -66,6 +73,13 @@ export class Hints {
     this.#shown = false;
     await Promise.all([...this.#hints.values()].map(async ({ key }) => this.#leased.delete(key)));
   }
+
+  #unlink(action: string, id: string): void {
+    const ids = this.#ids.get(action);
+    ids?.delete(id);
+    if (ids?.size === 0) this.#ids.delete(action);
+  }
 }
 
-const idOf = ({ namespace, name }: PulledAction): string => `${namespace} ${name.path}/${name.name}`;
+const nameOf = ({ name }: PulledAction): string => `${name.path}/${name.name}`;
+const idOf = (action: PulledAction): string => `${action.namespace} ${nameOf(action)}`;

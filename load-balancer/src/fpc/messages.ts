@@ -38,7 +38,8 @@ export type Deletion = z.infer<typeof OrderSchema>;
 /** @throws PluginError `ERR_MESSAGE_INVALID` */
 export function readOrder(value: Buffer): { creation: Creation } | { deletion: Deletion } {
   // The two differ in this field alone.
-  if (value.includes('"creationId"')) return { creation: parseMessage(CreationSchema, value, 'ContainerCreationMessage') };
+  if (value.includes('"creationId"'))
+    return { creation: parseMessage(CreationSchema, value, 'ContainerCreationMessage') };
   return { deletion: parseMessage(OrderSchema, value, 'ContainerDeletionMessage') };
 }
 
@@ -54,7 +55,11 @@ export function isWarmUp({ action, rpcPort }: Creation): boolean {
 export type Refusal = 'ResourceNotEnoughError' | 'TooManyConcurrentRequests';
 
 /** The ack as a scheduler reads it. On a refusal it orders anew from what is sent here, so all of it goes back. */
-export function creationAck(creation: Creation, invoker: InvokerInstanceId, refusal?: [Refusal, reason: string]): string {
+export function creationAck(
+  creation: Creation,
+  invoker: InvokerInstanceId,
+  refusal?: [Refusal, reason: string],
+): string {
   const { transid, creationId, invocationNamespace, action, revision, whiskActionMetaData } = creation;
   const { schedulerHost, rpcPort, retryCount } = creation;
   return JSON.stringify({

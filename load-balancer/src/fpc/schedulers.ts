@@ -1,7 +1,6 @@
 /** Activations from the schedulers' queues. The interface is the front end's; the adapter speaks gRPC. */
-import type { ChannelCredentials } from '@grpc/grpc-js';
 import { LRUCache } from 'lru-cache';
-import { GrpcChannel } from '@tetris/common/grpc';
+import { type ChannelCredentials, GrpcChannel } from '@tetris/common/grpc';
 import { ActivationService } from '../proto/activation_pb';
 import { topLevelText } from '../relay/splice';
 import type { PulledAction } from './etcd-keys';

@@ -8,35 +8,23 @@
  *   (offline after 10 s in 1.0, which does not know the field), so that controllers answer 503.
  */
 import {
-  type Ack,
-  type Activation,
   type Bus,
-  type InFlight,
   type InvokerInstanceId,
   type Logger,
   type Subscription,
   type TopicSettings,
   type Topics,
-  combinedMessage,
   errorMessage,
-  isHealthTestName,
-  isPluginError,
-  retry,
-  shrink,
 } from '@tetris/common';
-import { SEND_BACKOFF } from '../dispatch/sending';
-import type { Arrival, FrontEnd, ReceivedAck } from '../front-end';
+import type { Arrival, FleetState, FrontEnd } from '../front-end';
 import type { BalancerMetrics } from '../metrics';
+import type { VirtualInvokerNames } from './answers';
 import { readArrival } from './arrival';
-import { translateAck, translateShrunkAck, virtualInvokerId } from './translate';
+import { virtualInvokerId } from './translate';
 
-export interface VirtualInvokerOptions {
+export interface VirtualInvokerOptions extends VirtualInvokerNames {
   /** Virtual ids of this process, ascending. */
   instances: readonly number[];
-  /** Promised to the controllers for each id, bytes: what may be in flight at once. */
-  userMemoryBytes: number;
-  /** Prefix of the name shown in `GET /invokers`. */
-  name: string;
   /** Activations of one id being handed on or waiting. */
   capacity: number;
   settings: TopicSettings;
@@ -50,21 +38,19 @@ export class VirtualInvokers implements FrontEnd {
   readonly #options: VirtualInvokerOptions;
   readonly #metrics: BalancerMetrics;
   readonly #log: Logger;
-  readonly #now: () => number;
   #subscriptions: Subscription[] = [];
   /** Pings still to be sent with `isEnabled: false`; none before the first usable moment. */
   #disabledPings = 0;
   #closed = false;
 
   constructor(
-    parts: { bus: Bus; topics: Topics; metrics: BalancerMetrics; log: Logger; now: () => number },
+    parts: { bus: Bus; topics: Topics; metrics: BalancerMetrics; log: Logger },
     options: VirtualInvokerOptions,
   ) {
     this.#bus = parts.bus;
     this.#topics = parts.topics;
     this.#metrics = parts.metrics;
     this.#log = parts.log;
-    this.#now = parts.now;
     this.#options = options;
   }
 
@@ -81,35 +67,12 @@ export class VirtualInvokers implements FrontEnd {
     }
   }
 
-  async announce(usable: boolean): Promise<void> {
+  async announce({ usable }: FleetState): Promise<void> {
     if (this.#closed) return;
     if (usable) this.#disabledPings = DISABLED_PINGS;
     else if (this.#disabledPings > 0) this.#disabledPings -= 1;
     else return;
     await this.#ping(usable);
-  }
-
-  async deliver(entry: InFlight, ack: ReceivedAck): Promise<void> {
-    const instance = this.#idOf(entry);
-    const healthTest = isHealthTestName(entry.action);
-    await this.#send(
-      entry,
-      () => translateAck(ack, instance, healthTest),
-      () => translateShrunkAck(ack, instance, healthTest),
-    );
-  }
-
-  async fail(entry: InFlight, activation: Activation): Promise<void> {
-    const whole: Ack = {
-      ...combinedMessage(entry.transid, activation, this.#idOf(entry)),
-      isSystemError: isHealthTestName(entry.action),
-    };
-    const ack = entry.blocking ? whole : shrink(whole);
-    await this.#send(
-      entry,
-      () => JSON.stringify(ack),
-      () => JSON.stringify(shrink(whole)),
-    );
   }
 
   async close(): Promise<void> {
@@ -135,27 +98,6 @@ export class VirtualInvokers implements FrontEnd {
     for (const instance of this.#options.instances) {
       await this.#bus.send(this.#topics.health, JSON.stringify({ name: this.#id(instance), isEnabled }));
     }
-  }
-
-  async #send(entry: InFlight, whole: () => string, shrunk: () => string): Promise<void> {
-    const topic = this.#topics.completed(entry.controller);
-    const offer = async (value: string): Promise<void> =>
-      retry(() => this.#bus.send(topic, value), {
-        backoff: SEND_BACKOFF,
-        untilMs: entry.deadlineMs,
-        now: this.#now,
-      });
-    try {
-      await offer(whole());
-    } catch (error) {
-      if (!isPluginError(error, 'ERR_MESSAGE_TOO_LARGE')) throw error;
-      await offer(shrunk());
-    }
-  }
-
-  /** The id by which the activation came in, which after a restart need not be one of ours any more. */
-  #idOf(entry: InFlight): InvokerInstanceId {
-    return this.#id(entry.virtualInvoker);
   }
 
   #id(instance: number): InvokerInstanceId {

@@ -1,13 +1,18 @@
 /** The plugin's services as an operator would configure them, on servers of this machine. */
 import { dirname, join } from 'node:path';
 import { START_ARGUMENTS } from '@tetris/action-runtime';
-import type { CouchServer, KafkaServer, RedisServer } from '@tetris/bench/servers';
+import type { CouchServer, EtcdServer, KafkaServer, RedisServer } from '@tetris/bench/servers';
 import { ServiceProcess } from './service-process';
 
 export interface Servers {
   kafka: KafkaServer;
   redis: RedisServer;
   couch: CouchServer;
+}
+
+/** For OpenWhisk's new scheduler. */
+export interface FpcServers extends Servers {
+  etcd: EtcdServer;
 }
 
 type Environment = Readonly<Record<string, string>>;
@@ -34,6 +39,21 @@ export function balancerService(servers: Servers, index: number, env: Environmen
     ...serverEnv(servers, 'BALANCER'),
     TETRIS_BALANCER_FIRST_VIRTUAL_INVOKER: String(index),
     TETRIS_BALANCER_CONTROLLERS: '0',
+    ...env,
+  });
+}
+
+/** The same, which takes its activations from the new scheduler. @param cluster `whisk.cluster.name` */
+export function fpcBalancerService(
+  servers: FpcServers,
+  index: number,
+  cluster: string,
+  env: Environment,
+): ServiceProcess {
+  return balancerService(servers, index, {
+    TETRIS_BALANCER_FRONT_ENDS: 'fpc',
+    TETRIS_BALANCER_ETCD_HOSTS: servers.etcd.address,
+    TETRIS_BALANCER_ETCD_CLUSTER: cluster,
     ...env,
   });
 }

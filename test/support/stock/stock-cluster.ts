@@ -6,14 +6,22 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startCouch, startKafka, startRedis } from '@tetris/bench/servers';
+import { startCouch, startEtcd, startKafka, startRedis } from '@tetris/bench/servers';
 import openwhisk from 'openwhisk';
-import { balancerService, invokerService, type Servers } from '../cluster/services';
+import {
+  balancerService,
+  fpcBalancerService,
+  type FpcServers,
+  invokerService,
+  type Servers,
+} from '../cluster/services';
 import type { ServiceProcess } from '../cluster/service-process';
 import { TestDaemon } from '../daemon';
 import { until } from '../until';
 import { StockController } from './stock-controller';
 import { prepareDatabases } from './stock-databases';
+import { CLUSTER_NAME } from './stock-process';
+import { StockScheduler } from './stock-scheduler';
 
 const INVOKERS = 2;
 const UP_TIMEOUT_MS = 60_000;
@@ -21,6 +29,8 @@ const UP_TIMEOUT_MS = 60_000;
 export interface StockClusterOptions {
   /** Without one the invoker extensions are the controller's own invokers: their topic prefix is its own. */
   balancer: boolean;
+  /** OpenWhisk's new scheduler, with etcd. @default false: sharding mode */
+  fpc?: boolean;
   /** Beside what the cluster sets itself, for every invoker. */
   invokerEnv?: Readonly<Record<string, string>>;
 }
@@ -28,7 +38,8 @@ export interface StockClusterOptions {
 type Undo = () => Promise<void>;
 
 interface Parts {
-  servers: Servers;
+  servers: Servers | FpcServers;
+  scheduler?: StockScheduler;
   controller: StockController;
   /** Of `guest`. */
   key: string;
@@ -42,10 +53,12 @@ export class StockCluster {
   readonly client: openwhisk.Client;
   readonly daemon: TestDaemon;
   readonly invokers: readonly ServiceProcess[];
-  readonly balancer: ServiceProcess | undefined;
+  readonly balancer: ServiceProcess | undefined = undefined;
   /** Folder of models that actions may open. */
   readonly models: string;
-  readonly servers: Servers;
+  readonly servers: Servers | FpcServers;
+  /** Of mode `fpc`. */
+  readonly scheduler: StockScheduler | undefined;
   #undo: Undo[] = [];
 
   private constructor(parts: Parts, options: StockClusterOptions) {
@@ -54,6 +67,7 @@ export class StockCluster {
     this.daemon = daemon;
     this.models = parts.models;
     this.servers = servers;
+    this.scheduler = parts.scheduler;
     this.client = openwhisk({ apihost: controller.url, api_key: key });
     const env = {
       TETRIS_INVOKER_NODE: 'node0',
@@ -66,7 +80,9 @@ export class StockCluster {
     this.invokers = Array.from({ length: INVOKERS }, (_, index) =>
       invokerService(servers, index, join(folder, `i${index}`), env),
     );
-    this.balancer = options.balancer ? balancerService(servers, 0, {}) : undefined;
+    if (!options.balancer) return;
+    this.balancer =
+      'etcd' in servers ? fpcBalancerService(servers, 0, CLUSTER_NAME, {}) : balancerService(servers, 0, {});
   }
 
   /** Resolves when the controller takes all its invokers for healthy; leaves nothing behind where it does not. */
@@ -75,7 +91,7 @@ export class StockCluster {
     const classPath = required('OPENWHISK_CONTROLLER_CLASSPATH');
     const undo: Undo[] = [];
     try {
-      const cluster = new StockCluster(await startParts(home, classPath, undo), options);
+      const cluster = new StockCluster(await startParts(home, classPath, options, undo), options);
       cluster.#undo = undo;
       undo.push(async () => cluster.#endServices());
       for (const service of cluster.#services) service.start();
@@ -91,7 +107,7 @@ export class StockCluster {
   async healthy(): Promise<void> {
     const expected = this.balancer === undefined ? this.invokers.length : 1;
     const isUp = async (): Promise<boolean> => {
-      const states = Object.values(await this.controller.invokers());
+      const states = this.#ownStates(await this.controller.invokers());
       return states.length === expected && states.every((state) => state === 'up');
     };
     await until(isUp, UP_TIMEOUT_MS, 'the controller takes all invokers for healthy');
@@ -116,6 +132,12 @@ export class StockCluster {
     await undoAll(this.#undo);
   }
 
+  /** In mode `fpc` a controller lists ids that nobody has as well. */
+  #ownStates(states: Record<string, string>): string[] {
+    if (this.scheduler === undefined) return Object.values(states);
+    return Object.entries(states).flatMap(([name, state]) => (name.includes('tetris') ? [state] : []));
+  }
+
   get #services(): ServiceProcess[] {
     return [...(this.balancer === undefined ? [] : [this.balancer]), ...this.invokers];
   }
@@ -126,7 +148,12 @@ export class StockCluster {
 }
 
 /** What has to be running before the plugin's services; `undo` learns how to end each, last first. */
-async function startParts(home: string, classPath: string, undo: Undo[]): Promise<Parts> {
+async function startParts(
+  home: string,
+  classPath: string,
+  { fpc = false }: StockClusterOptions,
+  undo: Undo[],
+): Promise<Parts> {
   const folder = mkdtempSync(join(tmpdir(), 'ts-'));
   undo.push(async () => rmSync(folder, { recursive: true, force: true }));
   const models = join(folder, 'models');
@@ -139,13 +166,19 @@ async function startParts(home: string, classPath: string, undo: Undo[]): Promis
   const kafka = await started(startKafka());
   const redis = await started(startRedis());
   const couch = await started(startCouch());
-  const servers = { kafka, redis, couch };
+  const etcd = fpc ? await started(startEtcd()) : undefined;
+  const servers = { kafka, redis, couch, ...(etcd === undefined ? {} : { etcd }) };
   const key = await prepareDatabases(couch, home);
+  const scheduler = 'etcd' in servers ? await started(startScheduler(servers as FpcServers, folder)) : undefined;
   const controller = await started(StockController.start(servers, classPath, folder));
   const daemon = new TestDaemon();
   undo.push(async () => daemon.dispose());
   await daemon.start({ modelRoots: models, tensorBytesMin: 1024 });
-  return { servers, controller, key, daemon, models, folder };
+  return { servers, controller, key, daemon, models, folder, ...(scheduler === undefined ? {} : { scheduler }) };
+}
+
+function startScheduler(servers: FpcServers, folder: string): Promise<StockScheduler> {
+  return StockScheduler.start(servers, 0, required('OPENWHISK_SCHEDULER_CLASSPATH'), folder);
 }
 
 async function undoAll(undo: Undo[]): Promise<void> {

@@ -1,12 +1,20 @@
-import type { Servers } from '../cluster/services';
+import type { FpcServers, Servers } from '../cluster/services';
 import { StockProcess } from './stock-process';
+import { etcdSettings } from './stock-scheduler';
 
 const CORE = 'org.apache.openwhisk.core';
 
 /** Lines about what it was told by us, or about its books. */
-const ABOUT_US = /\[(WARN|ERROR)\].*\[(ShardingContainerPoolBalancer|MessageFeed|Invoker\w*|Kafka\w*|\w*Ack\w*)\]/;
+const ABOUT_US =
+  /\[(WARN|ERROR)\].*\[(ShardingContainerPoolBalancer|FPCPoolBalancer|FPCEntitlementProvider|MessageFeed|Invoker\w*|Kafka\w*|\w*Ack\w*)\]/;
 /** What a controller says rightly when there is nobody to take an activation, or little room. */
 const RIGHTLY = /failed to schedule activation|system is overloaded/;
+
+/** What 2.x does not do by itself. */
+const SHARDING = {
+  'whisk.spi.LoadBalancerProvider': `${CORE}.loadBalancer.ShardingContainerPoolBalancer`,
+  'whisk.spi.EntitlementSpiProvider': `${CORE}.entitlement.LocalEntitlementProvider`,
+};
 
 /** A stock controller, alone in its cluster, and what it shows of its books. */
 export class StockController {
@@ -17,10 +25,9 @@ export class StockController {
   }
 
   /** @param classPath of Java; @param folder for its log. Resolves when it answers. */
-  static async start(servers: Servers, classPath: string, folder: string): Promise<StockController> {
+  static async start(servers: Servers | FpcServers, classPath: string, folder: string): Promise<StockController> {
     const settings = {
-      'whisk.spi.LoadBalancerProvider': `${CORE}.loadBalancer.ShardingContainerPoolBalancer`,
-      'whisk.spi.EntitlementSpiProvider': `${CORE}.entitlement.LocalEntitlementProvider`,
+      ...('etcd' in servers ? etcdSettings(servers) : SHARDING),
       'whisk.controller.protocol': 'http',
       'whisk.controller.interface': '127.0.0.1',
       'whisk.info.date': '2026-01-01',

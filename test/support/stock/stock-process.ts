@@ -1,4 +1,4 @@
-/** A stock OpenWhisk component, built elsewhere, as a Java process: sharding mode, on loopback. */
+/** A stock OpenWhisk component, built elsewhere, as a Java process on loopback. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,6 +10,8 @@ import { until } from '../until';
 import { DATABASES } from './stock-databases';
 
 const START_TIMEOUT_MS = 120_000;
+/** `whisk.cluster.name`. */
+export const CLUSTER_NAME = 'tetris-test';
 
 export interface StockLaunch {
   name: string;
@@ -67,6 +69,11 @@ export class StockProcess {
   async stop(): Promise<void> {
     await endProcess(this.#child);
   }
+
+  /** A crash. */
+  async kill(): Promise<void> {
+    await endProcess(this.#child, 'SIGKILL');
+  }
 }
 
 /** What Ansible's roles set as `CONFIG_*`, and the loopback. Akka until 2.0.0, Pekko after it. */
@@ -79,7 +86,7 @@ function settingsOf({ couch }: Servers): Record<string, string | number> {
   return {
     ...remote('akka'),
     ...remote('pekko'),
-    'whisk.cluster.name': 'tetris-test',
+    'whisk.cluster.name': CLUSTER_NAME,
     'whisk.concurrency-limit.max': 500,
     'whisk.namespace-default-limit.concurrency-limit.max': 500,
     'whisk.couchdb.provider': 'CouchDB',

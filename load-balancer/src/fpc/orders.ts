@@ -1,0 +1,132 @@
+/**
+ * What becomes of a scheduler's order for a container.
+ *
+ * | order | answer |
+ * | --- | --- |
+ * | a new scheduler's warm-up | none |
+ * | another kind, nothing usable behind, or closed | `ResourceNotEnoughError`: it is ordered elsewhere |
+ * | an action whose queue there does not count us | we begin to pull, and it is a success |
+ * | one that does | held for `surplusMs`, in which it keeps further orders back, then refused for good |
+ *
+ * A surplus order is what a scheduler thinks up where messages come faster than they are pulled. One more container
+ * would change nothing, for all pull for the same fleet, but would count against the limit of the namespace.
+ */
+import { type InvokerInstanceId, type Logger, errorMessage } from '@tetris/common';
+import type { PulledAction } from './etcd-keys';
+import { type Creation, creationAck, isWarmUp, type Refusal } from './messages';
+import type { PulledActions } from './pulled-actions';
+
+export interface OrderParts {
+  pulled: PulledActions;
+  /** Is anything usable behind, and are we open? */
+  isUsable: () => boolean;
+  isOurKind: (kind: string) => boolean;
+  /** Sends an ack to the scheduler of this id. */
+  send: (scheduler: string, ack: string) => Promise<void>;
+  outcome: (outcome: OrderOutcome) => void;
+  invoker: InvokerInstanceId;
+  log: Logger;
+}
+
+export type OrderOutcome = 'warm-up' | 'refused' | 'begun' | 'surplus';
+
+export interface OrderRules {
+  /** A surplus order is held for so long, ms; below the 20 s after which a scheduler takes an order for lost. */
+  surplusMs: number;
+  /** Surplus orders held; beyond it they are refused at once. */
+  surplusMax: number;
+}
+
+export class Orders {
+  readonly #parts: OrderParts;
+  readonly #rules: OrderRules;
+  readonly #held = new Map<NodeJS.Timeout, Creation>();
+
+  constructor(parts: OrderParts, rules: OrderRules) {
+    this.#parts = parts;
+    this.#rules = rules;
+  }
+
+  async ordered(creation: Creation): Promise<OrderOutcome> {
+    const outcome = await this.#answer(creation);
+    this.#parts.outcome(outcome);
+    return outcome;
+  }
+
+  /** Gives the held ones back at once. */
+  async close(): Promise<void> {
+    const held = [...this.#held];
+    this.#held.clear();
+    await Promise.all(
+      held.map(async ([timer, creation]) => {
+        clearTimeout(timer);
+        await this.#refuse(creation, 'ResourceNotEnoughError', 'The load balancer is shutting down.');
+      }),
+    );
+  }
+
+  async #answer(creation: Creation): Promise<OrderOutcome> {
+    const { pulled, isUsable, isOurKind } = this.#parts;
+    const { kind } = creation.whiskActionMetaData.exec;
+    if (isWarmUp(creation)) return 'warm-up';
+    if (!isOurKind(kind) || !isUsable() || creation.revision === null) {
+      const reason = isOurKind(kind) ? 'No invoker is usable now.' : `Kind '${kind}' is not served here.`;
+      await this.#refuse(creation, 'ResourceNotEnoughError', reason);
+      return 'refused';
+    }
+    const action = actionOf(creation);
+    if (action !== undefined && pulled.isPulledFrom(schedulerOf(creation), action)) {
+      await this.#hold(creation, action);
+      return 'surplus';
+    }
+    if (action !== undefined) await this.#begin(creation, action);
+    return 'begun';
+  }
+
+  async #begin(creation: Creation, action: PulledAction): Promise<void> {
+    await this.#parts.pulled.begin(action, schedulerOf(creation));
+    await this.#send(creation, creationAck(creation, this.#parts.invoker));
+  }
+
+  async #hold(creation: Creation, action: PulledAction): Promise<void> {
+    if (this.#held.size >= this.#rules.surplusMax) return this.#refuseSurplus(creation);
+    const timer = setTimeout(() => {
+      this.#held.delete(timer);
+      void this.#release(creation, action);
+    }, this.#rules.surplusMs);
+    this.#held.set(timer, creation);
+  }
+
+  /** Where the queue has lost us meanwhile, the order is a good one after all. */
+  async #release(creation: Creation, action: PulledAction): Promise<void> {
+    const { pulled, isUsable } = this.#parts;
+    if (pulled.isPulledFrom(schedulerOf(creation), action)) return this.#refuseSurplus(creation);
+    if (isUsable()) return this.#begin(creation, action);
+    return this.#refuse(creation, 'ResourceNotEnoughError', 'No invoker is usable now.');
+  }
+
+  async #refuseSurplus(creation: Creation): Promise<void> {
+    await this.#refuse(creation, 'TooManyConcurrentRequests', 'The container that there is serves all.');
+  }
+
+  async #refuse(creation: Creation, refusal: Refusal, reason: string): Promise<void> {
+    await this.#send(creation, creationAck(creation, this.#parts.invoker, [refusal, reason]));
+  }
+
+  /** Never rejects: a scheduler that hears nothing orders again after 20 s. */
+  async #send(creation: Creation, ack: string): Promise<void> {
+    const { send, log } = this.#parts;
+    await send(creation.rootSchedulerIndex.asString, ack).catch((error: unknown) => {
+      log.error({ creationId: creation.creationId, reason: errorMessage(error) }, 'order could not be answered');
+    });
+  }
+}
+
+export function actionOf({ invocationNamespace, action, revision }: Creation): PulledAction | undefined {
+  return revision === null ? undefined : { namespace: invocationNamespace, name: action, revision };
+}
+
+const schedulerOf = ({ schedulerHost: host, rpcPort: port }: Creation): { host: string; port: number } => ({
+  host,
+  port,
+});
