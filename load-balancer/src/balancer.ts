@@ -35,6 +35,7 @@ import { type ActivationWay, Trail, wayOf } from './status/trail';
 import { type StatusReport, statusReport } from './status/report';
 import { type StatusServer, startStatusServer } from './status/server';
 import { ControllerAnswers } from './relay/answers';
+import { readArrival } from './relay/arrival';
 
 export interface LoadBalancerOptions {
   /** Where the controllers are, topics with prefix P. Closed by the caller, like everything here. */
@@ -182,7 +183,7 @@ export class LoadBalancer {
   async start(): Promise<void> {
     const { invokerBus, registry } = this.#options;
     const { config } = this;
-    await this.#recover();
+    const waited = await this.#recover();
     await Promise.all(config.controllers.map(async (controller) => this.#acks.listenTo(controller)));
     this.#unwatch = await watchFleet(
       {
@@ -200,6 +201,7 @@ export class LoadBalancer {
       this.#owner,
     );
     await this.#frontEnd.start(async (arrival) => this.#dispatcher.accept(arrival));
+    for (const arrival of waited) void this.#dispatcher.accept(arrival);
     this.#timer = setInterval(() => void this.tick(), TICK_MS);
     const { statusHost: host, statusPort: port } = config;
     if (port > 0) {
@@ -268,16 +270,24 @@ export class LoadBalancer {
     this.#lastTickMs = nowMs;
   }
 
-  async #recover(): Promise<void> {
+  /** @returns what had waited, to be handed on again */
+  async #recover(): Promise<Arrival[]> {
     const nowMs = this.#now();
     const entries = await this.#journal.recover();
+    const waited: Arrival[] = [];
     for (const entry of entries) {
-      if (entry.deadlineMs <= nowMs) this.#journal.erase(entry.activationId);
+      const { activationId, deadlineMs, message, virtualInvoker } = entry;
+      if (deadlineMs <= nowMs) this.#journal.erase(activationId);
+      else if (message !== undefined) waited.push(readArrival(Buffer.from(message), virtualInvoker));
       else this.#table.add({ ...recoveredAt(nowMs), entry });
     }
     const controllers = new Set(entries.map((entry) => entry.controller));
     await Promise.all([...controllers].map(async (controller) => this.#acks.listenTo(controller)));
-    if (entries.length > 0) this.#log.info({ recovered: this.#table.size }, 'took over activations of the last run');
+    if (entries.length > 0) {
+      const recovered = { handedOn: this.#table.size, waited: waited.length };
+      this.#log.info(recovered, 'took over activations of the last run');
+    }
+    return waited;
   }
 
   async #giveUpLost(nowMs: number): Promise<void> {

@@ -85,13 +85,15 @@ export interface ActionManifest {
   models?: string[];
 }
 
-/** An activation that the load balancer has handed on and that is not completed. */
+/** An activation that the load balancer has handed on and that is not completed, or that waits in it. */
 export interface InFlight {
   activationId: string;
   /** Index of the virtual invoker it came in by; acks must name it. */
   virtualInvoker: number;
-  /** N of the `Q+invokerN` it went to. */
+  /** N of the `Q+invokerN` it went to; -1 where it waits for one. */
   invoker: number;
+  /** Of one that waits: what an invoker will get, so that whoever comes after a crash can hand it on. */
+  message?: string;
   controller: string;
   transid: readonly unknown[];
   blocking: boolean;

@@ -120,7 +120,8 @@ export class Dispatcher {
       return;
     }
     const { failure, reason } = explain(placement.outcome, facts?.kind);
-    await this.#fail(entryOf(arrival, -1, deadlineMs), failure, reason, arrival.healthTest);
+    await this.#fail(entryOf(arrival, NOWHERE, deadlineMs), failure, reason, arrival.healthTest);
+    this.#parts.journal.erase(arrival.activationId);
   }
 
   async #placeOrWait(arrival: Arrival, facts: ActionFacts | undefined, deadlineMs: number): Promise<Placed | Unplaced> {
@@ -143,6 +144,8 @@ export class Dispatcher {
     const share = { costMs: this.#work.costMs(queue), weight: this.#weights.of(arrival.namespace) };
     const priority = facts?.priority ?? 0;
     const request = { room: facts?.kind ?? '', queue, ...share, priority, dueMs, lostMs, untilMs, attempt };
+    // Nobody else has it any more. Not awaited: what is written for it later comes after this.
+    void this.#parts.journal.record({ ...entryOf(arrival, NOWHERE, deadlineMs), message: arrival.value.toString() });
     const waited = await this.#waiting.wait(request, nowMs);
     this.#parts.metrics.waitSeconds.observe((this.#parts.now() - nowMs) / 1000);
     return waited === 'hopeless' || waited === 'full' ? { outcome: waited } : placement;
@@ -262,6 +265,9 @@ export class Dispatcher {
     if (!this.#parts.table.has(entry.activationId)) this.#parts.journal.erase(entry.activationId);
   }
 }
+
+/** The invoker of an activation that has none. */
+export const NOWHERE = -1;
 
 /** Those of one action and invoking namespace wait for the same instances. */
 function queueName({ namespace, action }: Pick<InFlight, 'namespace' | 'action'>): string {

@@ -3,6 +3,7 @@
  *
  * An id is written before its activation is handed on and erased after its last ack was passed on. A crash in between
  * can therefore cause a second answer, which a controller ignores, but never leaves a handed-on activation unknown.
+ * One that waits for an invoker is written with its message, which nobody else has any more.
  * Where the registry is away, activations go on unrecorded: waiting for it is bounded, and skipped until it is back.
  */
 import type { InFlight, Logger, Registry } from '@tetris/common';

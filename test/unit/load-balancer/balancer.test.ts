@@ -320,6 +320,27 @@ describe('LoadBalancer', () => {
       expect((await registry.listInFlight('balancer0')).map(({ activationId }) => activationId)).toEqual([id(2)]);
     });
 
+    it('hands on what its predecessor had waiting, byte for byte and once', async () => {
+      const message = activationText(id(4), { extra: 1.5 }).replace('1.5', '1.0');
+      const left = await crashedWith([{ activationId: id(4), invoker: -1, message }]);
+      const { controller, invokers, registry } = await started(left);
+      await until(() => controller.slots.has(id(4)));
+      expect(invokers.flatMap(({ received }) => received.map(({ text }) => text))).toEqual([message]);
+      await until(async () => (await registry.listInFlight('balancer0')).length === 0);
+      expect(controller.acks).toHaveLength(1);
+    });
+
+    it('writes down what waits, and forgets it when it is answered', async () => {
+      const { controller, registry } = await started({ overrides: { invokerInFlightMax: 1 } });
+      for (const invoker of cluster.invokers) invoker.automatic = false;
+      for (let count = 0; count < 4; count += 1) await controller.invoke();
+      const waiting = async (): Promise<InFlight[]> =>
+        (await registry.listInFlight('balancer0')).filter(({ message }) => message !== undefined);
+      await until(async () => (await waiting()).length > 0);
+      await cluster.advance(31);
+      await until(async () => (await waiting()).length === 0);
+    });
+
     it('leaves what is in flight at a shutdown to its successor', async () => {
       const first = await started({ overrides: { drainMsMax: 0 } });
       const [invoker] = first.invokers;

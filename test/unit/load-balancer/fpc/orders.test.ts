@@ -1,0 +1,123 @@
+import { createLogger, invokerInstanceId } from '@tetris/common';
+import type { PulledAction } from '../../../../load-balancer/src/fpc/etcd-keys';
+import { type Creation, readOrder } from '../../../../load-balancer/src/fpc/messages';
+import { Orders } from '../../../../load-balancer/src/fpc/orders';
+
+/** As a stock 2.0.0 scheduler writes it. */
+const CREATION = {
+  action: { name: 'hello', path: 'guest', version: '0.0.1' },
+  creationId: '8c8c44d340244e8a8c44d34024ce8a29',
+  invocationNamespace: 'guest',
+  retryCount: 2,
+  revision: '1-f957',
+  rootSchedulerIndex: { asString: '0' },
+  rpcPort: 13001,
+  schedulerHost: '127.0.0.1',
+  transid: ['sid_containerCreation', 1795888320965],
+  whiskActionMetaData: {
+    annotations: [{ key: 'exec', value: 'nodejs:tetris' }],
+    exec: { kind: 'nodejs:tetris', binary: false },
+    limits: { concurrency: 1, logs: 10, memory: 256, timeout: 60000 },
+    ...{ name: 'hello', namespace: 'guest', parameters: [], publish: false, updated: 1795888525715, version: '0.0.1' },
+  },
+};
+const creation = (overrides: object = {}): Creation => {
+  const order = readOrder(Buffer.from(JSON.stringify({ ...CREATION, ...overrides })));
+  if ('deletion' in order) throw new Error('a deletion');
+  return order.creation;
+};
+
+function setUp() {
+  const state = { usable: true, counted: false, begun: [] as PulledAction[], acks: [] as Record<string, unknown>[] };
+  const pulled = {
+    isPulledFrom: () => state.counted,
+    begin: async (action: PulledAction) => void state.begun.push(action),
+  };
+  const orders = new Orders(
+    {
+      pulled: pulled as never,
+      isUsable: () => state.usable,
+      isOurKind: (kind) => kind === 'nodejs:tetris',
+      send: async (scheduler, ack) => void state.acks.push({ scheduler, ...(JSON.parse(ack) as object) }),
+      outcome: () => undefined,
+      invoker: invokerInstanceId(100, 1024 ** 3, 'tetris100'),
+      log: createLogger('orders', 'silent'),
+    },
+    { surplusMs: 15_000, surplusMax: 2 },
+  );
+  return { orders, state };
+}
+
+describe('an order for a container', () => {
+  beforeEach(() => jest.useFakeTimers());
+  afterEach(() => jest.useRealTimers());
+
+  it('begins the pulls and is acked with all that the scheduler sent', async () => {
+    const { orders, state } = setUp();
+    expect(await orders.ordered(creation())).toBe('begun');
+    expect(state.begun).toEqual([{ namespace: 'guest', name: CREATION.action, revision: '1-f957' }]);
+    const { rootSchedulerIndex, whiskActionMetaData: actionMetaData, ...echoed } = CREATION;
+    expect(state.acks).toEqual([
+      { scheduler: rootSchedulerIndex.asString, ...echoed, actionMetaData, rootInvokerIndex: expect.anything() },
+    ]);
+  });
+
+  it.each([
+    ['of another kind', { whiskActionMetaData: { ...CREATION.whiskActionMetaData, exec: { kind: 'python:3' } } }, true],
+    ['while nothing is usable', {}, false],
+  ])('is sent elsewhere %s', async (_when, overrides, usable) => {
+    const { orders, state } = setUp();
+    state.usable = usable;
+    expect(await orders.ordered(creation(overrides))).toBe('refused');
+    expect(state.acks).toMatchObject([{ error: 'ResourceNotEnoughError', retryCount: 2 }]);
+    expect(state.begun).toEqual([]);
+  });
+
+  it('is not answered where it is a new scheduler that warms up', async () => {
+    const { orders, state } = setUp();
+    const warmUp = { action: { path: 'whisk.system', name: 'warmUp' }, revision: null, rpcPort: 0, schedulerHost: '' };
+    expect(await orders.ordered(creation(warmUp))).toBe('warm-up');
+    expect(state.acks).toEqual([]);
+  });
+
+  it('beyond the first is held, then refused for good', async () => {
+    const { orders, state } = setUp();
+    state.counted = true;
+    expect(await orders.ordered(creation())).toBe('surplus');
+    await jest.advanceTimersByTimeAsync(14_999);
+    expect(state.acks).toEqual([]);
+    await jest.advanceTimersByTimeAsync(1);
+    expect(state.acks).toMatchObject([{ error: 'TooManyConcurrentRequests' }]);
+    expect(state.begun).toEqual([]);
+  });
+
+  it('that was held is a good one where the queue has lost us meanwhile', async () => {
+    const { orders, state } = setUp();
+    state.counted = true;
+    await orders.ordered(creation());
+    state.counted = false;
+    await jest.advanceTimersByTimeAsync(15_000);
+    expect(state.begun).toHaveLength(1);
+    expect(state.acks).toMatchObject([{ creationId: CREATION.creationId }]);
+    expect(state.acks[0]).not.toHaveProperty('error');
+  });
+
+  it('beyond the bound of those held is refused at once, and all are sent elsewhere at the close', async () => {
+    const { orders, state } = setUp();
+    state.counted = true;
+    for (let count = 0; count < 3; count += 1) await orders.ordered(creation());
+    expect(state.acks.map(({ error }) => error)).toEqual(['TooManyConcurrentRequests']);
+    await orders.close();
+    expect(state.acks.slice(1).map(({ error }) => error)).toEqual(['ResourceNotEnoughError', 'ResourceNotEnoughError']);
+  });
+
+  it('bad call: lacks what an ack has to echo', () => {
+    expect(() => creation({ retryCount: undefined })).toThrow(/retryCount/);
+    expect(() => creation({ whiskActionMetaData: {} })).toThrow(/ContainerCreationMessage/);
+  });
+
+  it('is a deletion where it has no creation id', () => {
+    const { creationId: _id, ...deletion } = CREATION;
+    expect(readOrder(Buffer.from(JSON.stringify(deletion)))).toHaveProperty('deletion.revision', '1-f957');
+  });
+});
