@@ -46,6 +46,7 @@ function fpcFrontEnd(parts: FrontEndParts, config: BalancerConfig, adapters: Fpc
     name: config.name,
     userMemoryBytes: config.userMemory,
     kinds: config.tetrisKinds,
+    plainKinds: config.plainKinds,
     cluster: config.etcdCluster,
     tags: config.fpcTags,
     leaseTtlMs: config.etcdLeaseTtlMs,

@@ -71,7 +71,7 @@ export class ActionPulls {
   #lastAnswerMs: number;
   #reason: StopReason = 'asked to';
   readonly #ended: Promise<void>;
-  #end: () => void = () => undefined;
+  #end: (() => void) | undefined;
 
   constructor(
     action: PulledAction,
@@ -222,7 +222,9 @@ export class ActionPulls {
   }
 
   #close(): void {
+    if (this.#end === undefined) return;
     this.#end();
+    this.#end = undefined;
     this.#parts.stopped(this.#reason);
   }
 }

@@ -21,6 +21,7 @@ import {
 } from '@tetris/common';
 import type { Arrival, FleetState, FrontEnd } from '../front-end';
 import type { BalancerMetrics } from '../metrics';
+import { matchesKind } from '../placement/placement';
 import { readArrival } from '../relay/arrival';
 import { virtualInvokerId } from '../relay/translate';
 import { EtcdKeys } from './etcd-keys';
@@ -47,7 +48,10 @@ export interface FpcOptions {
   owner: string;
   name: string;
   userMemoryBytes: number;
+  /** Attracted by hints. */
   kinds: readonly string[];
+  /** Served where they are ordered here, which is where stock invokers have no room, or there is none. */
+  plainKinds: readonly string[];
   cluster: string;
   tags: readonly string[];
   leaseTtlMs: number;
@@ -94,7 +98,7 @@ export class FpcFrontEnd implements FrontEnd {
   ) {
     const { metrics, log, now } = parts;
     const { etcd, schedulers } = adapters;
-    const { invoker, kinds } = options;
+    const { invoker, kinds, plainKinds } = options;
     this.#bus = parts.bus;
     this.#topics = parts.topics;
     this.#adapters = adapters;
@@ -128,7 +132,7 @@ export class FpcFrontEnd implements FrontEnd {
       {
         pulled: this.#pulled,
         isUsable: () => this.#usable && !this.#closed,
-        isOurKind,
+        isServed: (kind) => isOurKind(kind) || plainKinds.some((plain) => matchesKind(plain, kind)),
         send: async (scheduler, ack) => this.#bus.send(this.#topics.creationAck(scheduler), ack),
         outcome: (outcome) => void metrics.orders.inc({ outcome }),
         invoker: virtualInvokerId(invoker, options.userMemoryBytes, options.name),

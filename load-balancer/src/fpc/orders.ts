@@ -4,7 +4,7 @@
  * | order | answer |
  * | --- | --- |
  * | a new scheduler's warm-up | none |
- * | another kind, nothing usable behind, or closed | `ResourceNotEnoughError`: it is ordered elsewhere |
+ * | a kind that is not served, nothing usable behind, or closed | `ResourceNotEnoughError`: it is ordered elsewhere |
  * | an action whose queue there does not count us | we begin to pull, and it is a success |
  * | one that does | held for `surplusMs`, in which it keeps further orders back, then refused for good |
  *
@@ -20,7 +20,8 @@ export interface OrderParts {
   pulled: PulledActions;
   /** Is anything usable behind, and are we open? */
   isUsable: () => boolean;
-  isOurKind: (kind: string) => boolean;
+  /** Ours, and those that run here where no stock invoker takes them. */
+  isServed: (kind: string) => boolean;
   /** Sends an ack to the scheduler of this id. */
   send: (scheduler: string, ack: string) => Promise<void>;
   outcome: (outcome: OrderOutcome) => void;
@@ -66,11 +67,11 @@ export class Orders {
   }
 
   async #answer(creation: Creation): Promise<OrderOutcome> {
-    const { pulled, isUsable, isOurKind } = this.#parts;
+    const { pulled, isUsable, isServed } = this.#parts;
     const { kind } = creation.whiskActionMetaData.exec;
     if (isWarmUp(creation)) return 'warm-up';
-    if (!isOurKind(kind) || !isUsable() || creation.revision === null) {
-      const reason = isOurKind(kind) ? 'No invoker is usable now.' : `Kind '${kind}' is not served here.`;
+    if (!isServed(kind) || !isUsable() || creation.revision === null) {
+      const reason = isServed(kind) ? 'No invoker is usable now.' : `Kind '${kind}' is not served here.`;
       await this.#refuse(creation, 'ResourceNotEnoughError', reason);
       return 'refused';
     }

@@ -90,7 +90,9 @@ export class Placer {
     if (!tetris && !stock) return 'absent';
     if (kind !== undefined && this.#rules.tetrisKinds.includes(kind)) return tetris ? 'tetris' : 'stock';
     if (stock) return 'stock';
-    return kind === undefined || this.#rules.plainKinds.some((plain) => matches(plain, kind)) ? 'tetris' : 'unserved';
+    return kind === undefined || this.#rules.plainKinds.some((plain) => matchesKind(plain, kind))
+      ? 'tetris'
+      : 'unserved';
   }
 
   #nearTensors(request: PlacementRequest, key: string, nowMs: number): Placement | undefined {
@@ -144,6 +146,7 @@ export class Placer {
 
 const BLACKBOX = 'blackbox';
 
-function matches(pattern: string, kind: string): boolean {
+/** @param pattern a trailing * matches any ending */
+export function matchesKind(pattern: string, kind: string): boolean {
   return pattern.endsWith('*') ? kind.startsWith(pattern.slice(0, -1)) : pattern === kind;
 }

@@ -49,6 +49,11 @@ export interface FpcClusterOptions {
 /** How an activation ended: its record, its id where that was all, or that a scheduler gave it up and why. */
 export type FpcOutcome = { activation: Activation } | { activationId: string } | { failed: string };
 
+export interface FpcSent {
+  activationId: string;
+  outcome: Promise<FpcOutcome>;
+}
+
 interface Awaited {
   answer: (outcome: FpcOutcome) => void;
   resultSeen: boolean;
@@ -159,7 +164,7 @@ export class FpcCluster {
   }
 
   /** Publishes one activation as a controller does: to the scheduler that has the queue, or to one that makes it. */
-  async invoke(action: Action, content: Record<string, unknown>, namespace = 'guest'): Promise<Promise<FpcOutcome>> {
+  async invoke(action: Action, content: Record<string, unknown>, namespace = 'guest'): Promise<FpcSent> {
     const activationId = newActivationId();
     const outcome = new Promise<FpcOutcome>((answer) =>
       this.#awaited.set(activationId, { answer, resultSeen: false, slotSeen: false }),
@@ -172,11 +177,12 @@ export class FpcCluster {
     );
     await this.schedulers[index]?.createQueue(namespace, action);
     await this.bus.send(`scheduler${index}`, this.#message(activationId, action, content, namespace));
-    return outcome;
+    return { activationId, outcome };
   }
 
   async call(action: Action, content: Record<string, unknown>, namespace?: string): Promise<FpcOutcome> {
-    return await await this.invoke(action, content, namespace);
+    const sent = await this.invoke(action, content, namespace);
+    return sent.outcome;
   }
 
   /** Activations without an answer, or whose slot has not come back. */

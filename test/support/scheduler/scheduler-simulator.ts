@@ -384,7 +384,7 @@ export class SchedulerSimulator {
           responseDeserialize: (bytes: Buffer) => fromBinary(fetchActivation.output, bytes),
         },
       },
-      { fetch: this.#fetch.bind(this) } as never,
+      { fetch: this.#fetch.bind(this) },
     );
     return new Promise((resolve, reject) => {
       server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, bound) =>
@@ -416,7 +416,6 @@ export class SchedulerSimulator {
       queue.memory.release(pull.container);
       return nothing();
     }
-    let timer: NodeJS.Timeout | undefined;
     const waiting: WaitingPull = {
       container: pull.container,
       warmed: pull.warmed,
@@ -427,7 +426,7 @@ export class SchedulerSimulator {
       },
       gone: () => call.cancelled,
     };
-    timer = setTimeout(() => queue.memory.giveUp(waiting), PULL_MS);
+    const timer = setTimeout(() => queue.memory.giveUp(waiting), PULL_MS);
     queue.memory.pull(waiting, pull.lastDurationMs);
   }
 

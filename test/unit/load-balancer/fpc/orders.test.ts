@@ -37,7 +37,7 @@ function setUp() {
     {
       pulled: pulled as never,
       isUsable: () => state.usable,
-      isOurKind: (kind) => kind === 'nodejs:tetris',
+      isServed: (kind) => kind === 'nodejs:tetris',
       send: async (scheduler, ack) => void state.acks.push({ scheduler, ...(JSON.parse(ack) as object) }),
       outcome: () => undefined,
       invoker: invokerInstanceId(100, 1024 ** 3, 'tetris100'),
@@ -117,7 +117,7 @@ describe('an order for a container', () => {
   });
 
   it('is a deletion where it has no creation id', () => {
-    const { creationId: _id, ...deletion } = CREATION;
+    const deletion = { ...CREATION, creationId: undefined };
     expect(readOrder(Buffer.from(JSON.stringify(deletion)))).toHaveProperty('deletion.revision', '1-f957');
   });
 });
