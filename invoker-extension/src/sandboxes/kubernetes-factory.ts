@@ -23,8 +23,10 @@ export interface KubernetesFactoryOptions {
   log: Logger;
 }
 
-/** Between attempts of a call, and between watches that fail. */
+/** Between attempts of a call. */
 const BACKOFF = { firstMs: 100, maxMs: 5_000 };
+/** Between watches that tell nothing: all that happens meanwhile is learned only afterwards. */
+const WATCH_BACKOFF = { firstMs: 50, maxMs: 1_000 };
 
 /** Pods of a Kubernetes cluster, all on the invoker's own node. */
 export class KubernetesFactory implements ContainerFactory {
@@ -63,7 +65,7 @@ export class KubernetesFactory implements ContainerFactory {
       client: this.#client,
       labelSelector: `${INVOKER_LABEL}=${invoker}`,
       lifeMs: config.kubernetesWatchMs,
-      backoff: BACKOFF,
+      backoff: WATCH_BACKOFF,
       onPod: (pod) => this.#seen(pod),
       onGone: (pod) => this.#followers.get(pod.metadata.name)?.deleted(pod),
       log,

@@ -23,8 +23,6 @@ interface Known {
   list: number;
 }
 
-/** A watch that lived for less than this is counted as a failure, or a server that ends each at once is asked in a loop. */
-const SHORT_LIFE_MS = 1000;
 const TOO_MANY = 429;
 
 /**
@@ -36,6 +34,8 @@ export class PodWatch {
   readonly #known = new Map<string, Known>();
   readonly #stopped = new AbortController();
   #lists = 0;
+  /** The watch of now has told something: it is no failure, however it ends. */
+  #told = false;
   #version: string | undefined;
   #started: Promise<void> | undefined;
   #running: Promise<void> = Promise.resolve();
@@ -79,16 +79,16 @@ export class PodWatch {
     const { signal } = this.#stopped;
     let failures = 0;
     while (!signal.aborted) {
-      const begunMs = Date.now();
+      this.#told = false;
       try {
         if (this.#version === undefined) await this.#list();
         else for (const { pod } of [...this.#known.values()]) this.#options.onPod(pod);
         await this.#watch();
-        failures = Date.now() - begunMs < SHORT_LIFE_MS ? failures + 1 : 0;
       } catch (error) {
-        failures += 1;
         this.#failed(error);
       }
+      // Also a watch that ends in order without a word: a server that ends each at once is not asked in a loop.
+      failures = this.#told ? 0 : failures + 1;
       const afterMs = failures === 0 ? 0 : pauseMs(this.#options.backoff, failures);
       await sleep(afterMs, undefined, { ref: false, signal }).catch(() => undefined);
     }
@@ -116,6 +116,7 @@ export class PodWatch {
     const { client, labelSelector, lifeMs } = this.#options;
     const options = { labelSelector, resourceVersion: this.#version ?? '', lifeMs };
     for await (const event of client.watchPods(options, this.#stopped.signal)) {
+      this.#told = event.type !== 'ERROR';
       switch (event.type) {
         case 'ERROR':
           throw refusal(event.object.code ?? 0, event.object);

@@ -207,9 +207,10 @@ export class ApiServer {
   }
 
   #log(name: string, response: ServerResponse): undefined {
-    const { end, stop } = this.podLog(this.pods.get(name), (chunk) => response.write(chunk));
+    const pod = this.pods.get(name);
     response.writeHead(200, { 'content-type': 'text/plain' });
     response.flushHeaders();
+    const { end, stop } = this.podLog(pod, (chunk) => response.write(chunk));
     response.once('close', stop);
     void end.then(() => response.end());
     return undefined;

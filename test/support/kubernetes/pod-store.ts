@@ -43,6 +43,8 @@ export class ObjectStore<T extends StoredObject> {
   readonly #nextVersion: () => number;
   readonly #objects = new Map<string, T>();
   readonly #changes = new EventEmitter<{ change: [Change<T>] }>().setMaxListeners(0);
+  readonly #untold: Change<T>[] = [];
+  #telling = false;
   #history: Change<T>[] = [];
   /** Watches from before this version are refused with 410. */
   #compactedTo = 0;
@@ -124,7 +126,18 @@ export class ObjectStore<T extends StoredObject> {
     if (type !== 'DELETED') this.#objects.set(object.metadata.name, object);
     const change = { type, version: this.#version, object: structuredClone(object) };
     this.#history.push(change);
-    this.#changes.emit('change', change);
+    this.#untold.push(change);
+    this.#tell();
     return structuredClone(object);
+  }
+
+  /** In order, also where a listener makes the next change. */
+  #tell(): void {
+    if (this.#telling) return;
+    this.#telling = true;
+    for (let change = this.#untold.shift(); change !== undefined; change = this.#untold.shift()) {
+      this.#changes.emit('change', change);
+    }
+    this.#telling = false;
   }
 }
