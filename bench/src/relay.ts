@@ -13,7 +13,7 @@ import { newActivationId, newTransactionId, type Subscription, TOPIC_SETTINGS, T
 import type { KafkaBus } from '@tetris/common/kafka';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createProgress } from './demo/progress';
-import { median, rounded } from './measure/statistics';
+import { median, percentileOf, rounded } from './measure/statistics';
 import { ACTION, benchBus, cpuOf, PREFIX, startPart, stopPart } from './relay-parts/messages';
 import { startKafka, startRedis } from './servers';
 import type { Suite } from './suite';
@@ -70,12 +70,12 @@ export async function runRelayBench(overrides: Partial<RelayBenchOptions> = {}):
     progress.stop();
     return {
       addedMedianMs: rounded(median(relayed) - median(direct)),
-      addedP99Ms: rounded(p99(relayed) - p99(direct)),
+      addedP99Ms: rounded(percentileOf(relayed, 0.99) - percentileOf(direct, 0.99)),
       activationsPerSecond: rounded(perSecond, 0),
       directMedianMs: rounded(median(direct)),
       relayedMedianMs: rounded(median(relayed)),
-      directP99Ms: rounded(p99(direct)),
-      relayedP99Ms: rounded(p99(relayed)),
+      directP99Ms: rounded(percentileOf(direct, 0.99)),
+      relayedP99Ms: rounded(percentileOf(relayed, 0.99)),
       balancerCores: rounded((after.cpuMs - before.cpuMs) / (after.atMs - before.atMs), 2),
       answeredTwice: controller.answeredTwice,
     };
@@ -204,10 +204,6 @@ function activationText(activationId: string): string {
     initArgs: [],
     lockedArgs: {},
   });
-}
-
-function p99(values: number[]): number {
-  return values.sort((one, other) => one - other)[Math.floor(0.99 * (values.length - 1))] ?? NaN;
 }
 
 export const suite: Suite = { run: async () => runRelayBench() };

@@ -24,6 +24,12 @@ export interface SuiteOptions extends PointChoice {
   trace?: string;
   /** Folder of profile tables in the paper's format, of suites that plan. */
   tables?: string;
+  /** Of the simulated cluster; how many of them are compared; and from which number everything random follows. */
+  nodes?: number;
+  seeds?: number;
+  seed?: number;
+  /** Processes that keep a processor busy each while the relay is measured. */
+  beside?: number;
   /** What an earlier run has written, to go on from there. */
   earlier?: SuiteResult;
   /** Keeps what is known so far; called by suites that take long. */

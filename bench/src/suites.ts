@@ -25,10 +25,9 @@ export const SUITES: Readonly<Record<string, SuiteEntry>> = {
     description: 'function instances: memory of the next and of idle ones, wake-up, run time over plain onnxruntime',
     load: async () => (await import('./instances/instances.js')).suite,
   },
-  placement: {
-    description:
-      'placement by tensor similarity in a simulated cluster: decision time, memory against hash and least loaded',
-    load: async () => (await import('./placement.js')).suite,
+  simulation: {
+    description: 'a cluster in simulated time: refusals, memory against hash, decision time, a noisy neighbour',
+    load: async () => (await import('./simulation/simulation.js')).suite,
   },
   relay: {
     description: "the load balancer's own latency and throughput on a real Kafka broker with a no-op invoker",

@@ -20,6 +20,14 @@ export { KubernetesClient, type KubernetesClientOptions } from './sandboxes/kube
 export { claimIndex } from './sandboxes/kubernetes-index';
 export { podRequest } from './sandboxes/kubernetes-pod';
 export type { Lease, Pod, PodStatus, Status } from './sandboxes/kubernetes-types';
+export { type GroupDescription } from './instances/group';
+export { Pool, type PoolCommand, type PoolOptions } from './instances/pool';
+export { type InvokerMetrics, invokerMetrics } from './metrics';
+export { FixedKeepAlive, type KeepAlivePolicy } from './scaling/keep-alive';
+export { Scaler, type ScalerOptions, type ScalingOrders } from './scaling/scaler';
+export { scalerOptions } from './scaling/scaling-config';
+export type { InstanceSettings } from './scaling/settings';
+export { StatusPublisher } from './status';
 export { type StemCellKind, type StemCellPlan, StemCells } from './instances/stem-cells';
 export { isSameSubject, ProfileArchive } from './profiles/archive';
 export { choose, costPerformance, isUsable, plannedRows, type UsableEntry } from './profiles/choose';

@@ -1,6 +1,13 @@
 export { LoadBalancer, type LoadBalancerOptions } from './balancer';
 export { balancerConfig, type BalancerConfig } from './config';
+export { Dispatcher, type DispatchRules } from './dispatch/dispatcher';
 export { Fleet } from './fleet/fleet';
+export { registryEvents } from './fleet/watch';
+export type { ActionFacts } from './actions';
+export type { Arrival, FrontEnd } from './front-end';
+export { Journal } from './in-flight/journal';
+export { InFlightTable } from './in-flight/table';
+export { balancerMetrics } from './metrics';
 export { availableBytes, type Invoker } from './fleet/invoker';
 export { Outcomes } from './fleet/outcomes';
 export { controllerDeadlineMs, type DeadlineRules } from './in-flight/deadline';

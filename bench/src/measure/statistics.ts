@@ -27,6 +27,13 @@ export function relativeError(actual: readonly number[], expected: readonly numb
   return Number.isFinite(error) ? error : Infinity;
 }
 
+/** As {@link percentile}, of values in any order. */
+export const percentileOf = (values: readonly number[], share: number): number =>
+  percentile(
+    [...values].sort((one, other) => one - other),
+    share,
+  );
+
 /** The smallest value that so large a share does not exceed; infinite where there is none. */
 export function percentile(sorted: readonly number[], share: number): number {
   return sorted[Math.ceil(share * sorted.length) - 1] ?? Infinity;

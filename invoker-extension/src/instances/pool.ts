@@ -494,10 +494,14 @@ export class Pool<Ticket> {
   }
 
   #idleView({ id, group, lastUsedMs, startMs }: Instance<Ticket>): IdleInstance {
+    const { memory } = this;
     return {
       group: group.description.key,
       idleSinceMs: lastUsedMs,
-      bytes: this.memory.without([id]).freedBytes,
+      // Looks at every tensor, several times a second for each instance where a policy asked whether or not it reads it.
+      get bytes() {
+        return memory.without([id]).freedBytes;
+      },
       startMs,
     };
   }

@@ -6,7 +6,7 @@ export interface IdleInstance {
   /** Epoch ms of its last use. */
   idleSinceMs: number;
   /** Bytes that its end gives back. */
-  bytes: number;
+  readonly bytes: number;
   /** What its start cost, ms. */
   startMs: number;
 }

@@ -44,9 +44,9 @@ export interface DispatchRules extends DeadlineRules {
 export interface DispatcherParts {
   bus: Bus;
   topics: Topics;
-  catalog: ActionCatalog;
+  catalog: Pick<ActionCatalog, 'facts'>;
   fleet: Fleet;
-  placer: Placer;
+  placer: Pick<Placer, 'place' | 'placeProbe'>;
   table: InFlightTable;
   journal: Journal;
   answers: Answers;

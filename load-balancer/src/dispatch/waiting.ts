@@ -102,14 +102,16 @@ export class WaitingRoom {
 
   /**
    * Someone may have got room: each queue's head tries, then the next one.
-   * @param freed queue of an activation that has ended: it is tried first, and few others. Undefined: all are tried
+   * @param freed queue of an activation that has ended: it is tried, and few others. Undefined: all are tried
    */
   retry(nowMs: number, freed?: string): void {
     for (const room of this.#rooms.values()) {
       const triesMax = freed === undefined ? Number.POSITIVE_INFINITY : TRIED_MAX;
+      let placed = this.#serve(room, [...room.queues.values()], triesMax, nowMs);
+      // A place in a window is whose turn it is; one in an instance is of use to its own queue alone, so that is tried
+      // in any case, but last: first, it would keep for ever what it has once taken.
       const own = freed === undefined ? undefined : room.queues.get(freed);
-      let placed = own === undefined ? 0 : this.#serve(room, [own], triesMax, nowMs);
-      placed += this.#serve(room, [...room.queues.values()], triesMax, nowMs);
+      if (own !== undefined) placed += this.#serve(room, [own], 1, nowMs);
       room.pace.left(placed, nowMs);
       for (const [name, virtualMs] of room.ahead) if (virtualMs <= room.virtualMs) room.ahead.delete(name);
     }

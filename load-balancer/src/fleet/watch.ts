@@ -4,10 +4,10 @@ import {
   type InvokerStatus,
   type Logger,
   type Registry,
+  type RegistryEvents,
   type Subscription,
   TOPIC_SETTINGS,
   type Topics,
-  type Unsubscribe,
   errorMessage,
   readPing,
 } from '@tetris/common';
@@ -36,7 +36,7 @@ const PINGS_AT_ONCE = 128;
 /** @param owner name of this load balancer: every one of them reads all pings. @returns stops watching */
 export async function watchFleet(parts: WatchParts, owner: string): Promise<() => Promise<void>> {
   const pings = await watchPings(parts, owner);
-  const unsubscribe = await watchRegistry(parts);
+  const unsubscribe = await parts.registry.watch(registryEvents(parts));
   return async () => {
     unsubscribe();
     await pings.stop();
@@ -62,15 +62,15 @@ async function watchPings(parts: WatchParts, owner: string): Promise<Subscriptio
   });
 }
 
-async function watchRegistry({
-  registry,
+/** What is done with what the registry tells. */
+export function registryEvents({
   fleet,
   instances,
   similarity,
   observe,
   now,
-}: WatchParts): Promise<Unsubscribe> {
-  return registry.watch({
+}: Pick<WatchParts, 'fleet' | 'instances' | 'similarity' | 'observe' | 'now'>): RegistryEvents {
+  return {
     inventory: (node, { tensors }) => similarity.setInventory(node, tensors),
     inventoryDelta: (node, { added, removed }) => similarity.changeInventory(node, added, removed),
     manifest: (action, manifest) => similarity.setManifest(action, manifest),
@@ -86,5 +86,5 @@ async function watchRegistry({
       );
       instances.observe(invoker, status.warm, now());
     },
-  });
+  };
 }
