@@ -10,6 +10,7 @@ export { mountHugePages } from './files/huge-pages';
 export { removeEmptyFolder, removeFolder, removeFolderNow, temporaryFolder } from './files/temporary-folder';
 export * from './openwhisk/index';
 export * from './bus/bus';
+export { HandledPositions } from './bus/handled-positions';
 export * from './bus/kafka-security';
 export { MemoryBus } from './bus/memory-bus';
 export * from './entities/entity-store';

@@ -5,6 +5,7 @@ import {
   type EntityStore,
   errorMessage,
   FolderDocuments,
+  HandledPositions,
   invokerInstanceId,
   type InvokerStatus,
   type Logger,
@@ -103,6 +104,9 @@ export class InvokerExtension {
   readonly #timers: NodeJS.Timeout[] = [];
   /** Activations taken from the topic and not finished, by when their transactions started (epoch ms). */
   readonly #taken = new Set<{ startMs: number }>();
+  /** Messages by their positions in the topic, and how many of them the status knows of. */
+  readonly #positions = new HandledPositions();
+  #readUpTo: number | undefined;
   #subscription: Subscription | undefined;
 
   constructor(parts: InvokerParts) {
@@ -152,6 +156,7 @@ export class InvokerExtension {
       node: config.node,
       peer: config.daemonPeerUrl,
       oldestStartMs: () => this.#oldestStartMs(),
+      readUpTo: () => this.#readUpTo,
       metrics: this.#counts,
       log,
       nowMs,
@@ -278,7 +283,7 @@ export class InvokerExtension {
       topic,
       group: topic,
       capacity: config.inFlightMax,
-      handler: ({ value }) => this.#handle(value),
+      handler: ({ value, position }) => this.#handle(value, position),
     });
     this.#heartbeat.enable();
   }
@@ -336,28 +341,41 @@ export class InvokerExtension {
   }
 
   /** One message from the topic; holds one unit of the feed's capacity until its slot is free. */
-  async #handle(value: Buffer): Promise<void> {
+  async #handle(value: Buffer, position: number | undefined): Promise<void> {
+    if (position !== undefined) this.#positions.handedOut(BigInt(position));
     const message = this.#read(value);
-    if (message === undefined) return;
+    if (message === undefined) return this.#inBooks(position);
     const taken = { startMs: transactionStartMs(message.transid, this.#nowMs()) };
     this.#taken.add(taken);
     try {
-      await this.#answer(message);
+      await this.#answer(message, position);
     } finally {
+      this.#inBooks(position);
       this.#taken.delete(taken);
     }
+  }
+
+  /** From now on the status knows of this message: it is with the pool, or answered. */
+  #inBooks(position: number | undefined): void {
+    if (position === undefined) return;
+    this.#positions.handled(BigInt(position));
+    const upTo = this.#positions.take();
+    if (upTo !== undefined) this.#readUpTo = Number(upTo);
   }
 
   #oldestStartMs(): number | null {
     return this.#taken.size === 0 ? null : Math.min(...[...this.#taken].map(({ startMs }) => startMs));
   }
 
-  async #answer(message: ActivationMessage): Promise<void> {
+  async #answer(message: ActivationMessage, position: number | undefined): Promise<void> {
     const intake = await takeIn(message, this.#intake);
     switch (intake.outcome) {
-      case 'job':
+      case 'job': {
         await this.#manifests.load(revisionKey(intake.job));
-        return this.#manager.submit(intake.job);
+        const answered = this.#manager.submit(intake.job);
+        this.#inBooks(position);
+        return answered;
+      }
       case 'failed':
         this.#parts.log.info({ ...logFields(message), response: intake.response }, 'activation not run');
         return this.#answerer.failed(message, intake.response);

@@ -22,6 +22,8 @@ export interface StatusOptions<Ticket> {
   peer: string;
   /** See {@link InvokerStatus.oldestStartMs}. */
   oldestStartMs: () => number | null;
+  /** See {@link InvokerStatus.readUpTo}. */
+  readUpTo: () => number | undefined;
   metrics: InvokerMetrics;
   log: Logger;
   nowMs: () => number;
@@ -74,6 +76,7 @@ export class StatusPublisher<Ticket> {
 
   status(): InvokerStatus {
     const { pool, instance, node, peer, nowMs, oldestStartMs } = this.#options;
+    const readUpTo = this.#options.readUpTo();
     const { freedBytes, freedTensorBytes } = pool.reclaimable();
     this.#count();
     return {
@@ -89,6 +92,7 @@ export class StatusPublisher<Ticket> {
       oldestStartMs: oldestStartMs(),
       warm: warmInstances(pool.instances()),
       draining: this.#draining,
+      ...(readUpTo !== undefined && { readUpTo }),
       ...(peer !== '' && { peer }),
     };
   }

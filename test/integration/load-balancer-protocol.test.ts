@@ -33,7 +33,8 @@ async function stockInvoker(bus: MemoryBus, instance: number): Promise<StockInvo
   const state: StockInvoker = { handled: [], stop: () => clearInterval(timer) };
   const id = invokerInstanceId(instance, 16 * 1024 ** 3, `node${instance}`);
   const topics = new Topics('tetris-');
-  const ack = async (message: unknown): Promise<void> => bus.send(topics.completed('0'), JSON.stringify(message));
+  const ack = async (message: unknown): Promise<void> =>
+    void (await bus.send(topics.completed('0'), JSON.stringify(message)));
   const topic = topics.invoker(instance);
   await bus.subscribe({
     topic,

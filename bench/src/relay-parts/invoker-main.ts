@@ -29,7 +29,8 @@ async function main(broker: string): Promise<void> {
   await bus.ensureTopic(behind.health, TOPIC_SETTINGS.health);
   await serve(behind);
   await serve(new Topics(PREFIX.direct));
-  const ping = async (): Promise<void> => bus.send(behind.health, JSON.stringify({ name: instance, isEnabled: true }));
+  const ping = async (): Promise<void> =>
+    void (await bus.send(behind.health, JSON.stringify({ name: instance, isEnabled: true })));
   await ping();
   const timer = setInterval(() => void ping().catch(() => undefined), PING_MS);
   serveParent(async () => {

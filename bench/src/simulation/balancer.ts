@@ -96,10 +96,7 @@ export class SimulatedBalancer {
         placer: { place: (request, nowMs) => this.#place(request, nowMs), placeProbe: () => ({ outcome: 'absent' }) },
         table: this.#table,
         journal: new Journal(registry as never, { owner: 'simulation', waitMsMax: 1_000 }, LOG),
-        frontEnd: {
-          start: NONE,
-          announce: NONE,
-          close: NONE,
+        answers: {
           deliver: NONE,
           fail: async ({ activationId }, { response }) => {
             const request = this.#requests.get(activationId);

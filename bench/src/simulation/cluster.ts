@@ -87,6 +87,8 @@ export class SimulatedCluster {
   readonly #options: ClusterOptions;
   readonly #draws: Draws;
   readonly #known = new Map<string, SimulatedFunction['manifest']>();
+  /** When the last message to a node is read, by node. */
+  readonly #readMs = new Map<number, number>();
   #sent = 0;
 
   constructor(options: ClusterOptions) {
@@ -239,7 +241,10 @@ export class SimulatedCluster {
       else this.answers.push({ of, atMs: this.events.nowMs, tookMs: this.events.nowMs - startedMs });
       this.events.after(this.#networkMs(), () => this.balancers[balancer]?.acked(request.id, executionMs));
     };
-    this.events.after(this.#networkMs(), () => node.take({ ...request, ended }));
+    // A topic is read in order.
+    const atMs = Math.max(this.events.nowMs + this.#networkMs(), this.#readMs.get(instance) ?? 0);
+    this.#readMs.set(instance, atMs);
+    this.events.at(atMs, () => node.take({ ...request, ended }));
     return node.append();
   }
 

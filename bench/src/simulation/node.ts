@@ -65,6 +65,7 @@ export class SimulatedNode {
       node: `node${instance}`,
       peer: '',
       oldestStartMs: () => (this.#open === 0 ? null : 0),
+      readUpTo: () => this.#read,
       metrics: METRICS,
       log: LOG,
       nowMs: () => world.events.nowMs,

@@ -38,7 +38,10 @@ const DEFAULTS = {
   neighbours: 0.1,
 };
 
-/** Requests come as they are drawn; then the cluster has two minutes to finish. */
+/** More than the longest wait for an instance. */
+const FINISH_MS_MAX = 130_000;
+
+/** Requests come as they are drawn; then the cluster finishes. */
 export async function play(
   cluster: SimulatedCluster,
   functions: readonly SimulatedFunction[],
@@ -64,7 +67,8 @@ export async function play(
   cluster.events.at(10, arrive);
   if (load.burstsPerMinute > 0) cluster.events.at(1_000, burst);
   await cluster.run(load.durationMs);
-  await cluster.run(load.durationMs + 130_000);
+  const lastMs = load.durationMs + FINISH_MS_MAX;
+  while (cluster.open > 0 && cluster.events.nowMs < lastMs) await cluster.run(cluster.events.nowMs + 1_000);
 }
 
 /** A cluster of functions whose models share backbones, a hundred functions to a backbone. */

@@ -5,6 +5,8 @@ export interface BusMessage {
   topic: string;
   /** UTF-8 JSON. */
   value: Buffer;
+  /** Of how many messages it comes after in its topic; absent where the topic has several partitions. */
+  position?: number;
 }
 
 export interface SubscribeOptions {
@@ -37,10 +39,10 @@ export interface Bus {
   /** Creates the topic if it is missing; an existing one is left untouched. */
   ensureTopic(topic: string, settings: TopicSettings): Promise<void>;
   /**
-   * Appends one message and resolves when the broker has it.
+   * Appends one message and resolves when the broker has it, with its {@link BusMessage.position} where that is known.
    * @throws PluginError `ERR_MESSAGE_TOO_LARGE` (not retriable), `ERR_BUS_UNAVAILABLE` (retriable)
    */
-  send(topic: string, value: string | Buffer): Promise<void>;
+  send(topic: string, value: string | Buffer): Promise<number | void>;
   subscribe(options: SubscribeOptions): Promise<Subscription>;
   close(): Promise<void>;
 }

@@ -10,6 +10,7 @@ import { busUnavailable } from './kafka-errors';
 import type { KafkaSecurity } from './kafka-security';
 import { type ConsumerTimes, KafkaSubscription } from './kafka-subscription';
 import { whileStarting } from './while-starting';
+import { positionOf } from './kafka-position';
 import { type QueuedBytes, type SendLimits, TopicSender } from './topic-sender';
 
 export interface KafkaOptions extends KafkaSecurity, Partial<SendLimits>, Partial<ConsumerTimes> {
@@ -87,7 +88,7 @@ export class KafkaBus implements Bus {
     }
   }
 
-  async send(topic: string, value: string | Buffer): Promise<void> {
+  async send(topic: string, value: string | Buffer): Promise<number | void> {
     if (this.#closed) throw closed();
     let sender = this.#senders.get(topic);
     if (sender === undefined) {
@@ -95,7 +96,7 @@ export class KafkaBus implements Bus {
       this.#senders.set(topic, sender);
     }
     try {
-      await sender.send(typeof value === 'string' ? Buffer.from(value) : value);
+      return await sender.send(typeof value === 'string' ? Buffer.from(value) : value);
     } catch (error) {
       // Topics named by others' messages must not pile up here.
       if (sender.isEmpty) this.#senders.delete(topic);
@@ -142,10 +143,12 @@ export class KafkaBus implements Bus {
     });
   }
 
-  async #produce(topic: string, values: Buffer[]): Promise<void> {
+  async #produce(topic: string, values: Buffer[]): Promise<number | undefined> {
     const producer = await this.#connectedProducer();
     const partition = this.#turn++;
-    await producer.send({ topic, acks: 1, messages: values.map((value) => ({ key: null, value, partition })) });
+    const messages = values.map((value) => ({ key: null, value, partition }));
+    const [written] = await producer.send({ topic, acks: 1, messages });
+    return written === undefined ? undefined : positionOf(written.partition, written.baseOffset);
   }
 
   #connectedProducer(): Promise<Producer> {

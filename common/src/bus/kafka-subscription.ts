@@ -6,6 +6,7 @@ import type { SubscribeOptions, Subscription } from './bus';
 import { HandledPositions } from './handled-positions';
 import { Intake } from './intake';
 import { busUnavailable, commitWasRefused } from './kafka-errors';
+import { positionOf } from './kafka-position';
 import { whileStarting } from './while-starting';
 
 /** Times of a consumer, all ms. */
@@ -189,7 +190,7 @@ export class KafkaSubscription implements Subscription {
       throw new KafkaJSNonRetriableError(error as Error);
     }
     fetched.resolveOffset(last);
-    this.#handOut(topic, piece);
+    this.#handOut(topic, piece, partition);
   }
 
   /** At least once: commits what has been handled by now, which nobody waits for. */
@@ -197,7 +198,7 @@ export class KafkaSubscription implements Subscription {
     const { topic, partition } = fetched.batch;
     const handled = this.#handledOf(partition);
     fetched.resolveOffset(piece.at(-1)?.offset ?? '');
-    this.#handOut(topic, piece, handled);
+    this.#handOut(topic, piece, partition, handled);
     const position = handled.take();
     if (position !== undefined) await this.#commit(fetched, position);
   }
@@ -221,7 +222,8 @@ export class KafkaSubscription implements Subscription {
       const [committed] = await admin.fetchOffsets({ groupId, topics: [topic] });
       for (const { partition, offset, metadata } of committed?.partitions ?? []) {
         const unsure = metadata === this.#id ? this.#unsure.get(partition) : undefined;
-        this.#handOut(topic, unsure?.filter((message) => BigInt(message.offset) < BigInt(offset)) ?? []);
+        const ours = unsure?.filter((message) => BigInt(message.offset) < BigInt(offset)) ?? [];
+        this.#handOut(topic, ours, partition);
       }
       this.#unsure.clear();
     } finally {
@@ -229,10 +231,12 @@ export class KafkaSubscription implements Subscription {
     }
   }
 
-  #handOut(topic: string, piece: readonly KafkaMessage[], handled?: HandledPositions): void {
+  #handOut(topic: string, piece: readonly KafkaMessage[], partition: number, handled?: HandledPositions): void {
     for (const { value, offset } of piece) {
       handled?.handedOut(BigInt(offset));
-      this.#intake.accept({ topic, value: value ?? Buffer.alloc(0) }, () => handled?.handled(BigInt(offset)));
+      const position = positionOf(partition, offset);
+      const message = { topic, value: value ?? Buffer.alloc(0), ...(position === undefined ? {} : { position }) };
+      this.#intake.accept(message, () => handled?.handled(BigInt(offset)));
     }
   }
 

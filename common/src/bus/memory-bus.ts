@@ -41,7 +41,7 @@ export class MemoryBus implements Bus {
     this.#topic(topic).settings ??= settings;
   }
 
-  async send(topic: string, value: string | Buffer): Promise<void> {
+  async send(topic: string, value: string | Buffer): Promise<number> {
     if (this.#closed) throw new PluginError('ERR_BUS_UNAVAILABLE', 'the bus is closed', { retriable: true });
     const log = this.#topic(topic);
     const bytes = typeof value === 'string' ? Buffer.from(value) : value;
@@ -57,7 +57,9 @@ export class MemoryBus implements Bus {
       log.messages.shift();
       log.base += 1;
     }
+    const position = log.base + log.messages.length - 1;
     for (const group of log.groups.values()) this.#pump(topic, log, group);
+    return position;
   }
 
   async subscribe(options: SubscribeOptions): Promise<Subscription> {
@@ -101,8 +103,9 @@ export class MemoryBus implements Bus {
       const value = log.messages[group.position - log.base];
       const member = group.members.find((candidate) => candidate.inFlight < candidate.options.capacity);
       if (value === undefined || member === undefined) break;
+      const { position } = group;
       group.position += 1;
-      this.#deliver({ topic, value }, member, () => this.#pump(topic, log, group));
+      this.#deliver({ topic, value, position }, member, () => this.#pump(topic, log, group));
     }
     this.#forget(log);
   }

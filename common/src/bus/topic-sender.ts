@@ -21,13 +21,13 @@ export interface QueuedBytes {
   bytes: number;
 }
 
-/** Appends messages to one partition of the topic in one request. */
-export type Produce = (values: Buffer[]) => Promise<void>;
+/** Appends messages to one partition of the topic in one request. @returns the position of the first, where known */
+export type Produce = (values: Buffer[]) => Promise<number | void>;
 
 interface Pending {
   value: Buffer;
   deadlineMs: number;
-  resolve: () => void;
+  resolve: (position: number | void) => void;
   reject: (error: PluginError) => void;
 }
 
@@ -70,18 +70,18 @@ export class TopicSender {
     await this.#drained;
   }
 
-  /** @throws PluginError `ERR_MESSAGE_TOO_LARGE`, `ERR_BUS_UNAVAILABLE` */
-  async send(value: Buffer): Promise<void> {
+  /** @returns its position in the topic. @throws PluginError `ERR_MESSAGE_TOO_LARGE`, `ERR_BUS_UNAVAILABLE` */
+  async send(value: Buffer): Promise<number | void> {
     if (this.#queued.bytes + value.length > this.#limits.queueBytesMax) {
       throw busUnavailable(`more than ${this.#limits.queueBytesMax} bytes wait for the broker`, 'no');
     }
     this.#queued.bytes += value.length;
-    const sent = new Promise<void>((resolve, reject) => {
+    const sent = new Promise<number | void>((resolve, reject) => {
       this.#queue.push({ value, deadlineMs: this.#clock.now() + this.#limits.sendTimeoutMs, resolve, reject });
     });
     this.#drained ??= this.#drain();
     try {
-      await sent;
+      return await sent;
     } finally {
       this.#queued.bytes -= value.length;
     }
@@ -118,8 +118,8 @@ export class TopicSender {
   /** Settles the messages of a batch, except those that it returns: they were not written, and may be sent again. */
   async #deliver(batch: Pending[]): Promise<Unwritten | undefined> {
     try {
-      await this.#produce(batch.map(({ value }) => value));
-      for (const { resolve } of batch) resolve();
+      const first = await this.#produce(batch.map(({ value }) => value));
+      batch.forEach(({ resolve }, at) => resolve(first === undefined ? undefined : first + at));
       return undefined;
     } catch (error) {
       const failure = classifySendError(error);

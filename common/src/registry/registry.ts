@@ -67,6 +67,11 @@ export interface InvokerStatus {
    * finished; null where there is none. Absent: not known.
    */
   oldestStartMs?: number | null;
+  /**
+   * How many messages of the invoker's topic `warm`, `running` and `waiting` know of: what was sent at this position or
+   * later is not among them. Absent: not known.
+   */
+  readUpTo?: number;
   warm: WarmInstance[];
   /** Finishing its work and taking no more. */
   draining: boolean;

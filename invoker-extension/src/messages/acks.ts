@@ -60,8 +60,9 @@ export class AckSender {
   async #send(message: ActivationMessage, ack: Ack): Promise<void> {
     const { bus, topics, log, attemptsMax, backoff, onLost } = this.#options;
     const topic = topics.completed(message.rootControllerIndex.asString);
-    const send = (value: Ack): Promise<void> =>
-      retry(() => bus.send(topic, JSON.stringify(value)), { backoff, attemptsMax });
+    const send = async (value: Ack): Promise<void> => {
+      await retry(() => bus.send(topic, JSON.stringify(value)), { backoff, attemptsMax });
+    };
     const small = shrink(ack);
     try {
       await send(ack).catch((error: unknown) => {

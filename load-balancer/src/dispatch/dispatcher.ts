@@ -173,7 +173,7 @@ export class Dispatcher {
     return placement;
   }
 
-  async #handOn(arrival: Arrival, { invoker, release }: Placed, deadlineMs: number): Promise<void> {
+  async #handOn(arrival: Arrival, { invoker, sent, release }: Placed, deadlineMs: number): Promise<void> {
     const { bus, topics, table, journal, now, log } = this.#parts;
     const entry = entryOf(arrival, invoker.instance, deadlineMs);
     table.add({ entry, release, sentMs: now(), resultPassed: false, slotFreed: false });
@@ -182,8 +182,9 @@ export class Dispatcher {
     const { instance } = invoker;
     const untilMs = Math.min(now() + this.#rules.sendMsMax, deadlineMs);
     try {
-      const send = async (): Promise<void> => bus.send(topics.invoker(instance), arrival.value);
-      await retry(send, { backoff: SEND_BACKOFF, untilMs, now, again: canSendAgain });
+      const send = async (): Promise<number | void> => bus.send(topics.invoker(instance), arrival.value);
+      const position = await retry(send, { backoff: SEND_BACKOFF, untilMs, now, again: canSendAgain });
+      if (position !== undefined) sent?.(position);
     } catch (error) {
       const { activationId } = entry;
       log.error({ activationId, invoker: instance, err: error }, 'activation could not be handed on');

@@ -84,6 +84,7 @@ export class Fleet {
     invoker.freeBytes = status.memoryBytes - status.memoryUsedBytes;
     invoker.reclaimableBytes = status.memoryReclaimableBytes ?? 0;
     invoker.reclaimableTensorBytes = status.memoryReclaimableTensorBytes ?? 0;
+    invoker.positions.read(status.readUpTo);
     invoker.reportedLoad = status.running + status.waiting;
     invoker.oldestStartMs = oldestStart(status);
     return invoker;

@@ -1,5 +1,6 @@
 /** One invoker behind the load balancer, as far as it is known here. */
 import { Outcomes } from './outcomes';
+import { SendPositions } from './send-positions';
 
 /** `unknown` until it has published a status or pinged for a while without one. */
 export type Flavour = 'tetris' | 'stock' | 'unknown';
@@ -10,6 +11,10 @@ export interface InstanceEstimate {
   capacity: number;
   /** Handed on by this load balancer and not finished. */
   inFlight: number;
+  /** Those, with their positions in the invoker's topic once these are known. */
+  readonly sent: Set<{ position: number | undefined }>;
+  /** Activations that others had there when the last status was written. */
+  ofOthers: number;
   /** Memory set aside for an instance that is being started, bytes. */
   reservedBytes: number;
   /** Until then (epoch ms) the instance may be starting although no status shows it. */
@@ -21,6 +26,8 @@ export interface InstanceEstimate {
 export const newEstimate = (): InstanceEstimate => ({
   capacity: 0,
   inFlight: 0,
+  sent: new Set(),
+  ofOthers: 0,
   reservedBytes: 0,
   startingUntilMs: 0,
   absences: undefined,
@@ -64,6 +71,8 @@ export interface Invoker {
    * while that is not known.
    */
   oldestStartMs: number | undefined;
+  /** What its last status knew of, and what came to its topic since. */
+  readonly positions: SendPositions;
   /** By instance key, see `placement/instances.ts`. */
   readonly instances: Map<string, InstanceEstimate>;
 }
@@ -91,6 +100,7 @@ export function newInvoker(instance: number, nowMs: number): Invoker {
     activeActions: 0,
     reportedLoad: 0,
     oldestStartMs: undefined,
+    positions: new SendPositions(),
     instances: new Map(),
   };
 }

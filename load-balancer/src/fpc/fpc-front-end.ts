@@ -133,7 +133,7 @@ export class FpcFrontEnd implements FrontEnd {
         pulled: this.#pulled,
         isUsable: () => this.#usable && !this.#closed,
         isServed: (kind) => isOurKind(kind) || plainKinds.some((plain) => matchesKind(plain, kind)),
-        send: async (scheduler, ack) => this.#bus.send(this.#topics.creationAck(scheduler), ack),
+        send: async (scheduler, ack) => void (await this.#bus.send(this.#topics.creationAck(scheduler), ack)),
         outcome: (outcome) => void metrics.orders.inc({ outcome }),
         invoker: virtualInvokerId(invoker, options.userMemoryBytes, options.name),
         log,

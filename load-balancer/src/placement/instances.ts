@@ -3,8 +3,8 @@
  *
  * A status says how many activations an action's instances hold at once, and how many they have. Capacity minus what is
  * in flight there is the room from then on: a burst between two statuses sees its own effect, and a status that was
- * written before the invoker read of it changes nothing. What they have beyond what is in flight from here comes from
- * other load balancers. A cold start counts as an instance at once, with its memory set aside, until a status shows it,
+ * written before the invoker read of it changes nothing. What they have beyond what the invoker had read of ours comes
+ * from other load balancers, and what these have sent since is told by the positions of our own sends (decision 0027). A cold start counts as an instance at once, with its memory set aside, until a status shows it,
  * or it is overdue, or an activation has ended there and still no status shows it: then it has died.
  */
 import type { WarmInstance } from '@tetris/common';
@@ -18,7 +18,18 @@ export function instanceKey(action: string, namespace: string): string {
 /** Statuses without the instance after which it is gone: the first may be older than the answer. */
 const ABSENCES_MAX = 2;
 
-const room = (estimate: InstanceEstimate): number => estimate.capacity - estimate.inFlight;
+/** One activation that was given to an invoker's instances. */
+export interface Booking {
+  /** It is in the invoker's topic, at this position. */
+  sent: (position: number) => void;
+  /** It has ended. */
+  release: () => void;
+}
+
+/** What others have sent since the last status is taken to be for the instances that others use. */
+function room({ positions }: Invoker, { capacity, inFlight, ofOthers }: InstanceEstimate): number {
+  return capacity - inFlight - (ofOthers > 0 ? positions.ofOthers : 0);
+}
 
 export class InstanceBook {
   readonly #hosts = new Map<string, Set<Invoker>>();
@@ -35,9 +46,9 @@ export class InstanceBook {
     let bestRoom = 0;
     for (const invoker of this.#hosts.get(key) ?? []) {
       const estimate = invoker.instances.get(key);
-      if (estimate === undefined || room(estimate) <= bestRoom || !usable(invoker)) continue;
+      if (estimate === undefined || room(invoker, estimate) <= bestRoom || !usable(invoker)) continue;
       best = invoker;
-      bestRoom = room(estimate);
+      bestRoom = room(invoker, estimate);
     }
     return best;
   }
@@ -64,12 +75,19 @@ export class InstanceBook {
     invoker.reservedBytes += bytes;
   }
 
-  /** Books one activation. @returns ends it */
-  take(invoker: Invoker, key: string): () => void {
+  /** Books one activation. */
+  take(invoker: Invoker, key: string): Booking {
     const estimate = this.#estimate(invoker, key);
+    const booked: { position: number | undefined } = { position: undefined };
+    estimate.sent.add(booked);
     estimate.inFlight += 1;
     if (estimate.inFlight === 1) invoker.activeActions += 1;
-    return () => {
+    const sent = (position: number): void => {
+      booked.position = position;
+      invoker.positions.sent(position);
+    };
+    const release = (): void => {
+      estimate.sent.delete(booked);
       estimate.inFlight -= 1;
       estimate.absences ??= 0;
       // Otherwise the invoker was given up, and its books closed.
@@ -77,6 +95,7 @@ export class InstanceBook {
       if (estimate.inFlight === 0) invoker.activeActions -= 1;
       this.#forgetEmpty(invoker, key, estimate);
     };
+    return { sent, release };
   }
 
   /** Takes over what an invoker's status says. */
@@ -86,8 +105,9 @@ export class InstanceBook {
       const key = instanceKey(action, namespace);
       living.add(key);
       const estimate = this.#estimate(invoker, key);
-      const ofOthers = Math.max(0, inUse - estimate.inFlight);
-      estimate.capacity = Math.max(0, capacity - ofOthers);
+      const ours = [...estimate.sent].filter(({ position }) => invoker.positions.isRead(position)).length;
+      estimate.ofOthers = Math.max(0, inUse - ours);
+      estimate.capacity = Math.max(0, capacity - estimate.ofOthers);
       this.#release(invoker, estimate);
     }
     for (const [key, estimate] of invoker.instances) {

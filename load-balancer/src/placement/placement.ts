@@ -4,7 +4,7 @@ import type { Invoker } from '../fleet/invoker';
 import { Arriving } from './arriving';
 import { chooseHome, chooseShortestQueue, chooseSimilar } from './choose';
 import { type Fractions, homeHash } from './home-invoker';
-import { InstanceBook, instanceKey } from './instances';
+import { type Booking, InstanceBook, instanceKey } from './instances';
 import type { SimilarityIndex } from './similarity';
 import { takeSlot, walkHome } from './stock-walk';
 
@@ -26,8 +26,17 @@ export interface PlacementRequest {
 export type PlacementOutcome = 'warm' | 'similar' | 'home' | 'queued' | 'walk';
 
 export type Placement =
-  /** `release` must be called once, when the slot is free again. */
-  | { outcome: PlacementOutcome; invoker: Invoker; theta: number; release: () => void }
+  /**
+   * `sent` is told where in the invoker's topic it is, where that is known; `release` must be called once, when the slot
+   * is free again.
+   */
+  | {
+      outcome: PlacementOutcome;
+      invoker: Invoker;
+      theta: number;
+      sent?: (position: number) => void;
+      release: () => void;
+    }
   /** Every invoker that could serve it has all that may be in flight there: wait. */
   | { outcome: 'saturated' }
   /** No usable invoker at all: wait a little, then give up. */
@@ -79,7 +88,7 @@ export class Placer {
   placeProbe(nowMs: number): Placement {
     const invokers = this.#fleet.usable('any', nowMs);
     const invoker = chooseShortestQueue(invokers, ({ inFlight }) => inFlight < this.#rules.inFlightMax);
-    if (invoker !== undefined) return this.#placed('queued', invoker, 0, () => undefined);
+    if (invoker !== undefined) return this.#placed('queued', invoker, 0, { release: () => undefined });
     return { outcome: invokers.length === 0 ? 'absent' : 'saturated' };
   }
 
@@ -101,7 +110,7 @@ export class Placer {
     const usable = (invoker: Invoker): boolean =>
       this.#fleet.isUsable(invoker, nowMs) && invoker.inFlight < inFlightMax;
     const warm = this.instances.roomiest(key, usable);
-    const take = (invoker: Invoker): (() => void) => this.instances.take(invoker, key);
+    const take = (invoker: Invoker): Booking => this.instances.take(invoker, key);
     if (warm !== undefined) return this.#placed('warm', warm, 1, take(warm));
     const demand = this.#similarity.demand(request.actionKey);
     const hash = homeHash(request.namespace, request.action);
@@ -131,16 +140,21 @@ export class Placer {
     const walk = { ...request, key: shape, blackbox: kind === BLACKBOX };
     const options = { ...this.#rules, random: this.#random };
     const invoker = walkHome(this.#fleet.stock(), this.#fleet.usable('stock', nowMs), walk, options);
-    return invoker === undefined ? undefined : this.#placed('walk', invoker, 0, takeSlot(invoker, walk));
+    return invoker === undefined ? undefined : this.#placed('walk', invoker, 0, { release: takeSlot(invoker, walk) });
   }
 
-  #placed(outcome: PlacementOutcome, invoker: Invoker, theta: number, giveBack: () => void): Placement {
+  #placed(
+    outcome: PlacementOutcome,
+    invoker: Invoker,
+    theta: number,
+    booking: Pick<Booking, 'release'> & Partial<Booking>,
+  ): Placement {
     invoker.inFlight += 1;
     const release = (): void => {
       invoker.inFlight -= 1;
-      giveBack();
+      booking.release();
     };
-    return { outcome, invoker, theta, release };
+    return { ...booking, outcome, invoker, theta, release };
   }
 }
 

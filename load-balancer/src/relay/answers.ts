@@ -60,12 +60,10 @@ export class ControllerAnswers implements Answers {
 
   async #send(entry: InFlight, whole: () => string, shrunk: () => string): Promise<void> {
     const topic = this.#topics.completed(entry.controller);
-    const offer = async (value: string): Promise<void> =>
-      retry(() => this.#bus.send(topic, value), {
-        backoff: SEND_BACKOFF,
-        untilMs: entry.deadlineMs,
-        now: this.#now,
-      });
+    const offer = async (value: string): Promise<void> => {
+      const until = { backoff: SEND_BACKOFF, untilMs: entry.deadlineMs, now: this.#now };
+      await retry(() => this.#bus.send(topic, value), until);
+    };
     try {
       await offer(whole());
     } catch (error) {

@@ -4,6 +4,10 @@ import { memoryOf, refusalsOf } from '../../../bench/src/simulation/scenarios';
 import { fractionsFrom, testSeed } from '../../support/random';
 
 const SEEDS = [1, 2, 3];
+/** Against what hangs: a second or two where nothing else is at work. */
+const TIMEOUT_MS = 120_000;
+
+jest.setTimeout(TIMEOUT_MS);
 
 describe('a cluster in simulated time', () => {
   it.each(SEEDS)('refuses nobody while a node has the bytes, and answers everybody (seed %i)', async (seed) => {

@@ -25,11 +25,11 @@ function broker(answers: Answer[] = [], clock = new ManualClock(), limits = LIMI
   return { sender: new TopicSender('topic', produce, limits, queued, clock), requests, written, queued, clock };
 }
 
-const outcomes = async (sends: Promise<void>[]): Promise<string[]> => {
+const outcomes = async (sends: Promise<unknown>[]): Promise<string[]> => {
   const settled = await Promise.allSettled(sends);
   return settled.map((one) => (one.status === 'fulfilled' ? 'sent' : (one.reason as { code: string }).code));
 };
-const sendAll = (sender: TopicSender, texts: string[]): Promise<void>[] =>
+const sendAll = (sender: TopicSender, texts: string[]): Promise<number | void>[] =>
   texts.map((text) => sender.send(Buffer.from(text)));
 
 describe('TopicSender', () => {
@@ -61,7 +61,7 @@ describe('TopicSender', () => {
     const answers: Answer[] = Array.from({ length: 6 }, () => AWAY);
     const { sender, written } = broker(answers, clock, { ...LIMITS, sendTimeoutMs: 2_000 });
     const old = sendAll(sender, ['old']);
-    let young: Promise<void>[] = [];
+    let young: Promise<number | void>[] = [];
     const sleep = clock.sleep;
     Object.assign(clock, {
       sleep: async (ms: number) => {

@@ -188,7 +188,7 @@ describe('ShardingBalancer', () => {
       await healthy(1);
     });
     const settled = (): Promise<void> => until(() => balancer.books().inFlight === 0);
-    const ack = (value: unknown): Promise<void> =>
+    const ack = (value: unknown): Promise<number> =>
       bus.send('completed0', typeof value === 'string' ? value : JSON.stringify(value));
     const seen = (kind: string): Promise<void> => until(() => kinds().includes(kind));
 
