@@ -7,12 +7,14 @@
  * Throughput first: a window of activations through the load balancer, after as many seconds of the same on both ways,
  * because a broker that has just started runs on interpreted code and is several times slower; the load balancer's CPU
  * share says whether it had more than one core. Then latency: the two ways in turn at a fixed rate far below that, so
- * that both meet the same noise.
+ * that both meet the same noise. With `--beside N` all of it once more, beside N processes that keep a processor busy
+ * each: what that does to the load balancer, next to what it does to direct sends.
  */
 import { newActivationId, newTransactionId, type Subscription, TOPIC_SETTINGS, Topics } from '@tetris/common';
 import type { KafkaBus } from '@tetris/common/kafka';
+import type { ChildProcess } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createProgress } from './demo/progress';
+import { createProgress, type Progress } from './demo/progress';
 import { median, percentileOf, rounded } from './measure/statistics';
 import { ACTION, benchBus, cpuOf, PREFIX, startPart, stopPart } from './relay-parts/messages';
 import { startKafka, startRedis } from './servers';
@@ -26,28 +28,30 @@ export interface RelayBenchOptions {
   /** Activations in flight while throughput is measured. */
   window: number;
   throughputMs: number;
+  /** Processes that keep a processor busy each while everything is measured once more. */
+  beside: number;
   output: NodeJS.WriteStream;
 }
 
-export interface RelayFigures extends Record<string, number> {
-  /** Median latency through the load balancer minus the direct one; likewise the 99th percentile. */
-  addedMedianMs: number;
-  addedP99Ms: number;
-  activationsPerSecond: number;
-}
+/**
+ * Median latency through the load balancer minus the direct one (`addedMedianMs`), likewise the 99th percentile;
+ * activations a second through it and directly. With a prefix `beside.` the same beside busy processes.
+ */
+export type RelayFigures = Record<string, number>;
 
 const DEFAULTS: RelayBenchOptions = {
   activationsPerSecond: 100,
   latencySamples: 2_000,
   window: 500,
   throughputMs: 15_000,
+  beside: 0,
   output: process.stderr,
 };
 const ANSWER_MS_MAX = 30_000;
 
 export async function runRelayBench(overrides: Partial<RelayBenchOptions> = {}): Promise<RelayFigures> {
   const options = { ...DEFAULTS, ...overrides };
-  const progress = createProgress(4, options.output);
+  const progress = createProgress(options.beside > 0 ? 6 : 4, options.output);
   progress.step('starting broker, load balancer and invoker');
   const [kafka, redis] = await Promise.all([startKafka(), startRedis()]);
   const { broker } = kafka;
@@ -61,29 +65,47 @@ export async function runRelayBench(overrides: Partial<RelayBenchOptions> = {}):
     await controller.usable();
     progress.step('warming up');
     await Promise.all(WAYS.map(async (way) => controller.throughput(way, options)));
-    progress.step(`throughput: ${options.window} in flight`);
-    const before = await cpuOf(balancer);
-    const perSecond = await controller.throughput('relayed', options);
-    const after = await cpuOf(balancer);
-    progress.step(`latency: ${options.latencySamples} activations on each way, in turn`);
-    const { direct, relayed } = await controller.paced(options);
+    const figures = await measure('', { controller, balancer, options, progress });
+    for (let count = 0; count < options.beside; count += 1) children.push(await startPart('busy-main', []));
+    const beside = options.beside === 0 ? {} : await measure('beside.', { controller, balancer, options, progress });
     progress.stop();
-    return {
-      addedMedianMs: rounded(median(relayed) - median(direct)),
-      addedP99Ms: rounded(percentileOf(relayed, 0.99) - percentileOf(direct, 0.99)),
-      activationsPerSecond: rounded(perSecond, 0),
-      directMedianMs: rounded(median(direct)),
-      relayedMedianMs: rounded(median(relayed)),
-      directP99Ms: rounded(percentileOf(direct, 0.99)),
-      relayedP99Ms: rounded(percentileOf(relayed, 0.99)),
-      balancerCores: rounded((after.cpuMs - before.cpuMs) / (after.atMs - before.atMs), 2),
-      answeredTwice: controller.answeredTwice,
-    };
+    return { ...figures, ...beside, answeredTwice: controller.answeredTwice };
   } finally {
     for (const child of children.reverse()) await stopPart(child);
     await controller.stop();
     await Promise.all([kafka.stop(), redis.stop()]);
   }
+}
+
+interface Measured {
+  controller: BenchController;
+  balancer: ChildProcess;
+  options: RelayBenchOptions;
+  progress: Progress;
+}
+
+/** Throughput of either way, then their latencies in turn. @param prefix of the figures' names */
+async function measure(prefix: string, { controller, balancer, options, progress }: Measured): Promise<RelayFigures> {
+  const work = prefix === '' ? '' : `, ${options.beside} busy processes beside it`;
+  progress.step(`throughput: ${options.window} in flight${work}`);
+  const before = await cpuOf(balancer);
+  const perSecond = await controller.throughput('relayed', options);
+  const after = await cpuOf(balancer);
+  const directPerSecond = await controller.throughput('direct', options);
+  progress.step(`latency: ${options.latencySamples} activations on each way, in turn${work}`);
+  const { direct, relayed } = await controller.paced(options);
+  const figures = {
+    addedMedianMs: rounded(median(relayed) - median(direct)),
+    addedP99Ms: rounded(percentileOf(relayed, 0.99) - percentileOf(direct, 0.99)),
+    activationsPerSecond: rounded(perSecond, 0),
+    directPerSecond: rounded(directPerSecond, 0),
+    directMedianMs: rounded(median(direct)),
+    relayedMedianMs: rounded(median(relayed)),
+    directP99Ms: rounded(percentileOf(direct, 0.99)),
+    relayedP99Ms: rounded(percentileOf(relayed, 0.99)),
+    balancerCores: rounded((after.cpuMs - before.cpuMs) / (after.atMs - before.atMs), 2),
+  };
+  return Object.fromEntries(Object.entries(figures).map(([name, value]) => [prefix + name, value]));
 }
 
 type Way = 'direct' | 'relayed';
@@ -206,4 +228,4 @@ function activationText(activationId: string): string {
   });
 }
 
-export const suite: Suite = { run: async () => runRelayBench() };
+export const suite: Suite = { run: async ({ beside = 0 }) => runRelayBench({ beside }) };

@@ -159,7 +159,8 @@ export function busContract(name: string, subject: () => BusUnderTest): void {
 
     it('leaves an existing topic as it is', async () => {
       await sender.ensureTopic(topic, { ...TOPIC_SETTINGS.completed, messageBytesMax: 4096 });
-      await expect(sender.send(topic, 'x'.repeat(100_000))).resolves.toBeUndefined();
+      // Refused, this would throw.
+      await sender.send(topic, 'x'.repeat(100_000));
     });
 
     it('bad call: refuses a message above the limit of the topic, and delivers its neighbours', async () => {
