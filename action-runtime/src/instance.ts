@@ -1,9 +1,10 @@
 /** Builds a function instance: the only place that does. */
 import type { WorkerStarter } from './inference/worker-starter';
+import { trimHeap } from './inference/trim';
 import type { RuntimeConfig } from './keys';
 import { interceptOnnxruntime } from './onnx/intercept';
 import { onnxruntimePackages } from './onnx/packages';
-import { provideSettings, readInferenceSettings } from './onnx/settings';
+import { type InstanceSettings, provideSettings, readInferenceSettings } from './onnx/settings';
 import { type ActionCode, loadAction, type Main } from './proxy/action-loader';
 import { PlainLog, TaggedLog } from './proxy/activation-log';
 import { ActivationService } from './proxy/activation-service';
@@ -22,12 +23,16 @@ export async function serveInstance(config: RuntimeConfig, starter: WorkerStarte
   const context = new ActivationContext();
   const environment = process.env;
   process.env = activationEnvironment(environment, context);
+  const concurrent = environment['__OW_ALLOW_CONCURRENT']?.toLowerCase() === 'true';
+  let sleep = async (): Promise<void> => trimHeap();
+  const onSleep = (work: () => Promise<void>): void => void (sleep = work);
   const service = new ActivationService({
     context,
     log: config.logTags ? new TaggedLog(context) : new PlainLog(),
-    concurrent: environment['__OW_ALLOW_CONCURRENT']?.toLowerCase() === 'true',
-    load: actionLoader({ config, environment, context, starter, trace }),
+    concurrent,
+    load: actionLoader({ config, environment, context, starter, trace, concurrent, onSleep }),
     environment,
+    sleep: () => sleep(),
   });
   // What no promise of user code caught ends its activation with an error; without one, the process, as Node does.
   for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
@@ -54,9 +59,11 @@ interface LoaderParts {
   context: ActivationContext;
   starter: WorkerStarter;
   trace: StartTrace;
+  concurrent: boolean;
+  onSleep: InstanceSettings['onSleep'];
 }
 
-function actionLoader({ config, environment, context, starter, trace }: LoaderParts) {
+function actionLoader({ config, environment, context, starter, trace, concurrent, onSleep }: LoaderParts) {
   const packages = onnxruntimePackages();
   interceptOnnxruntime(packages);
   const workspace = createWorkspace(Object.values(packages));
@@ -66,10 +73,11 @@ function actionLoader({ config, environment, context, starter, trace }: LoaderPa
       folder: workspace.folder,
       namespace: environment['__OW_NAMESPACE'] ?? '',
       actionName: environment['__OW_ACTION_NAME'] ?? '',
-      inference: readInferenceSettings(settings['tetris'], config.workersMax),
+      inference: readInferenceSettings(settings['tetris'], config.workersMax, concurrent),
       activation: () => activationTimes(context.current()),
       starter,
       trace,
+      onSleep,
     });
     const main = await loadAction(action, workspace, config, trace);
     void starter.endUnused();

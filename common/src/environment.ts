@@ -56,6 +56,9 @@ export const INSTANCE_ENVIRONMENT: Readonly<Record<string, string>> = {
   ORT_DISABLE_TELEMETRY: '1',
 };
 
+/** Where our runtime is asked, beside `/init` and `/run`, to give memory back until the next activation. */
+export const SLEEP_PATH = '/sleep';
+
 /** Header of a request to `/run`: epoch ms by which its answer is due, where the action has an objective. */
 export const DUE_HEADER = 'x-tetris-due';
 

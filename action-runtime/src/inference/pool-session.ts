@@ -16,6 +16,8 @@ export interface PoolModel {
    * another worker. Undefined for a model that is loaded once and for all.
    */
   quickOptions?: InferenceSession.SessionOptions | undefined;
+  /** Options of the session that answers first after the model had been put to sleep; likewise. */
+  wakeOptions?: InferenceSession.SessionOptions | undefined;
   /** True where one worker must serve it alone: a private copy is not paid once per worker. */
   single: boolean;
 }

@@ -67,6 +67,21 @@ export function fedOf(wire: WireValue): Tensor {
   return (value === null ? null : Object.setPrototypeOf(value, Tensor.prototype as object)) as Tensor;
 }
 
+/** Whether onnxruntime can use a fed value's memory where it is: it takes no memory that is shared or that may move. */
+export function isUsable(value: unknown): boolean {
+  const data = readValue(value)?.data;
+  if (!types.isTypedArray(data)) return true;
+  const { buffer } = data;
+  return types.isArrayBuffer(buffer) && (buffer as ArrayBuffer & { resizable?: boolean }).resizable !== true;
+}
+
+/** Writes a result into the caller's own tensor too, as stock does. Nothing where its memory is gone. */
+export function fill(tensor: Tensor, { data }: Pick<WireTensor, 'data'>): void {
+  const target = tensor.data;
+  if (Array.isArray(target)) (data as string[]).forEach((text, index) => (target[index] = text));
+  else if (viewOf(target).byteLength > 0) viewOf(target).set(viewOf(data as Numbers));
+}
+
 /** The wire form of a tensor that nobody else uses. */
 export function wireOf(tensor: Tensor): WireTensor {
   return { type: tensor.type, dims: tensor.dims, data: tensor.data };

@@ -1,10 +1,10 @@
 /** Entry of an inference worker: the only thread that loads onnxruntime's native library. */
-import { TRIM_BYTES } from '@tetris/common/environment';
 import { readFileSync } from 'node:fs';
 import { parentPort } from 'node:worker_threads';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { Answer, LoadRequest, Outputs, RunRequest, SessionInfo, WireFailure, WorkerRequest } from './protocol';
 import { buffersOf, fedOf, wireOf } from './tensors';
+import { trimHeap } from './trim';
 
 if (parentPort === null) throw new Error('this file runs as a worker thread');
 const port = parentPort;
@@ -96,16 +96,6 @@ async function run({ sessionId, feeds, fetches, options }: RunRequest): Promise<
     options,
   );
   return Object.fromEntries(Object.entries(results).map(([name, tensor]) => [name, wireOf(tensor)]));
-}
-
-/**
- * Gives memory that was freed, by onnxruntime and by this thread's start, back to the system: the allocator keeps less
- * than its threshold, and a freed block larger than that makes it give up all. A few milliseconds.
- */
-function trimHeap(): void {
-  if (globalThis.gc === undefined) return;
-  Buffer.allocUnsafeSlow(TRIM_BYTES);
-  globalThis.gc();
 }
 
 function session(sessionId: number): InferenceSession {

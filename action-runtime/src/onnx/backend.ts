@@ -2,11 +2,14 @@ import { DaemonClient } from '@tetris/common/daemon';
 import type { Backend } from 'onnxruntime-common';
 import type { RuntimeConfig } from '../keys';
 import type { StartTrace } from '../start-trace';
+import type { InferenceEngine } from '../inference/engine';
+import { OwnThread } from '../inference/own-thread';
 import { type RunTimes, WorkerPool } from '../inference/pool';
 import { modelReference } from './model-reference';
 import { notice } from './notice';
 import type { Patience } from './patience';
 import { Sessions } from './sessions';
+import { workerEngine } from './worker-engine';
 import type { ActivationTimes, InstanceSettings } from './settings';
 import { type LeaseSettings, SharedModels } from './shared-models';
 
@@ -18,41 +21,61 @@ const INPUT_SHARE = 0.25;
  * onnxruntime, too, loads its native library when it is required.
  */
 export function inferenceBackend(settings: InstanceSettings): Backend {
-  const { config, folder, inference, activation, starter, trace } = settings;
-  starter.use();
-  const pool = new WorkerPool({
-    workers: inference.workers,
-    starter,
-    queueMax: config.queueMax,
-    inputBytesMax: config.inputBytesMax || Math.floor(inference.memoryBytes * INPUT_SHARE),
-    rowsMax: inference.batch,
-    bytesMax: config.jointBytesMax,
-    pads: inference.padding,
-    waitMs: inference.batchWaitMs,
-    times: () => runTimes(activation(), inference.sloMs, trace),
-    notice,
-  });
+  const { config, folder } = settings;
+  const engine = inferenceEngine(settings);
+  settings.onSleep(() => engine.sleep());
   const client = config.daemonSocket === '' ? undefined : new DaemonClient(config.daemonSocket);
   // Node loads and compiles its HTTP client with the first request: 5 ms that the first model should not pay.
   client?.health().catch(() => undefined);
   const shared = client === undefined ? undefined : new SharedModels(client, leaseSettings(settings));
   const sessions = new Sessions(
     {
-      pool,
-      trace,
+      engine,
+      trace: settings.trace,
       shared,
       spool: folder,
       roots: config.modelRoots,
-      patience: () => patience(config, activation()),
+      patience: () => patience(config, settings.activation()),
       // Best effort: where the daemon is gone there is nobody to count.
       onPrivateLoad: (reason) => void client?.privateLoad({ reason }).catch(() => undefined),
     },
-    { threads: inference.threads, quickBytesMin: config.quickBytesMin },
+    { threads: settings.inference.threads, quickBytesMin: config.quickBytesMin },
   );
   return {
     init: async () => undefined,
     createInferenceSessionHandler: async (model, options = {}) => sessions.create(modelReference(model), options),
   };
+}
+
+/**
+ * An instance that takes one activation at a time, and runs its requests one by one, has them run in the thread of user
+ * code, unless a second thread is to make the final session of a model that answers quickly.
+ */
+function inferenceEngine({ config, inference, activation, starter, trace }: InstanceSettings): InferenceEngine {
+  const times = (): RunTimes => runTimes(activation(), inference.sloMs, trace);
+  const oneByOne = inference.room === 1 && inference.workers === 1 && inference.batch === 1;
+  if (oneByOne && config.quickBytesMin === 0) return new OwnThread({ times, stock: stockBackend() });
+  starter.use();
+  return workerEngine(
+    new WorkerPool({
+      workers: inference.workers,
+      starter,
+      queueMax: config.queueMax,
+      inputBytesMax: config.inputBytesMax || Math.floor(inference.memoryBytes * INPUT_SHARE),
+      rowsMax: inference.batch,
+      bytesMax: config.jointBytesMax,
+      pads: inference.padding,
+      waitMs: inference.batchWaitMs,
+      times,
+      notice,
+    }),
+  );
+}
+
+/** Loads onnxruntime's native library into this thread. */
+function stockBackend(): Backend {
+  // eslint-disable-next-line @typescript-eslint/no-require-imports
+  return (require('onnxruntime-node/dist/backend') as { onnxruntimeBackend: Backend }).onnxruntimeBackend;
 }
 
 function runTimes(activation: ActivationTimes | undefined, sloMs = Infinity, trace: StartTrace): RunTimes {

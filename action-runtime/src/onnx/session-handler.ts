@@ -1,8 +1,7 @@
 import { type InferenceSession, type InferenceSessionHandler, type OnnxValue, Tensor } from 'onnxruntime-common';
 import type { PoolSession } from '../inference/pool-session';
-import type { Outputs, SessionInfo, WireTensor } from '../inference/protocol';
-import { bytesOf, copyOf, readValue, tensorOf } from '../inference/tensors';
-import { type Numbers, viewOf } from '../inference/typed-arrays';
+import type { Outputs, SessionInfo } from '../inference/protocol';
+import { bytesOf, copyOf, fill, readValue, tensorOf } from '../inference/tensors';
 import { notice } from './notice';
 import { plainOptions } from './plain-options';
 
@@ -89,11 +88,4 @@ function results(outputs: Outputs, fetches: Fetches): Record<string, OnnxValue> 
     return [name, tensorOf(output)];
   });
   return Object.fromEntries(named) as Record<string, OnnxValue>;
-}
-
-/** Writes a result into the caller's own tensor too, as stock does. Nothing where its memory is gone. */
-function fill(tensor: Tensor, { data }: WireTensor): void {
-  const target = tensor.data;
-  if (Array.isArray(target)) (data as string[]).forEach((text, index) => (target[index] = text));
-  else if (viewOf(target).byteLength > 0) viewOf(target).set(viewOf(data as Numbers));
 }

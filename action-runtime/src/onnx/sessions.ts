@@ -1,8 +1,8 @@
 import { access, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { errorMessage, isPluginError } from '@tetris/common/errors';
-import { env, type InferenceSession } from 'onnxruntime-common';
-import type { WorkerPool } from '../inference/pool';
+import { env, type InferenceSession, type InferenceSessionHandler } from 'onnxruntime-common';
+import type { InferenceEngine } from '../inference/engine';
 import type { ModelFile } from '../inference/protocol';
 import type { StartTrace } from '../start-trace';
 import { daemonModels } from './daemon-model';
@@ -10,7 +10,6 @@ import type { ModelReference } from './model-reference';
 import { NotShared, type PrivateReason } from './not-shared';
 import { notice } from './notice';
 import { ENDLESS, type Patience } from './patience';
-import { SessionHandler } from './session-handler';
 import { planSession, type SessionPlan } from './session-options';
 import type { SharedModel, SharedModels } from './shared-models';
 
@@ -27,7 +26,7 @@ interface Placed {
 const UNOPENED_CODES = ['ERR_MODEL_PATH_OUTSIDE', 'ERR_MODEL_NOT_FOUND'] as const;
 
 export interface SessionsParts {
-  pool: WorkerPool;
+  engine: InferenceEngine;
   trace: StartTrace;
   /** Undefined where no daemon is configured. */
   shared: SharedModels | undefined;
@@ -65,7 +64,7 @@ export class Sessions {
   }
 
   /** @throws onnxruntime's own error; for a URL, an Error with the daemon's text */
-  async create(model: ModelReference, given: InferenceSession.SessionOptions): Promise<SessionHandler> {
+  async create(model: ModelReference, given: InferenceSession.SessionOptions): Promise<InferenceSessionHandler> {
     const plan = planSession(given, { threads: this.#options.threads, logLevel: env.logLevel ?? 'warning' });
     let verdict;
     try {
@@ -82,7 +81,7 @@ export class Sessions {
   }
 
   /** @throws NotShared, or what {@link NotShared.because} makes a verdict of */
-  async #share(model: ModelReference, plan: SessionPlan['shared']): Promise<SessionHandler> {
+  async #share(model: ModelReference, plan: SessionPlan['shared']): Promise<InferenceSessionHandler> {
     if ('reason' in plan) throw new NotShared('session-options', plan.reason);
     const { trace } = this.#parts;
     const lease = await trace.time('lease', () => this.#lease(model, plan.graph));
@@ -147,13 +146,17 @@ export class Sessions {
     };
   }
 
-  async #open(placed: Placed, options: InferenceSession.SessionOptions, single: boolean): Promise<SessionHandler> {
+  async #open(
+    placed: Placed,
+    options: InferenceSession.SessionOptions,
+    single: boolean,
+  ): Promise<InferenceSessionHandler> {
     try {
       const { name, locate, release, quick } = placed;
-      const quickOptions = quick ? withoutPacking(options) : undefined;
-      const { pool, trace } = this.#parts;
-      const session = await trace.time('load', () => pool.load({ name, locate, options, quickOptions, single }));
-      return new SessionHandler(session, release);
+      const { engine, trace } = this.#parts;
+      const wakeOptions = single ? undefined : withoutPacking(options);
+      const model = { name, locate, options, quickOptions: quick ? wakeOptions : undefined, wakeOptions, single };
+      return await trace.time('load', () => engine.load(model, release));
     } catch (error) {
       await placed.release();
       throw error;

@@ -6,6 +6,8 @@ import type { StartTrace } from '../start-trace';
 
 /** What `/init` says about inference: `value.tetris`, from our invoker extension only. */
 export interface InferenceSettings {
+  /** Activations that it is given at once. @default 1, or no bound where it may be given several */
+  room: number;
   /** Workers that run side by side. @default 1 */
   workers: number;
   /** Intra-op threads of each session that does not say itself. @default 1 */
@@ -49,6 +51,8 @@ export interface InstanceSettings {
   trace: StartTrace;
   /** Where inference workers come from. */
   starter: WorkerStarter;
+  /** Takes what frees the memory of sessions until they are run again. */
+  onSleep: (sleep: () => Promise<void>) => void;
 }
 
 let provided: InstanceSettings | undefined;
@@ -63,10 +67,15 @@ export function instanceSettings(): InstanceSettings | undefined {
   return provided;
 }
 
-/** Reads `value.tetris`; what is missing or out of range becomes the default or the bound. */
-export function readInferenceSettings(value: unknown, workersMax: number): InferenceSettings {
+/**
+ * Reads `value.tetris`; what is missing or out of range becomes the default or the bound.
+ *
+ * @param concurrent whether an invoker that does not say may give it several activations at once
+ */
+export function readInferenceSettings(value: unknown, workersMax: number, concurrent: boolean): InferenceSettings {
   const given = typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
   return {
+    room: count(given['room'], Number.MAX_SAFE_INTEGER) ?? (concurrent ? Infinity : 1),
     workers: count(given['workers'], workersMax) ?? 1,
     threads: count(given['threads'], THREADS_MAX) ?? 1,
     batch: count(given['batch'], BATCH_MAX) ?? 1,

@@ -35,6 +35,8 @@ export interface ServiceParts {
   load: (action: ActionCode, settings: Body) => Promise<Main>;
   /** The process's own variables, which `/init` adds to. */
   environment: NodeJS.ProcessEnv;
+  /** Gives back what memory the instance can do without until the next activation. */
+  sleep: () => Promise<void>;
 }
 
 interface Activation extends Work {
@@ -86,6 +88,13 @@ export class ActivationService {
     const reply = await this.#execute(this.#main, value, body, dueMs);
     if (this.#status === 'running' && context.running === 0) this.#status = 'ready';
     return reply;
+  }
+
+  /** Gives memory back, where no activation runs: the invoker asks for it before it freezes an idle instance. */
+  async sleep(): Promise<Reply> {
+    if (this.#main === undefined || this.#status !== 'ready') return this.#notReady();
+    await this.#parts.sleep();
+    return { status: 200, body: { OK: true } };
   }
 
   /**

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { DUE_HEADER, INFERENCE_HEADER, START_HEADER } from '@tetris/common/environment';
+import { DUE_HEADER, INFERENCE_HEADER, SLEEP_PATH, START_HEADER } from '@tetris/common/environment';
 import { errorMessage } from '@tetris/common/errors';
 import type { RuntimeConfig } from '../keys';
 import type { StartTrace } from '../start-trace';
@@ -49,6 +49,7 @@ async function answer(service: ActivationService, request: IncomingMessage, body
   if (request.method !== 'POST' || body === undefined) return BAD_REQUEST;
   if (path === '/init') return service.init(body);
   if (path === '/run') return service.run(body, dueMsOf(request.headers[DUE_HEADER]));
+  if (path === SLEEP_PATH) return service.sleep();
   return BAD_REQUEST;
 }
 

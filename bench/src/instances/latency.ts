@@ -44,7 +44,7 @@ async function measure(bench: Bench, quick: boolean): Promise<Record<string, num
 async function compare(bench: Bench, name: ServedName, quick: boolean): Promise<{ p50: number; p99: number }> {
   const work = await workOf(name, bench.folder, quick);
   const stock = startStock(bench);
-  const instance = await bench.instances.start();
+  const instance = await bench.instances.start({ room: 1 });
   const ours: Run = async (runs) => (await instance.run({ ...work, runs })).runMs;
   const theirs: Run = async (runs) => (await stock.invoke<RunReport>({ ...work, runs })).runMs;
   const [ourMs, theirMs] = await interleaved(ours, theirs, quick ? TURN : RUNS);

@@ -45,7 +45,7 @@ async function measure(bench: Bench, quick: boolean): Promise<Record<string, num
 /** The first of a family prepares the model, and pays for the code that all map; so it is not counted. */
 async function grow(bench: Bench, family: Family, quick: boolean): Promise<void> {
   const before = ownBytes(bench, family);
-  const instance = await bench.instances.start();
+  const instance = await bench.instances.start({ room: 1 });
   family.instances.push(instance);
   const { pid } = await instance.run({ ...family.work, runs: quick ? 1 : RUNS });
   family.pids.push(pid);

@@ -18,6 +18,8 @@ export interface RunReport {
 
 /** What `/init` tells the runtime beside the action. */
 export interface InferenceSettings {
+  /** Activations that it is given at once; any number by default. */
+  room?: number;
   workers?: number;
   batch?: number;
   batchWaitMs?: number;

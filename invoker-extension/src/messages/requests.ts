@@ -39,10 +39,11 @@ export function initBody({ message, action }: ActivationJob, settings: InstanceS
   });
 }
 
-/** What the runtime wants to know of an instance's settings; its room is the invoker's business. */
+/** What the runtime wants to know of an instance's settings. */
 function tetrisSettings({ limits }: Action, settings: InstanceSettings): Record<string, number | boolean> {
-  const { workers, threads, batch, batchWaitMs, sloMs, padding } = settings;
+  const { room, workers, threads, batch, batchWaitMs, sloMs, padding } = settings;
   return {
+    room,
     workers,
     threads,
     batch,
