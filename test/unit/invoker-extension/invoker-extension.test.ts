@@ -620,7 +620,7 @@ describe('actions with an objective', () => {
     const subject = await bench({ factory, actions: [slo()], config: { concurrency: 8 } });
     await subject.send(aMessage(), aMessage());
     await subject.freed(2);
-    expect(inits[0]).toEqual({ workers: 1, threads: 1, batch: 1, batchWaitMs: 0, memoryMb: 256, sloMs: 320 });
+    expect(inits[0]).toEqual({ room: 1, workers: 1, threads: 1, batch: 1, batchWaitMs: 0, memoryMb: 256, sloMs: 320 });
     expect(factory.containers).toHaveLength(2);
   });
 
@@ -662,7 +662,7 @@ describe('actions with an objective', () => {
     return profilePath;
   }
   const scaled = { planMs: 100, keepAliveMs: 300, scaleCores: 8, shapeWorkersMax: 1, shapeBatchMax: 1 };
-  const profiledShape = { workers: 2, threads: 1, batch: 1, batchWaitMs: 0, memoryMb: 256, sloMs: 320 };
+  const profiledShape = { room: 2, workers: 2, threads: 1, batch: 1, batchWaitMs: 0, memoryMb: 256, sloMs: 320 };
   const model = 'e'.repeat(64);
 
   it('take the profile that an annotation names, and start the shape that it asks for', async () => {
