@@ -3,34 +3,19 @@
  * `npm run bench -- <suite> [--json FILE] [--quick] [--only KEYS] [--trace FILE]`: runs one suite and prints its figures, with the
  * machine they are of.
  */
-import { checkOutputs, errorMessage, outliveReaders } from '@tetris/common';
+import { errorMessage, outliveReaders } from '@tetris/common';
 import { Command } from 'commander';
-import { readFile, writeFile } from 'node:fs/promises';
-import { machine } from './measure/machine';
-import type { SuiteOptions, SuiteResult } from './suite';
-import { findSuite, SUITES } from './suites';
+import { type RunOptions, runSuite, textOf } from './run-suite';
+import { SUITES } from './suites';
 
-type CommandOptions = Omit<SuiteOptions, 'earlier' | 'save'> & { json?: string; resume?: boolean };
+/** Where `all` keeps its results by default. */
+const FOLDER = '.cache/results';
 
-async function runSuite(name: string, { json, resume = false, ...options }: CommandOptions): Promise<void> {
-  const entry = findSuite(name);
-  await checkOutputs({ json });
-  const suite = await entry.load();
-  const textOf = (result: SuiteResult): string =>
-    `${JSON.stringify({ suite: name, machine: machine(), ...result }, undefined, 2)}\n`;
-  const save = async (result: SuiteResult): Promise<void> => {
-    if (json !== undefined) await writeFile(json, textOf(result));
-  };
-  const earlier = resume && json !== undefined ? await readEarlier(json) : undefined;
-  const result = await suite.run({ ...options, save, ...(earlier === undefined ? {} : { earlier }) });
-  process.stdout.write(textOf(result));
-  await save(result);
-}
-
-/** What an earlier run has written there; undefined where nothing has. */
-async function readEarlier(path: string): Promise<SuiteResult | undefined> {
-  const text = await readFile(path, 'utf8').catch(() => '');
-  return text === '' ? undefined : (JSON.parse(text) as SuiteResult);
+async function run(name: string, { folder, ...options }: RunOptions & { folder: string }): Promise<void> {
+  if (name === 'all') {
+    const { runAll } = await import('./results/all.js');
+    await runAll(folder, options);
+  } else process.stdout.write(textOf(await runSuite(name, options)));
 }
 
 outliveReaders();
@@ -38,7 +23,7 @@ const list = Object.entries(SUITES).map(([name, { description }]) => `  ${name.p
 
 new Command('bench')
   .description('measures a part of the system, side by side with what it is compared to')
-  .argument('<suite>', 'which suite to run')
+  .argument('<suite>', 'which suite to run; all: those of the evaluation, with a page of results')
   .option('--json <file>', 'write the figures there too')
   .option('--quick', 'suites that can: seconds instead of minutes; the figures mean little')
   .option('--only <keys>', 'suites that can: only these figures, such as a,b', (keys) => keys.split(','))
@@ -51,10 +36,11 @@ new Command('bench')
   .option('--seeds <number>', 'simulation: clusters in which the two placements are compared', Number)
   .option('--seed <number>', 'simulation: another course of events', Number)
   .option('--beside <number>', 'relay: so many busy processes beside it', Number)
-  .option('--resume', 'overload: measure only what the file of --json lacks')
+  .option('--resume', 'suites that take long: measure only what the file of --json lacks')
+  .option('--folder <folder>', 'all: where results are kept, and found again', FOLDER)
   .option('--tables <folder>', "suites that plan: profile tables in the paper's format beside those that are drawn")
   .addHelpText('after', `\nSuites:\n${list.join('\n')}`)
-  .action(runSuite)
+  .action(run)
   .parseAsync()
   .catch((error: unknown) => {
     process.stderr.write(`bench: ${errorMessage(error)}\n`);

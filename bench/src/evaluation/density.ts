@@ -10,6 +10,7 @@ import { transformer } from '../models/transformer';
 import type { Suite, SuiteOptions, SuiteResult } from '../suite';
 import { fineTuned } from '../zoo/families';
 import { type FleetInstance, type WithFleet, withStock, withTetris } from './fleet';
+import { measureRows } from './rows';
 import { type ServedModel, served, servedModel } from './served-model';
 
 const MODELS = ['textcnn', 'resnet50', 'bert', 'vgg16', 'use', 'bert-large'];
@@ -27,23 +28,31 @@ const SLO_MS = 300;
 /** Requests to each function, in turns; the objective is for 99 of 100. */
 const REQUESTS = 20;
 
-async function run({ quick = false, only }: SuiteOptions): Promise<SuiteResult> {
+interface DensityRow {
+  name: string;
+  tetris: number;
+  stock: number;
+  ratio: number;
+}
+
+async function run(options: SuiteOptions): Promise<SuiteResult> {
+  const { quick = false, only, earlier } = options;
   const { models, capBytes, functionsCapBytes } = quick
     ? QUICK
     : { models: only ?? MODELS, capBytes: CAP_BYTES, functionsCapBytes: FUNCTIONS_CAP_BYTES };
   const progress = createProgress(2 * models.length + 2, process.stderr);
-  const rows = [];
-  for (const name of models) rows.push(await instancesOf(name, capBytes, progress));
-  const functions = await functionsUnder(functionsCapBytes, quick, progress);
+  const figuresOf = (rows: readonly DensityRow[]): SuiteResult => ({
+    capMb: capBytes / 1e6,
+    densityRatio: Math.max(...rows.map(({ ratio }) => ratio)),
+    rows,
+  });
+  const instances = await measureRows(models, options, (name) => instancesOf(name, capBytes, progress), figuresOf);
+  const functions = earlier?.['functions'] ?? (await functionsUnder(functionsCapBytes, quick, progress));
   progress.stop();
-  return { capMb: capBytes / 1e6, densityRatio: Math.max(...rows.map(({ ratio }) => ratio)), rows, functions };
+  return { ...instances, functions };
 }
 
-async function instancesOf(
-  name: string,
-  capBytes: number,
-  progress: Progress,
-): Promise<{ name: string; tetris: number; stock: number; ratio: number }> {
+async function instancesOf(name: string, capBytes: number, progress: Progress): Promise<DensityRow> {
   const folder = await temporaryFolder(tmpdir());
   try {
     const model = await servedModel(name, folder);

@@ -6,6 +6,7 @@ import { percentile, relativeError, rounded } from '../measure/statistics';
 import type { Suite, SuiteOptions, SuiteResult } from '../suite';
 import { ZOO } from '../zoo/zoo';
 import { type FleetInstance, withStock, withTetris } from './fleet';
+import { measureRows } from './rows';
 import { servedModel } from './served-model';
 
 const BATCHES = [1, 4, 16];
@@ -36,16 +37,26 @@ interface Percentiles {
   p99: number;
 }
 
-async function run({ quick = false, only }: SuiteOptions): Promise<SuiteResult> {
+interface LatencyRow {
+  name: string;
+  points: LatencyPoint[];
+}
+
+async function run(options: SuiteOptions): Promise<SuiteResult> {
+  const { quick = false, only } = options;
   const models = only ?? (quick ? QUICK.models : Object.keys(ZOO));
   const batches = quick ? QUICK.batches : BATCHES;
   const progress = createProgress(models.length * batches.length, process.stderr);
-  const rows: { name: string; points: LatencyPoint[] }[] = [];
-  for (const name of models) {
+  const measure = async (name: string): Promise<LatencyRow> => {
     const each = (batch: number): void => progress.step(`${name}: batches of ${batch}`);
-    rows.push({ name, points: await compared(name, batches, quick ? QUICK.forMs : FOR_MS, each) });
-  }
+    return { name, points: await compared(name, batches, quick ? QUICK.forMs : FOR_MS, each) };
+  };
+  const result = await measureRows(models, options, measure, figuresOf);
   progress.stop();
+  return result;
+}
+
+function figuresOf(rows: readonly LatencyRow[]): SuiteResult {
   const points = rows.flatMap((row) => row.points);
   return {
     p50Ratio: Math.max(...points.map(({ p50Ratio }) => p50Ratio)),

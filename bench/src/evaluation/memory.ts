@@ -10,6 +10,7 @@ import { megabytes, rounded, sum } from '../measure/statistics';
 import type { Suite, SuiteOptions, SuiteResult } from '../suite';
 import { ZOO } from '../zoo/zoo';
 import { type FleetInstance, type WithFleet, withStock, withTetris } from './fleet';
+import { measureRows } from './rows';
 import { type ServedModel, served, servedModel } from './served-model';
 
 /** Instances at which memory is read. */
@@ -45,13 +46,17 @@ export interface MemoryRow {
   fleets: Readonly<Record<string, MemoryPoint[]>>;
 }
 
-async function run({ quick = false, only }: SuiteOptions): Promise<SuiteResult> {
+async function run(options: SuiteOptions): Promise<SuiteResult> {
+  const { quick = false, only } = options;
   const names = only ?? (quick ? QUICK.models : [...Object.keys(ZOO), 'mix']);
   const counts = quick ? QUICK.counts : COUNTS;
   const progress = createProgress(3 * names.length, process.stderr);
-  const rows: MemoryRow[] = [];
-  for (const name of names) rows.push(await measured(name, counts, progress));
+  const result = await measureRows(names, options, (name) => measured(name, counts, progress), figuresOf);
   progress.stop();
+  return result;
+}
+
+function figuresOf(rows: readonly MemoryRow[]): SuiteResult {
   const mix = rows.find((row) => row.name === 'mix');
   return {
     savedMax: Math.max(...rows.map(({ saved }) => saved)),

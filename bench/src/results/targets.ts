@@ -1,0 +1,72 @@
+import type { SuiteResult } from '../suite';
+
+/** A figure of the evaluation beside the paper's. */
+export interface Target {
+  /** The suite that measures it. */
+  suite: string;
+  /** What a reader is told. */
+  title: string;
+  /** Where it is in the suite's result: keys with dots. */
+  path: string;
+  /** As the paper has it, or why it has none. */
+  paper: string;
+  /** Met by values up to `atMost`, or from `atLeast` on. */
+  atMost?: number;
+  atLeast?: number;
+}
+
+export const TARGETS: readonly Target[] = [
+  { suite: 'memory', title: 'Memory saved, best model', path: 'savedMax', paper: '0.93', atLeast: 0.96 },
+  { suite: 'memory', title: 'Memory saved by 30 instances of a mix', path: 'savedMix', paper: '-', atLeast: 0.88 },
+  { suite: 'memory', title: 'Next VGG-16 (MB)', path: 'nextInstanceMb.vgg16', paper: '36.27 MiB', atMost: 24 },
+  { suite: 'density', title: 'Instances under 8 GB, over plain', path: 'densityRatio', paper: '30', atLeast: 40 },
+  { suite: 'density', title: 'Functions under 1.5 GB, over plain', path: 'functions.ratio', paper: '-' },
+  { suite: 'latency', title: 'Median run time over plain, worst model', path: 'p50Ratio', paper: '1.0', atMost: 1.02 },
+  { suite: 'latency', title: 'p99 of run time over plain, worst model', path: 'p99Ratio', paper: '1.0', atMost: 1.05 },
+  {
+    suite: 'latency',
+    title: 'Largest relative difference of an answer',
+    path: 'maxRelativeError',
+    paper: '-',
+    atMost: 1e-5,
+  },
+  {
+    suite: 'scaling',
+    title: 'Plan over optimum, mean',
+    path: 'drawn.ours.mean',
+    paper: 'its rule: 1.028',
+    atMost: 1.02,
+  },
+  { suite: 'scaling', title: 'Plan over optimum, worst', path: 'drawn.ours.worst', paper: '-', atMost: 1.25 },
+];
+
+/** A target with what was measured. */
+export interface Outcome extends Target {
+  /** Undefined where its suite has not run, or did not measure it. */
+  value: number | undefined;
+  /** Undefined where there is no target or no value. */
+  met: boolean | undefined;
+}
+
+/** @param results by suite */
+export function outcomes(results: Readonly<Record<string, SuiteResult>>): Outcome[] {
+  return TARGETS.map((target) => {
+    const value = valueAt(results[target.suite], target.path);
+    return { ...target, value, met: value === undefined ? undefined : isMet(target, value) };
+  });
+}
+
+function isMet({ atMost, atLeast }: Target, value: number): boolean | undefined {
+  if (atMost === undefined && atLeast === undefined) return undefined;
+  return value <= (atMost ?? Infinity) && value >= (atLeast ?? -Infinity);
+}
+
+function valueAt(result: SuiteResult | undefined, path: string): number | undefined {
+  const found = path
+    .split('.')
+    .reduce<unknown>(
+      (at, key) => (typeof at === 'object' && at !== null ? (at as SuiteResult)[key] : undefined),
+      result,
+    );
+  return typeof found === 'number' ? found : undefined;
+}
