@@ -8,6 +8,8 @@ const { existsSync } = require('fs');
 const { dirname, join } = require('path');
 const { engines } = require('./package.json');
 
+const NOT_INSTALLED = 'The dependencies are not installed: run `npm ci` first, with those for development.';
+
 function fail(sentence) {
   process.stderr.write(`${sentence}\n`);
   process.exit(1);
@@ -25,7 +27,7 @@ function compiler() {
   try {
     return join(dirname(require.resolve('typescript-native/package.json')), 'bin/tsc');
   } catch (error) {
-    return fail('The dependencies are not installed: run `npm ci` first, with those for development.');
+    return fail(NOT_INSTALLED);
   }
 }
 
@@ -34,6 +36,14 @@ function tell(line) {
   const building = /Building project '(.*)'/.exec(line);
   if (building !== null) process.stderr.write(`compiling ${dirname(building[1])}\n`);
   else if (!/^\[?\d+:\d+:\d+|^ {4}\* |^$/.test(line)) process.stderr.write(`${line}\n`);
+}
+
+function bundle() {
+  try {
+    require('./action-runtime/bundle.js')();
+  } catch (error) {
+    fail(error.code === 'MODULE_NOT_FOUND' ? `${error.message}\n${NOT_INSTALLED}` : error.message);
+  }
 }
 
 requireNode();
@@ -54,4 +64,5 @@ child.stdout.on('data', (chunk) => {
 child.on('close', (code, signal) => {
   tell(rest);
   process.exitCode = signal === null ? code : 1;
+  if (process.exitCode === 0 && existsSync(join(__dirname, 'action-runtime/dist/main.js'))) bundle();
 });

@@ -3,6 +3,7 @@ import type { WorkerStarter } from './inference/worker-starter';
 import { trimHeap } from './inference/trim';
 import type { RuntimeConfig } from './keys';
 import { interceptOnnxruntime } from './onnx/intercept';
+import { MODULE_SYMBOL, type RuntimeModule } from './onnx/module-symbol';
 import { onnxruntimePackages } from './onnx/packages';
 import { type InstanceSettings, provideSettings, readInferenceSettings } from './onnx/settings';
 import { type ActionCode, loadAction, type Main } from './proxy/action-loader';
@@ -44,6 +45,8 @@ export async function serveInstance(config: RuntimeConfig, starter: WorkerStarte
   }
   const server = await serve(service, trace, config);
   trace.mark('runtime', performance.now() - nodeMs);
+  // A stem cell has the time for it, and whoever waits for this instance needs it next.
+  if (config.warmUp) setImmediate(preloadInference);
   process.once('SIGTERM', () => {
     server.close();
     process.exit(0);
@@ -52,6 +55,13 @@ export async function serveInstance(config: RuntimeConfig, starter: WorkerStarte
 
 /** Garbage of the start is collected when the first activation is on its way, not before it. */
 const COLLECT_AFTER_MS = 50;
+
+/* eslint-disable @typescript-eslint/no-require-imports -- in time, and within the bundle */
+const runtimeModule = (): RuntimeModule => require('./onnx/runtime-module') as RuntimeModule;
+
+/** Loads and compiles what stands behind that module. */
+const preloadInference = (): unknown => require('./onnx/backend');
+/* eslint-enable @typescript-eslint/no-require-imports */
 
 interface LoaderParts {
   config: RuntimeConfig;
@@ -66,6 +76,7 @@ interface LoaderParts {
 function actionLoader({ config, environment, context, starter, trace, concurrent, onSleep }: LoaderParts) {
   const packages = onnxruntimePackages();
   interceptOnnxruntime(packages);
+  Object.defineProperty(globalThis, MODULE_SYMBOL, { value: runtimeModule });
   const workspace = createWorkspace(Object.values(packages));
   return async (action: ActionCode, settings: Readonly<Record<string, unknown>>): Promise<Main> => {
     provideSettings({

@@ -7,7 +7,7 @@
 import path from 'node:path';
 
 /** Arguments after the Node executable. */
-export const START_ARGUMENTS: readonly string[] = ['--expose-gc', path.join(__dirname, 'main.js')];
+export const START_ARGUMENTS: readonly string[] = ['--expose-gc', path.join(__dirname, 'bundle/main.js')];
 
 /** Environment that every instance should have. */
 export { INSTANCE_ENVIRONMENT as START_ENVIRONMENT } from '@tetris/common/environment';

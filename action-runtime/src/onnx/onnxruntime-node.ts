@@ -1,39 +1,15 @@
 /**
- * The module that user code gets as `onnxruntime-node`: everything of `onnxruntime-common`, with our backend behind it.
- *
- * Nothing of inference is loaded before this file, so an action without models does not pay for it. In a thread that
- * user code started itself there are no settings; the real package registers its own backend there.
+ * The file that user code gets for `onnxruntime-node`: what `onnxruntime-common` exports, with the runtime's backend
+ * behind it. It stays outside of the runtime's bundle, where `import` reads its names, and asks the runtime for the
+ * rest. In a thread that user code started itself there is no runtime: the real package registers its own backend.
  */
 import { createRequire } from 'node:module';
-import { env, registerBackend } from 'onnxruntime-common';
-import { inferenceBackend } from './backend';
-import { instanceSettings } from './settings';
+import { MODULE_SYMBOL, type RuntimeModule } from './module-symbol';
 
 export * from 'onnxruntime-common';
 
-interface SupportedBackend {
-  name: string;
-  bundled: boolean;
-}
-
-/** As the native library answers; asking it would load it into the main thread. */
-const SUPPORTED: readonly SupportedBackend[] = [
-  { name: 'cpu', bundled: true },
-  { name: 'webgpu', bundled: true },
-  { name: 'cuda', bundled: false },
-  { name: 'tensorrt', bundled: false },
-];
+const given = (globalThis as unknown as Record<symbol, (() => RuntimeModule) | undefined>)[MODULE_SYMBOL];
+const runtimeModule = given?.() ?? (createRequire(__filename)('onnxruntime-node') as RuntimeModule);
 
 /** Execution providers that this platform's build knows. */
-export function listSupportedBackends(): SupportedBackend[] {
-  return SUPPORTED.filter(({ bundled }) => bundled || process.arch === 'x64').map((backend) => ({ ...backend }));
-}
-
-const settings = instanceSettings();
-if (settings === undefined) {
-  createRequire(__filename)('onnxruntime-node');
-} else {
-  const backend = inferenceBackend(settings);
-  for (const { name } of SUPPORTED) registerBackend(name, backend, 100);
-  Object.defineProperty(env.versions, 'node', { value: env.versions.common, enumerable: true });
-}
+export const listSupportedBackends = runtimeModule.listSupportedBackends;

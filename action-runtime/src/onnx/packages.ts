@@ -28,7 +28,12 @@ export function onnxruntimePackages(): OnnxruntimePackages {
     return { name, entry, subpaths, ...installed };
   };
   return {
-    node: offered('onnxruntime-node', require.resolve('./onnxruntime-node'), ['dist', 'lib', 'bin', 'script']),
+    node: offered('onnxruntime-node', require.resolve('@tetris/action-runtime/dist/onnx/onnxruntime-node'), [
+      'dist',
+      'lib',
+      'bin',
+      'script',
+    ]),
     common: offered('onnxruntime-common', require.resolve('onnxruntime-common'), []),
   };
 }

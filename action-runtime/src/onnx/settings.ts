@@ -62,8 +62,9 @@ export function provideSettings(settings: InstanceSettings): void {
   provided = settings;
 }
 
-/** Undefined in threads that user code started itself. */
-export function instanceSettings(): InstanceSettings | undefined {
+/** @throws Error before they are provided */
+export function instanceSettings(): InstanceSettings {
+  if (provided === undefined) throw new Error('the instance has no settings yet');
   return provided;
 }
 

@@ -139,8 +139,15 @@ export interface DaemonHealth {
   state: 'ready' | 'draining';
 }
 
-export const InstanceRegistrationSchema = z.object({ namespace: z.string().max(256) });
-export type InstanceRegistration = z.infer<typeof InstanceRegistrationSchema>;
+/** Most models whose views can be prepared for an instance. */
+const PREPARED_MAX = 64;
+
+export const InstanceRegistrationSchema = z.object({
+  namespace: z.string().max(256),
+  /** SHA-256 of models, as they came, that it is expected to lease: their views are made while it starts. */
+  models: z.array(DigestSchema).max(PREPARED_MAX).default([]),
+});
+export type InstanceRegistration = z.input<typeof InstanceRegistrationSchema>;
 
 /** Most daemons that can be named to another: what fits into a request. */
 export const PEERS_MAX = 1024;

@@ -15,6 +15,8 @@ export interface FunctionInstanceOptions {
   /** Key under which the action's manifest is known. */
   revision: string;
   settings: InstanceSettings;
+  /** SHA-256 of the models that the action is known to load. */
+  models: readonly string[];
   factory: ContainerFactory;
   registrar: Registrar;
   /** A container that waits for an action of this kind and memory, with its token. */
@@ -77,17 +79,17 @@ export class FunctionInstance {
    * Registers and creates, or takes a stem cell. @throws PluginError `ERR_CONTAINER_START`, with nothing left behind
    */
   async create(): Promise<void> {
-    const { takeCell, action, registrar, namespace } = this.#options;
+    const { takeCell, action, registrar, namespace, models } = this.#options;
     const cell = takeCell?.({ kind: action.exec.kind, memoryBytes: action.limits.memory * MIB });
     if (cell === undefined) return this.#createContainer();
     this.#token = cell.token;
     this.#adopt(cell.container);
-    await registrar.assign(cell.token, namespace);
+    await registrar.assign(cell.token, namespace, models);
   }
 
   async #createContainer(): Promise<void> {
-    const { registrar, factory, namespace, action, id, expectedBytes, env } = this.#options;
-    const { token, viewPath } = await registrar.register(namespace);
+    const { registrar, factory, namespace, action, models, id, expectedBytes, env } = this.#options;
+    const { token, viewPath } = await registrar.register(namespace, models);
     this.#token = token;
     const startMs = performance.now();
     try {

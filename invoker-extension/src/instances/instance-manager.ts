@@ -346,6 +346,7 @@ export class InstanceManager {
     for (const wrong of wrongAnnotations(job.action.annotations, job.action.exec.kind)) {
       log.warn({ ...logFields(job.message), reason: wrong }, 'annotation is ignored');
     }
+    const manifest = this.#options.manifestOf(revisionKey(job));
     const instance = new FunctionInstance({
       id,
       action: job.action,
@@ -355,7 +356,8 @@ export class InstanceManager {
       factory,
       registrar,
       takeCell: (kind) => stemCells.take(kind),
-      expectedBytes: this.#options.manifestOf(revisionKey(job))?.privateBytes,
+      models: manifest?.models ?? [],
+      expectedBytes: manifest?.privateBytes,
       logWaits,
       env,
       onStage: (stage, ms) => metrics.startStageSeconds.observe({ stage }, ms / 1000),

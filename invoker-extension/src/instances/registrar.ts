@@ -22,6 +22,12 @@ export interface RegistrarOptions {
 /** Tokens waiting to be released while the daemon is away; beyond it, reconciliation alone finds them. */
 const PENDING_MAX = 10_000;
 
+/** What the daemon prepares at most, in one request. */
+const PREPARED_MAX = 64;
+
+const registration = (namespace: string, models: readonly string[]): { namespace: string; models?: string[] } =>
+  models.length === 0 ? { namespace } : { namespace, models: models.slice(0, PREPARED_MAX) };
+
 export class Registrar {
   readonly #options: RegistrarOptions;
   readonly #prefix: string;
@@ -34,14 +40,20 @@ export class Registrar {
     this.#prefix = `invoker${options.instance}-`;
   }
 
-  /** A fresh token and its view folder; no folder where there is no daemon, or none that answers. */
-  async register(namespace: string): Promise<{ token: string; viewPath: string | undefined }> {
+  /**
+   * A fresh token and its view folder; no folder where there is no daemon, or none that answers.
+   * @param models that the instance is known to load: they are prepared
+   */
+  async register(
+    namespace: string,
+    models: readonly string[] = [],
+  ): Promise<{ token: string; viewPath: string | undefined }> {
     const { daemon, attemptsMax, backoff, log } = this.#options;
     const token = `${this.#prefix}${randomBytes(24).toString('base64url')}`;
     this.#live.add(token);
     if (daemon === undefined) return { token, viewPath: undefined };
     try {
-      const register = (): Promise<InstanceView> => daemon.registerInstance(token, { namespace });
+      const register = (): Promise<InstanceView> => daemon.registerInstance(token, registration(namespace, models));
       const { viewPath } = await retry(register, { backoff, attemptsMax, again: () => true });
       return { token, viewPath };
     } catch (error) {
@@ -50,10 +62,13 @@ export class Registrar {
     }
   }
 
-  /** A stem cell's token gets the namespace that it will work for. Without an answer the cell keeps what it had. */
-  async assign(token: string, namespace: string): Promise<void> {
+  /**
+   * A stem cell's token gets the namespace that it will work for, and its models. Without an answer the cell keeps what
+   * it had.
+   */
+  async assign(token: string, namespace: string, models: readonly string[] = []): Promise<void> {
     try {
-      await this.#options.daemon?.registerInstance(token, { namespace });
+      await this.#options.daemon?.registerInstance(token, registration(namespace, models));
     } catch (error) {
       this.#options.log.debug({ reason: errorMessage(error) }, 'namespace of a stem cell is not announced');
     }

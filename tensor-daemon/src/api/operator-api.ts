@@ -43,7 +43,10 @@ export function addOperatorApi(app: FastifyInstance, parts: OperatorParts): void
 
   app.put('/v1/instances/:token', async (request) => {
     const { token } = parseBody(TokenParams, request.params);
-    return leases.registerInstance(token, parseBody(InstanceRegistrationSchema, request.body).namespace);
+    const { namespace, models } = parseBody(InstanceRegistrationSchema, request.body);
+    const registered = leases.registerInstance(token, namespace);
+    void leases.prepare(token, models);
+    return registered;
   });
   app.get('/v1/instances', async () => leases.instances());
   app.get('/v1/instances/:token', async (request) => leases.instance(parseBody(TokenParams, request.params).token));

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
 import {
   asPluginError,
   type GraphOptions,
@@ -16,7 +17,8 @@ import type { DaemonMetrics } from '../metrics';
 import { onAbort } from '../on-abort';
 import type { Reclaimer } from '../store/reclaimer';
 import type { Model } from '../store/catalog';
-import { GRAPH_FILE } from '../store/layout';
+import { GRAPH_FILE, MANIFEST_FILE } from '../store/layout';
+import { readManifest } from '../store/manifest';
 import type { Registrations } from '../store/registrations';
 import type { Store } from '../store/store';
 import type { Views } from '../store/views';
@@ -135,6 +137,28 @@ export class LeaseService {
     }
     faultPoint('instance:folder');
     return this.instance(instance);
+  }
+
+  /**
+   * Makes the views of models that an instance is expected to lease, as far as the store has them. Never rejects: what
+   * is not there is made by the lease.
+   * @param sources SHA-256 of models as they came
+   */
+  async prepare(instance: string, sources: readonly string[]): Promise<void> {
+    const { table, store, views, sharing } = this.#parts;
+    const { scope } = tenantOf(sharing, instance, table.namespaceOf(instance));
+    const expected = [...store.catalog.models()].filter((model) => sources.includes(model.source));
+    for (const { modelKey, tensors } of expected) {
+      const view = { instance, modelKey };
+      const shared = readManifest(join(store.layout.model(modelKey), MANIFEST_FILE));
+      if (shared === undefined || (shared.scope ?? '') !== scope || !table.retain(view)) continue;
+      await store.cleanups.attempt(`view ${instance}/${modelKey}`, () =>
+        this.#changeView(view, async () => {
+          if (table.viewInUse(view) && !store.hasView(instance, modelKey))
+            await views.make(instance, modelKey, tensors);
+        }),
+      );
+    }
   }
 
   /** @throws PluginError `ERR_INSTANCE_UNKNOWN` */

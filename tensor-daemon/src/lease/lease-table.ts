@@ -15,9 +15,10 @@
  * | bound   | ignored | held | gone, view dropped if last | gone, view dropped | view retained if registered, else dropped |
  * | held    | ignored | ignored | gone, view dropped if last | gone, view dropped | view retained if registered, else dropped |
  *
- * A view is used by the leases of one instance on one model that are bound or held, and by being *retained*: after a
- * restart the connections are gone, but the instances behind them may live on, so the views of registered instances
- * stay until a lease takes them over, the operator releases the instance, or its grace is over.
+ * A view is used by the leases of one instance on one model that are bound or held, and by being *retained* until a
+ * lease takes it over, the operator releases the instance, or its grace is over. Retained are the views of registered
+ * instances after a restart, when the connections are gone but the instances behind them may live on, and views that
+ * are prepared for an instance that starts.
  */
 import { PluginError } from '@tetris/common';
 
@@ -43,7 +44,7 @@ export interface InstanceEntry {
   /** Epoch ms at which an unconfirmed instance goes. */
   deadlineMs: number;
   readonly leases: Map<string, LeaseEntry>;
-  /** Models whose views outlived a restart and that no lease has taken over yet. */
+  /** Models whose views outlived a restart or were prepared, and that no lease has taken over yet. */
   readonly retained: Set<string>;
 }
 
@@ -126,6 +127,15 @@ export class LeaseTable {
       entry.retained.add(modelKey);
       this.#use(modelKey, 1);
     }
+  }
+
+  /** A lease of this model is expected. @returns false where the instance is unknown, or has the model's view already */
+  retain({ instance, modelKey }: ViewId): boolean {
+    const entry = this.#instances.get(instance);
+    if (entry === undefined || this.viewInUse({ instance, modelKey })) return false;
+    entry.retained.add(modelKey);
+    this.#use(modelKey, 1);
+    return true;
   }
 
   /** A lease is wanted. @throws `ERR_LEASE_LIMIT` where a bound is hit */

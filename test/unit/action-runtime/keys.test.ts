@@ -48,6 +48,6 @@ it('the image sets the environment that process containers get', () => {
   const dockerfile = readFileSync(path.join(__dirname, '../../../action-runtime/Dockerfile'), 'utf8');
   for (const [name, value] of Object.entries(START_ENVIRONMENT)) expect(dockerfile).toContain(`${name}=${value}`);
   expect(dockerfile).toContain(
-    'CMD ["node", "--expose-gc", "/opt/tetris/node_modules/@tetris/action-runtime/dist/main.js"]',
+    'CMD ["node", "--expose-gc", "/opt/tetris/node_modules/@tetris/action-runtime/dist/bundle/main.js"]',
   );
 });

@@ -24,6 +24,30 @@ function tableWith(state: LeaseState): LeaseTable {
 }
 
 describe('LeaseTable', () => {
+  describe('a view that is prepared', () => {
+    const VIEW = { instance: INSTANCE, modelKey: MODEL };
+
+    it('is used until a lease takes it over, and then until the lease ends', () => {
+      const table = new LeaseTable(LIMITS);
+      table.register(INSTANCE, 'guest');
+      expect([table.retain(VIEW), table.retain(VIEW)]).toEqual([true, false]);
+      table.request('lease', wanted(), 0);
+      table.bind('lease', MODEL);
+      expect([table.viewInUse(VIEW), table.modelUses(MODEL)]).toEqual([true, 1]);
+      expect(table.end('lease').dropViews).toEqual([VIEW]);
+      expect([table.viewInUse(VIEW), table.modelUses(MODEL)]).toEqual([false, 0]);
+    });
+
+    it('goes with its instance, and is for no unknown one', () => {
+      const table = new LeaseTable(LIMITS);
+      expect(table.retain(VIEW)).toBe(false);
+      table.register(INSTANCE, 'guest');
+      table.retain(VIEW);
+      expect(table.releaseInstance(INSTANCE).dropViews).toEqual([VIEW]);
+      expect(table.modelUses(MODEL)).toBe(0);
+    });
+  });
+
   type Event = 'bound' | 'granted' | 'ended' | 'instance released';
   /** The state after the event, and whether a view is dropped. */
   const expected: Record<LeaseState, Record<Event, [LeaseState | 'gone', boolean]>> = {

@@ -1,0 +1,21 @@
+'use strict';
+/*
+ * Puts the compiled runtime into one file for its process and one for its inference workers: an instance finds, reads
+ * and compiles these two in place of some ninety. Part of `node build.js`.
+ */
+const { join } = require('path');
+
+module.exports = function bundle() {
+  const dist = join(__dirname, 'dist');
+  require('esbuild').buildSync({
+    absWorkingDir: dist,
+    entryPoints: { main: 'main.js', worker: 'inference/worker.js' },
+    outdir: join(dist, 'bundle'),
+    bundle: true,
+    platform: 'node',
+    target: 'node20',
+    // What user code gets too must exist once, and be found as packages are.
+    external: ['onnxruntime-node', 'onnxruntime-common', 'openwhisk', '@tetris/action-runtime/*'],
+    logLevel: 'warning',
+  });
+};
