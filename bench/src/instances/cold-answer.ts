@@ -13,7 +13,7 @@ const ROUNDS = 9;
 /** A stem cell has been there for a while when it is wanted. */
 const STEM_MS = 1000;
 /** Large models answer before their weights are packed. */
-const ENVIRONMENT = { TETRIS_RUNTIME_QUICK_BYTES_MIN: '128m' };
+export const QUICKLY = { TETRIS_RUNTIME_QUICK_BYTES_MIN: '128m' };
 
 /** Times from the wish for an instance to its answer, and their stages, ms. */
 interface Times {
@@ -22,16 +22,16 @@ interface Times {
 }
 
 async function measure(bench: Bench, quick: boolean): Promise<SuiteResult> {
-  const work = await workFor(bench, quick);
+  const work = await coldWork(bench, quick);
   // Fills the store.
-  await (await bench.instances.start({}, ENVIRONMENT)).run(work);
+  await (await bench.instances.start({}, QUICKLY)).run(work);
   const stock: number[] = [];
   const cold: Times = { answerMs: [], stages: [] };
   const stem: Times = { answerMs: [], stages: [] };
   for (let round = 0; round < (quick ? 1 : ROUNDS); round += 1) {
     stock.push(await stockAnswerMs(bench, work));
-    await answer(bench, work, cold, () => bench.instances.create(ENVIRONMENT));
-    const cell = await bench.instances.create(ENVIRONMENT);
+    await answer(bench, work, cold, () => bench.instances.create(QUICKLY));
+    const cell = await bench.instances.create(QUICKLY);
     await delay(STEM_MS);
     await answer(bench, work, stem, async () => cell);
   }
@@ -47,7 +47,8 @@ async function measure(bench: Bench, quick: boolean): Promise<SuiteResult> {
   };
 }
 
-async function workFor({ folder }: Bench, quick: boolean): Promise<Work> {
+/** A transformer of BERT base's size, with a short input. */
+export async function coldWork({ folder }: Bench, quick: boolean): Promise<Work> {
   const size = quick ? { layers: 1, hidden: 64, heads: 4 } : {};
   const { path } = await buildModel(transformer('cold', { ...size, sequence: 'sequence' }), folder);
   return { model: path, shape: [32, quick ? 64 : 768] };

@@ -2,12 +2,13 @@
 import { withBench } from '../runtime/bench';
 import type { Suite, SuiteOptions, SuiteResult } from '../suite';
 import { coldAnswer } from './cold-answer';
+import { dockerAnswer } from './docker-answer';
 import { chosenGroups, type FigureGroup } from './figure-group';
 import { latency } from './latency';
 import { nextInstance } from './next-instance';
 
 /** A new group is a line here. */
-const GROUPS: readonly FigureGroup[] = [nextInstance, coldAnswer, latency];
+const GROUPS: readonly FigureGroup[] = [nextInstance, coldAnswer, dockerAnswer, latency];
 
 async function run({ quick = false, only }: SuiteOptions): Promise<SuiteResult> {
   const groups = chosenGroups(GROUPS, only);
