@@ -25,7 +25,7 @@ module.exports = {
         '^@tetris/common/errors$': '<rootDir>/common/src/errors.ts',
         '^@tetris/common/environment$': '<rootDir>/common/src/environment.ts',
         '^@tetris/common/daemon$': '<rootDir>/common/src/daemon/client.ts',
-        '^@tetris/common/(flow|files)$': '<rootDir>/common/src/$1/index.ts',
+        '^@tetris/common/(clock|flow|files)$': '<rootDir>/common/src/$1/index.ts',
         '^@tetris/common/metrics$': '<rootDir>/common/src/process-metrics.ts',
         '^@tetris/common/kafka$': '<rootDir>/common/src/bus/kafka-bus.ts',
         '^@tetris/common/couch$': '<rootDir>/common/src/entities/couch-store.ts',

@@ -4,6 +4,7 @@ export { INSTANCE_ENVIRONMENT } from './environment';
 export * from './log';
 export * from './objective-classes';
 export * from './processes/index';
+export * from './clock/index';
 export * from './flow/index';
 export * from './files/index';
 export { mountHugePages } from './files/huge-pages';

@@ -30,6 +30,12 @@ export const invokerConfig = configSchema('invoker', {
     'Activations taken from the topic and not yet answered; reading pauses at it.',
     { min: 1 },
   ),
+  waitingMax: key.integer(
+    768,
+    'activations',
+    'Activations that wait for an instance; beyond it the action with most of them gives one up. Less than inFlightMax, so that those of others are still read.',
+    { min: 1 },
+  ),
   waitMaxMs: key.integer(
     120_000,
     'ms',

@@ -413,11 +413,11 @@ export class InvokerExtension {
 }
 
 function poolOptions(config: InvokerConfig): ConstructorParameters<typeof Pool>[0] {
-  const { memory, inFlightMax, waitMaxMs, patienceMs, startsMax, pauseGraceMs } = config;
+  const { memory, inFlightMax, waitingMax, waitMaxMs, patienceMs, startsMax, pauseGraceMs } = config;
   const groupStartsMax = groupStartsMaxOf(config);
   return {
     budgetBytes: memory,
-    waitingMax: inFlightMax,
+    waitingMax: Math.min(waitingMax, Math.max(1, inFlightMax - 1)),
     waitMaxMs,
     patienceMs,
     startsMax,

@@ -131,7 +131,7 @@ function warmInstances(instances: Iterable<Readonly<Instance<unknown>>>): WarmIn
     const known = groups.get(key) ?? { action: revision, namespace, capacity: 0, inUse: 0 };
     known.capacity += settings.room;
     known.inUse += running.size;
-    groups.set(key, known);
+    groups.set(key, { ...known, ...group.service });
   }
   return [...groups.values()];
 }

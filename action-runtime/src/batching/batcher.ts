@@ -1,4 +1,5 @@
 /** When requests that wait for a worker are run, and which of them together. Time is passed in, epoch ms. */
+import { isTimely } from '@tetris/common/clock';
 import { Pace } from './pace';
 
 /** A request that waits. */
@@ -37,12 +38,13 @@ export const rowsOf = (batch: readonly Waiting<unknown>[]): number =>
   batch.reduce((total, { rows }) => total + rows, 0);
 
 /**
- * The queue in front of the workers, in order of arrival.
+ * The queue in front of the workers. What is due first goes first, then what came first; who cannot be in time any more
+ * goes behind all that can, the newest first, as in every stage before (decision 0024).
  *
  * While every worker is busy, requests gather by themselves. With an idle worker a request is held back only where that
  * can pay: its batch is not full, a mate is likely to come (at the pace at which they came lately) within `waitMs` and
- * before the worker has idled away what joining it saves, and the oldest of the batch is still answered by its due time
- * after it has waited. Whoever comes first is run first; a batch that is held back does not hold back requests of other
+ * before the worker has idled away what joining it saves, and the first of the batch is still answered by its due time
+ * after it has waited. A batch that is held back does not hold back requests of other
  * keys. A batch of several that is full is given to a busy worker ahead of time, so that it is joined, and the one
  * before it cut apart, while the worker computes.
  */
@@ -89,13 +91,14 @@ export class Batcher<T> {
     const seen = new Set<string>();
     // Nothing overtakes the first that waits for a busy worker.
     let aheadOfAll = true;
-    for (const head of this.#waiting) {
+    const line = this.#inTurn(nowMs);
+    for (const head of line) {
       const { key } = head;
       if (key !== undefined && seen.has(key)) continue;
       if (key !== undefined) seen.add(key);
       const room = roomFor(head.value);
       if (room === 'ahead' && aheadOfAll && key !== undefined) {
-        const ahead = this.#batchOf(head, key, nowMs + this.#pace(key).estimateMs(this.#options.rowsMax));
+        const ahead = this.#batchOf(line, head, key, nowMs + this.#pace(key).runs.meanMs(this.#options.rowsMax));
         if (ahead.full && ahead.batch.length > 1) return this.#taken(ahead.batch);
       }
       if (room !== 'idle') {
@@ -103,7 +106,7 @@ export class Batcher<T> {
         continue;
       }
       if (key === undefined) return this.#taken([head]);
-      const { batch, full } = this.#batchOf(head, key, nowMs);
+      const { batch, full } = this.#batchOf(line, head, key, nowMs);
       const untilMs = full ? nowMs : this.#holdUntil(batch, key, nowMs);
       if (untilMs <= nowMs) return this.#taken(batch);
       this.#wakeAtMs = Math.min(this.#wakeAtMs, untilMs);
@@ -116,15 +119,30 @@ export class Batcher<T> {
     if (rows <= this.#options.rowsMax) this.#pace(key).ran(rows, executionMs);
   }
 
+  /** Those that wait in the order in which they go. */
+  #inTurn(nowMs: number): Waiting<T>[] {
+    const isLate = ({ key, rows, dueMs }: Waiting<T>): boolean =>
+      !isTimely(nowMs, 0, key === undefined ? 0 : this.#pace(key).runs.tailMs(rows), dueMs);
+    const late = this.#waiting.filter(isLate).reverse();
+    const timely = this.#waiting.filter((request) => !isLate(request));
+    return [...timely.sort((one, other) => (one.dueMs === other.dueMs ? 0 : one.dueMs - other.dueMs)), ...late];
+  }
+
   /**
-   * The oldest request and those after it that are worth joining to it; full where one more would not fit, or is not
+   * The first request and those after it that are worth joining to it; full where one more would not fit, or is not
    * worth it.
+   * @param line those that wait, in turn
    * @param startMs when they begin
    */
-  #batchOf(head: Waiting<T>, key: string, startMs: number): { batch: Waiting<T>[]; full: boolean } {
+  #batchOf(
+    line: readonly Waiting<T>[],
+    head: Waiting<T>,
+    key: string,
+    startMs: number,
+  ): { batch: Waiting<T>[]; full: boolean } {
     const { rowsMax, bytesMax } = this.#options;
     const pace = this.#pace(key);
-    const fitting = this.#fitting(head, key, startMs);
+    const fitting = this.#fitting(line, head, key, startMs);
     const rows = rowsOf(fitting);
     let left = pace.rowsWorth(rows);
     const beyond = fitting.findIndex((request) => (left -= request.rows) < 0);
@@ -134,18 +152,20 @@ export class Batcher<T> {
     return { batch: fitting, full: noRoom || pace.rowsWorth(rows + 1) <= rows };
   }
 
-  /** The oldest request and those after it that fit beside it without making it late. */
-  #fitting(head: Waiting<T>, key: string, startMs: number): Waiting<T>[] {
+  /** The first request and those after it that fit beside it without making it late. */
+  #fitting(line: readonly Waiting<T>[], head: Waiting<T>, key: string, startMs: number): Waiting<T>[] {
+    const { runs } = this.#pace(key);
+    const { dueMs } = head;
+    // Where the first is late anyway, the others are served best by the largest batch.
+    const isLost = !isTimely(startMs, 0, runs.tailMs(head.rows), dueMs);
     const batch = [head];
     let { rows, bytes } = head;
-    for (const next of this.#waiting) {
+    for (const next of line) {
       if (next === head || next.key !== key) continue;
       rows += next.rows;
       bytes += next.bytes;
-      const late = startMs + this.#pace(key).estimateMs(rows) > head.dueMs;
-      // Where the oldest is late anyway, the others are served best by the largest batch.
-      const lost = startMs + this.#pace(key).estimateMs(head.rows) > head.dueMs;
-      if (rows > this.#options.rowsMax || bytes > this.#options.bytesMax || (late && !lost)) break;
+      const fitsInTime = isLost || isTimely(startMs, 0, runs.tailMs(rows), dueMs);
+      if (rows > this.#options.rowsMax || bytes > this.#options.bytesMax || !fitsInTime) break;
       batch.push(next);
     }
     return batch;
@@ -159,7 +179,7 @@ export class Batcher<T> {
     const dueMs = Math.min(...batch.map((request) => Math.min(request.dueMs, request.deadlineMs)));
     const pace = this.#pace(key);
     const payingMs = Math.min(waitMs, pace.savedMs(rows));
-    const untilMs = Math.min(oldestMs + payingMs, dueMs - pace.estimateMs(rows + 1));
+    const untilMs = Math.min(oldestMs + payingMs, dueMs - pace.runs.tailMs(rows + 1));
     return untilMs <= nowMs ? nowMs : pace.worthUntil(nowMs, untilMs);
   }
 

@@ -1,4 +1,6 @@
-/** Weight of the newest value in a running mean. */
+import { Predictor } from '@tetris/common/clock';
+
+/** Weight of the newest gap in the running mean. */
 const NEWEST = 0.25;
 
 /** A lull counts as a gap of so many waiting times at most, so that a burst after it is recognised soon. */
@@ -15,8 +17,10 @@ const FRESH_RUNS = 64;
 
 /** How often requests of one key come, and how long their runs take. */
 export class Pace {
-  /** By rows: the running mean of their times, and the run that was the last of them. */
-  readonly #runs = new Map<number, { executionMs: number; lastRun: number }>();
+  /** How long runs take, by rows. */
+  readonly runs = new Predictor();
+  /** By rows: the run that was the last of them. */
+  readonly #lastRuns = new Map<number, number>();
   #ran = 0;
   #gapMs: number | undefined;
   #lastMs: number | undefined;
@@ -30,8 +34,8 @@ export class Pace {
 
   ran(rows: number, executionMs: number): void {
     this.#ran += 1;
-    const before = this.#runs.get(rows)?.executionMs;
-    this.#runs.set(rows, { executionMs: mean(before, executionMs), lastRun: this.#ran });
+    this.runs.ran(rows, executionMs);
+    this.#lastRuns.set(rows, this.#ran);
   }
 
   /**
@@ -39,9 +43,9 @@ export class Pace {
    * long as two runs, and all of them would wait for it. All of them where that was not tried lately.
    */
   rowsWorth(rows: number): number {
-    const perRow = [...this.#runs]
-      .filter(([size, { lastRun }]) => size <= rows && this.#ran - lastRun < FRESH_RUNS * size)
-      .map(([size, { executionMs }]) => ({ size, ms: executionMs / size }))
+    const perRow = [...this.#lastRuns]
+      .filter(([size, lastRun]) => size <= rows && this.#ran - lastRun < FRESH_RUNS * size)
+      .map(([size]) => ({ size, ms: this.runs.meanMs(size) / size }))
       .sort((one, other) => one.size - other.size);
     if (perRow.at(-1)?.size !== rows) return rows;
     const least = Math.min(...perRow.map(({ ms }) => ms));
@@ -59,18 +63,7 @@ export class Pace {
    * longer.
    */
   savedMs(rows: number): number {
-    return this.estimateMs(1) + this.estimateMs(rows) - this.estimateMs(rows + 1);
-  }
-
-  /**
-   * Time of a run of so many rows: measured, or in proportion to the next smaller size that was, which is too much
-   * rather than too little. 0 where nothing is known.
-   */
-  estimateMs(rows: number): number {
-    const measured = [...this.#runs].sort(([one], [other]) => one - other);
-    const below = measured.findLast(([size]) => size <= rows);
-    if (below !== undefined) return (below[1].executionMs * rows) / below[0];
-    return measured[0]?.[1].executionMs ?? 0;
+    return this.runs.meanMs(1) + this.runs.meanMs(rows) - this.runs.meanMs(rows + 1);
   }
 }
 

@@ -39,6 +39,12 @@ export interface WarmInstance {
    * free.
    */
   inUse: number;
+  /**
+   * Of an action with an objective, once measured: time of a slow execution with the way there and back, ms, and
+   * activations a second that the instances answer while they are busy.
+   */
+  tailMs?: number;
+  perSecond?: number;
 }
 
 /** An invoker extension's state, published with a TTL. */

@@ -1,8 +1,8 @@
-import type { ActionManifest, MemoryNeed } from '@tetris/common';
-import { AnswerTimes } from './answer-times';
-import { executedAtOnce, type InstanceSettings, roomForOne } from '../scaling/settings';
-import type { Given, Instance } from './instance-record';
-import { WaitingLine } from './waiting-line';
+import { type ActionManifest, answerMs, type MemoryNeed, Predictor, type Waiting, WaitingLine } from '@tetris/common';
+import { sameShape } from '../scaling/profile';
+import { executedAtOnce, type InstanceSettings, roomForOne, shapeOf } from '../scaling/settings';
+import type { Execution, Instance } from './instance-record';
+import { answersBefore, beforeMs, executionOf, tailMs } from './service';
 
 /** What activations of one action revision and one invoking namespace have in common. */
 export interface GroupDescription {
@@ -23,21 +23,23 @@ export interface GroupDescription {
   manifest: ActionManifest | undefined;
 }
 
-/**
- * Share of the objective for which an activation may be in its instance; the rest is for the way there and back, and
- * for noise.
- */
-const INSTANCE_SHARE = 0.6;
-
-/** Weight of the newest answer in the mean time between an instance's answers. */
-const NEWEST = 0.1;
+/** How a group serves: what a load balancer needs to know of it, see `WarmInstance`. */
+export interface GroupService {
+  /** Time of a slow execution and the way there and back, ms. */
+  tailMs: number;
+  /** Activations that its instances answer a second while they are busy. */
+  perSecond: number;
+}
 
 /** Activations that may share instances, and those instances. */
 export class Group<Ticket> {
   description: GroupDescription;
   readonly waiting = new WaitingLine<Ticket>();
   readonly instances = new Set<Instance<Ticket>>();
-  readonly #answerTimes = new AnswerTimes();
+  /** Those of its instances that run alike. */
+  readonly #predictors: { settings: InstanceSettings; predictor: Predictor }[] = [];
+  /** What an activation takes beside its execution and its wait in the instance: the way there, user code, and back. */
+  readonly #way = new Predictor();
   /** Until then no instance starts beside others, epoch ms. */
   barredUntilMs = 0;
 
@@ -48,6 +50,13 @@ export class Group<Ticket> {
   get need(): MemoryNeed {
     return this.description;
   }
+
+  /** Activations that wait; see `givesWay`. */
+  get length(): number {
+    return this.waiting.length;
+  }
+
+  readonly priority = 0;
 
   /** Whether an instance is at work, or could be at once. */
   get works(): boolean {
@@ -78,70 +87,94 @@ export class Group<Ticket> {
     return this.waiting.oldestMs;
   }
 
-  /** An instance at work has answered. */
-  answered(instance: Instance<Ticket>, { atMs, count }: Given, nowMs: number): void {
-    this.#answerTimes.answered(nowMs - atMs);
-    const gapMs = (nowMs - atMs) / count;
-    instance.gapMs = instance.gapMs === undefined ? gapMs : instance.gapMs + NEWEST * (gapMs - instance.gapMs);
+  /** When a slow answer to what an instance at work gets now would be back, ms from then. */
+  get wayMs(): number {
+    return this.#way.tailMs(1);
+  }
+
+  /** How long executions take in instances with these settings. */
+  predictor(settings: InstanceSettings): Predictor {
+    const known = this.#predictors.find((each) => sameShape(shapeOf(each.settings), shapeOf(settings)));
+    if (known !== undefined) return known.predictor;
+    const predictor = new Predictor();
+    this.#predictors.push({ settings, predictor });
+    return predictor;
+  }
+
+  /** An instance at work has answered an activation that it got then. */
+  answered({ predictor }: Instance<Ticket>, atMs: number, nowMs: number, execution: Execution | undefined): void {
+    if (execution === undefined) return;
+    const { requests, executionMs, waitedMs } = execution;
+    if (requests > 0) predictor.ran(requests, executionMs);
+    this.#way.ran(1, Math.max(0, nowMs - atMs - waitedMs - executionMs));
+  }
+
+  /** When a slow answer to one more ticket is there at the earliest, by the instances that are at work; epoch ms. */
+  answerMs(nowMs: number): number {
+    const answers = [...this.instances].filter(takesMore).map((instance) => this.#answerMs(instance, nowMs));
+    return answers.length === 0 ? nowMs : Math.min(...answers);
+  }
+
+  /** Removes and returns the ticket to be served next. */
+  take(nowMs: number): Waiting<Ticket> | undefined {
+    return this.waiting.take(this.answerMs(nowMs));
+  }
+
+  /** Removes and returns the ticket that would be served last. */
+  takeLast(nowMs: number): Waiting<Ticket> | undefined {
+    return this.waiting.takeLast(this.answerMs(nowMs));
   }
 
   /**
-   * Gives up the objective of those whom no instance answers within it any more, by the time that slow answers take.
-   * Half of the objective is left to whoever waits, however slow they are: where instances alone take longer, order is
-   * no help.
+   * The instance that takes the next ticket: one that answers it in time. Who is late keeps instances at work and no
+   * more: the room in which the next batch gathers is for those that can be in time.
    */
-  postponeLate(nowMs: number): void {
-    const { sloMs } = this.description.settings;
-    if (sloMs === undefined || this.waiting.length === 0) return;
-    this.waiting.lateBefore(nowMs + Math.min(this.#answerTimes.slowMs, sloMs / 2));
-  }
-
-  /**
-   * The instance that takes the next ticket. Who is late keeps instances at work and no more: the room in which the
-   * next batch gathers is for those who can be in time.
-   */
-  withRoom(): Instance<Ticket> | undefined {
-    const { nextIsLate } = this.waiting;
+  withRoom(nowMs: number): Instance<Ticket> | undefined {
+    const earliestMs = this.answerMs(nowMs);
+    const { dueMs } = this.waiting.next(earliestMs) ?? { dueMs: 0 };
     let best: Instance<Ticket> | undefined;
     for (const instance of this.instances) {
-      const most = nextIsLate ? roomForOne(instance.settings) : timely(instance);
-      if (instance.running.size >= most || !hasRoom(instance)) continue;
+      if (!takesMore(instance) || instance.running.size >= instance.settings.room) continue;
+      const idles = instance.running.size < roomForOne(instance.settings);
+      if (dueMs < earliestMs ? !idles : this.#answerMs(instance, nowMs) > dueMs) continue;
       if (best === undefined || precedes(instance, best)) best = instance;
     }
     return best;
   }
 
   /**
-   * Tickets that instances on their way up will take beside those that started them. With an objective these are late
-   * already, so that an instance counts with what it answers in half the time of an objective, not with one round; the
-   * other half is for those that come meanwhile.
+   * Tickets that its instances answer in time beside what they have: so many need no further one. One on its way up is
+   * late for those that wait, so it counts with what it will answer within an objective.
    */
-  comingRoom(): number {
-    let room = 0;
-    for (const { state, settings, latencyMs, running } of this.instances) {
-      if (!isStarting(state)) continue;
-      const { sloMs } = settings;
-      const rounds = sloMs === undefined || latencyMs === undefined ? 1 : Math.floor(sloMs / latencyMs / 2);
-      room += (sloMs === undefined ? settings.room : executedAtOnce(settings) * Math.max(1, rounds)) - running.size;
+  covered(nowMs: number): number {
+    const dueMs = this.waiting.next(Number.NEGATIVE_INFINITY)?.dueMs ?? Number.POSITIVE_INFINITY;
+    let covered = 0;
+    for (const instance of this.instances) {
+      const { settings, running, state } = instance;
+      const withinMs = (settings.sloMs ?? 0) - this.wayMs;
+      if (isStarting(state)) {
+        const first = settings.sloMs === undefined ? settings.room : executedAtOnce(settings);
+        covered += Math.max(first, answersBefore(instance, withinMs)) - running.size;
+      } else if (isAwake(state)) covered += answersBefore(instance, dueMs - nowMs - this.wayMs);
     }
-    return room;
+    return covered;
   }
 
-  /**
-   * Tickets that instances at work will answer within the objective after what they have now: so many need no new
-   * instance. None where there is no objective, or the time of an execution is not known.
-   */
-  timelyRoom(nowMs: number): number {
-    let room = 0;
-    for (const { state, settings, latencyMs, running } of this.instances) {
-      if (settings.sloMs === undefined || latencyMs === undefined || !isAwake(state)) continue;
-      const leftMs = this.waiting.dueMs - nowMs;
-      const atOnce = executedAtOnce(settings);
-      // The present execution may have just begun.
-      const ahead = Math.max(1, Math.ceil(running.size / atOnce));
-      room += atOnce * Math.max(0, Math.floor(leftMs / latencyMs) - ahead);
-    }
-    return room;
+  /** Undefined while nothing is known, and without an objective. */
+  get service(): GroupService | undefined {
+    const known = [...this.instances].filter(takesMore).flatMap((instance) => {
+      const execution = executionOf(instance);
+      return execution === undefined ? [] : [{ ...execution, atOnce: executedAtOnce(instance.settings) }];
+    });
+    if (known.length === 0 || this.description.settings.sloMs === undefined) return undefined;
+    return {
+      tailMs: Math.max(...known.map(({ tailMs }) => tailMs)) + this.wayMs,
+      perSecond: known.reduce((sum, { atOnce, meanMs }) => sum + (1000 * atOnce) / Math.max(1, meanMs), 0),
+    };
+  }
+
+  #answerMs(instance: Instance<Ticket>, nowMs: number): number {
+    return answerMs(nowMs, { beforeMs: beforeMs(instance), tailMs: tailMs(instance) + this.wayMs });
   }
 }
 
@@ -149,8 +182,7 @@ const isStarting = (state: Instance<unknown>['state']): boolean => state === 'st
 
 const isAwake = (state: Instance<unknown>['state']): boolean => state === 'warm' || state === 'busy';
 
-const hasRoom = ({ state, settings, running }: Instance<unknown>): boolean =>
-  (isAwake(state) || state === 'paused') && running.size < settings.room;
+const takesMore = ({ state }: Instance<unknown>): boolean => isAwake(state) || state === 'paused';
 
 /** Whether a ticket goes to the one rather than to the other: among equals to the larger, then to the older. */
 function precedes(one: Instance<unknown>, other: Instance<unknown>): boolean {
@@ -167,14 +199,4 @@ function reluctance({ state, settings, running }: Instance<unknown>): number {
   const { room, workers, threads, sloMs } = settings;
   if (state === 'paused') return Number.POSITIVE_INFINITY;
   return sloMs === undefined ? -running.size / room : running.size / (workers * threads);
-}
-
-/**
- * Activations that an instance answers within its share of the objective, one after the other; at least one batch. What
- * it has no more time for waits before it, where the newest goes first, and not in it, where nobody is overtaken.
- */
-function timely({ settings, gapMs }: Instance<unknown>): number {
-  const { sloMs } = settings;
-  if (sloMs === undefined || gapMs === undefined) return settings.room;
-  return Math.max(roomForOne(settings), Math.floor((INSTANCE_SHARE * sloMs) / gapMs));
 }

@@ -142,7 +142,7 @@ export class InstanceManager {
           this.#startUnasked(command.instance, command.like.job, command.settings);
           break;
         case 'run':
-          this.#spawn(this.#run(command.instance, command.ticket, command.resume), command.ticket);
+          this.#spawn(this.#run(command.instance, command.ticket, command), command.ticket);
           break;
         case 'pause':
           void this.#instances.get(command.instance)?.pause();
@@ -177,7 +177,7 @@ export class InstanceManager {
     }
     if (init.ready) {
       this.apply(pool.initialised(id, nowMs()));
-      return this.#run(id, ticket, false, init);
+      return this.#run(id, ticket, { resume: false }, init);
     }
     this.#initFailures.set(id, init.response);
     this.apply(pool.initFailed(id, init.sameForAll, nowMs()));
@@ -222,19 +222,25 @@ export class InstanceManager {
     return init;
   }
 
-  async #run(id: number, ticket: Ticket, resume: boolean, init?: { startMs: number; initMs: number }): Promise<void> {
+  /** @param given what the pool says of it; the first of an instance has no time to be answered in */
+  async #run(
+    id: number,
+    ticket: Ticket,
+    given: { resume: boolean; dueMs?: number },
+    init?: { startMs: number; initMs: number },
+  ): Promise<void> {
     const { pool, runner, nowMs, metrics, onUsed } = this.#options;
     const instance = this.#instances.get(id);
     if (instance === undefined) return this.#again(id, ticket);
     metrics.waitSeconds.observe((nowMs() - ticket.job.arrivedMs) / 1000);
     const settled = instance.answered > 0;
     const together = (instance.running += 1);
-    if (resume) await instance.resume();
-    const outcome = await runner.run(ticket.job, instance, resume, init);
+    if (given.resume) await instance.resume();
+    const outcome = await runner.run(ticket.job, instance, given, init);
     instance.running -= 1;
     if (!outcome.seen) return this.#again(id, ticket);
     instance.answered += 1;
-    this.apply(pool.finished(id, ticket, outcome.broken, nowMs()));
+    this.apply(pool.finished(id, ticket, outcome.broken, nowMs(), outcome.inference));
     if (outcome.innocent && !ticket.retried && mayRetry(ticket.job)) return this.#retry(ticket, instance);
     this.#observe(outcome.inference);
     const { job, group } = ticket;

@@ -1,3 +1,4 @@
+import type { Predictor } from '@tetris/common';
 import type { InstanceSettings } from '../scaling/settings';
 import type { Group } from './group';
 import { type InstanceEvent, type InstanceState, nextState } from './instance-state';
@@ -5,12 +6,13 @@ import { type InstanceEvent, type InstanceState, nextState } from './instance-st
 /** Why an instance ends. */
 export type EndReason = 'idle' | 'memory' | 'failed' | 'draining' | 'surplus';
 
-/** How an activation was given to an instance at work; nothing is known of the one that it was started for. */
-export interface Given {
-  /** Epoch ms. */
-  atMs: number;
-  /** Activations that it had then, this one included. */
-  count: number;
+/** What an instance says of the inference of one activation. */
+export interface Execution {
+  /** Requests that were executed together; 0 where that tells nothing, so that an execution is counted once. */
+  requests: number;
+  executionMs: number;
+  /** Time before, in the instance, ms. */
+  waitedMs: number;
 }
 
 /** What the pool knows of a function instance. */
@@ -20,12 +22,10 @@ export interface Instance<Ticket> {
   readonly group: Group<Ticket>;
   state: InstanceState;
   readonly settings: InstanceSettings;
-  /** Expected time of an execution, ms; undefined while nothing is known. */
-  latencyMs: number | undefined;
-  /** Activations it has. */
-  readonly running: Map<Ticket, Given | undefined>;
-  /** Mean time between its answers while it is at work, ms; undefined while nothing is known. */
-  gapMs: number | undefined;
+  /** How long its executions take: that of all of its group that run alike. */
+  readonly predictor: Predictor;
+  /** Activations it has, and when it got them, epoch ms; undefined for the one that it was started for. */
+  readonly running: Map<Ticket, number | undefined>;
   /** Epoch ms of its creation. */
   readonly sinceMs: number;
   /** How long it took to become ready, ms. */

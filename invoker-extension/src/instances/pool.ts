@@ -8,15 +8,15 @@
  * of one queue blocks all); it is still served, because once it has waited `patienceMs` younger actions start nothing
  * and instances are drained for it. Memory is what is used, not what was asked for.
  */
-import { type ActionManifest, type Departure, MemoryLedger } from '@tetris/common';
+import { type ActionManifest, type Departure, givesWay, MemoryLedger, type Waiting } from '@tetris/common';
 import { Group, type GroupDescription } from './group';
-import { type EndReason, type Instance, transit } from './instance-record';
+import { type EndReason, type Execution, type Instance, transit } from './instance-record';
 import type { IdleInstance, KeepAlivePolicy } from '../scaling/keep-alive';
 import type { InstanceSettings } from '../scaling/settings';
 
 export interface PoolOptions {
   budgetBytes: number;
-  /** Waiting tickets over all groups; more are refused. */
+  /** Waiting tickets over all groups; beyond it one of the group that has most is refused. */
   waitingMax: number;
   /** A ticket that has waited so long is refused, ms. */
   waitMaxMs: number;
@@ -40,7 +40,8 @@ export type PoolCommand<Ticket> =
   | { do: 'warm-up'; instance: number; group: string; settings: InstanceSettings }
   /** The same, of what this ticket is of, which goes on waiting: an instance at work may be free before. */
   | { do: 'start-beside'; instance: number; like: Ticket; settings: InstanceSettings }
-  | { do: 'run'; instance: number; ticket: Ticket; resume: boolean }
+  /** `dueMs`: by when the instance should answer, epoch ms; infinite without an objective. */
+  | { do: 'run'; instance: number; ticket: Ticket; resume: boolean; dueMs: number }
   | { do: 'pause'; instance: number }
   | { do: 'end'; instance: number; reason: EndReason }
   /** `missingBytes`: what the node's memory lacked for it, 0 where that was not why. */
@@ -52,8 +53,6 @@ export type PoolCommand<Ticket> =
 export interface PoolPlan {
   /** What the next instances of known groups are to be, by key. */
   groups: ReadonlyMap<string, Pick<GroupDescription, 'settings' | 'coresMax'>>;
-  /** Expected times of an execution by instance, ms. */
-  latencies: ReadonlyMap<number, number>;
   /** Instances that are to take no more. */
   ends: readonly number[];
 }
@@ -127,12 +126,10 @@ export class Pool<Ticket> {
     startedMs: number = nowMs,
   ): PoolCommand<Ticket>[] {
     this.#keepAlive.arrived(description.key, nowMs);
-    if (this.#waiting >= this.#options.waitingMax) {
-      this.#commands.push({ do: 'refuse', ticket, refusal: 'queue-full', missingBytes: 0 });
-    } else {
-      this.#group(description).waiting.push({ ticket, sinceMs: nowMs, dueMs: dueMsOf(description, startedMs) });
-      this.#waiting += 1;
-    }
+    const group = this.#group(description);
+    group.waiting.push({ ticket, sinceMs: nowMs, dueMs: dueMsOf(description, startedMs) });
+    this.#waiting += 1;
+    if (this.#waiting > this.#options.waitingMax) this.#refuseOne(group, nowMs);
     return this.#decide(nowMs);
   }
 
@@ -149,14 +146,10 @@ export class Pool<Ticket> {
   }
 
   /** The scaler has planned anew. */
-  planned({ groups, latencies, ends }: PoolPlan, nowMs: number): PoolCommand<Ticket>[] {
+  planned({ groups, ends }: PoolPlan, nowMs: number): PoolCommand<Ticket>[] {
     for (const [key, next] of groups) {
       const group = this.#groups.get(key);
       if (group !== undefined) group.description = { ...group.description, ...next };
-    }
-    for (const [id, latencyMs] of latencies) {
-      const instance = this.#instances.get(id);
-      if (instance !== undefined) instance.latencyMs = latencyMs;
     }
     for (const id of ends) {
       const instance = this.#instances.get(id);
@@ -193,7 +186,7 @@ export class Pool<Ticket> {
       const { waiting } = instance.group;
       const count = mates ? instance.settings.room - 1 : 0;
       for (let mate = 0; mate < count && waiting.length > 0; mate += 1) {
-        this.#commands.push({ do: 'abort', instance: id, ticket: this.#take(instance.group) });
+        this.#commands.push({ do: 'abort', instance: id, ticket: this.#take(instance.group, nowMs) });
       }
       // Nobody is told of the failure; the same again at once would help nobody.
       if (instance.running.size === 0) instance.group.barredUntilMs = nowMs + BARRED_MS;
@@ -203,12 +196,15 @@ export class Pool<Ticket> {
     return this.#decide(nowMs);
   }
 
-  /** An activation was answered. `broken`: the instance takes no more and ends when the others are answered. */
-  finished(id: number, ticket: Ticket, broken: boolean, nowMs: number): PoolCommand<Ticket>[] {
+  /**
+   * An activation was answered. `broken`: the instance takes no more and ends when the others are answered.
+   * @param execution what the instance says of it; undefined where it says nothing
+   */
+  finished(id: number, ticket: Ticket, broken: boolean, nowMs: number, execution?: Execution): PoolCommand<Ticket>[] {
     const instance = this.#instances.get(id);
-    const given = instance?.running.get(ticket);
+    const givenMs = instance?.running.get(ticket);
     if (instance?.running.delete(ticket) === true) {
-      if (given !== undefined && !broken) instance.group.answered(instance, given, nowMs);
+      if (givenMs !== undefined && !broken) instance.group.answered(instance, givenMs, nowMs, execution);
       instance.lastUsedMs = nowMs;
       if (broken) this.#drain(instance, 'failed');
       if (instance.running.size === 0) this.#idle(instance);
@@ -227,7 +223,7 @@ export class Pool<Ticket> {
     nowMs: number,
   ): PoolCommand<Ticket>[] {
     const dueMs = dueMsOf(description, startedMs);
-    this.#group(description).waiting.putBack({ ticket, sinceMs: arrivedMs, dueMs });
+    this.#group(description).waiting.push({ ticket, sinceMs: arrivedMs, dueMs });
     this.#waiting += 1;
     return this.finished(id, ticket, true, nowMs);
   }
@@ -290,7 +286,7 @@ export class Pool<Ticket> {
   abandon(nowMs: number): PoolCommand<Ticket>[] {
     for (const group of [...this.#groups.values()]) {
       while (group.waiting.length > 0) {
-        this.#commands.push({ do: 'refuse', ticket: this.#take(group), refusal: 'stopping', missingBytes: 0 });
+        this.#commands.push({ do: 'refuse', ticket: this.#take(group, nowMs), refusal: 'stopping', missingBytes: 0 });
       }
       this.#forget(group);
     }
@@ -316,27 +312,26 @@ export class Pool<Ticket> {
 
   /** Gives waiting tickets to instances with room. */
   #assign(group: Group<Ticket>, nowMs: number): void {
-    group.postponeLate(nowMs);
     for (;;) {
-      const instance = group.waiting.length === 0 ? undefined : group.withRoom();
+      const instance = group.waiting.length === 0 ? undefined : group.withRoom(nowMs);
       if (instance === undefined) return;
-      const ticket = this.#take(group);
+      const { ticket, dueMs } = this.#taken(group, group.take(nowMs));
       const resume = instance.state === 'paused';
       transit(instance, 'assigned');
-      instance.running.set(ticket, { atMs: nowMs, count: instance.running.size + 1 });
+      instance.running.set(ticket, nowMs);
       instance.lastUsedMs = nowMs;
-      this.#commands.push({ do: 'run', instance: instance.id, ticket, resume });
+      this.#commands.push({ do: 'run', instance: instance.id, ticket, resume, dueMs: dueMs - group.wayMs });
     }
   }
 
   /** Starts what the group's waiting tickets need. False where memory was wanted and is not there. */
   #start(group: Group<Ticket>, nowMs: number): boolean {
-    while (group.waiting.length > group.comingRoom() + group.timelyRoom(nowMs)) {
+    while (group.waiting.length > group.covered(nowMs)) {
       if (!group.findsCore || this.#startsEnough(group)) return true;
       const missingBytes = this.memory.total(group.need) - this.memory.budgetBytes;
       if (missingBytes > 0) {
         while (group.waiting.length > 0) {
-          this.#commands.push({ do: 'refuse', ticket: this.#take(group), refusal: 'never-fits', missingBytes });
+          this.#commands.push({ do: 'refuse', ticket: this.#take(group, nowMs), refusal: 'never-fits', missingBytes });
         }
         this.#forget(group);
         return true;
@@ -347,14 +342,14 @@ export class Pool<Ticket> {
         return false;
       }
       const { settings } = group.description;
-      const { next } = group.waiting;
+      const next = group.waiting.next(group.answerMs(nowMs));
       if (next !== undefined && settings.sloMs !== undefined && group.works) {
         if (nowMs < group.barredUntilMs) return true;
         const { id } = this.#create(group, settings, nowMs);
         this.#commands.push({ do: 'start-beside', instance: id, like: next.ticket, settings });
         continue;
       }
-      const ticket = this.#take(group);
+      const ticket = this.#take(group, nowMs);
       const { id, running } = this.#create(group, settings, nowMs);
       running.set(ticket, undefined);
       this.#commands.push({ do: 'start', instance: id, ticket, settings });
@@ -369,9 +364,8 @@ export class Pool<Ticket> {
       group,
       state: 'starting',
       settings,
-      latencyMs: settings.latencyMs,
+      predictor: group.predictor(settings),
       running: new Map(),
-      gapMs: undefined,
       sinceMs: nowMs,
       startMs: 0,
       lastUsedMs: nowMs,
@@ -465,9 +459,17 @@ export class Pool<Ticket> {
   #refuseLate(group: Group<Ticket>, nowMs: number): void {
     while (group.waiting.length > 0 && nowMs - group.oldestMs >= this.#options.waitMaxMs) {
       const missingBytes = this.memory.without([]).lacks(group.need);
-      const ticket = this.#take(group, 'oldest');
+      const { ticket } = this.#taken(group, group.waiting.takeOldest());
       this.#commands.push({ do: 'refuse', ticket, refusal: 'waited-too-long', missingBytes });
     }
+    this.#forget(group);
+  }
+
+  /** Too many wait: one of the group that has most gives way. */
+  #refuseOne(newcomers: Group<Ticket>, nowMs: number): void {
+    const group = givesWay(this.#groups.values(), newcomers);
+    const { ticket } = this.#taken(group, group.takeLast(nowMs));
+    this.#commands.push({ do: 'refuse', ticket, refusal: 'queue-full', missingBytes: 0 });
     this.#forget(group);
   }
 
@@ -512,11 +514,14 @@ export class Pool<Ticket> {
     return instance;
   }
 
-  #take({ waiting, description }: Group<Ticket>, which: 'next' | 'oldest' = 'next'): Ticket {
-    const entry = which === 'next' ? waiting.take() : waiting.takeOldest();
+  #take(group: Group<Ticket>, nowMs: number): Ticket {
+    return this.#taken(group, group.take(nowMs)).ticket;
+  }
+
+  #taken({ description }: Group<Ticket>, entry: Waiting<Ticket> | undefined): Waiting<Ticket> {
     if (entry === undefined) throw new RangeError(`nothing waits in group '${description.key}'`);
     this.#waiting -= 1;
-    return entry.ticket;
+    return entry;
   }
 
   #group(description: GroupDescription): Group<Ticket> {

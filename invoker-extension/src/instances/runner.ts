@@ -3,7 +3,6 @@ import { type Activation, type ActivationResponse, STATUS, TETRIS_KIND } from '@
 import type { ContainerReply, InferenceReport } from '../sandboxes/container';
 import type { FunctionInstance } from './function-instance';
 import type { CollectedLogs } from '../messages/logs';
-import { answerWithinMs } from '../scaling/settings';
 import type { ActivationJob } from '../messages/job';
 import { ranRecord, type Span } from '../messages/record';
 import { classifyInit, classifyRun, isCrash, type ReplyLimits } from '../messages/reply';
@@ -62,20 +61,23 @@ export class Runner {
     return { ready: false, response, activation, sameForAll };
   }
 
-  /** @param resumed the instance was frozen until now @param init of a cold start, which the duration includes */
+  /**
+   * @param given `resume`: the instance was frozen until now; `dueMs`: by when it should answer, epoch ms
+   * @param init of a cold start, which the duration includes
+   */
   async run(
     job: ActivationJob,
     instance: FunctionInstance,
-    resumed: boolean,
+    { resume, dueMs = Number.POSITIVE_INFINITY }: { resume: boolean; dueMs?: number },
     init?: { startMs: number; initMs: number },
   ): Promise<RunOutcome> {
     const { nowMs } = this.#options;
     const limits = this.#limits(job);
     if (init === undefined) instance.logs.open(job.message.activationId, job.action.limits.logs);
     const runStartMs = nowMs();
-    const options = { ...limits, dueMs: dueMsOf(job, instance.settings.sloMs) };
+    const options = { ...limits, ...(Number.isFinite(dueMs) && { dueMs: Math.floor(dueMs) }) };
     const reply = await instance.post('/run', runBody(job, runStartMs + limits.timeoutMs), options);
-    if (isUnseen(reply, resumed) && init === undefined) {
+    if (isUnseen(reply, resume) && init === undefined) {
       instance.logs.discard(job.message.activationId);
       return { seen: false };
     }
@@ -108,11 +110,6 @@ export class Runner {
     const { replyBytesMax, truncationBytes } = this.#options;
     return { timeoutMs: job.action.limits.timeout, replyBytesMax, truncationBytes };
   }
-}
-
-/** By when the instance should answer, epoch ms. */
-function dueMsOf({ startedMs }: ActivationJob, sloMs: number | undefined): number | undefined {
-  return sloMs === undefined ? undefined : Math.floor(startedMs + answerWithinMs(sloMs));
 }
 
 function isUnseen(reply: ContainerReply, resumed: boolean): boolean {

@@ -3,7 +3,7 @@
  * containerInitializer.
  */
 import { type Action, type ActivationMessage, TETRIS_KIND, transactionIdOf, valueOf } from '@tetris/common';
-import { answerWithinMs, type InstanceSettings } from '../scaling/settings';
+import type { InstanceSettings } from '../scaling/settings';
 import type { ActivationJob } from './job';
 
 /** Whether the identity's key is passed to user code: unless the annotation is there and falsy. */
@@ -50,7 +50,7 @@ function tetrisSettings({ limits }: Action, settings: InstanceSettings): Record<
     batchWaitMs,
     memoryMb: limits.memory,
     ...(padding === true ? { padding } : {}),
-    ...(sloMs === undefined ? {} : { sloMs: Math.floor(answerWithinMs(sloMs)) }),
+    ...(sloMs === undefined ? {} : { sloMs }),
   };
 }
 

@@ -12,7 +12,7 @@ import {
   type ScaledGroup,
 } from './group-scaler';
 import { type LearnedRow, OnlineProfile, type OnlineProfileOptions } from './online-profile';
-import { type ProfileRow, sameShape } from './profile';
+import type { ProfileRow } from './profile';
 import { type InstanceSettings, settingsOfRow, shapeOf } from './settings';
 
 export interface ScalerOptions extends GroupScalerOptions {
@@ -26,8 +26,6 @@ export interface ScalingOrders {
   starts: { group: string; settings: InstanceSettings; row: LearnedRow }[];
   /** What demand starts next, by group. */
   groups: Map<string, Pick<GroupPlan, 'coresMax'> & { settings: InstanceSettings }>;
-  /** Expected execution times by instance, ms. */
-  latencies: Map<number, number>;
   ends: number[];
 }
 
@@ -87,7 +85,7 @@ export class Scaler {
    * @param bytesFree memory that nobody has
    */
   plan(living: readonly LivingInstance[], nowMs: number, bytesFree = Infinity): ScalingOrders {
-    const orders: ScalingOrders = { starts: [], groups: new Map(), latencies: new Map(), ends: [] };
+    const orders: ScalingOrders = { starts: [], groups: new Map(), ends: [] };
     const free = { cores: this.#options.cores, bytes: bytesFree };
     this.#replaces = false;
     // Those first that hold least: a busy group must not shut out a new one for ever.
@@ -107,10 +105,6 @@ export class Scaler {
       );
       orders.ends.push(...plan.ends);
       orders.groups.set(key, { settings: plan.next, coresMax: plan.coresMax });
-      for (const { id, settings } of instances) {
-        const row = rows.find((each) => sameShape(each, shapeOf(settings)));
-        if (row !== undefined) orders.latencies.set(id, row.latencyMs);
-      }
     }
     return orders;
   }

@@ -30,17 +30,6 @@ export interface SettingsDefaults {
   sloMs: number;
 }
 
-/**
- * Share of the objective that is kept, where requests are placed and batches wait, for the way there and back and for
- * noise.
- */
-const RESERVE = 0.2;
-
-/**
- * Within what time an instance should answer, from the start of the transaction, ms. Plans have a reserve of their own.
- */
-export const answerWithinMs = (sloMs: number): number => (1 - RESERVE) * sloMs;
-
 /** Highest room an annotation may ask for; bounds what one instance can be sent. */
 const CONCURRENCY_MAX = 500;
 

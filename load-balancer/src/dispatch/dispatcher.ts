@@ -18,7 +18,7 @@ import { type DeadlineRules, controllerDeadlineMs } from '../in-flight/deadline'
 import type { Journal } from '../in-flight/journal';
 import type { InFlightTable, Tracked } from '../in-flight/table';
 import type { BalancerMetrics } from '../metrics';
-import type { Placement, Placer } from '../placement/placement';
+import type { Placement, PlacementRequest, Placer } from '../placement/placement';
 import { type Failure, failedActivation } from './failure';
 import { canSendAgain, perhapsSent, SEND_BACKOFF } from './sending';
 import { type WaitOutcome, WaitingRoom } from './waiting';
@@ -64,9 +64,6 @@ export interface DispatcherParts {
 
 export type Placed = Extract<Placement, { invoker: unknown }>;
 type Unplaced = { outcome: 'saturated' | 'absent' | 'unserved' | Exclude<WaitOutcome, 'placed'> };
-
-/** Whoever has waited here for this share of its objective will not be in time: an invoker needs the rest. */
-const LOST_SHARE = 0.5;
 
 export class Dispatcher {
   readonly #parts: DispatcherParts;
@@ -126,47 +123,60 @@ export class Dispatcher {
 
   async #placeOrWait(arrival: Arrival, facts: ActionFacts | undefined, deadlineMs: number): Promise<Placed | Unplaced> {
     const queue = queueName(arrival);
-    // Nobody overtakes those that wait for the same instances.
-    if (this.#waiting.has(queue)) this.#waiting.retry(this.#parts.now(), queue);
-    let placement: Placement = this.#waiting.has(queue) ? { outcome: 'saturated' } : this.#place(arrival, facts);
-    if (placement.outcome !== 'saturated' && placement.outcome !== 'absent') return placement;
-    const attempt = (): boolean => {
-      placement = this.#place(arrival, facts);
-      return placement.outcome !== 'saturated' && placement.outcome !== 'absent';
-    };
     const nowMs = this.#parts.now();
     const startMs = transactionStartMs(arrival.transid, nowMs);
     const after = (ms: number | undefined): number => startMs + (ms ?? Number.POSITIVE_INFINITY);
     const untilMs = Math.min(nowMs + this.#rules.waitMsMax, deadlineMs, after(facts?.deadlineMs));
-    // An objective decides who goes first. It turns nobody away: a late answer is better than an error.
-    const dueMs = Math.min(untilMs, after(facts?.sloMs));
-    const lostMs = after(facts?.sloMs === undefined ? undefined : LOST_SHARE * facts.sloMs);
-    const share = { costMs: this.#work.costMs(queue), weight: this.#weights.of(arrival.namespace) };
-    const priority = facts?.priority ?? 0;
-    const request = { room: facts?.kind ?? '', queue, ...share, priority, dueMs, lostMs, untilMs, attempt };
+    const request = this.#requestOf(arrival, facts, after(facts?.sloMs));
+    let placement: Placement = { outcome: 'saturated' };
+    // What waits at an invoker is overtaken by nobody: where somebody is late, who is next waits here for a place.
+    const attempt = (crowded = false): boolean => {
+      placement = this.#place(arrival, crowded ? { ...request, dueMs: Number.NEGATIVE_INFINITY } : request);
+      return placement.outcome !== 'saturated' && placement.outcome !== 'absent';
+    };
+    // Nobody overtakes those that wait for the same instances and are to go first.
+    if (!this.#waiting.has(queue) && attempt()) return placement;
     // Nobody else has it any more. Not awaited: what is written for it later comes after this.
     void this.#parts.journal.record({ ...entryOf(arrival, NOWHERE, deadlineMs), message: arrival.value.toString() });
-    const waited = await this.#waiting.wait(request, nowMs);
+    const waited = await this.#waiting.wait(
+      {
+        room: facts?.kind ?? '',
+        queue,
+        costMs: this.#work.costMs(queue),
+        weight: this.#weights.of(arrival.namespace),
+        priority: facts?.priority ?? 0,
+        // An objective decides who goes first. It turns nobody away: a late answer is better than an error.
+        dueMs: Math.min(untilMs, request.dueMs),
+        untilMs,
+        answerMs: (atMs) => this.#parts.placer.answerMs(request, atMs),
+        attempt,
+      },
+      nowMs,
+    );
     this.#parts.metrics.waitSeconds.observe((this.#parts.now() - nowMs) / 1000);
     return waited === 'hopeless' || waited === 'full' ? { outcome: waited } : placement;
   }
 
-  #place(arrival: Arrival, facts: ActionFacts | undefined): Placement {
+  #requestOf(
+    { action, revision, namespace }: Arrival,
+    facts: ActionFacts | undefined,
+    dueMs: number,
+  ): PlacementRequest & { dueMs: number } {
+    return {
+      actionKey: actionKey(action, revision),
+      action,
+      namespace,
+      kind: facts?.kind,
+      memoryBytes: facts?.memoryBytes ?? this.#rules.memoryDefaultBytes,
+      concurrency: facts?.concurrency ?? 1,
+      dueMs,
+    };
+  }
+
+  #place(arrival: Arrival, request: PlacementRequest): Placement {
     const { placer, metrics, now } = this.#parts;
     const started = process.hrtime.bigint();
-    const placement = arrival.healthTest
-      ? placer.placeProbe(now())
-      : placer.place(
-          {
-            actionKey: actionKey(arrival.action, arrival.revision),
-            action: arrival.action,
-            namespace: arrival.namespace,
-            kind: facts?.kind,
-            memoryBytes: facts?.memoryBytes ?? this.#rules.memoryDefaultBytes,
-            concurrency: facts?.concurrency ?? 1,
-          },
-          now(),
-        );
+    const placement = arrival.healthTest ? placer.placeProbe(now()) : placer.place(request, now());
     metrics.decision.observe(Number(process.hrtime.bigint() - started) / 1e9);
     metrics.placements.inc({ outcome: placement.outcome });
     if ('invoker' in placement && !arrival.healthTest) this.#parts.onPlaced?.(arrival, placement);

@@ -5,12 +5,13 @@
  * The queues share what gets free by the work that they ask for (start-time fair queueing, Goyal et al., 1996): each
  * has a virtual time, which goes on by the expected duration of what it was given over its weight, and the one that is
  * furthest behind goes next. So one action at a hundred times its share fills its own queue and delays another by one
- * of its activations at most. A higher priority goes before all that. Within a queue goes first what is due first;
- * where that would bring each to its invoker when its time is just over, the newest does (decision 0018).
+ * of its activations at most. A higher priority goes before all that. Within a queue the order is that of a
+ * {@link WaitingLine}, as at the invokers.
  *
  * How many wait is bounded. Beyond that the longest queue gives way, and whoever would wait past its deadline, at the
  * pace at which others get on, is told at once.
  */
+import { givesWay, type Waiting, WaitingLine } from '@tetris/common';
 import { Pace } from './pace';
 
 /** How a wait ended. `expired`: too long; `hopeless`: it would be too long; `full`: no place to wait in. */
@@ -27,27 +28,33 @@ export interface WaitRequest {
   weight: number;
   /** Higher goes first. */
   priority: number;
-  /** Epoch ms at which its answer is due. Within its queue the earlier goes first; nothing else follows from it. */
+  /** Epoch ms at which its answer is due. */
   dueMs: number;
-  /** Epoch ms at which its objective is lost, if it still waits. Infinity where it has none. */
-  lostMs: number;
   /** Epoch ms until which it may wait. */
   untilMs: number;
-  /** Tries again; true when the wait is over. */
-  attempt: () => boolean;
+  /** When an answer can be there at the earliest, epoch ms: who is due before that is late. */
+  answerMs: (nowMs: number) => number;
+  /**
+   * Tries again; true when the wait is over.
+   * @param crowded somebody of its queue is late: more comes than can be served
+   */
+  attempt: (crowded: boolean) => boolean;
 }
 
-interface Waiting extends WaitRequest {
+interface Ticket extends WaitRequest {
   wake: (outcome: WaitOutcome) => void;
 }
 
 interface Queue {
   name: string;
-  /** By when they are due. */
-  waiting: Waiting[];
+  room: Room;
+  line: WaitingLine<Ticket>;
   /** Of its newest, for an action has one. */
   priority: number;
+  /** Of its newest. */
+  answerMs: (nowMs: number) => number;
   virtualMs: number;
+  readonly length: number;
 }
 
 interface Room {
@@ -85,18 +92,22 @@ export class WaitingRoom {
     return false;
   }
 
-  async wait(request: WaitRequest, nowMs: number): Promise<WaitOutcome> {
+  /** It is tried at once where it goes before those that wait already. */
+  wait(request: WaitRequest, nowMs: number): Promise<WaitOutcome> {
     const room = this.#room(request.room, nowMs);
     const queue = queueOf(room, request);
-    const after = queue.waiting.findIndex(({ dueMs }) => dueMs > request.dueMs);
-    const place = after === -1 ? queue.waiting.length : after;
-    if (nowMs + room.pace.expectedMs(position(room, queue, place)) > request.untilMs) return 'hopeless';
-    if (this.#size >= this.#waitingMax && !this.#makePlaceFor(queue)) return 'full';
+    const hadQueue = queue.length > 0;
+    if (nowMs + room.pace.expectedMs(position(room, queue, request, nowMs)) > request.untilMs) {
+      return Promise.resolve('hopeless');
+    }
     return new Promise((wake) => {
       this.#rooms.set(request.room, room);
       room.queues.set(queue.name, queue);
-      queue.waiting.splice(place, 0, { ...request, wake });
+      queue.line.push({ ticket: { ...request, wake }, sinceMs: nowMs, dueMs: request.dueMs });
       this.#size += 1;
+      if (hadQueue) room.pace.left(this.#serve(room, [queue], 1, nowMs), nowMs);
+      if (this.#size > this.#waitingMax) this.#refuseOne(queue, nowMs);
+      this.#forgetEmpty();
     });
   }
 
@@ -122,9 +133,7 @@ export class WaitingRoom {
   expire(nowMs: number): void {
     for (const room of this.#rooms.values()) {
       for (const queue of [...room.queues.values()]) {
-        for (const late of queue.waiting.filter(({ untilMs }) => untilMs <= nowMs)) {
-          this.#leave(room, queue, late, 'expired');
-        }
+        for (const late of queue.line.remove(({ untilMs }) => untilMs <= nowMs)) this.#left(queue, late, 'expired');
       }
     }
     this.#forgetEmpty();
@@ -136,8 +145,9 @@ export class WaitingRoom {
     let tries = 0;
     const open = queues.sort(inTurn);
     for (let [queue] = open; queue !== undefined && tries < triesMax; [queue] = open) {
-      const next = nextOf(queue.waiting, nowMs);
-      if (next?.attempt() !== true) {
+      const answerMs = queue.answerMs(nowMs);
+      const next = queue.line.next(answerMs)?.ticket;
+      if (next?.attempt(queue.line.hasLate(answerMs)) !== true) {
         tries += 1;
         open.shift();
         continue;
@@ -145,8 +155,8 @@ export class WaitingRoom {
       placed += 1;
       room.virtualMs = Math.max(room.virtualMs, queue.virtualMs);
       queue.virtualMs += next.costMs / next.weight;
-      this.#leave(room, queue, next, 'placed');
-      if (queue.waiting.length === 0) open.shift();
+      this.#left(queue, queue.line.take(answerMs), 'placed');
+      if (queue.length === 0) open.shift();
       else open.sort(inTurn);
     }
     return placed;
@@ -156,32 +166,22 @@ export class WaitingRoom {
     return this.#rooms.get(name) ?? { queues: new Map(), virtualMs: 0, ahead: new Map(), pace: new Pace(nowMs) };
   }
 
-  /** The last of the longest queue of the lowest priority gives way, where that is not the newcomer's own. */
-  #makePlaceFor(newcomer: Queue): boolean {
-    const all = [...this.#rooms.values()].flatMap((room) =>
-      [...room.queues.values()].map((queue) => ({ room, queue })),
-    );
-    const [longest] = all.sort(
-      (one, other) =>
-        one.queue.priority - other.queue.priority || other.queue.waiting.length - one.queue.waiting.length,
-    );
-    if (longest === undefined || longest.queue.priority > newcomer.priority) return false;
-    const isLonger = longest.queue.waiting.length > newcomer.waiting.length + 1;
-    if (longest.queue.priority === newcomer.priority && !isLonger) return false;
-    const last = longest.queue.waiting.at(-1);
-    if (last === undefined) return false;
-    this.#leave(longest.room, longest.queue, last, 'full');
-    return true;
+  /** Too many wait: one of the longest queue of the lowest priority gives way. */
+  #refuseOne(newcomers: Queue, nowMs: number): void {
+    const all = [...this.#rooms.values()].flatMap((room) => [...room.queues.values()]);
+    const queue = givesWay(all, newcomers);
+    this.#left(queue, queue.line.takeLast(queue.answerMs(nowMs)), 'full');
   }
 
-  #leave(room: Room, queue: Queue, leaving: Waiting, outcome: WaitOutcome): void {
-    queue.waiting.splice(queue.waiting.indexOf(leaving), 1);
+  /** It has been taken out of its line. */
+  #left(queue: Queue, waiting: Waiting<Ticket> | undefined, outcome: WaitOutcome): void {
+    if (waiting === undefined) return;
     this.#size -= 1;
-    if (queue.waiting.length === 0) {
-      room.queues.delete(queue.name);
-      room.ahead.set(queue.name, queue.virtualMs);
+    if (queue.length === 0) {
+      queue.room.queues.delete(queue.name);
+      queue.room.ahead.set(queue.name, queue.virtualMs);
     }
-    leaving.wake(outcome);
+    waiting.ticket.wake(outcome);
   }
 
   /** A room is as old as its queues: the pace of an empty one says nothing. */
@@ -190,40 +190,35 @@ export class WaitingRoom {
   }
 }
 
-function queueOf(room: Room, { queue: name, priority }: WaitRequest): Queue {
+function queueOf(room: Room, { queue: name, priority, answerMs }: WaitRequest): Queue {
   const known = room.queues.get(name);
-  if (known !== undefined) return Object.assign(known, { priority });
-  return { name, waiting: [], priority, virtualMs: Math.max(room.virtualMs, room.ahead.get(name) ?? 0) };
+  if (known !== undefined) return Object.assign(known, { priority, answerMs });
+  const virtualMs = Math.max(room.virtualMs, room.ahead.get(name) ?? 0);
+  const line = new WaitingLine<Ticket>();
+  return {
+    name,
+    room,
+    line,
+    priority,
+    answerMs,
+    virtualMs,
+    get length() {
+      return line.length;
+    },
+  };
 }
 
 function inTurn(one: Queue, other: Queue): number {
   return other.priority - one.priority || one.virtualMs - other.virtualMs;
 }
 
-/**
- * How many get on before one at this place of its queue has: it and those before it, and as many of each queue beside.
- */
-function position({ queues }: Room, own: Queue, place: number): number {
-  let before = place + 1;
+/** How many get on before the newcomer has: it and those before it, and as many of each queue beside. */
+function position({ queues }: Room, own: Queue, { dueMs }: WaitRequest, nowMs: number): number {
+  const place = own.line.before(dueMs, own.answerMs(nowMs)) + 1;
+  let before = place;
   for (const other of queues.values()) {
     if (other === own || other.priority < own.priority) continue;
-    before += other.priority > own.priority ? other.waiting.length : Math.min(other.waiting.length, place + 1);
+    before += other.priority > own.priority ? other.length : Math.min(other.length, place);
   }
   return before;
-}
-
-/** Who of a queue goes next. @param waiting by when they are due */
-function nextOf(waiting: readonly Waiting[], nowMs: number): Waiting | undefined {
-  const [first] = waiting;
-  if (!waiting.some(({ lostMs }) => lostMs <= nowMs)) return first;
-  const soonest = waiting
-    .filter(({ lostMs }) => lostMs <= nowMs)
-    .reduce<Waiting | undefined>(
-      (best, one) => (best === undefined || one.untilMs < best.untilMs ? one : best),
-      undefined,
-    );
-  const newest = waiting.findLast(({ lostMs }) => lostMs > nowMs);
-  // Nobody is held back past the end of its wait by a stream of newer ones.
-  if (newest === undefined || (soonest !== undefined && newest.dueMs >= soonest.untilMs)) return soonest;
-  return newest;
 }

@@ -21,6 +21,9 @@ export interface InstanceEstimate {
   startingUntilMs: number;
   /** Statuses that did not show it after an activation had ended there; undefined while none has. */
   absences: number | undefined;
+  /** See `WarmInstance`; undefined while not known. */
+  tailMs: number | undefined;
+  perSecond: number | undefined;
 }
 
 export const newEstimate = (): InstanceEstimate => ({
@@ -31,6 +34,8 @@ export const newEstimate = (): InstanceEstimate => ({
   reservedBytes: 0,
   startingUntilMs: 0,
   absences: undefined,
+  tailMs: undefined,
+  perSecond: undefined,
 });
 
 export interface Invoker {

@@ -7,7 +7,7 @@
  * from other load balancers, and what these have sent since is told by the positions of our own sends (decision 0027). A cold start counts as an instance at once, with its memory set aside, until a status shows it,
  * or it is overdue, or an activation has ended there and still no status shows it: then it has died.
  */
-import type { WarmInstance } from '@tetris/common';
+import { answerMs, isTimely, type WarmInstance } from '@tetris/common';
 import { type InstanceEstimate, type Invoker, newEstimate } from '../fleet/invoker';
 
 /** Instances belong to one action revision and one invoking namespace. */
@@ -29,6 +29,13 @@ export interface Booking {
 /** What others have sent since the last status is taken to be for the instances that others use. */
 function room({ positions }: Invoker, { capacity, inFlight, ofOthers }: InstanceEstimate): number {
   return capacity - inFlight - (ofOthers > 0 ? positions.ofOthers : 0);
+}
+
+/** What one more activation waits for, and how long it takes then; nothing where no status tells. */
+function before(estimate: InstanceEstimate | undefined): { beforeMs: number; tailMs: number } {
+  const { tailMs, perSecond, inFlight = 0, ofOthers = 0 } = estimate ?? {};
+  if (tailMs === undefined || perSecond === undefined) return { beforeMs: 0, tailMs: 0 };
+  return { beforeMs: (1000 * (inFlight + ofOthers)) / perSecond, tailMs };
 }
 
 export class InstanceBook {
@@ -63,6 +70,30 @@ export class InstanceBook {
     const queued = estimate === undefined ? 0 : estimate.inFlight - estimate.capacity;
     const isNew = estimate === undefined || estimate.inFlight === 0;
     return queued < Math.max(1, Math.floor(queuedMax / (invoker.activeActions + (isNew ? 1 : 0))));
+  }
+
+  /** When one more activation is answered at the earliest, epoch ms; now where no instance tells. */
+  answerMs(key: string, nowMs: number): number {
+    let earliest = Number.POSITIVE_INFINITY;
+    for (const invoker of this.#hosts.get(key) ?? []) {
+      const estimate = invoker.instances.get(key);
+      if (estimate !== undefined) earliest = Math.min(earliest, answerMs(nowMs, before(estimate)));
+    }
+    return Number.isFinite(earliest) ? earliest : nowMs;
+  }
+
+  /**
+   * The invokers without those whose instances do not answer one more activation in time, as far as statuses tell.
+   * @param dueMs minus infinity: without all of which a status tells how they serve
+   */
+  inTime(invokers: readonly Invoker[], key: string, dueMs: number, nowMs: number): readonly Invoker[] {
+    const isLate = (invoker: Invoker): boolean => {
+      const estimate = invoker.instances.get(key);
+      const { beforeMs, tailMs } = before(estimate);
+      return estimate?.tailMs !== undefined && !isTimely(nowMs, beforeMs, tailMs, dueMs);
+    };
+    const late = [...(this.#hosts.get(key) ?? [])].filter(isLate);
+    return late.length === 0 ? invokers : invokers.filter((invoker) => !late.includes(invoker));
   }
 
   /** An instance is expected to start there. */
@@ -101,13 +132,14 @@ export class InstanceBook {
   /** Takes over what an invoker's status says. */
   observe(invoker: Invoker, warm: readonly WarmInstance[], nowMs: number): void {
     const living = new Set<string>();
-    for (const { action, namespace, capacity, inUse } of warm) {
+    for (const { action, namespace, capacity, inUse, tailMs, perSecond } of warm) {
       const key = instanceKey(action, namespace);
       living.add(key);
       const estimate = this.#estimate(invoker, key);
       const ours = [...estimate.sent].filter(({ position }) => invoker.positions.isRead(position)).length;
       estimate.ofOthers = Math.max(0, inUse - ours);
       estimate.capacity = Math.max(0, capacity - estimate.ofOthers);
+      Object.assign(estimate, { tailMs, perSecond });
       this.#release(invoker, estimate);
     }
     for (const [key, estimate] of invoker.instances) {

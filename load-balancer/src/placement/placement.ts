@@ -21,6 +21,8 @@ export interface PlacementRequest {
   memoryBytes: number;
   /** Activations at once in one instance. */
   concurrency: number;
+  /** When its answer is due, epoch ms. @default never */
+  dueMs?: number;
 }
 
 export type PlacementOutcome = 'warm' | 'similar' | 'home' | 'queued' | 'walk';
@@ -84,6 +86,11 @@ export class Placer {
     return placement ?? { outcome: 'saturated' };
   }
 
+  /** When an answer to an activation that is placed now can be there at the earliest, epoch ms. */
+  answerMs({ actionKey, namespace }: Pick<PlacementRequest, 'actionKey' | 'namespace'>, nowMs: number): number {
+    return this.instances.answerMs(instanceKey(actionKey, namespace), nowMs);
+  }
+
   /** A controller's probe goes to the shortest queue: it asks whether anything works, not what is warm. */
   placeProbe(nowMs: number): Placement {
     const invokers = this.#fleet.usable('any', nowMs);
@@ -106,12 +113,14 @@ export class Placer {
 
   #nearTensors(request: PlacementRequest, key: string, nowMs: number): Placement | undefined {
     const { inFlightMax, queuedShare } = this.#rules;
-    const invokers = this.#fleet.usable('tetris', nowMs);
+    const { dueMs = Number.POSITIVE_INFINITY } = request;
     const usable = (invoker: Invoker): boolean =>
       this.#fleet.isUsable(invoker, nowMs) && invoker.inFlight < inFlightMax;
     const warm = this.instances.roomiest(key, usable);
     const take = (invoker: Invoker): Booking => this.instances.take(invoker, key);
     if (warm !== undefined) return this.#placed('warm', warm, 1, take(warm));
+    // Behind others only where it is in time: whom it would make late overtakes it here, but not there.
+    const invokers = this.instances.inTime(this.#fleet.usable('tetris', nowMs), key, dueMs, nowMs);
     const demand = this.#similarity.demand(request.actionKey);
     const hash = homeHash(request.namespace, request.action);
     const choice =

@@ -1,4 +1,5 @@
 /** A node in simulated time: the real pool and scaler over instances that take as long as a given truth says. */
+import type { Execution } from '../../../invoker-extension/src/instances/instance-record';
 import { FixedKeepAlive } from '../../../invoker-extension/src/scaling/keep-alive';
 import { Pool, type PoolCommand } from '../../../invoker-extension/src/instances/pool';
 import type { LivingInstance, ScaledGroup } from '../../../invoker-extension/src/scaling/group-scaler';
@@ -250,7 +251,11 @@ export class Simulation {
       instance.executing -= 1;
       const telling = reports && settled && Number.isInteger(Math.log2(taken.length)) && !this.#isCrowded();
       if (telling) scaler?.ran('r', shape, tookMs);
-      for (const each of taken) this.#answer(id, instance, each, settled);
+      taken.forEach((each, at) => {
+        const waitedMs = this.#nowMs - tookMs - each.sinceMs;
+        const execution = { requests: at === 0 ? taken.length : 0, executionMs: tookMs, waitedMs };
+        this.#answer(id, instance, each, settled, reports ? execution : undefined);
+      });
       this.#execute(id, instance);
     });
   }
@@ -269,6 +274,7 @@ export class Simulation {
     instance: SimulatedInstance,
     { ticket, sinceMs, together }: SimulatedInstance['queue'][number],
     settled: boolean,
+    execution: Execution | undefined,
   ): void {
     const { scaler } = this.#options;
     const { settings } = instance;
@@ -278,7 +284,7 @@ export class Simulation {
     if (settled) scaler?.answered('g', this.#nowMs - ticket.atMs);
     if (this.#options.reports !== true && settled && together % settings.batch === 0)
       scaler?.ran('r', settings, this.#nowMs - sinceMs);
-    this.#apply(this.pool.finished(id, ticket, false, this.#nowMs));
+    this.#apply(this.pool.finished(id, ticket, false, this.#nowMs, execution));
     if (instance.answered > 1) return;
     const { privateBytes } = this.#truth(settings);
     scaler?.measured('r', settings, privateBytes);

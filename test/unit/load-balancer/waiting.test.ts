@@ -19,7 +19,7 @@ describe('WaitingRoom', () => {
       free -= 1;
       return true;
     };
-    const times = { dueMs: 1e9, lostMs: Infinity, untilMs: 1e9 };
+    const times = { dueMs: 1e9, untilMs: 1e9, answerMs: (atMs: number): number => atMs + 150 };
     const share = { queue: 'guest classify', costMs: 10, weight: 1 };
     const request = { room: 'nodejs:tetris', ...share, priority: 0, ...times, attempt, ...overrides };
     void rooms.wait(request, nowMs).then((outcome) => left.push(`${name} ${outcome}`));
@@ -96,22 +96,21 @@ describe('WaitingRoom', () => {
     expect(left.filter((line) => line.startsWith('steady'))).toHaveLength(10);
   });
 
-  it('lets the newest of a queue go first once an objective is lost, and who has lost it last', async () => {
-    enter('lost', 0, { dueMs: 300, lostMs: 150, untilMs: 1_000 });
-    enter('old', 100, { dueMs: 400, lostMs: 250, untilMs: 1_100 });
-    enter('new', 120, { dueMs: 420, lostMs: 270, untilMs: 1_120 });
+  it('lets the newest of a queue go first once one is late, and who is late last', async () => {
+    enter('late', 0, { dueMs: 300 });
+    enter('old', 100, { dueMs: 400 });
+    enter('new', 120, { dueMs: 420 });
     await settled();
     await place(3, 200);
-    expect(left).toEqual(['new placed', 'old placed', 'lost placed']);
+    expect(left).toEqual(['new placed', 'old placed', 'late placed']);
   });
 
-  it('lets no stream of newer ones hold back whose wait is about to end', async () => {
-    enter('lost', 0, { dueMs: 300, lostMs: 150, untilMs: 1_000 });
-    enter('new', 900, { dueMs: 1_200, lostMs: 1_050, untilMs: 1_900 });
-    enter('higher', 905, { queue: 'higher', dueMs: 1_205, lostMs: 1_055, untilMs: 1_905, priority: 1 });
+  it('tries a newcomer at once where it goes before those that wait already', async () => {
+    enter('late', 0, { dueMs: 300, attempt: () => false });
+    free = 1;
+    enter('new', 200, { dueMs: 500 });
     await settled();
-    await place(3, 910);
-    expect(left).toEqual(['higher placed', 'lost placed', 'new placed']);
+    expect(left).toEqual(['new placed']);
   });
 
   it('turns nobody away who is past its objective only', async () => {
@@ -218,6 +217,16 @@ describe('WaitingRoom', () => {
   });
 
   it('is bounded: the last of the longest queue gives way to one of a shorter', async () => {
+    rooms = new WaitingRoom(4);
+    enter('late', 0, { queue: 'slow', dueMs: 100, attempt: () => false });
+    enter('early', 0, { queue: 'slow', dueMs: 1e6, attempt: () => false });
+    for (let index = 0; index < 3; index += 1) {
+      enter(`n${index}`, 0, { queue: 'slow', dueMs: 1e7, attempt: () => false });
+    }
+    await settled();
+    // Who is late would be served last, so it is the one that leaves.
+    expect(left).toEqual(['late full']);
+    left = [];
     rooms = new WaitingRoom(4);
     for (const name of ['noisy0', 'noisy1', 'noisy2', 'noisy3']) enter(name, 0, { queue: 'noisy' });
     enter('quiet', 1, { queue: 'quiet' });
