@@ -177,7 +177,7 @@ export class InstanceManager {
     }
     if (init.ready) {
       this.apply(pool.initialised(id, nowMs()));
-      return this.#run(id, ticket, { resume: false }, init);
+      return this.#run(id, ticket, { resume: false, dueMs: ticket.job.startedMs + (settings.sloMs ?? Infinity) }, init);
     }
     this.#initFailures.set(id, init.response);
     this.apply(pool.initFailed(id, init.sameForAll, nowMs()));
@@ -222,11 +222,11 @@ export class InstanceManager {
     return init;
   }
 
-  /** @param given what the pool says of it; the first of an instance has no time to be answered in */
+  /** @param given what the pool says of it */
   async #run(
     id: number,
     ticket: Ticket,
-    given: { resume: boolean; dueMs?: number },
+    given: { resume: boolean; dueMs: number },
     init?: { startMs: number; initMs: number },
   ): Promise<void> {
     const { pool, runner, nowMs, metrics, onUsed } = this.#options;

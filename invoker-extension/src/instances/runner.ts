@@ -68,7 +68,7 @@ export class Runner {
   async run(
     job: ActivationJob,
     instance: FunctionInstance,
-    { resume, dueMs = Number.POSITIVE_INFINITY }: { resume: boolean; dueMs?: number },
+    { resume, dueMs }: { resume: boolean; dueMs: number },
     init?: { startMs: number; initMs: number },
   ): Promise<RunOutcome> {
     const { nowMs } = this.#options;

@@ -607,12 +607,11 @@ describe('actions with an objective', () => {
     const startMs = Date.now() - 200;
     await subject.send(aMessage({ transid: ['Zt4vQ9mB1xKc7LwYp3RsNf6HdJ2aGe80', startMs] }));
     await subject.freed(1);
-    // Four fifths of the objective; the rest is for the way back.
-    expect(subject.factory.containers[0]?.dueMs).toEqual([startMs + 320]);
+    expect(subject.factory.containers[0]?.dueMs).toEqual([startMs + 400]);
     // Clocks that differ by more than any way takes are not believed.
     await subject.send(aMessage({ transid: ['Zt4vQ9mB1xKc7LwYp3RsNf6HdJ2aGe80', startMs - 3_600_000] }));
     await subject.freed(2);
-    expect(subject.factory.containers[0]?.dueMs.at(-1)).toBeGreaterThan(startMs + 320);
+    expect(subject.factory.containers[0]?.dueMs.at(-1)).toBeGreaterThan(startMs + 400);
   });
 
   it('start in the default shape with room for what it executes, whatever the concurrency of others is', async () => {
@@ -620,7 +619,7 @@ describe('actions with an objective', () => {
     const subject = await bench({ factory, actions: [slo()], config: { concurrency: 8 } });
     await subject.send(aMessage(), aMessage());
     await subject.freed(2);
-    expect(inits[0]).toEqual({ room: 1, workers: 1, threads: 1, batch: 1, batchWaitMs: 0, memoryMb: 256, sloMs: 320 });
+    expect(inits[0]).toEqual({ room: 1, workers: 1, threads: 1, batch: 1, batchWaitMs: 0, memoryMb: 256, sloMs: 400 });
     expect(factory.containers).toHaveLength(2);
   });
 
@@ -632,7 +631,7 @@ describe('actions with an objective', () => {
     const subject = await bench({ factory, actions, parts: { log } });
     await subject.send(aMessage());
     await subject.freed(1);
-    expect(inits[0]).toMatchObject({ batch: 1, sloMs: 320 });
+    expect(inits[0]).toMatchObject({ batch: 1, sloMs: 400 });
     const [line] = lines.filter((each) => each.includes('annotation is ignored'));
     expect(JSON.parse(line ?? '{}')).toMatchObject({
       reason: `annotation 'tetris-batching' takes a batch size from 1, true or false; got "big"`,
@@ -662,7 +661,7 @@ describe('actions with an objective', () => {
     return profilePath;
   }
   const scaled = { planMs: 100, keepAliveMs: 300, scaleCores: 8, shapeWorkersMax: 1, shapeBatchMax: 1 };
-  const profiledShape = { room: 2, workers: 2, threads: 1, batch: 1, batchWaitMs: 0, memoryMb: 256, sloMs: 320 };
+  const profiledShape = { room: 2, workers: 2, threads: 1, batch: 1, batchWaitMs: 0, memoryMb: 256, sloMs: 400 };
   const model = 'e'.repeat(64);
 
   it('take the profile that an annotation names, and start the shape that it asks for', async () => {

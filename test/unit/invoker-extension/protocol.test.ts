@@ -26,7 +26,7 @@ describe('initBody', () => {
       binary: true,
       code: 'UEs=',
       // With a reserve for the way.
-      tetris: { workers: 1, threads: 1, batch: 1, batchWaitMs: 0, memoryMb: 256, sloMs: 240 },
+      tetris: { workers: 1, threads: 1, batch: 1, batchWaitMs: 0, memoryMb: 256, sloMs: 300 },
     });
     expect(read(initBody({ ...job, action: aStoredAction() }, settings, 5))).not.toHaveProperty('tetris');
   });
