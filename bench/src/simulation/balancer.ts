@@ -93,7 +93,11 @@ export class SimulatedBalancer {
         topics: new Topics(''),
         catalog: { facts: async (action) => factsOf(functions.get(action) as SimulatedFunction) },
         fleet: this.fleet,
-        placer: { place: (request, nowMs) => this.#place(request, nowMs), placeProbe: () => ({ outcome: 'absent' }) },
+        placer: {
+          place: (request, nowMs) => this.#place(request, nowMs),
+          placeProbe: () => ({ outcome: 'absent' }),
+          answerMs: (request, nowMs) => this.#placer.answerMs(request, nowMs),
+        },
         table: this.#table,
         journal: new Journal(registry as never, { owner: 'simulation', waitMsMax: 1_000 }, LOG),
         answers: {

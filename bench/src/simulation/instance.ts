@@ -29,6 +29,8 @@ export interface InstanceWorld {
 /** What an execution told. */
 export interface Executed {
   requests: readonly Request[];
+  /** What each of them has waited in the instance, ms. */
+  waitsMs: readonly number[];
   /** Its time; {@link settled}: it was not the instance's first. */
   executionMs: number;
   settled: boolean;
@@ -47,7 +49,7 @@ export class SimulatedInstance {
   ended = false;
   readonly #world: InstanceWorld;
   readonly #executed: (executed: Executed) => void;
-  #waiting: Request[] = [];
+  #waiting: { request: Request; sinceMs: number }[] = [];
   #executing = 0;
   #executions = 0;
 
@@ -79,7 +81,7 @@ export class SimulatedInstance {
 
   take(request: Request): void {
     if (this.ended) throw new Error(`a request for an instance of ${this.of.action} that has ended`);
-    this.#waiting.push(request);
+    this.#waiting.push({ request, sinceMs: this.#world.events.nowMs });
     this.#execute();
   }
 
@@ -87,17 +89,19 @@ export class SimulatedInstance {
     const { events, processors, draws } = this.#world;
     const { workers, threads, batch } = this.settings;
     while (this.#executing < workers && this.#waiting.length > 0) {
-      const requests = this.#waiting.splice(0, batch);
+      const taken = this.#waiting.splice(0, batch);
+      const requests = taken.map(({ request }) => request);
       const settled = this.#executions > 0;
       this.#executions += 1;
       this.#executing += 1;
       const sinceMs = events.nowMs;
+      const waitsMs = taken.map((each) => sinceMs - each.sinceMs);
       const medianMs = this.of.executionMs({ workers, threads, batch: requests.length }, sinceMs);
       const varied = draws.logNormal(medianMs, EXECUTION_SIGMA);
       const workMs = draws.chance(OUTLIERS) ? varied * draws.pareto(1.5, 1.5, 10) : varied;
       processors.run(workMs, threads, () => {
         this.#executing -= 1;
-        this.#executed({ requests, executionMs: events.nowMs - sinceMs, settled });
+        this.#executed({ requests, waitsMs, executionMs: events.nowMs - sinceMs, settled });
         this.#execute();
       });
     }

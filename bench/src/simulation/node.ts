@@ -198,15 +198,17 @@ export class SimulatedNode {
     onLearned(of);
   }
 
-  #executed(id: number, instance: SimulatedInstance, { requests, executionMs, settled }: Executed): void {
+  #executed(id: number, instance: SimulatedInstance, { requests, waitsMs, executionMs, settled }: Executed): void {
     const { planner, world } = this.#options;
     if (settled && planner !== undefined) {
       const crowded = planner.isCrowded(this.pool, world.processors.count);
       planner.ran(instance.of, instance.settings, requests.length, executionMs, crowded);
     }
-    for (const request of requests) {
+    for (const [at, request] of requests.entries()) {
       if (settled) planner?.answered(instance.of, this.#nowMs - request.startedMs);
-      this.#apply(this.pool.finished(id, request, false, this.#nowMs));
+      // An execution is counted once.
+      const execution = { requests: at === 0 ? requests.length : 0, executionMs, waitedMs: waitsMs[at] ?? 0 };
+      this.#apply(this.pool.finished(id, request, false, this.#nowMs, execution));
       request.ended('answered', executionMs);
     }
     if (settled) return;

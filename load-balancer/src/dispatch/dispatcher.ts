@@ -46,7 +46,7 @@ export interface DispatcherParts {
   topics: Topics;
   catalog: Pick<ActionCatalog, 'facts'>;
   fleet: Fleet;
-  placer: Pick<Placer, 'place' | 'placeProbe'>;
+  placer: Pick<Placer, 'place' | 'placeProbe' | 'answerMs'>;
   table: InFlightTable;
   journal: Journal;
   answers: Answers;
