@@ -74,7 +74,7 @@ export const balancerConfig = configSchema('balancer', {
     "Time for which an order beyond the first is held; below the schedulers' in-progress-job-retention",
     { min: 1 },
   ),
-  fpcSurplusMax: key.integer(1_000, 'orders', 'Orders held at once; beyond it they are refused at once', { min: 1 }),
+  fpcSurplusMax: key.integer(1_000, 'orders', 'Orders held at once; beyond it they are done at once', { min: 1 }),
   fpcActionsIntervalMs: key.integer(
     10_000,
     'ms',

@@ -5,6 +5,8 @@ import { FpcCluster, type FpcOutcome } from '../support/scheduler/fpc-cluster';
 import { until } from '../support/until';
 
 jest.setTimeout(200_000);
+const ACTIVATIONS = 10_000;
+const AT_ONCE = 400;
 
 const resultOf = (outcome: FpcOutcome): unknown =>
   'activation' in outcome ? outcome.activation.response.result : outcome;
@@ -27,12 +29,45 @@ describe('a load balancer under a strict scheduler', () => {
     expect(await cluster.keys('namespace')).toHaveLength(1);
   });
 
-  it('answers many at once, each with its own result, as one container', async () => {
-    const calls = Array.from({ length: 300 }, (_, n) => cluster.call(action, { n, ms: 100 }));
-    expect((await Promise.all(calls)).map(resultOf)).toEqual(calls.map((_, n) => ({ n })));
+  it(`answers ${ACTIVATIONS} activations, each once and with its own result, as one container`, async () => {
+    let next = 0;
+    const answers = new Map<number, unknown>();
+    const client = async (): Promise<void> => {
+      while (next < ACTIVATIONS) {
+        const n = (next += 1);
+        answers.set(n, resultOf(await cluster.call(action, { n })));
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, client));
     await cluster.level();
+    expect(answers.size).toBe(ACTIVATIONS);
+    expect([...answers].filter(([n, result]) => JSON.stringify(result) !== JSON.stringify({ n }))).toEqual([]);
     expect(await cluster.keys('namespace')).toHaveLength(1);
     expect(cluster.schedulers[0]?.everThrottled).toBe(false);
+  });
+
+  it('gets an action that another namespace invokes from its second order on', async () => {
+    expect(resultOf(await cluster.call(action, { n: 1 }, 'other'))).toEqual({ n: 1 });
+    const hinted = async (): Promise<boolean> => (await cluster.keys('warmed')).some((key) => key.includes('/other/'));
+    await until(hinted, 10_000, 'there is a hint for it');
+  });
+
+  it('serves a new revision, and no longer the old one', async () => {
+    const newer = await cluster.putAction({ ...sleeper('steady'), version: '0.0.2' });
+    await cluster.hinted(newer);
+    expect(resultOf(await cluster.call(newer, { n: 2 }))).toEqual({ n: 2 });
+    const old = async (): Promise<boolean> =>
+      (await cluster.keys('warmed')).some((key) => key.includes(action.revision));
+    await until(async () => !(await old()), 10_000, 'the old hint is gone');
+  });
+
+  it('tells schedulers of an invoker that loses its own, and of none where nothing is usable', async () => {
+    for (const invoker of cluster.invokers) await invoker.end('SIGKILL');
+    const entry = async (): Promise<string> => (await cluster.etcd.list('fpc-test/invokers/'))[0]?.value ?? '';
+    await until(async () => (await entry()).includes('unhealthy'), 60_000, 'it says that it is unhealthy');
+    await until(async () => (await cluster.keys('warmed')).length === 0, 10_000, 'it attracts nothing');
+    for (const invoker of cluster.invokers) invoker.start();
+    await cluster.up();
   });
 
   it('leaves no key when it is drained', async () => {

@@ -49,17 +49,12 @@ export function isWarmUp({ action, rpcPort }: Creation): boolean {
 }
 
 /**
- * Why an order is refused. A scheduler parses few of the names that it has: `ResourceNotEnoughError` makes it order
- * elsewhere, `TooManyConcurrentRequests` ends the order, which a queue with a living container only notes.
+ * Makes a scheduler order elsewhere. It parses few of the names that it has: an ack with `ShuttingDownError` is dropped.
  */
-export type Refusal = 'ResourceNotEnoughError' | 'TooManyConcurrentRequests';
+const REFUSAL = 'ResourceNotEnoughError';
 
 /** The ack as a scheduler reads it. On a refusal it orders anew from what is sent here, so all of it goes back. */
-export function creationAck(
-  creation: Creation,
-  invoker: InvokerInstanceId,
-  refusal?: [Refusal, reason: string],
-): string {
+export function creationAck(creation: Creation, invoker: InvokerInstanceId, refusal?: string): string {
   const { transid, creationId, invocationNamespace, action, revision, whiskActionMetaData } = creation;
   const { schedulerHost, rpcPort, retryCount } = creation;
   return JSON.stringify({
@@ -73,6 +68,6 @@ export function creationAck(
     schedulerHost,
     rpcPort,
     retryCount,
-    ...(refusal === undefined ? {} : { error: refusal[0], reason: refusal[1] }),
+    ...(refusal === undefined ? {} : { error: REFUSAL, reason: refusal }),
   });
 }

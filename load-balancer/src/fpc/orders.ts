@@ -6,14 +6,15 @@
  * | a new scheduler's warm-up | none |
  * | a kind that is not served, nothing usable behind, or closed | `ResourceNotEnoughError`: it is ordered elsewhere |
  * | an action whose queue there does not count us | we begin to pull, and it is a success |
- * | one that does | held for `surplusMs`, in which it keeps further orders back, then refused for good |
+ * | one that does | held for `surplusMs`, in which it keeps further orders back, then a success too |
  *
  * A surplus order is what a scheduler thinks up where messages come faster than they are pulled. One more container
- * would change nothing, for all pull for the same fleet, but would count against the limit of the namespace.
+ * would change nothing, for all pull for the same fleet, but would count against the limit of the namespace: so there is
+ * none, and the order is done all the same. An error would be told in the scheduler's log.
  */
 import { type InvokerInstanceId, type Logger, errorMessage } from '@tetris/common';
 import type { PulledAction } from './etcd-keys';
-import { type Creation, creationAck, isWarmUp, type Refusal } from './messages';
+import { type Creation, creationAck, isWarmUp } from './messages';
 import type { PulledActions } from './pulled-actions';
 
 export interface OrderParts {
@@ -34,7 +35,7 @@ export type OrderOutcome = 'warm-up' | 'refused' | 'begun' | 'surplus';
 export interface OrderRules {
   /** A surplus order is held for so long, ms; below the 20 s after which a scheduler takes an order for lost. */
   surplusMs: number;
-  /** Surplus orders held; beyond it they are refused at once. */
+  /** Surplus orders held; beyond it they are done at once. */
   surplusMax: number;
 }
 
@@ -61,7 +62,7 @@ export class Orders {
     await Promise.all(
       held.map(async ([timer, creation]) => {
         clearTimeout(timer);
-        await this.#refuse(creation, 'ResourceNotEnoughError', 'The load balancer is shutting down.');
+        await this.#refuse(creation, 'The load balancer is shutting down.');
       }),
     );
   }
@@ -72,7 +73,7 @@ export class Orders {
     if (isWarmUp(creation)) return 'warm-up';
     if (!isServed(kind) || !isUsable() || creation.revision === null) {
       const reason = isServed(kind) ? 'No invoker is usable now.' : `Kind '${kind}' is not served here.`;
-      await this.#refuse(creation, 'ResourceNotEnoughError', reason);
+      await this.#refuse(creation, reason);
       return 'refused';
     }
     const action = actionOf(creation);
@@ -86,11 +87,15 @@ export class Orders {
 
   async #begin(creation: Creation, action: PulledAction): Promise<void> {
     await this.#parts.pulled.begin(action, schedulerOf(creation));
+    await this.#done(creation);
+  }
+
+  async #done(creation: Creation): Promise<void> {
     await this.#send(creation, creationAck(creation, this.#parts.invoker));
   }
 
   async #hold(creation: Creation, action: PulledAction): Promise<void> {
-    if (this.#held.size >= this.#rules.surplusMax) return this.#refuseSurplus(creation);
+    if (this.#held.size >= this.#rules.surplusMax) return this.#done(creation);
     const timer = setTimeout(() => {
       this.#held.delete(timer);
       void this.#release(creation, action);
@@ -101,17 +106,13 @@ export class Orders {
   /** Where the queue has lost us meanwhile, the order is a good one after all. */
   async #release(creation: Creation, action: PulledAction): Promise<void> {
     const { pulled, isUsable } = this.#parts;
-    if (pulled.isPulledFrom(schedulerOf(creation), action)) return this.#refuseSurplus(creation);
+    if (pulled.isPulledFrom(schedulerOf(creation), action)) return this.#done(creation);
     if (isUsable()) return this.#begin(creation, action);
-    return this.#refuse(creation, 'ResourceNotEnoughError', 'No invoker is usable now.');
+    return this.#refuse(creation, 'No invoker is usable now.');
   }
 
-  async #refuseSurplus(creation: Creation): Promise<void> {
-    await this.#refuse(creation, 'TooManyConcurrentRequests', 'The container that there is serves all.');
-  }
-
-  async #refuse(creation: Creation, refusal: Refusal, reason: string): Promise<void> {
-    await this.#send(creation, creationAck(creation, this.#parts.invoker, [refusal, reason]));
+  async #refuse(creation: Creation, reason: string): Promise<void> {
+    await this.#send(creation, creationAck(creation, this.#parts.invoker, reason));
   }
 
   /** Never rejects: a scheduler that hears nothing orders again after 20 s. */

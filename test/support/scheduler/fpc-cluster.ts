@@ -149,11 +149,22 @@ export class FpcCluster {
     await this.bus.send(this.#topics.cacheInvalidation, JSON.stringify({ instanceId: 'controller0', key: {} }));
   }
 
-  async hinted({ name, revision }: Action): Promise<void> {
+  /** Waits until every load balancer has the hint for the action's own namespace. */
+  async hinted({ namespace, name, revision }: Action): Promise<void> {
     const count = this.balancers.filter(({ running }) => running).length;
+    const own = `${CLUSTER}/warmed/${namespace}/${namespace}/${name}/${revision}/`;
     const isThere = async (): Promise<boolean> =>
-      (await this.keys('warmed')).filter((key) => key.includes(`/${name}/${revision}/`)).length === count;
+      (await this.keys('warmed')).filter((key) => key.startsWith(own)).length === count;
     await until(isThere, 30_000, `${name} has its hints`);
+  }
+
+  /** Kills a scheduler, and starts another one in its place, which knows nothing. */
+  async restartScheduler(index: number): Promise<void> {
+    const old = this.schedulers[index];
+    await old?.kill();
+    const scheduler = this.#scheduler(String(index));
+    this.schedulers[index] = scheduler;
+    await scheduler.start(old?.port);
   }
 
   /** Keys of one kind, or all of ours. */

@@ -13,7 +13,6 @@ import {
   type Bus,
   type Etcd,
   type EtcdEntry,
-  LeasedKeys,
   type Logger,
   type Subscription,
   TOPIC_SETTINGS,
@@ -57,13 +56,14 @@ interface Order {
 }
 
 const TICK_MS = 100;
+const LEASE_MS = 5_000;
 const PULL_MS = 1_000;
 const RETRIES_MAX = 5;
 const FINAL = new Set(['DBFetchError', 'BlackBoxError', 'TooManyConcurrentRequests', 'InvalidActionLimitError']);
 
 export class SchedulerSimulator {
   /** Orders sent, those sent again included; by what became of them. */
-  readonly counts = { ordered: 0, acked: 0, refused: 0, surplus: 0, timedOut: 0 };
+  readonly counts = { ordered: 0, acked: 0, refused: 0, failed: 0, timedOut: 0 };
   /** Namespaces that are throttled, as controllers would see it. */
   readonly throttled = new Set<string>();
   /** Whether a namespace ever was. */
@@ -77,7 +77,8 @@ export class SchedulerSimulator {
   readonly #warmed = new Map<string, ContainerKey>();
   readonly #containers = new Map<string, ContainerKey>();
   readonly #revisions = new Map<string, string>();
-  readonly #leased: LeasedKeys;
+  #leaseId = 0n;
+  #renewing: NodeJS.Timeout | undefined;
   readonly #unwatch: (() => void)[] = [];
   #subscriptions: Subscription[] = [];
   #server: Server | undefined;
@@ -86,13 +87,14 @@ export class SchedulerSimulator {
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
-    this.#leased = new LeasedKeys(options.etcd, { ttlMs: 10_000 }, options.log);
   }
 
   /** @param port of an earlier run, so that it is the same scheduler */
   async start(port = 0): Promise<void> {
     const { bus, etcd, cluster, id } = this.#options;
     this.port = await this.#listen(port);
+    this.#leaseId = (await etcd.grantLease(LEASE_MS)).id;
+    this.#renewing = setInterval(() => void etcd.renewLease(this.#leaseId).catch(() => undefined), LEASE_MS / 5);
     const own = `scheduler${id}`;
     await bus.ensureTopic(own, TOPIC_SETTINGS.invoker);
     await bus.ensureTopic(this.topics.creationAck(id), TOPIC_SETTINGS.completed);
@@ -128,7 +130,7 @@ export class SchedulerSimulator {
     ];
     const endpoints = { host: '127.0.0.1', rpcPort: this.port, akkaPort: 1 };
     const state = { sid: { asString: id }, queueSize: 0, endpoints };
-    await this.#leased.put(`${cluster}/scheduler/${id}`, JSON.stringify(state));
+    await etcd.put(`${cluster}/scheduler/${id}`, JSON.stringify(state), this.#leaseId);
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
   }
 
@@ -141,7 +143,7 @@ export class SchedulerSimulator {
     const queue = { memory: new MemoryQueue(Date.now()), namespace, action, fqn };
     this.#queues.set(key, queue);
     const endpoints = { host: '127.0.0.1', rpcPort: this.port, akkaPort: 1 };
-    await this.#leased.put(this.#leaderKey(queue), JSON.stringify(endpoints));
+    await this.#options.etcd.put(this.#leaderKey(queue), JSON.stringify(endpoints), this.#leaseId);
     this.#order(queue);
   }
 
@@ -164,11 +166,12 @@ export class SchedulerSimulator {
     for (const { memory } of this.#queues.values()) memory.endPulls();
     await this.#end();
     await new Promise<void>((resolve) => this.#server?.tryShutdown(() => resolve()) ?? resolve());
-    await this.#leased.close();
+    await this.#options.etcd.revokeLease(this.#leaseId);
   }
 
   async #end(): Promise<void> {
     clearInterval(this.#timer);
+    clearInterval(this.#renewing);
     for (const { timer } of this.#orders.values()) clearTimeout(timer);
     for (const unwatch of this.#unwatch) unwatch();
     await Promise.all(this.#subscriptions.map(async (subscription) => subscription.stop()));
@@ -213,7 +216,7 @@ export class SchedulerSimulator {
   #endQueue(key: string, queue: Queue): void {
     this.#queues.delete(key);
     queue.memory.endPulls();
-    void this.#leased.delete(this.#leaderKey(queue));
+    void this.#options.etcd.delete(this.#leaderKey(queue)).catch(() => undefined);
   }
 
   #leaderKey({ namespace, fqn }: Queue): string {
@@ -278,9 +281,9 @@ export class SchedulerSimulator {
       return this.#orderDone(ack.creationId, order);
     }
     if (FINAL.has(ack.error)) {
+      this.counts.failed += 1;
       this.#orderDone(ack.creationId, order);
-      if (order.queue.memory.containers.size > 0) this.counts.surplus += 1;
-      else this.#flush(order.queue, ack.error);
+      if (order.queue.memory.containers.size === 0) this.#flush(order.queue, ack.error);
       return;
     }
     this.counts.refused += 1;

@@ -13,6 +13,11 @@ const START_TIMEOUT_MS = 120_000;
 /** `whisk.cluster.name`. */
 export const CLUSTER_NAME = 'tetris-test';
 
+/** A controller sends schedulers what Kryo writes, which looks into Java's own classes; from Java 16 on they are closed. */
+const OPENED = ['java.lang', 'java.math', 'java.util', 'java.net', 'java.time'].map(
+  (name) => `--add-opens=java.base/${name}=ALL-UNNAMED`,
+);
+
 export interface StockLaunch {
   name: string;
   /** As Java's `-cp` takes it. */
@@ -42,11 +47,15 @@ export class StockProcess {
     const log = openSync(logPath, 'w');
     const settings = Object.entries({ ...settingsOf(servers), ...launch.settings });
     const options = settings.map(([key, value]) => `-D${key}=${value}`);
-    const child = spawn('java', ['-Xmx1g', ...options, '-cp', launch.classPath, launch.mainClass, ...launch.args], {
-      cwd: folder,
-      env: { PATH: process.env.PATH, ...environmentOf(servers, port), ...launch.env },
-      stdio: ['ignore', log, log],
-    });
+    const child = spawn(
+      'java',
+      ['-Xmx1g', ...OPENED, ...options, '-cp', launch.classPath, launch.mainClass, ...launch.args],
+      {
+        cwd: folder,
+        env: { PATH: process.env.PATH, ...environmentOf(servers, port), ...launch.env },
+        stdio: ['ignore', log, log],
+      },
+    );
     const started = new StockProcess(`http://127.0.0.1:${port}`, child, logPath);
     const answers = async (): Promise<boolean> => {
       if (child.exitCode !== null) throw new Error(`${launch.name} has ended\n${started.log.slice(-4_000)}`);

@@ -80,14 +80,15 @@ describe('an order for a container', () => {
     expect(state.acks).toEqual([]);
   });
 
-  it('beyond the first is held, then refused for good', async () => {
+  it('beyond the first is held, then done without a container', async () => {
     const { orders, state } = setUp();
     state.counted = true;
     expect(await orders.ordered(creation())).toBe('surplus');
     await jest.advanceTimersByTimeAsync(14_999);
     expect(state.acks).toEqual([]);
     await jest.advanceTimersByTimeAsync(1);
-    expect(state.acks).toMatchObject([{ error: 'TooManyConcurrentRequests' }]);
+    expect(state.acks).toMatchObject([{ creationId: CREATION.creationId }]);
+    expect(state.acks[0]).not.toHaveProperty('error');
     expect(state.begun).toEqual([]);
   });
 
@@ -102,11 +103,11 @@ describe('an order for a container', () => {
     expect(state.acks[0]).not.toHaveProperty('error');
   });
 
-  it('beyond the bound of those held is refused at once, and all are sent elsewhere at the close', async () => {
+  it('beyond the bound of those held is done at once, and all are sent elsewhere at the close', async () => {
     const { orders, state } = setUp();
     state.counted = true;
     for (let count = 0; count < 3; count += 1) await orders.ordered(creation());
-    expect(state.acks.map(({ error }) => error)).toEqual(['TooManyConcurrentRequests']);
+    expect(state.acks.map(({ error }) => error)).toEqual([undefined]);
     await orders.close();
     expect(state.acks.slice(1).map(({ error }) => error)).toEqual(['ResourceNotEnoughError', 'ResourceNotEnoughError']);
   });
