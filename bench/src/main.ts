@@ -4,7 +4,7 @@
  * machine they are of.
  */
 import { errorMessage, outliveReaders } from '@tetris/common';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { type RunOptions, runSuite, textOf } from './run-suite';
 import { SUITES } from './suites';
 
@@ -27,6 +27,7 @@ new Command('bench')
   .option('--json <file>', 'write the figures there too')
   .option('--quick', 'suites that can: seconds instead of minutes; the figures mean little')
   .option('--only <keys>', 'suites that can: only these figures, such as a,b', (keys) => keys.split(','))
+  .addOption(new Option('--mode <mode>', "relay: OpenWhisk's scheduler").choices(['sharding', 'fpc']))
   .option('--trace <file>', 'suites with a load: bursty, periodic, or a file with one rate a line')
   .option('--functions <names>', 'overload: only these functions, with commas; simulation: how many')
   .option('--loads <loads>', 'overload: only these loads over capacity, with commas; recovery: the one with a burst')

@@ -1,5 +1,6 @@
 /**
- * The relay's own cost on a real broker: the same no-op invoker reached through the load balancer and directly.
+ * The relay's own cost on a real broker: the same no-op invoker reached through the load balancer and directly. With
+ * OpenWhisk's new scheduler the invoker pulls its activations there as a stock container does.
  *
  * Controller (this process), load balancer and invoker are three processes, one broker and a Redis server, which keeps
  * the in-flight ids. Both ways end where they began: controller, invoker, controller.
@@ -10,13 +11,14 @@
  * that both meet the same noise. With `--beside N` all of it once more, beside N processes that keep a processor busy
  * each: what that does to the load balancer, next to what it does to direct sends.
  */
-import { newActivationId, newTransactionId, type Subscription, TOPIC_SETTINGS, Topics } from '@tetris/common';
+import { newActivationId, newTransactionId, type Subscription, TOPIC_SETTINGS, type Topics } from '@tetris/common';
 import type { KafkaBus } from '@tetris/common/kafka';
 import type { ChildProcess } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createProgress, type Progress } from './demo/progress';
 import { median, percentileOf, rounded } from './measure/statistics';
-import { ACTION, benchBus, cpuOf, PREFIX, startPart, stopPart } from './relay-parts/messages';
+import { ACTION, benchBus, cpuOf, startPart, stopPart } from './relay-parts/messages';
+import { fpcSender, type Sender, shardingSender, TOPICS, type Way, WAYS } from './relay-parts/ways';
 import { startKafka, startRedis } from './servers';
 import type { Suite } from './suite';
 
@@ -31,6 +33,7 @@ export interface RelayBenchOptions {
   /** Processes that keep a processor busy each while everything is measured once more. */
   beside: number;
   output: NodeJS.WriteStream;
+  mode: 'sharding' | 'fpc';
 }
 
 /**
@@ -46,6 +49,7 @@ const DEFAULTS: RelayBenchOptions = {
   throughputMs: 15_000,
   beside: 0,
   output: process.stderr,
+  mode: 'sharding',
 };
 const ANSWER_MS_MAX = 30_000;
 
@@ -56,13 +60,15 @@ export async function runRelayBench(overrides: Partial<RelayBenchOptions> = {}):
   const [kafka, redis] = await Promise.all([startKafka(), startRedis()]);
   const { broker } = kafka;
   const children = [];
-  const controller = new BenchController(benchBus(broker, 'controller'));
+  const bus = benchBus(broker, 'controller');
+  const sender = await (options.mode === 'fpc' ? fpcSender(bus) : shardingSender(bus));
+  const controller = new BenchController(bus, sender);
   try {
     await controller.start();
-    children.push(await startPart('invoker-main', [broker]));
-    const balancer = await startPart('balancer-main', [broker, redis.url]);
+    children.push(await startPart('invoker-main', [broker, ...sender.invokerArguments]));
+    const balancer = await startPart('balancer-main', [broker, redis.url, ...sender.balancerArguments]);
     children.push(balancer);
-    await controller.usable();
+    await sender.usable();
     progress.step('warming up');
     await Promise.all(WAYS.map(async (way) => controller.throughput(way, options)));
     const figures = await measure('', { controller, balancer, options, progress });
@@ -72,6 +78,7 @@ export async function runRelayBench(overrides: Partial<RelayBenchOptions> = {}):
     return { ...figures, ...beside, answeredTwice: controller.answeredTwice };
   } finally {
     for (const child of children.reverse()) await stopPart(child);
+    await sender.stop();
     await controller.stop();
     await Promise.all([kafka.stop(), redis.stop()]);
   }
@@ -108,40 +115,21 @@ async function measure(prefix: string, { controller, balancer, options, progress
   return Object.fromEntries(Object.entries(figures).map(([name, value]) => [prefix + name, value]));
 }
 
-type Way = 'direct' | 'relayed';
-const WAYS: readonly Way[] = ['direct', 'relayed'];
-const TOPICS: Record<Way, Topics> = { direct: new Topics(PREFIX.direct), relayed: new Topics(PREFIX.controller) };
-
 /** Sends activations and takes acks, as little else as possible. */
 class BenchController {
   readonly #bus: KafkaBus;
   readonly #awaited = new Map<string, (atMs: number) => void>();
+  readonly #sender: Sender;
   #subscriptions: Subscription[] = [];
-  #usable: (() => void) | undefined;
   answeredTwice = 0;
 
-  constructor(bus: KafkaBus) {
+  constructor(bus: KafkaBus, sender: Sender) {
     this.#bus = bus;
+    this.#sender = sender;
   }
 
   async start(): Promise<void> {
     for (const topics of Object.values(TOPICS)) await this.#listen(topics);
-    const { health } = TOPICS.relayed;
-    await this.#bus.ensureTopic(health, TOPIC_SETTINGS.health);
-    const handler = ({ value }: { value: Buffer }): void => {
-      if ((JSON.parse(value.toString()) as { isEnabled?: boolean }).isEnabled === true) this.#usable?.();
-    };
-    this.#subscriptions.push(
-      await this.#bus.subscribe({ topic: health, group: `${health}0`, from: 'latest', capacity: 128, handler }),
-    );
-  }
-
-  /** Resolves with the load balancer's first ping that says it is usable. */
-  async usable(): Promise<void> {
-    const timeout = sleep(ANSWER_MS_MAX, undefined, { ref: false }).then(() => {
-      throw new Error('the load balancer never became usable');
-    });
-    await Promise.race([new Promise<void>((resolve) => (this.#usable = resolve)), timeout]);
   }
 
   /** Both ways in turn, each at a fixed rate. @returns latencies of each, ms, from before the send to the ack */
@@ -201,7 +189,7 @@ class BenchController {
         resolve(atMs);
       });
     });
-    await this.#bus.send(TOPICS[way].invoker(0), activationText(activationId));
+    await this.#sender.send(way, activationText(activationId));
     return (await answered) - sentMs;
   }
 }
@@ -228,4 +216,4 @@ function activationText(activationId: string): string {
   });
 }
 
-export const suite: Suite = { run: async ({ beside = 0 }) => runRelayBench({ beside }) };
+export const suite: Suite = { run: async ({ beside = 0, mode = 'sharding' }) => runRelayBench({ beside, mode }) };

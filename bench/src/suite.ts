@@ -30,6 +30,8 @@ export interface SuiteOptions extends PointChoice {
   seed?: number;
   /** Processes that keep a processor busy each while the relay is measured. */
   beside?: number;
+  /** Suite `relay`: which of OpenWhisk's schedulers the load balancer serves. Sharding by default. */
+  mode?: 'sharding' | 'fpc';
   /** What an earlier run has written, to go on from there. */
   earlier?: SuiteResult;
   /** Keeps what is known so far; called by suites that take long. */

@@ -69,9 +69,9 @@ export const balancerConfig = configSchema('balancer', {
     min: 1_000,
   }),
   fpcSurplusMs: key.integer(
-    15_000,
+    3_000,
     'ms',
-    "Time for which an order beyond the first is held; below the schedulers' in-progress-job-retention",
+    "Time for which an order beyond the first is held; below the schedulers' in-progress-job-retention, for which they wait for those that a crash takes along",
     { min: 1 },
   ),
   fpcSurplusMax: key.integer(1_000, 'orders', 'Orders held at once; beyond it they are done at once', { min: 1 }),

@@ -44,8 +44,12 @@ describe('a cluster of the new scheduler', () => {
   /** Activations of which some run until the gate opens, and the rest waits in the load balancer. */
   async function inFlight(): Promise<FpcSent[]> {
     const sent = await Promise.all(Array.from({ length: IN_FLIGHT }, (_, n) => cluster.invoke(gated, gate.content(n))));
-    await gate.reached(40);
-    await until(() => cluster.schedulers[0]?.waiting === 0, 30_000, 'all are pulled');
+    try {
+      await gate.reached(40);
+      await until(() => cluster.schedulers[0]?.waiting === 0, 30_000, 'all are pulled');
+    } catch (error) {
+      throw new Error(`${JSON.stringify(cluster.schedulers[0]?.counts)}\n${cluster.logs()}`, { cause: error });
+    }
     return sent;
   }
   async function allAnswered(sent: FpcSent[]): Promise<void> {

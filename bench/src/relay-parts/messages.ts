@@ -8,6 +8,9 @@ export const ACTION = { path: 'guest/bench', name: 'noop', version: '0.0.1' };
 /** Prefixes: the controller's topics, the invoker's, and those of the way without a load balancer. */
 export const PREFIX = { controller: '', invoker: 'tetris-', direct: 'direct-' } as const;
 
+/** Id of the load balancer among the invokers of a scheduler. */
+export const FPC_INVOKER = 100;
+
 /** To a child. Everything else it needs comes as arguments. */
 export type ChildRequest = 'measure' | 'stop';
 /** From a child. CPU time is of the whole process, all threads. */

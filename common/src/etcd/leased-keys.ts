@@ -84,12 +84,25 @@ export class LeasedKeys {
     });
   }
 
+  /** Never rejects. */
   #settle(): Promise<void> {
-    this.#writing ??= this.#write().finally(() => (this.#writing = undefined));
+    this.#writing ??= this.#writeAll();
     return this.#writing;
   }
 
-  /** Writes until etcd has what is wanted. Never rejects. */
+  async #writeAll(): Promise<void> {
+    await this.#write();
+    this.#writing = undefined;
+    // What came after the last look and before this.
+    if (!this.#closed.signal.aborted && this.#isDirty()) await this.#settle();
+  }
+
+  #isDirty(): boolean {
+    const isWritten = ([key, { version }]: [string, Wanted]): boolean => this.#written.get(key) === version;
+    return ![...this.#wanted].every(isWritten) || this.#written.size > this.#wanted.size;
+  }
+
+  /** Writes until etcd has what is wanted. */
   async #write(): Promise<void> {
     for (let failures = 0; !this.#closed.signal.aborted;) {
       try {

@@ -15,9 +15,11 @@ import {
   fullyQualifiedName,
   LeasedKeys,
   type Logger,
+  type SubscribeOptions,
   type Subscription,
   TOPIC_SETTINGS,
   type Topics,
+  type TopicSettings,
 } from '@tetris/common';
 import type { Arrival, FleetState, FrontEnd } from '../front-end';
 import type { BalancerMetrics } from '../metrics';
@@ -147,10 +149,14 @@ export class FpcFrontEnd implements FrontEnd {
     const { invoker, owner, messageBytesMax } = this.#options;
     await this.#invokerKey.claim(this.#adapters.etcd);
     const topic = this.#topics.invoker(invoker);
-    await this.#subscribe(topic, topic, TOPIC_SETTINGS.invoker, 'earliest', async (value) => this.#order(value));
+    // Held orders take up capacity; what a crash interrupts comes again.
+    const capacity = this.#options.surplusMax + MESSAGES_AT_ONCE;
+    const orders = { topic, group: topic, from: 'earliest', commit: 'after', capacity } as const;
+    await this.#subscribe(orders, TOPIC_SETTINGS.invoker, async (value) => this.#order(value));
     const changes = this.#topics.cacheInvalidation;
     const settings = { ...TOPIC_SETTINGS.cacheInvalidation, messageBytesMax };
-    await this.#subscribe(changes, `${changes}-${owner}`, settings, 'latest', async () => void this.#actions.look());
+    const news = { topic: changes, group: `${changes}-${owner}`, from: 'latest', capacity: MESSAGES_AT_ONCE } as const;
+    await this.#subscribe(news, settings, async () => void this.#actions.look());
     await this.#actions.look();
     await this.#watch(this.#keys.schedulers, () => this.#schedulerSeen());
     await this.#watch(this.#keys.queues, (key) => this.#queueSeen(key));
@@ -176,22 +182,20 @@ export class FpcFrontEnd implements FrontEnd {
     await this.#actions.stop();
     void this.#hints.hide();
     void this.#invokerKey.remove();
+    this.#orders.close();
     await Promise.all(this.#subscriptions.map(async (subscription) => subscription.stop()));
-    await this.#orders.close();
     await this.#pulled.stop();
     await this.#leased.close();
   }
 
   async #subscribe(
-    topic: string,
-    group: string,
-    settings: typeof TOPIC_SETTINGS.invoker | typeof TOPIC_SETTINGS.cacheInvalidation,
-    from: 'earliest' | 'latest',
+    options: Omit<SubscribeOptions, 'handler'>,
+    settings: TopicSettings,
     handle: (value: Buffer) => Promise<void>,
   ): Promise<void> {
-    await this.#bus.ensureTopic(topic, settings);
+    await this.#bus.ensureTopic(options.topic, settings);
     const handler = async ({ value }: { value: Buffer }): Promise<void> => handle(value);
-    this.#subscriptions.push(await this.#bus.subscribe({ topic, group, from, capacity: MESSAGES_AT_ONCE, handler }));
+    this.#subscriptions.push(await this.#bus.subscribe({ ...options, handler }));
   }
 
   async #watch(prefix: string, put: (key: string) => void): Promise<void> {
@@ -216,10 +220,11 @@ export class FpcFrontEnd implements FrontEnd {
       const { invocationNamespace, action, revision } = order.deletion;
       return this.#pulled.stopRevisions(invocationNamespace, fullyQualifiedName(action), revision);
     }
-    const outcome = await this.#orders.ordered(order.creation);
-    if (outcome === 'warm-up') this.#schedulerSeen();
     const action = actionOf(order.creation);
-    if (outcome === 'begun' && action !== undefined) this.#hintFor(action.namespace, action.name);
+    await this.#orders.ordered(order.creation, (outcome) => {
+      if (outcome === 'warm-up') this.#schedulerSeen();
+      if (outcome === 'begun' && action !== undefined) this.#hintFor(action.namespace, action.name);
+    });
   }
 
   async #activation(value: Buffer): Promise<void> {

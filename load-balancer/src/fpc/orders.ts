@@ -33,7 +33,7 @@ export interface OrderParts {
 export type OrderOutcome = 'warm-up' | 'refused' | 'begun' | 'surplus';
 
 export interface OrderRules {
-  /** A surplus order is held for so long, ms; below the 20 s after which a scheduler takes an order for lost. */
+  /** A surplus order is held for so long, ms. */
   surplusMs: number;
   /** Surplus orders held; beyond it they are done at once. */
   surplusMax: number;
@@ -42,47 +42,44 @@ export interface OrderRules {
 export class Orders {
   readonly #parts: OrderParts;
   readonly #rules: OrderRules;
-  readonly #held = new Map<NodeJS.Timeout, Creation>();
+  /** Each is released early by what it is mapped to. */
+  readonly #held = new Map<Creation, () => void>();
+  #closed = false;
 
   constructor(parts: OrderParts, rules: OrderRules) {
     this.#parts = parts;
     this.#rules = rules;
   }
 
-  async ordered(creation: Creation): Promise<OrderOutcome> {
-    const outcome = await this.#answer(creation);
+  /** Resolves when the order has been answered: one that a crash interrupts comes again. */
+  async ordered(creation: Creation, decided: (outcome: OrderOutcome) => void = () => undefined): Promise<void> {
+    const outcome = this.#judge(creation);
     this.#parts.outcome(outcome);
-    return outcome;
+    decided(outcome);
+    const { exec } = creation.whiskActionMetaData;
+    const action = actionOf(creation);
+    if (outcome === 'refused') {
+      const reason = this.#parts.isServed(exec.kind)
+        ? 'No invoker is usable now.'
+        : `Kind '${exec.kind}' is not served here.`;
+      return this.#refuse(creation, reason);
+    }
+    if (outcome === 'begun' && action !== undefined) return this.#begin(creation, action);
+    if (outcome === 'surplus' && action !== undefined) return this.#hold(creation, action);
   }
 
   /** Gives the held ones back at once. */
-  async close(): Promise<void> {
-    const held = [...this.#held];
-    this.#held.clear();
-    await Promise.all(
-      held.map(async ([timer, creation]) => {
-        clearTimeout(timer);
-        await this.#refuse(creation, 'The load balancer is shutting down.');
-      }),
-    );
+  close(): void {
+    this.#closed = true;
+    for (const release of this.#held.values()) release();
   }
 
-  async #answer(creation: Creation): Promise<OrderOutcome> {
+  #judge(creation: Creation): OrderOutcome {
     const { pulled, isUsable, isServed } = this.#parts;
-    const { kind } = creation.whiskActionMetaData.exec;
-    if (isWarmUp(creation)) return 'warm-up';
-    if (!isServed(kind) || !isUsable() || creation.revision === null) {
-      const reason = isServed(kind) ? 'No invoker is usable now.' : `Kind '${kind}' is not served here.`;
-      await this.#refuse(creation, reason);
-      return 'refused';
-    }
     const action = actionOf(creation);
-    if (action !== undefined && pulled.isPulledFrom(schedulerOf(creation), action)) {
-      await this.#hold(creation, action);
-      return 'surplus';
-    }
-    if (action !== undefined) await this.#begin(creation, action);
-    return 'begun';
+    if (isWarmUp(creation)) return 'warm-up';
+    if (!isServed(creation.whiskActionMetaData.exec.kind) || !isUsable() || action === undefined) return 'refused';
+    return pulled.isPulledFrom(schedulerOf(creation), action) ? 'surplus' : 'begun';
   }
 
   async #begin(creation: Creation, action: PulledAction): Promise<void> {
@@ -94,21 +91,21 @@ export class Orders {
     await this.#send(creation, creationAck(creation, this.#parts.invoker));
   }
 
-  async #hold(creation: Creation, action: PulledAction): Promise<void> {
-    if (this.#held.size >= this.#rules.surplusMax) return this.#done(creation);
-    const timer = setTimeout(() => {
-      this.#held.delete(timer);
-      void this.#release(creation, action);
-    }, this.#rules.surplusMs);
-    this.#held.set(timer, creation);
-  }
-
   /** Where the queue has lost us meanwhile, the order is a good one after all. */
-  async #release(creation: Creation, action: PulledAction): Promise<void> {
+  async #hold(creation: Creation, action: PulledAction): Promise<void> {
     const { pulled, isUsable } = this.#parts;
+    if (this.#held.size >= this.#rules.surplusMax) return this.#done(creation);
+    await new Promise<void>((release) => {
+      const timer = setTimeout(release, this.#rules.surplusMs);
+      this.#held.set(creation, () => {
+        clearTimeout(timer);
+        release();
+      });
+    });
+    this.#held.delete(creation);
+    if (this.#closed || !isUsable()) return this.#refuse(creation, 'No invoker is usable now.');
     if (pulled.isPulledFrom(schedulerOf(creation), action)) return this.#done(creation);
-    if (isUsable()) return this.#begin(creation, action);
-    return this.#refuse(creation, 'No invoker is usable now.');
+    return this.#begin(creation, action);
   }
 
   async #refuse(creation: Creation, reason: string): Promise<void> {

@@ -8,9 +8,8 @@ const read = (path) => readFileSync(join(ROOT, path), 'utf8');
 
 /** @typedef {{ page: string, file: string, title: string }} NamedTest `file` from the root of the repository */
 
-/** `` `test/….test.ts`: "what it does" `` @returns {NamedTest[]} */
-function namedInCompatibility() {
-  const page = 'docs/compatibility.md';
+/** `` `test/….test.ts`: "what it does" `` @param {string} page @returns {NamedTest[]} */
+function namedInCompatibility(page) {
   return [...read(page).matchAll(/`(test\/[\w./-]+\.test\.ts)`: "([^"]+)"/g)].map(([, file, title]) => ({
     page,
     file,
@@ -33,7 +32,11 @@ function namedInSecurity() {
 }
 
 /** The tests that the documents name as proof of what they promise. */
-const namedTests = () => [...namedInCompatibility(), ...namedInSecurity()];
+const namedTests = () => [
+  ...namedInCompatibility('docs/compatibility.md'),
+  ...namedInCompatibility('docs/compatibility-fpc.md'),
+  ...namedInSecurity(),
+];
 
 /** Whether a test is the one that is named: by its own name, or by that of its group and its own. */
 function isNamed(title, { ancestorTitles, title: own }) {

@@ -40,6 +40,8 @@ export interface FpcClusterOptions {
   schedulers?: number;
   /** @default 2 */
   invokers?: number;
+  /** Called when the servers are up, and before any load balancer is: other invokers begin there. */
+  prepare?: (cluster: FpcCluster) => Promise<void>;
   /** Containers that a namespace may have. @default 30, as in stock */
   limit?: number;
   balancerEnv?: Readonly<Record<string, string>>;
@@ -110,6 +112,7 @@ export class FpcCluster {
       this.schedulers.push(this.#scheduler(String(index)));
       await this.schedulers[index]?.start();
     }
+    await this.#options.prepare?.(this);
     for (let index = 0; index < invokers; index += 1) {
       const env = invokerEnv?.(index) ?? {};
       this.invokers.push(invokerService(this.servers, index, join(this.#folder, `i${index}`), env));

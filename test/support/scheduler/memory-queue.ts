@@ -71,9 +71,10 @@ export class MemoryQueue {
     for (const pull of [...this.#pulls]) if (pull.container === container) this.giveUp(pull);
   }
 
-  /** Everything that waits; it waits no more. */
-  drain(): string[] {
-    return this.#messages.splice(0).map(({ message }) => message);
+  /** What has come by then, and waits no more. @param sinceMs by default everything */
+  drain(sinceMs = Number.POSITIVE_INFINITY): string[] {
+    const kept = this.#messages.findIndex((each) => each.sinceMs > sinceMs);
+    return this.#messages.splice(0, kept === -1 ? this.#messages.length : kept).map(({ message }) => message);
   }
 
   endPulls(): void {

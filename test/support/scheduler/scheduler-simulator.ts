@@ -45,6 +45,8 @@ interface Queue {
   action: Action;
   /** As the controller writes it, with the version. */
   fqn: { path: string; name: string; version: string };
+  /** Why it has no container, as far as it knows. */
+  reason: string;
 }
 
 interface Order {
@@ -59,6 +61,8 @@ const TICK_MS = 100;
 const LEASE_MS = 5_000;
 const PULL_MS = 1_000;
 const RETRIES_MAX = 5;
+/** Messages of a queue without containers wait for so long: stock's `max-retention-ms`. */
+const RETENTION_MS = 60_000;
 const FINAL = new Set(['DBFetchError', 'BlackBoxError', 'TooManyConcurrentRequests', 'InvalidActionLimitError']);
 
 export class SchedulerSimulator {
@@ -140,7 +144,7 @@ export class SchedulerSimulator {
     if (this.#queues.has(key)) return;
     const { name, version } = action;
     const fqn = { path: action.namespace, name, version };
-    const queue = { memory: new MemoryQueue(Date.now()), namespace, action, fqn };
+    const queue = { memory: new MemoryQueue(Date.now()), namespace, action, fqn, reason: 'no container' };
     this.#queues.set(key, queue);
     const endpoints = { host: '127.0.0.1', rpcPort: this.port, akkaPort: 1 };
     await this.#options.etcd.put(this.#leaderKey(queue), JSON.stringify(endpoints), this.#leaseId);
@@ -194,6 +198,7 @@ export class SchedulerSimulator {
     const nowMs = Date.now();
     for (const [key, queue] of this.#queues) {
       const { memory, namespace, action } = queue;
+      if (memory.containers.size === 0) this.#fail(memory.drain(nowMs - RETENTION_MS), queue.reason);
       const inNamespace = {
         existing: [...this.#containers.values()].filter((each) => each.namespace === namespace).length,
         ordered: [...this.#orders.values()].filter((each) => each.queue.namespace === namespace).length,
@@ -283,7 +288,7 @@ export class SchedulerSimulator {
     if (FINAL.has(ack.error)) {
       this.counts.failed += 1;
       this.#orderDone(ack.creationId, order);
-      if (order.queue.memory.containers.size === 0) this.#flush(order.queue, ack.error);
+      if (order.queue.memory.containers.size === 0) this.#fail(order.queue.memory.drain(), ack.error);
       return;
     }
     this.counts.refused += 1;
@@ -295,7 +300,7 @@ export class SchedulerSimulator {
     this.#orders.delete(creationId);
     if (order.retryCount >= RETRIES_MAX) {
       order.queue.memory.ordered.delete(creationId);
-      if (order.queue.memory.containers.size === 0) this.#flush(order.queue, error);
+      order.queue.reason = error;
       return;
     }
     const pause = setTimeout(
@@ -310,7 +315,7 @@ export class SchedulerSimulator {
     if (order === undefined) return;
     this.counts.timedOut += 1;
     this.#orderDone(creationId, order);
-    if (order.queue.memory.containers.size === 0) this.#flush(order.queue, 'TimeoutError');
+    order.queue.reason = 'TimeoutError';
   }
 
   #orderDone(creationId: string, { timer, queue }: Order): void {
@@ -319,9 +324,8 @@ export class SchedulerSimulator {
     queue.memory.ordered.delete(creationId);
   }
 
-  /** With no container a queue answers all with an error. */
-  #flush({ memory }: Queue, reason: string): void {
-    for (const message of memory.drain()) this.#options.fail(message, reason);
+  #fail(messages: string[], reason: string): void {
+    for (const message of messages) this.#options.fail(message, reason);
   }
 
   #invokerPut({ key, value }: EtcdEntry): void {

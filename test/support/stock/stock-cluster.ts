@@ -7,6 +7,9 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startCouch, startEtcd, startKafka, startRedis } from '@tetris/bench/servers';
+import { createLogger } from '@tetris/common';
+import { GrpcEtcd } from '@tetris/common/etcd';
+import { credentials } from '@grpc/grpc-js';
 import openwhisk from 'openwhisk';
 import {
   balancerService,
@@ -111,6 +114,16 @@ export class StockCluster {
       return states.length === expected && states.every((state) => state === 'up');
     };
     await until(isUp, UP_TIMEOUT_MS, 'the controller takes all invokers for healthy');
+  }
+
+  /** Keys in etcd that schedulers take for an invoker's. */
+  async ownKeys(): Promise<string[]> {
+    if (!('etcd' in this.servers)) return [];
+    const log = createLogger('observer', 'silent');
+    const options = { credentials: credentials.createInsecure(), requestMsMax: 5_000, watchSilenceMs: 5_000 };
+    const etcd = new GrpcEtcd({ hosts: [this.servers.etcd.address], ...options }, log);
+    const kinds = ['invokers', 'namespace', 'warmed'].map((kind) => etcd.list(`${CLUSTER_NAME}/${kind}/`));
+    return (await Promise.all(kinds).finally(() => etcd.close())).flat().map(({ key }) => key);
   }
 
   /** Waits until every slot is back at the controller. */

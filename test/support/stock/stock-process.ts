@@ -95,6 +95,9 @@ function settingsOf({ couch }: Servers): Record<string, string | number> {
   return {
     ...remote('akka'),
     ...remote('pekko'),
+    // Five seconds, by default, are too few on a machine that starts several at once.
+    'akka.logger-startup-timeout': '60s',
+    'pekko.logger-startup-timeout': '60s',
     'whisk.cluster.name': CLUSTER_NAME,
     'whisk.concurrency-limit.max': 500,
     'whisk.namespace-default-limit.concurrency-limit.max': 500,

@@ -6,8 +6,11 @@ const CORE = 'org.apache.openwhisk.core';
 /** OpenWhisk's default user for a scheduler's HTTP interface. */
 const AUTHORIZATION = `Basic ${Buffer.from('scheduler.user:scheduler.pass').toString('base64')}`;
 
-/** Lines that say that something is wrong, whoever's fault it is. */
-const COMPLAINT = /\[(WARN|ERROR)\]/;
+/** Lines that say that something is wrong with what an invoker sent, or with an order. */
+const COMPLAINT =
+  /\[(WARN|ERROR)\].*\[(ContainerManager|CreationJobManager|MemoryQueue|ActivationServiceImpl|Watcher\w*)\]/;
+/** What a scheduler says rightly while there is no invoker. */
+const RIGHTLY = /no available invoker/;
 
 /** What every stock component is told of etcd. */
 export const etcdSettings = ({ etcd }: FpcServers): Record<string, string | number> => ({
@@ -53,7 +56,7 @@ export class StockScheduler {
   }
 
   complaints(): string[] {
-    return this.log.split('\n').filter((line) => COMPLAINT.test(line));
+    return this.log.split('\n').filter((line) => COMPLAINT.test(line) && !RIGHTLY.test(line));
   }
 
   get log(): string {

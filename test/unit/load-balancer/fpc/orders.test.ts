@@ -1,7 +1,7 @@
 import { createLogger, invokerInstanceId } from '@tetris/common';
 import type { PulledAction } from '../../../../load-balancer/src/fpc/etcd-keys';
 import { type Creation, readOrder } from '../../../../load-balancer/src/fpc/messages';
-import { Orders } from '../../../../load-balancer/src/fpc/orders';
+import { type OrderOutcome, Orders } from '../../../../load-balancer/src/fpc/orders';
 
 /** As a stock 2.0.0 scheduler writes it. */
 const CREATION = {
@@ -43,9 +43,15 @@ function setUp() {
       invoker: invokerInstanceId(100, 1024 ** 3, 'tetris100'),
       log: createLogger('orders', 'silent'),
     },
-    { surplusMs: 15_000, surplusMax: 2 },
+    { surplusMs: 3_000, surplusMax: 2 },
   );
-  return { orders, state };
+  /** @returns what is decided, which is told before it is answered */
+  const order = (overrides: object = {}): { outcome: OrderOutcome | undefined; answered: Promise<void> } => {
+    let outcome: OrderOutcome | undefined;
+    const answered = orders.ordered(creation(overrides), (decided) => (outcome = decided));
+    return { outcome, answered };
+  };
+  return { orders, order, state };
 }
 
 describe('an order for a container', () => {
@@ -53,8 +59,10 @@ describe('an order for a container', () => {
   afterEach(() => jest.useRealTimers());
 
   it('begins the pulls and is acked with all that the scheduler sent', async () => {
-    const { orders, state } = setUp();
-    expect(await orders.ordered(creation())).toBe('begun');
+    const { order, state } = setUp();
+    const { outcome, answered } = order();
+    await answered;
+    expect(outcome).toBe('begun');
     expect(state.begun).toEqual([{ namespace: 'guest', name: CREATION.action, revision: '1-f957' }]);
     const { rootSchedulerIndex, whiskActionMetaData: actionMetaData, ...echoed } = CREATION;
     expect(state.acks).toEqual([
@@ -66,25 +74,27 @@ describe('an order for a container', () => {
     ['of another kind', { whiskActionMetaData: { ...CREATION.whiskActionMetaData, exec: { kind: 'python:3' } } }, true],
     ['while nothing is usable', {}, false],
   ])('is sent elsewhere %s', async (_when, overrides, usable) => {
-    const { orders, state } = setUp();
+    const { order, state } = setUp();
     state.usable = usable;
-    expect(await orders.ordered(creation(overrides))).toBe('refused');
+    const { outcome, answered } = order(overrides);
+    await answered;
+    expect(outcome).toBe('refused');
     expect(state.acks).toMatchObject([{ error: 'ResourceNotEnoughError', retryCount: 2 }]);
     expect(state.begun).toEqual([]);
   });
 
   it('is not answered where it is a new scheduler that warms up', async () => {
-    const { orders, state } = setUp();
+    const { order, state } = setUp();
     const warmUp = { action: { path: 'whisk.system', name: 'warmUp' }, revision: null, rpcPort: 0, schedulerHost: '' };
-    expect(await orders.ordered(creation(warmUp))).toBe('warm-up');
+    expect(order(warmUp).outcome).toBe('warm-up');
     expect(state.acks).toEqual([]);
   });
 
   it('beyond the first is held, then done without a container', async () => {
-    const { orders, state } = setUp();
+    const { order, state } = setUp();
     state.counted = true;
-    expect(await orders.ordered(creation())).toBe('surplus');
-    await jest.advanceTimersByTimeAsync(14_999);
+    expect(order().outcome).toBe('surplus');
+    await jest.advanceTimersByTimeAsync(2_999);
     expect(state.acks).toEqual([]);
     await jest.advanceTimersByTimeAsync(1);
     expect(state.acks).toMatchObject([{ creationId: CREATION.creationId }]);
@@ -93,22 +103,24 @@ describe('an order for a container', () => {
   });
 
   it('that was held is a good one where the queue has lost us meanwhile', async () => {
-    const { orders, state } = setUp();
+    const { order, state } = setUp();
     state.counted = true;
-    await orders.ordered(creation());
+    order();
     state.counted = false;
-    await jest.advanceTimersByTimeAsync(15_000);
+    await jest.advanceTimersByTimeAsync(3_000);
     expect(state.begun).toHaveLength(1);
     expect(state.acks).toMatchObject([{ creationId: CREATION.creationId }]);
     expect(state.acks[0]).not.toHaveProperty('error');
   });
 
   it('beyond the bound of those held is done at once, and all are sent elsewhere at the close', async () => {
-    const { orders, state } = setUp();
+    const { orders, order, state } = setUp();
     state.counted = true;
-    for (let count = 0; count < 3; count += 1) await orders.ordered(creation());
+    const answers = [1, 2, 3].map(() => order().answered);
+    await answers[2];
     expect(state.acks.map(({ error }) => error)).toEqual([undefined]);
-    await orders.close();
+    orders.close();
+    await Promise.all(answers);
     expect(state.acks.slice(1).map(({ error }) => error)).toEqual(['ResourceNotEnoughError', 'ResourceNotEnoughError']);
   });
 
