@@ -5,7 +5,7 @@
 #   ansible/bundle.sh FOLDER WORKSPACE...
 #   ansible/bundle.sh tetris.tar.gz WORKSPACE...      the same, packed for the playbooks
 #
-# Optional dependencies (the clients of Kafka, CouchDB and Redis) are left out where OMIT=optional is set.
+# Optional dependencies (the clients of Kafka, CouchDB, Redis and etcd) are left out where OMIT=optional is set.
 set -eu
 target=$1
 shift

@@ -1,6 +1,6 @@
 /**
- * A stock invoker beside invoker extensions, behind one load balancer, under a stock controller. See
- * `docs/compatibility.md`.
+ * A stock invoker beside invoker extensions, under a stock controller: behind the load balancer in sharding mode, beside
+ * it with the new scheduler. See `docs/compatibility.md`.
  */
 import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
@@ -25,55 +25,65 @@ const CONCURRENCY = 20;
 inNamespace(__filename, () => {
   jest.setTimeout(200_000);
   let engine: Engine;
-  let cluster: StockCluster;
-  let stock: StockProcess;
-
   beforeAll(async () => {
     engine = await startEngine();
     await engine.runtimeImage();
-    cluster = await StockCluster.start({ balancer: true });
-    const folder = mkdtempSync(join(namespaceFolder(), 'stock-'));
-    // Ids are dense over extensions and stock invokers together.
-    const classPath = required('OPENWHISK_INVOKER_CLASSPATH');
-    stock = await startStockInvoker(cluster.servers, engine, cluster.invokers.length, classPath, folder);
-  }, 2 * ENGINE_TIMEOUT_MS);
-  afterAll(async () => {
-    await stock?.stop();
-    await cluster?.stop();
-    await engine?.stop();
   }, ENGINE_TIMEOUT_MS);
+  afterAll(async () => engine?.stop(), ENGINE_TIMEOUT_MS);
 
-  const result = (name: string, params: object): Promise<Json> =>
-    cluster.client.actions.invoke({ name, params, blocking: true, result: true });
-  const put = (name: string, kind: string, action = ECHO, limits: object = { logs: 0 }): Promise<unknown> =>
-    cluster.client.actions.update({ name, kind, action, limits: { memory: 256, ...limits } });
-  const errors = (): string[] => stock.log.split('\n').filter((line) => line.includes('[ERROR]'));
-  const containers = (): Promise<string> => engine.docker('ps', '--all', '--format', '{{.Names}}');
+  describe.each([
+    ['in sharding mode', false],
+    ['with the new scheduler', true],
+  ])('a stock invoker %s', (_mode, fpc) => {
+    let cluster: StockCluster;
+    let stock: StockProcess;
 
-  it('runs the kinds that the extensions do not serve', async () => {
-    await put('foreign', FOREIGN_KIND);
-    await put('own', 'nodejs:tetris');
-    const answered = (): Promise<boolean> =>
-      result('foreign', { n: -1 }).then(
-        () => true,
-        () => false,
-      );
-    await until(answered, 90_000, 'the load balancer has met the stock invoker');
-    const names = Array.from({ length: AT_ONCE }, (_, n) => (n % 2 === 0 ? 'foreign' : 'own'));
-    const results = await Promise.all(names.map((name, n) => result(name, { n })));
-    expect(results).toEqual(names.map((_, n) => ({ n })));
-    await cluster.level();
-    expect(await containers()).toMatch(/wskstock2/);
-    expect(cluster.controller.complaints()).toEqual([]);
-    expect(errors()).toEqual([]);
-  });
+    beforeAll(async () => {
+      cluster = await StockCluster.start({ balancer: true, fpc });
+      const folder = mkdtempSync(join(namespaceFolder(), 'stock-'));
+      // Ids are dense over extensions and stock invokers together.
+      const classPath = required('OPENWHISK_INVOKER_CLASSPATH');
+      stock = await startStockInvoker(cluster.servers, engine, cluster.invokers.length, classPath, folder);
+    }, ENGINE_TIMEOUT_MS);
+    afterAll(async () => {
+      await stock?.stop();
+      await cluster?.stop();
+    }, ENGINE_TIMEOUT_MS);
 
-  it('answers all activations that run at once in one container and print, with the log store of l1-concurrency.yml', async () => {
-    await put('talking', FOREIGN_KIND, TALK, { logs: 10, concurrency: CONCURRENCY });
-    const numbers = Array.from({ length: 2 * CONCURRENCY }, (_, n) => n);
-    const results = await Promise.all(numbers.map((n) => result('talking', { n })));
-    expect(results).toEqual(numbers.map((n) => ({ n })));
-    await cluster.level();
-    expect(errors()).toEqual([]);
+    const result = (name: string, params: object): Promise<Json> =>
+      cluster.client.actions.invoke({ name, params, blocking: true, result: true });
+    const put = (name: string, kind: string, action = ECHO, limits: object = { logs: 0 }): Promise<unknown> =>
+      cluster.client.actions.update({ name, kind, action, limits: { memory: 256, ...limits } });
+    const errors = (): string[] => stock.log.split('\n').filter((line) => line.includes('[ERROR]'));
+    const containers = (): Promise<string> => engine.docker('ps', '--all', '--format', '{{.Names}}');
+
+    it('runs the kinds that the extensions do not serve', async () => {
+      await put('foreign', FOREIGN_KIND);
+      await put('own', 'nodejs:tetris');
+      const answered = (): Promise<boolean> =>
+        result('foreign', { n: -1 }).then(
+          () => true,
+          () => false,
+        );
+      await until(answered, 90_000, 'there is a stock invoker');
+      const names = Array.from({ length: AT_ONCE }, (_, n) => (n % 2 === 0 ? 'foreign' : 'own'));
+      const results = await Promise.all(names.map((name, n) => result(name, { n })));
+      expect(results).toEqual(names.map((_, n) => ({ n })));
+      await cluster.level();
+      expect(await containers()).toMatch(/wskstock2/);
+      // Not one of them on the stock invoker, though it has room and the manifest has their kind.
+      expect(stock.log).not.toMatch(/guest\/own/);
+      expect(cluster.controller.complaints()).toEqual([]);
+      expect(errors()).toEqual([]);
+    });
+
+    it('answers all activations that run at once in one container and print, with the log store of l1-concurrency.yml', async () => {
+      await put('talking', FOREIGN_KIND, TALK, { logs: 10, concurrency: CONCURRENCY });
+      const numbers = Array.from({ length: 2 * CONCURRENCY }, (_, n) => n);
+      const results = await Promise.all(numbers.map((n) => result('talking', { n })));
+      expect(results).toEqual(numbers.map((n) => ({ n })));
+      await cluster.level();
+      expect(errors()).toEqual([]);
+    });
   });
 });

@@ -3,7 +3,7 @@
  * container for each action, which pulls whatever comes (docs/decisions/0060).
  *
  * - A key in etcd says that the invoker is up, and how much memory it has; keys beside it attract the orders for actions
- *   of our kinds ({@link Hints}).
+ *   of our kinds ({@link Attraction}).
  * - Orders come by `P+invoker<id>` and are acked by `P+creationAck<scheduler>` ({@link Orders}).
  * - What an order begins is pulled by gRPC and handed on ({@link ActionPulls}).
  */
@@ -26,14 +26,12 @@ import type { BalancerMetrics } from '../metrics';
 import { matchesKind } from '../placement/placement';
 import { readArrival } from '../relay/arrival';
 import { virtualInvokerId } from '../relay/translate';
+import { Attraction } from './attraction';
 import { EtcdKeys } from './etcd-keys';
-import { Hints } from './hints';
-import { KnownActions } from './known-actions';
 import { readOrder } from './messages';
 import { actionOf, Orders } from './orders';
 import { PulledActions } from './pulled-actions';
 import type { Schedulers } from './schedulers';
-import { TetrisActions } from './tetris-actions';
 import { VirtualInvokerKey } from './virtual-invoker-key';
 
 /** What this front end stands on. Closed by the caller. */
@@ -71,6 +69,9 @@ export interface FpcOptions {
 
 /** Orders and changes being handled at once. */
 const MESSAGES_AT_ONCE = 500;
+/** What this process sends itself each second by the way that orders come: an invoker that cannot hear them is not up. */
+const CANARY = Buffer.from('{"canary":true}');
+const CANARY_MS_MAX = 10_000;
 
 export class FpcFrontEnd implements FrontEnd {
   readonly #bus: Bus;
@@ -79,18 +80,17 @@ export class FpcFrontEnd implements FrontEnd {
   readonly #options: FpcOptions;
   readonly #metrics: BalancerMetrics;
   readonly #log: Logger;
-  readonly #keys: EtcdKeys;
+  readonly #now: () => number;
   readonly #leased: LeasedKeys;
-  readonly #hints: Hints;
-  readonly #known: KnownActions;
-  readonly #actions: TetrisActions;
+  readonly #attraction: Attraction;
   readonly #invokerKey: VirtualInvokerKey;
   readonly #pulled: PulledActions;
   readonly #orders: Orders;
   readonly #subscriptions: Subscription[] = [];
-  readonly #unwatch: (() => void)[] = [];
   #accept: (arrival: Arrival) => Promise<void> = async () => undefined;
   #usable = false;
+  /** When the canary last came back. */
+  #canaryMs = Number.NEGATIVE_INFINITY;
   #closed = false;
 
   constructor(
@@ -107,25 +107,12 @@ export class FpcFrontEnd implements FrontEnd {
     this.#options = options;
     this.#metrics = metrics;
     this.#log = log;
+    this.#now = now;
     const isOurKind = (kind: string): boolean => kinds.includes(kind);
-    const keys = (this.#keys = new EtcdKeys(options.cluster));
+    const keys = new EtcdKeys(options.cluster);
     const leased = (this.#leased = new LeasedKeys(etcd, { ttlMs: options.leaseTtlMs }, log));
-    this.#hints = new Hints(keys, leased, { invoker, hintsMax: options.actionsMax });
-    this.#known = new KnownActions(options.actionsMax);
-    this.#actions = new TetrisActions(
-      adapters.entityChanges,
-      { isOurKind, intervalMs: options.actionsIntervalMs },
-      {
-        present: ({ name, revision, memoryMb }) => {
-          for (const action of this.#known.present(name, revision, memoryMb)) this.#hints.put(action);
-        },
-        gone: (name) => {
-          this.#known.gone(name);
-          this.#hints.forget(name);
-        },
-      },
-      log,
-    );
+    const { entityChanges } = adapters;
+    this.#attraction = new Attraction({ etcd, keys, leased, entityChanges, log }, { ...options, isOurKind });
     this.#invokerKey = new VirtualInvokerKey(keys, leased, { ...options, id: invoker, uniqueName: options.owner });
     const accept = async (value: Buffer): Promise<void> => this.#activation(value);
     const stopped = (reason: string): void => void metrics.pullsEnded.inc({ reason });
@@ -156,31 +143,29 @@ export class FpcFrontEnd implements FrontEnd {
     const changes = this.#topics.cacheInvalidation;
     const settings = { ...TOPIC_SETTINGS.cacheInvalidation, messageBytesMax };
     const news = { topic: changes, group: `${changes}-${owner}`, from: 'latest', capacity: MESSAGES_AT_ONCE } as const;
-    await this.#subscribe(news, settings, async () => void this.#actions.look());
-    await this.#actions.look();
-    await this.#watch(this.#keys.schedulers, () => this.#schedulerSeen());
-    await this.#watch(this.#keys.queues, (key) => this.#queueSeen(key));
+    await this.#subscribe(news, settings, async () => this.#attraction.look());
+    await this.#attraction.start();
   }
 
-  async announce(fleet: FleetState): Promise<void> {
+  /** @throws PluginError where the canary cannot be sent */
+  async announce({ usable, freeBytes }: FleetState): Promise<void> {
     if (this.#closed) return;
-    const changed = fleet.usable !== this.#usable;
-    this.#usable = fleet.usable;
-    this.#metrics.hints.set(this.#hints.size);
+    const isUp = usable && this.#now() - this.#canaryMs <= CANARY_MS_MAX;
+    const changed = isUp !== this.#usable;
+    this.#usable = isUp;
+    this.#metrics.hints.set(this.#attraction.hints);
     this.#metrics.pulledActions.set(this.#pulled.size);
-    void this.#invokerKey.tell(fleet, fleet.usable ? this.#known.memoryMaxMb : 0);
-    if (!changed) return;
-    if (fleet.usable) this.#hints.show();
-    else await this.#hints.hide();
+    void this.#invokerKey.tell({ usable: isUp, freeBytes }, isUp ? this.#attraction.memoryMaxMb : 0);
+    if (changed && isUp) this.#attraction.show();
+    if (changed && !isUp) void this.#attraction.hide();
+    await this.#bus.send(this.#topics.invoker(this.#options.invoker), CANARY);
   }
 
   /** Orders go elsewhere first, then the pulls end, then the keys go. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    for (const unwatch of this.#unwatch) unwatch();
-    await this.#actions.stop();
-    void this.#hints.hide();
+    await this.#attraction.stop();
     void this.#invokerKey.remove();
     this.#orders.close();
     await Promise.all(this.#subscriptions.map(async (subscription) => subscription.stop()));
@@ -198,16 +183,11 @@ export class FpcFrontEnd implements FrontEnd {
     this.#subscriptions.push(await this.#bus.subscribe({ ...options, handler }));
   }
 
-  async #watch(prefix: string, put: (key: string) => void): Promise<void> {
-    const watcher = {
-      present: (entries: readonly { key: string }[]): void => entries.forEach(({ key }) => put(key)),
-      put: ({ key }: { key: string }): void => put(key),
-      deleted: (): void => undefined,
-    };
-    this.#unwatch.push(await this.#adapters.etcd.watch(prefix, watcher));
-  }
-
   async #order(value: Buffer): Promise<void> {
+    if (value.equals(CANARY)) {
+      this.#canaryMs = this.#now();
+      return;
+    }
     let order: ReturnType<typeof readOrder>;
     try {
       order = readOrder(value);
@@ -222,8 +202,8 @@ export class FpcFrontEnd implements FrontEnd {
     }
     const action = actionOf(order.creation);
     await this.#orders.ordered(order.creation, (outcome) => {
-      if (outcome === 'warm-up') this.#schedulerSeen();
-      if (outcome === 'begun' && action !== undefined) this.#hintFor(action.namespace, action.name);
+      if (outcome === 'warm-up') this.#attraction.schedulerSeen();
+      if (outcome === 'begun' && action !== undefined) this.#attraction.invoked(action.namespace, action.name);
     });
   }
 
@@ -237,20 +217,5 @@ export class FpcFrontEnd implements FrontEnd {
       return;
     }
     await this.#accept(arrival);
-  }
-
-  /** One that has begun knows no hints of before. */
-  #schedulerSeen(): void {
-    if (this.#usable && !this.#closed) this.#hints.show();
-  }
-
-  #queueSeen(key: string): void {
-    const queue = this.#keys.queueOf(key);
-    if (queue !== undefined) this.#hintFor(queue.namespace, queue.name);
-  }
-
-  #hintFor(namespace: string, name: { path: string; name: string }): void {
-    const action = this.#known.invoked(namespace, name);
-    if (action !== undefined) this.#hints.put(action);
   }
 }

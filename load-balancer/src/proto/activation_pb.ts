@@ -4,21 +4,25 @@
 // @generated from file activation.proto (package activation, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import { file_google_protobuf_wrappers } from "@bufbuild/protobuf/wkt";
-import type { Message } from "@bufbuild/protobuf";
+import type { GenFile, GenMessage, GenService } from '@bufbuild/protobuf/codegenv2';
+import { fileDesc, messageDesc, serviceDesc } from '@bufbuild/protobuf/codegenv2';
+import { file_google_protobuf_wrappers } from '@bufbuild/protobuf/wkt';
+import type { Message } from '@bufbuild/protobuf';
 
 /**
  * Describes the file activation.proto.
  */
-export const file_activation: GenFile = /*@__PURE__*/
-  fileDesc("ChBhY3RpdmF0aW9uLnByb3RvEgphY3RpdmF0aW9uIsMBCgxGZXRjaFJlcXVlc3QSFQoNdHJhbnNhY3Rpb25JZBgBIAEoCRIbChNpbnZvY2F0aW9uTmFtZXNwYWNlGAIgASgJEgsKA2ZxbhgDIAEoCRILCgNyZXYYBCABKAkSEwoLY29udGFpbmVySWQYBSABKAkSDgoGd2FybWVkGAYgASgIEjEKDGxhc3REdXJhdGlvbhgHIAEoCzIbLmdvb2dsZS5wcm90b2J1Zi5JbnQ2NFZhbHVlEg0KBWFsaXZlGAggASgIIioKDUZldGNoUmVzcG9uc2USGQoRYWN0aXZhdGlvbk1lc3NhZ2UYASABKAkiZQoRUmVzY2hlZHVsZVJlcXVlc3QSGwoTaW52b2NhdGlvbk5hbWVzcGFjZRgBIAEoCRILCgNmcW4YAiABKAkSCwoDcmV2GAMgASgJEhkKEWFjdGl2YXRpb25NZXNzYWdlGAQgASgJIisKElJlc2NoZWR1bGVSZXNwb25zZRIVCg1pc1Jlc2NoZWR1bGVkGAEgASgIMrIBChFBY3RpdmF0aW9uU2VydmljZRJGCg9GZXRjaEFjdGl2YXRpb24SGC5hY3RpdmF0aW9uLkZldGNoUmVxdWVzdBoZLmFjdGl2YXRpb24uRmV0Y2hSZXNwb25zZRJVChRSZXNjaGVkdWxlQWN0aXZhdGlvbhIdLmFjdGl2YXRpb24uUmVzY2hlZHVsZVJlcXVlc3QaHi5hY3RpdmF0aW9uLlJlc2NoZWR1bGVSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_wrappers]);
+export const file_activation: GenFile =
+  /*@__PURE__*/
+  fileDesc(
+    'ChBhY3RpdmF0aW9uLnByb3RvEgphY3RpdmF0aW9uIsMBCgxGZXRjaFJlcXVlc3QSFQoNdHJhbnNhY3Rpb25JZBgBIAEoCRIbChNpbnZvY2F0aW9uTmFtZXNwYWNlGAIgASgJEgsKA2ZxbhgDIAEoCRILCgNyZXYYBCABKAkSEwoLY29udGFpbmVySWQYBSABKAkSDgoGd2FybWVkGAYgASgIEjEKDGxhc3REdXJhdGlvbhgHIAEoCzIbLmdvb2dsZS5wcm90b2J1Zi5JbnQ2NFZhbHVlEg0KBWFsaXZlGAggASgIIioKDUZldGNoUmVzcG9uc2USGQoRYWN0aXZhdGlvbk1lc3NhZ2UYASABKAkiZQoRUmVzY2hlZHVsZVJlcXVlc3QSGwoTaW52b2NhdGlvbk5hbWVzcGFjZRgBIAEoCRILCgNmcW4YAiABKAkSCwoDcmV2GAMgASgJEhkKEWFjdGl2YXRpb25NZXNzYWdlGAQgASgJIisKElJlc2NoZWR1bGVSZXNwb25zZRIVCg1pc1Jlc2NoZWR1bGVkGAEgASgIMrIBChFBY3RpdmF0aW9uU2VydmljZRJGCg9GZXRjaEFjdGl2YXRpb24SGC5hY3RpdmF0aW9uLkZldGNoUmVxdWVzdBoZLmFjdGl2YXRpb24uRmV0Y2hSZXNwb25zZRJVChRSZXNjaGVkdWxlQWN0aXZhdGlvbhIdLmFjdGl2YXRpb24uUmVzY2hlZHVsZVJlcXVlc3QaHi5hY3RpdmF0aW9uLlJlc2NoZWR1bGVSZXNwb25zZWIGcHJvdG8z',
+    [file_google_protobuf_wrappers],
+  );
 
 /**
  * @generated from message activation.FetchRequest
  */
-export type FetchRequest = Message<"activation.FetchRequest"> & {
+export type FetchRequest = Message<'activation.FetchRequest'> & {
   /**
    * JSON: a transid.
    *
@@ -76,13 +80,12 @@ export type FetchRequest = Message<"activation.FetchRequest"> & {
  * Describes the message activation.FetchRequest.
  * Use `create(FetchRequestSchema)` to create a new message.
  */
-export const FetchRequestSchema: GenMessage<FetchRequest> = /*@__PURE__*/
-  messageDesc(file_activation, 0);
+export const FetchRequestSchema: GenMessage<FetchRequest> = /*@__PURE__*/ messageDesc(file_activation, 0);
 
 /**
  * @generated from message activation.FetchResponse
  */
-export type FetchResponse = Message<"activation.FetchResponse"> & {
+export type FetchResponse = Message<'activation.FetchResponse'> & {
   /**
    * JSON: `{"message": ...}`.
    *
@@ -95,13 +98,12 @@ export type FetchResponse = Message<"activation.FetchResponse"> & {
  * Describes the message activation.FetchResponse.
  * Use `create(FetchResponseSchema)` to create a new message.
  */
-export const FetchResponseSchema: GenMessage<FetchResponse> = /*@__PURE__*/
-  messageDesc(file_activation, 1);
+export const FetchResponseSchema: GenMessage<FetchResponse> = /*@__PURE__*/ messageDesc(file_activation, 1);
 
 /**
  * @generated from message activation.RescheduleRequest
  */
-export type RescheduleRequest = Message<"activation.RescheduleRequest"> & {
+export type RescheduleRequest = Message<'activation.RescheduleRequest'> & {
   /**
    * @generated from field: string invocationNamespace = 1;
    */
@@ -127,13 +129,12 @@ export type RescheduleRequest = Message<"activation.RescheduleRequest"> & {
  * Describes the message activation.RescheduleRequest.
  * Use `create(RescheduleRequestSchema)` to create a new message.
  */
-export const RescheduleRequestSchema: GenMessage<RescheduleRequest> = /*@__PURE__*/
-  messageDesc(file_activation, 2);
+export const RescheduleRequestSchema: GenMessage<RescheduleRequest> = /*@__PURE__*/ messageDesc(file_activation, 2);
 
 /**
  * @generated from message activation.RescheduleResponse
  */
-export type RescheduleResponse = Message<"activation.RescheduleResponse"> & {
+export type RescheduleResponse = Message<'activation.RescheduleResponse'> & {
   /**
    * @generated from field: bool isRescheduled = 1;
    */
@@ -144,8 +145,7 @@ export type RescheduleResponse = Message<"activation.RescheduleResponse"> & {
  * Describes the message activation.RescheduleResponse.
  * Use `create(RescheduleResponseSchema)` to create a new message.
  */
-export const RescheduleResponseSchema: GenMessage<RescheduleResponse> = /*@__PURE__*/
-  messageDesc(file_activation, 3);
+export const RescheduleResponseSchema: GenMessage<RescheduleResponse> = /*@__PURE__*/ messageDesc(file_activation, 3);
 
 /**
  * @generated from service activation.ActivationService
@@ -155,18 +155,16 @@ export const ActivationService: GenService<{
    * @generated from rpc activation.ActivationService.FetchActivation
    */
   fetchActivation: {
-    methodKind: "unary";
+    methodKind: 'unary';
     input: typeof FetchRequestSchema;
     output: typeof FetchResponseSchema;
-  },
+  };
   /**
    * @generated from rpc activation.ActivationService.RescheduleActivation
    */
   rescheduleActivation: {
-    methodKind: "unary";
+    methodKind: 'unary';
     input: typeof RescheduleRequestSchema;
     output: typeof RescheduleResponseSchema;
-  },
-}> = /*@__PURE__*/
-  serviceDesc(file_activation, 0);
-
+  };
+}> = /*@__PURE__*/ serviceDesc(file_activation, 0);

@@ -1,21 +1,31 @@
-import type { Servers } from '../cluster/services';
+import type { FpcServers, Servers } from '../cluster/services';
 import type { Engine } from '../docker/engine';
 import { StockProcess } from './stock-process';
+import { etcdSettings } from './stock-scheduler';
 
 const CORE = 'org.apache.openwhisk.core';
 
-/** A stock invoker with Docker containers behind our load balancer, set as `ansible/openwhisk/l2.yml` sets it. */
+const SHARDING = {
+  'whisk.kafka.topics.prefix': 'tetris-',
+  'whisk.spi.InvokerProvider': `${CORE}.invoker.InvokerReactive`,
+  'whisk.spi.InvokerServerProvider': `${CORE}.invoker.DefaultInvokerServer`,
+};
+/** Without defaults in the jars; Ansible sets both. */
+const FPC = {
+  'whisk.invoker.container-creation.max-peek': 500,
+  'whisk.scheduler.data-management-service.retry-interval': '1 second',
+};
+
+/** A stock invoker with Docker containers: behind our load balancer as `ansible/openwhisk/l2.yml` sets it, or beside it. */
 export async function startStockInvoker(
-  servers: Servers,
+  servers: Servers | FpcServers,
   engine: Engine,
   instance: number,
   classPath: string,
   folder: string,
 ): Promise<StockProcess> {
   const settings = {
-    'whisk.kafka.topics.prefix': 'tetris-',
-    'whisk.spi.InvokerProvider': `${CORE}.invoker.InvokerReactive`,
-    'whisk.spi.InvokerServerProvider': `${CORE}.invoker.DefaultInvokerServer`,
+    ...('etcd' in servers ? { ...etcdSettings(servers), ...FPC } : SHARDING),
     // As l1-concurrency.yml sets it. The default store reads the engine's files, which are elsewhere in a test.
     'whisk.spi.LogStoreProvider': `${CORE}.containerpool.logging.LogDriverLogStoreProvider`,
     'whisk.invoker.protocol': 'http',
