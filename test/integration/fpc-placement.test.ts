@@ -71,8 +71,8 @@ describe('the first activation of a function', () => {
     cluster = await FpcCluster.start({ invokers: 0, prepare: (started) => nodes.start(started), limit: 2 * FUNCTIONS });
   });
   afterAll(async () => {
-    await cluster?.stop();
     await nodes.stop();
+    await cluster?.stop();
   });
 
   it(`goes to the node that holds its backbone, of ${FUNCTIONS} functions each`, async () => {
