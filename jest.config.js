@@ -27,6 +27,7 @@ module.exports = {
         '^@tetris/common/daemon$': '<rootDir>/common/src/daemon/client.ts',
         '^@tetris/common/(clock|flow|files)$': '<rootDir>/common/src/$1/index.ts',
         '^@tetris/common/metrics$': '<rootDir>/common/src/process-metrics.ts',
+        '^@tetris/common/tracing$': '<rootDir>/common/src/tracing/otlp.ts',
         '^@tetris/common/kafka$': '<rootDir>/common/src/bus/kafka-bus.ts',
         '^@tetris/common/couch$': '<rootDir>/common/src/entities/couch-store.ts',
         '^@tetris/common/redis$': '<rootDir>/common/src/registry/redis-registry.ts',

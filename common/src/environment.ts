@@ -59,6 +59,9 @@ export const INSTANCE_ENVIRONMENT: Readonly<Record<string, string>> = {
 /** Where our runtime is asked, beside `/init` and `/run`, to give memory back until the next activation. */
 export const SLEEP_PATH = '/sleep';
 
+/** W3C's header of `/init`, `/run` and of what comes of them: the span that the receiver's work is part of. */
+export const TRACE_HEADER = 'traceparent';
+
 /** Header of a request to `/run`: epoch ms by which its answer is due, where the action has an objective. */
 export const DUE_HEADER = 'x-tetris-due';
 

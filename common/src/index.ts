@@ -29,4 +29,6 @@ export * from './daemon/client';
 export * from './daemon/private-loads';
 export { DaemonOperator } from './daemon/operator';
 export { INSTANCE_HEADER } from './daemon/request';
+export * from './tracing/spans';
+export * from './tracing/tracing-keys';
 export { VERSION } from './version';

@@ -1,6 +1,6 @@
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { configSchema, KAFKA_SECURITY_KEYS, key } from '@tetris/common';
+import { configSchema, KAFKA_SECURITY_KEYS, key, TRACING_KEYS } from '@tetris/common';
 import { STORE_LEVELS } from './messages/store-policy';
 import { DOCKER_KEYS } from './sandboxes/docker-config';
 import { KUBERNETES_KEYS } from './sandboxes/kubernetes-config';
@@ -205,6 +205,7 @@ export const invokerConfig = configSchema('invoker', {
   httpUser: key.text('', 'text', 'Basic auth of /enable, /disable and /isEnabled. Empty: they are not served.'),
   httpPassword: key.text('', 'text', 'Password of httpUser.'),
   drainMs: key.integer(300_000, 'ms', 'Longest wait for running activations at the end.'),
+  ...TRACING_KEYS,
   logLevel: key.oneOf(['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const, 'info', 'Log level.'),
 });
 

@@ -17,6 +17,8 @@ import {
   topicPrefixOf,
   Topics,
   transactionStartMs,
+  NO_TRACER,
+  type Tracer,
 } from '@tetris/common';
 import { Registry as MetricsRegistry } from 'prom-client';
 import { AckSender } from './messages/acks';
@@ -63,6 +65,8 @@ export interface InvokerParts {
   nowMs?: () => number;
   /** @default a registry of its own */
   metrics?: MetricsRegistry;
+  /** Ended by whoever made it. @default nobody is told */
+  tracer?: Tracer;
 }
 
 /** How long "nobody knows this manifest" is believed, ms. */
@@ -111,7 +115,7 @@ export class InvokerExtension {
 
   constructor(parts: InvokerParts) {
     const { config, bus, entities, registry, factory, daemon, log } = parts;
-    const nowMs = parts.nowMs ?? Date.now;
+    const { nowMs = Date.now, tracer = NO_TRACER } = parts;
     this.#parts = parts;
     this.#nowMs = nowMs;
     this.metrics = parts.metrics ?? new MetricsRegistry();
@@ -200,13 +204,19 @@ export class InvokerExtension {
       factory,
       registrar: this.#registrar,
       stemCells: this.#stemCells,
-      runner: new Runner({ replyBytesMax: config.replyBytesMax, truncationBytes: config.truncationBytes, nowMs }),
+      runner: new Runner({
+        replyBytesMax: config.replyBytesMax,
+        truncationBytes: config.truncationBytes,
+        nowMs,
+        tracer,
+      }),
       answerer: this.#answerer,
       nextFor: (job) => this.#autoscaler.arrived(job),
       manifestOf: (revision) => this.#manifests.get(revision),
       logWaits: { betweenLinesMs: config.logWaitMs },
       env: containerEnvironment(config),
       metrics: this.#counts,
+      tracer,
       log,
       nowMs,
       onUsed: (instance, run) => {

@@ -13,6 +13,7 @@ import { CouchStore } from '@tetris/common/couch';
 import { KafkaBus } from '@tetris/common/kafka';
 import { addProcessMetrics } from '@tetris/common/metrics';
 import { RedisRegistry } from '@tetris/common/redis';
+import { openTracer } from '@tetris/common/tracing';
 import { BlacklistKeeper, NameBlacklist } from './messages/blacklist';
 import { type InvokerConfig, invokerConfig, workPathOf } from './config';
 import type { ContainerFactory } from './sandboxes/container';
@@ -98,7 +99,8 @@ async function main(): Promise<void> {
     config.daemonOperatorSocketPath === '' ? undefined : new DaemonOperator(config.daemonOperatorSocketPath);
   const factory = containerFactory(config, log);
   const blacklist = new NameBlacklist(config.blacklist);
-  const invoker = new InvokerExtension({ config, bus, entities, registry, factory, daemon, blacklist, log });
+  const tracer = openTracer(config, 'invoker', String(config.instance));
+  const invoker = new InvokerExtension({ tracer, config, bus, entities, registry, factory, daemon, blacklist, log });
   addProcessMetrics(invoker.metrics, 'invoker');
   const { blacklist: always, blacklistMs: intervalMs } = config;
   const keeper = new BlacklistKeeper({ list: blacklist, entities, always, intervalMs, log });
@@ -109,7 +111,7 @@ async function main(): Promise<void> {
     keeper.stop();
     await invoker.stop();
     await server.close();
-    await Promise.allSettled([bus.close(), entities.close(), registry.close()]);
+    await Promise.allSettled([bus.close(), entities.close(), registry.close(), tracer.close()]);
   };
   stopOnSignals(stop, log);
   await keeper.start();

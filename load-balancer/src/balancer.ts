@@ -10,6 +10,8 @@ import {
   TOPIC_SETTINGS,
   topicPrefixOf,
   Topics,
+  NO_TRACER,
+  type Tracer,
 } from '@tetris/common';
 import { ActionCatalog } from './actions';
 import type { BalancerConfig } from './config';
@@ -53,6 +55,8 @@ export interface LoadBalancerOptions {
   /** In [0, 1). @default Math.random */
   random?: () => number;
   metrics?: MetricsRegistry;
+  /** Ended by whoever made it. @default nobody is told */
+  tracer?: Tracer;
 }
 
 const TICK_MS = 1_000;
@@ -127,6 +131,7 @@ export class LoadBalancer {
     this.#dispatcher = new Dispatcher(
       {
         ...invokerSide,
+        tracer: options.tracer ?? NO_TRACER,
         catalog: new ActionCatalog(entities, config, log),
         fleet: this.fleet,
         placer: this.#placer,

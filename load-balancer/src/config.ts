@@ -1,6 +1,6 @@
 /** Configuration of the load balancer, component `balancer`. */
 import type { z } from 'zod';
-import { configSchema, KAFKA_SECURITY_KEYS, key } from '@tetris/common';
+import { configSchema, KAFKA_SECURITY_KEYS, key, TRACING_KEYS } from '@tetris/common';
 import { weightProblem } from './dispatch/work';
 
 export const balancerConfig = configSchema('balancer', {
@@ -181,6 +181,7 @@ export const balancerConfig = configSchema('balancer', {
     max: 65_535,
   }),
   statusHost: key.text('127.0.0.1', 'address', 'Address that the status port listens on'),
+  ...TRACING_KEYS,
   logLevel: key.oneOf(['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const, 'info', 'Log level'),
 });
 

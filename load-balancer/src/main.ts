@@ -7,6 +7,7 @@ import { grpcCredentials } from '@tetris/common/grpc';
 import { KafkaBus } from '@tetris/common/kafka';
 import { addProcessMetrics } from '@tetris/common/metrics';
 import { RedisRegistry } from '@tetris/common/redis';
+import { openTracer } from '@tetris/common/tracing';
 import { LoadBalancer } from './balancer';
 import { type BalancerConfig, balancerConfig } from './config';
 import { GrpcSchedulers } from './fpc/schedulers';
@@ -30,15 +31,16 @@ async function main(): Promise<void> {
   const entities = new CouchStore({ url: config.couchUrl, databases }, log);
   const registry = new RedisRegistry({ url: config.redisUrl }, log);
   const fpc = config.frontEnds.includes('fpc') ? { ...fpcServers(config, log), entityChanges: entities } : undefined;
+  const tracer = openTracer(config, 'balancer', String(config.firstVirtualInvoker));
   const own = fpc === undefined ? {} : { fpc };
-  const balancer = new LoadBalancer({ controllerBus, invokerBus, entities, registry, config, log, ...own });
+  const balancer = new LoadBalancer({ tracer, controllerBus, invokerBus, entities, registry, config, log, ...own });
   addProcessMetrics(balancer.metrics, 'balancer');
 
   const stop = async (): Promise<void> => {
     log.info('draining');
     await balancer.stop();
     const closing = [...new Set([controllerBus, invokerBus]), entities, registry].map(async (part) => part.close());
-    await Promise.allSettled([...closing, fpc?.etcd.close()]);
+    await Promise.allSettled([...closing, fpc?.etcd.close(), tracer.close()]);
     fpc?.schedulers.close();
   };
   stopOnSignals(stop, log);

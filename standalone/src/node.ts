@@ -11,6 +11,7 @@ import {
   readConfig,
   type Registry,
 } from '@tetris/common';
+import { openTracer } from '@tetris/common/tracing';
 import { invokerConfig, InvokerExtension, ProcessFactory } from '@tetris/invoker-extension';
 import type { Environment, StandaloneConfig } from './config';
 import { DaemonProcess } from './daemon-process';
@@ -117,7 +118,7 @@ interface NodePaths {
 }
 
 function startInvoker(options: NodeOptions, { name, workPath, socketPath, operator }: NodePaths): InvokerExtension {
-  const { index, config, env, bus, entities, registry, apiHost } = options;
+  const { index, config, env, bus, entities, registry, apiHost, teardown } = options;
   const invoker = readConfig(
     invokerConfig,
     {
@@ -140,5 +141,7 @@ function startInvoker(options: NodeOptions, { name, workPath, socketPath, operat
     memoryWatchMs: invoker.memoryWatchMs,
   });
   const log = createLogger(`invoker${index}`, invoker.logLevel);
-  return new InvokerExtension({ config: invoker, bus, entities, registry, factory, daemon: operator, log });
+  const tracer = openTracer(invoker, 'invoker', name);
+  teardown.add(`${name}: traces`, () => tracer.close());
+  return new InvokerExtension({ config: invoker, bus, entities, registry, factory, daemon: operator, tracer, log });
 }

@@ -16,6 +16,7 @@ import {
   Topics,
 } from '@tetris/common';
 import { addProcessMetrics } from '@tetris/common/metrics';
+import { openTracer } from '@tetris/common/tracing';
 import { balancerConfig, LoadBalancer, type StatusReport } from '@tetris/load-balancer';
 import { LRUCache } from 'lru-cache';
 import { Registry as MetricsRegistry } from 'prom-client';
@@ -216,18 +217,23 @@ async function assemble(
     };
     nodes.push(await startNode({ ...parts, apiHost: url, teardown }));
   }
+  const balancerLog = createLogger('balancer', config.logLevel);
+  const settings = readConfig(
+    balancerConfig,
+    { TETRIS_BALANCER_DRAIN_MS_MAX: String(config.stopTimeoutMs), ...env },
+    { userMemory: config.memory * config.invokers, controllers: [CONTROLLER] },
+  );
+  const tracer = openTracer(settings, 'balancer', '0');
+  teardown.add('traces of the load balancer', () => tracer.close());
   const loadBalancer = new LoadBalancer({
     controllerBus: bus,
     invokerBus: bus,
     entities: store,
     registry,
-    config: readConfig(
-      balancerConfig,
-      { TETRIS_BALANCER_DRAIN_MS_MAX: String(config.stopTimeoutMs), ...env },
-      { userMemory: config.memory * config.invokers, controllers: [CONTROLLER] },
-    ),
+    config: settings,
     metrics: cluster,
-    log: createLogger('balancer', config.logLevel),
+    tracer,
+    log: balancerLog,
   });
   await loadBalancer.start();
   started.balancer = loadBalancer;

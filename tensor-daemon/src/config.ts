@@ -1,4 +1,4 @@
-import { configSchema, EXTERNAL_FILES_MAX, key } from '@tetris/common';
+import { configSchema, EXTERNAL_FILES_MAX, key, TRACING_KEYS } from '@tetris/common';
 import type { z } from 'zod';
 
 /** Configuration of the tensor daemon: `TETRIS_DAEMON_*`. */
@@ -220,6 +220,7 @@ export const DAEMON_CONFIG = configSchema('daemon', {
     min: 1,
   }),
   faultPoint: key.text('', 'name', 'For tests: the point in the code at which the daemon kills itself.'),
+  ...TRACING_KEYS,
   logLevel: key.oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'info', 'Least level logged.'),
 });
 

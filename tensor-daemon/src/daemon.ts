@@ -1,7 +1,9 @@
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { type DaemonHealth, type Logger, Semaphore, VERSION } from '@tetris/common';
 import { machineMemory } from '@tetris/common/environment';
 import { addProcessMetrics } from '@tetris/common/metrics';
+import { openTracer } from '@tetris/common/tracing';
 import { LRUCache } from 'lru-cache';
 import { Registry } from 'prom-client';
 import type { DaemonConfig } from './config';
@@ -161,7 +163,8 @@ export async function startDaemon(config: DaemonConfig, log: Logger): Promise<Ru
     pendingMax: config.connectionsPendingMax,
     pendingMs: config.connectionPendingMs,
   });
-  addInstanceApi(instanceServer, { leases, uploads, metrics, pending }, config);
+  const tracer = openTracer(config, 'daemon', hostname());
+  addInstanceApi(instanceServer, { leases, uploads, metrics, tracer, pending }, config);
   const operatorServer = createServer(config.connectionsMax, log);
   addOperatorApi(operatorServer, { leases, table, store, reclaimer, ingest, registry, peers: peers.pool });
   const servers = [operatorServer, instanceServer];
@@ -181,7 +184,7 @@ export async function startDaemon(config: DaemonConfig, log: Logger): Promise<Ru
       leases.stop();
       await Promise.all([...servers.map((server) => server.close()), peers.close(), ingest.stop()]);
       await store.trash.emptied();
-      await disk.close();
+      await Promise.all([disk.close(), tracer.close()]);
       unclaim();
       log.info('stopped');
     },

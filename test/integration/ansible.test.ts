@@ -197,6 +197,31 @@ function definePlaybookTests(): void {
       });
     });
 
+    describe('before anything is changed', () => {
+      const preflight = (variables: Record<string, unknown>): string => {
+        const bundle = join(folder, 'bundle.tar.gz');
+        writeFileSync(bundle, '');
+        const all = { ansible_become: false, tetris_deploy_bundle: bundle, ...variables };
+        try {
+          return run('ansible-playbook', '-i', inventory, 'preflight.yml', '-e', JSON.stringify(all));
+        } catch (error) {
+          return String((error as { stdout?: string }).stdout).replaceAll(/\\?\n/g, ' ');
+        }
+      };
+
+      it.each<[string, Record<string, unknown>, RegExp]>([
+        ['an unknown level', { tetris_level: 3 }, /tetris_level is 1 or 2, not mode=deploy tetris_level=3/],
+        ['an unknown mode', { mode: 'undo' }, /mode is deploy, rollback or clean/],
+        ['no bundle', { tetris_deploy_bundle: '/nowhere.tar.gz' }, /no bundle \/nowhere.*ansible\/bundle\.sh/],
+        ['ids with a gap', { tetris_deploy_first_invoker: 0 }, /is 3: give each host its own, 0 to 0 without a gap/],
+        ['a Node that is not there', { tetris_deploy_node: '/nowhere' }, /no Node 20.19 or later at \/nowhere/],
+      ])('say what to change: %s', (_name, variables, message) => {
+        const sound = { tetris_deploy_first_invoker: 3, tetris_deploy_node: process.execPath };
+        const facts = { ansible_facts: { system: 'Linux', service_mgr: 'systemd', memtotal_mb: 1024 } };
+        expect(preflight({ ...sound, ...facts, ...variables })).toMatch(message);
+      });
+    });
+
     /** A variable of OpenWhisk's own playbooks as these files set it. */
     const openwhisk = (variable: string, files: readonly string[], extra: Record<string, unknown> = {}): unknown => {
       const given = files.flatMap((file) => ['-e', `@${join(ANSIBLE, 'openwhisk', file)}`]);

@@ -24,7 +24,8 @@ export function inferenceBackend(settings: InstanceSettings): Backend {
   const { config, folder } = settings;
   const engine = inferenceEngine(settings);
   settings.onSleep(() => engine.sleep());
-  const client = config.daemonSocket === '' ? undefined : new DaemonClient(config.daemonSocket);
+  const spanOf = (): string | undefined => settings.activation()?.traceparent;
+  const client = config.daemonSocket === '' ? undefined : new DaemonClient(config.daemonSocket, {}, spanOf);
   // Node loads and compiles its HTTP client with the first request: 5 ms that the first model should not pay.
   client?.health().catch(() => undefined);
   const shared = client === undefined ? undefined : new SharedModels(client, leaseSettings(settings));

@@ -31,6 +31,8 @@ export interface ActivationTimes {
   dueMs?: number | undefined;
   /** Infinity where the invoker does not say. */
   deadlineMs: number;
+  /** Whose span its work is part of; undefined where the invoker does not say. */
+  traceparent?: string | undefined;
   /** Told when a run of the activation has ended. */
   onRun: (run: RunReport) => void;
 }

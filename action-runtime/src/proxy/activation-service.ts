@@ -56,7 +56,8 @@ export class ActivationService {
     this.#parts = parts;
   }
 
-  async init(body: Body): Promise<Reply> {
+  /** @param traceparent whose span this is part of; undefined where nobody says */
+  async init(body: Body, traceparent?: string): Promise<Reply> {
     if (this.#main !== undefined) return refused('Cannot initialize the action more than once.');
     if (this.#status !== 'ready') return this.#notReady();
     const settings = isRecord(body['value']) ? body['value'] : {};
@@ -70,11 +71,11 @@ export class ActivationService {
       this.#parts.environment[name] = typeof value === 'string' ? value : JSON.stringify(value);
     }
     const activationId = textOf(variables['__OW_ACTIVATION_ID']);
-    return this.#load({ main, code, binary: binary === true }, settings, activationId);
+    return this.#load({ main, code, binary: binary === true }, settings, { activationId, traceparent });
   }
 
   /** @param dueMs when the answer is due by the action's objective, epoch ms; undefined where nobody says */
-  async run(body: Body, dueMs?: number): Promise<Reply> {
+  async run(body: Body, dueMs?: number, traceparent?: string): Promise<Reply> {
     const { context, concurrent } = this.#parts;
     const free = this.#status === 'ready' || (concurrent && this.#status === 'running');
     if (this.#main === undefined && this.#status === 'ready') return refused('System not initialized.');
@@ -85,7 +86,7 @@ export class ActivationService {
     }
     this.#status = 'running';
     this.#used = true;
-    const reply = await this.#execute(this.#main, value, body, dueMs);
+    const reply = await this.#execute(this.#main, value, body, { dueMs, traceparent });
     if (this.#status === 'running' && context.running === 0) this.#status = 'ready';
     return reply;
   }
@@ -114,10 +115,10 @@ export class ActivationService {
     return true;
   }
 
-  async #load(action: ActionCode, settings: Body, activationId: string): Promise<Reply> {
+  async #load(action: ActionCode, settings: Body, origin: Pick<Work, 'activationId' | 'traceparent'>): Promise<Reply> {
     const { context, log, load } = this.#parts;
     const { fail, failed } = failure();
-    const loading: Activation = { activationId, env: new Map(), startedMs: Date.now(), ended: false, fail };
+    const loading: Activation = { ...origin, env: new Map(), startedMs: Date.now(), ended: false, fail };
     try {
       this.#main = await Promise.race([context.run(loading, () => load(action, settings)), failed]);
       this.#status = 'ready';
@@ -135,12 +136,12 @@ export class ActivationService {
     }
   }
 
-  async #execute(main: Main, value: unknown, body: Body, dueMs: number | undefined): Promise<Reply> {
+  async #execute(main: Main, value: unknown, body: Body, told: Pick<Work, 'dueMs' | 'traceparent'>): Promise<Reply> {
     const { context, log } = this.#parts;
     const { fail, failed } = failure();
     const env = activationVariables(body);
     const activationId = textOf(body['activation_id']);
-    const activation: Activation = { activationId, env, startedMs: Date.now(), dueMs, ended: false, fail };
+    const activation: Activation = { activationId, env, startedMs: Date.now(), ...told, ended: false, fail };
     const reply = await context.run(activation, async () => {
       try {
         return answerOf(await Promise.race([callMain(main, value), failed]));

@@ -9,6 +9,8 @@ export interface Work {
   readonly startedMs: number;
   /** When its answer is due, epoch ms; undefined where the invoker does not say. */
   readonly dueMs?: number | undefined;
+  /** Whose span it is part of, as the invoker's header has it. */
+  readonly traceparent?: string | undefined;
   /** True once its answer is given. */
   ended: boolean;
   /** Its runs so far; undefined where it has not run a model. */
@@ -85,6 +87,7 @@ interface ActivationTimes {
   startedMs: number;
   dueMs: number | undefined;
   deadlineMs: number;
+  traceparent: string | undefined;
   onRun: (run: InferenceTotals) => void;
 }
 
@@ -104,7 +107,8 @@ export function activationTimes(work: Work | undefined): ActivationTimes | undef
       batch: Math.max(before.batch, batch),
     };
   };
-  return { startedMs: work.startedMs, dueMs: work.dueMs, deadlineMs: deadlineMs > 0 ? deadlineMs : Infinity, onRun };
+  const { startedMs, dueMs, traceparent } = work;
+  return { startedMs, dueMs, traceparent, deadlineMs: deadlineMs > 0 ? deadlineMs : Infinity, onRun };
 }
 
 /**

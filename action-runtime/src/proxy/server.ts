@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { DUE_HEADER, INFERENCE_HEADER, SLEEP_PATH, START_HEADER } from '@tetris/common/environment';
+import { DUE_HEADER, INFERENCE_HEADER, SLEEP_PATH, START_HEADER, TRACE_HEADER } from '@tetris/common/environment';
 import { errorMessage } from '@tetris/common/errors';
 import type { RuntimeConfig } from '../keys';
 import type { StartTrace } from '../start-trace';
@@ -47,8 +47,10 @@ async function answer(service: ActivationService, request: IncomingMessage, body
   const body = await readJson(request, bodyBytesMax);
   const path = (request.url ?? '').split('?')[0];
   if (request.method !== 'POST' || body === undefined) return BAD_REQUEST;
-  if (path === '/init') return service.init(body);
-  if (path === '/run') return service.run(body, dueMsOf(request.headers[DUE_HEADER]));
+  const trace = request.headers[TRACE_HEADER];
+  const traceparent = typeof trace === 'string' ? trace : undefined;
+  if (path === '/init') return service.init(body, traceparent);
+  if (path === '/run') return service.run(body, dueMsOf(request.headers[DUE_HEADER]), traceparent);
   if (path === SLEEP_PATH) return service.sleep();
   return BAD_REQUEST;
 }

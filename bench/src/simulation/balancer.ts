@@ -10,6 +10,7 @@ import {
   type RegistryEvents,
   TETRIS_KIND,
   Topics,
+  NO_TRACER,
 } from '@tetris/common';
 import {
   type ActionFacts,
@@ -111,6 +112,7 @@ export class SimulatedBalancer {
         listenTo: NONE,
         store: () => undefined,
         metrics: balancerMetrics(new MetricsRegistry()),
+        tracer: NO_TRACER,
         log: LOG,
         now,
       },

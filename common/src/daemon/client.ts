@@ -28,9 +28,12 @@ export const DAEMON_BOUNDS: DaemonBounds = { answerMs: 10_000, leaseMs: 900_000,
 export class DaemonClient {
   readonly #socketPath: string;
   readonly #bounds: DaemonBounds;
+  readonly #traceparent: (() => string | undefined) | undefined;
 
-  constructor(socketPath: string, bounds: Partial<DaemonBounds> = {}) {
+  /** @param traceparent whose span a lease is part of, at the time that it is asked for */
+  constructor(socketPath: string, bounds: Partial<DaemonBounds> = {}, traceparent?: () => string | undefined) {
     this.#socketPath = socketPath;
+    this.#traceparent = traceparent;
     this.#bounds = { ...DAEMON_BOUNDS, ...bounds };
   }
 
@@ -46,7 +49,14 @@ export class DaemonClient {
     try {
       const body = JSON.stringify(wanted);
       const { answerMs: silenceMs } = this.#bounds;
-      const asked: DaemonRequest = { method: 'POST', path: '/v1/leases', body, silenceMs, signal: ending.signal };
+      const asked: DaemonRequest = {
+        method: 'POST',
+        path: '/v1/leases',
+        body,
+        silenceMs,
+        signal: ending.signal,
+        traceparent: this.#traceparent?.(),
+      };
       return await this.#granted(await openReply(this.#socketPath, asked), onProgress);
     } catch (error) {
       throw isPluginError(error) || ending.signal.aborted ? error : unavailable(this.#socketPath, error);

@@ -4,6 +4,7 @@
  */
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { finished, Readable } from 'node:stream';
+import { TRACE_HEADER } from '../environment';
 import { errorMessage, isPluginError, PluginError, type WireError } from '../errors';
 import { AnswerFirstSocket } from './answer-first-socket';
 
@@ -12,6 +13,8 @@ export interface DaemonRequest {
   path: string;
   /** A stream is destroyed with the connection, whatever comes of the request. */
   body?: string | Uint8Array | Readable;
+  /** Whose span this is part of, as {@link TRACE_HEADER} has it. */
+  traceparent?: string | undefined;
   /** Token of the instance that asks. */
   instance?: string | undefined;
   /** Silence after which the connection ends, ms; the reply's socket can be given another. */
@@ -28,13 +31,14 @@ export const INSTANCE_HEADER = 'x-tetris-instance';
  * @throws PluginError `ERR_DAEMON_UNAVAILABLE` (retriable), the signal's reason, or the error of the body's stream
  */
 export async function openReply(socketPath: string, asked: DaemonRequest): Promise<IncomingMessage> {
-  const { method, path, body, instance, silenceMs, signal } = asked;
+  const { method, path, body, instance, traceparent, silenceMs, signal } = asked;
   signal?.throwIfAborted();
   return new Promise((resolve, reject) => {
     const socket = new AnswerFirstSocket();
     const type = typeof body === 'string' ? 'application/json' : 'application/octet-stream';
     const headers = {
       ...(body !== undefined && { 'content-type': type }),
+      ...(traceparent !== undefined && { [TRACE_HEADER]: traceparent }),
       ...(instance !== undefined && instance !== '' && { [INSTANCE_HEADER]: instance }),
     };
     const call = request({ method, path, headers, createConnection: () => socket.connect(socketPath) });

@@ -9,12 +9,14 @@ import {
   objectiveClass,
   STATUS,
   TETRIS_KIND,
+  type Tracer,
   valueOf,
   wrongAnnotations,
 } from '@tetris/common';
 import type { Answerer } from '../messages/answer';
 import { type ActivationJob, groupKey, logFields, revisionKey } from '../messages/job';
 import { errorResponse } from '../messages/reply';
+import { answerSpan, ranSpans } from '../messages/spans';
 import type { InitOutcome, Runner } from './runner';
 import { TEXTS } from '../messages/texts';
 import type { InvokerMetrics } from '../metrics';
@@ -67,6 +69,7 @@ export interface InstanceManagerOptions {
   logWaits: LogWaits;
   env: Readonly<Record<string, string>>;
   metrics: InvokerMetrics;
+  tracer: Tracer;
   log: Logger;
   nowMs: () => number;
   /** An instance has answered an activation. */
@@ -252,6 +255,7 @@ export class InstanceManager {
       together,
       inference: outcome.inference,
     });
+    for (const span of ranSpans(job, outcome.activation, outcome.inference)) this.#options.tracer.record(span);
     await this.#answer(ticket, instance, outcome.activation);
   }
 
@@ -317,8 +321,9 @@ export class InstanceManager {
 
   /** An answer is ready. What the action itself refuses (1, 2) has been served in time or not, like any other. */
   #count({ job, group }: Ticket, statusCode: number): void {
-    const { metrics, nowMs } = this.#options;
+    const { metrics, tracer, nowMs } = this.#options;
     const { sloMs } = group.settings;
+    tracer.record(answerSpan(job, nowMs(), statusCode === STATUS.whiskError ? 'not served' : undefined));
     metrics.activations.inc({ status: String(statusCode) });
     if (sloMs === undefined) return;
     const inTime = nowMs() - job.startedMs <= sloMs;

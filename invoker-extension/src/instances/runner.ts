@@ -1,5 +1,13 @@
 /** Runs one activation in one instance: `/init` where needed, `/run`, and what their replies mean. */
-import { type Activation, type ActivationResponse, STATUS, TETRIS_KIND } from '@tetris/common';
+import {
+  type Activation,
+  type ActivationResponse,
+  type SpanName,
+  STATUS,
+  TETRIS_KIND,
+  type Tracer,
+  traceparentOf,
+} from '@tetris/common';
 import type { ContainerReply, InferenceReport } from '../sandboxes/container';
 import type { FunctionInstance } from './function-instance';
 import type { CollectedLogs } from '../messages/logs';
@@ -14,6 +22,7 @@ export interface RunnerOptions {
   replyBytesMax: number;
   truncationBytes: number;
   nowMs: () => number;
+  tracer: Pick<Tracer, 'traces'>;
 }
 
 /** `/init` went well, or what it was answered with. */
@@ -50,7 +59,7 @@ export class Runner {
     instance.startedMs = startMs;
     instance.logs.open(job.message.activationId, job.action.limits.logs);
     const body = initBody(job, instance.settings, startMs + limits.timeoutMs);
-    const reply = await instance.post('/init', body, limits);
+    const reply = await instance.post('/init', body, { ...limits, ...this.#part(job, 'runtime init') });
     const response = classifyInit(reply, limits);
     const initMs = nowMs() - startMs;
     if (response === undefined) return { ready: true, startMs, initMs };
@@ -75,7 +84,8 @@ export class Runner {
     const limits = this.#limits(job);
     if (init === undefined) instance.logs.open(job.message.activationId, job.action.limits.logs);
     const runStartMs = nowMs();
-    const options = { ...limits, ...(Number.isFinite(dueMs) && { dueMs: Math.floor(dueMs) }) };
+    const due = Number.isFinite(dueMs) && { dueMs: Math.floor(dueMs) };
+    const options = { ...limits, ...due, ...this.#part(job, 'runtime run') };
     const reply = await instance.post('/run', runBody(job, runStartMs + limits.timeoutMs), options);
     if (isUnseen(reply, resume) && init === undefined) {
       instance.logs.discard(job.message.activationId);
@@ -104,6 +114,11 @@ export class Runner {
       this.#options.nowMs,
     );
     return job.action.limits.logs > 0 ? collected : undefined;
+  }
+
+  /** Tells the instance of whose span its work is part. */
+  #part({ message: { activationId } }: ActivationJob, name: SpanName): { traceparent?: string } {
+    return this.#options.tracer.traces(activationId) ? { traceparent: traceparentOf(activationId, name) } : {};
   }
 
   #limits(job: ActivationJob): ReplyLimits {

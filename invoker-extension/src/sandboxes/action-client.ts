@@ -1,5 +1,5 @@
 import { Pool } from 'undici';
-import { DUE_HEADER, INFERENCE_HEADER, START_HEADER, START_STAGES } from '@tetris/common/environment';
+import { DUE_HEADER, INFERENCE_HEADER, START_HEADER, START_STAGES, TRACE_HEADER } from '@tetris/common/environment';
 import { retry } from '@tetris/common/flow';
 import type { CallOptions, ContainerReply, InferenceReport, StartStages } from './container';
 
@@ -53,14 +53,18 @@ export class ActionClient {
   async #attempt(
     path: string,
     body: string,
-    { replyBytesMax, dueMs }: CallOptions,
+    { replyBytesMax, dueMs, traceparent }: CallOptions,
     signal: AbortSignal,
   ): Promise<ContainerReply> {
     const reply = await this.#pool.request({
       path,
       method: 'POST',
       body,
-      headers: { 'content-type': 'application/json', ...(dueMs !== undefined && { [DUE_HEADER]: String(dueMs) }) },
+      headers: {
+        'content-type': 'application/json',
+        ...(dueMs !== undefined && { [DUE_HEADER]: String(dueMs) }),
+        ...(traceparent !== undefined && { [TRACE_HEADER]: traceparent }),
+      },
       signal,
     });
     this.#listened = true;

@@ -80,6 +80,8 @@ export interface CallOptions {
   replyBytesMax: number;
   /** When the answer is due by the action's objective, epoch ms. */
   dueMs?: number | undefined;
+  /** Whose span the call is; undefined where the activation is not traced. */
+  traceparent?: string | undefined;
 }
 
 /** One line of output as the log store wants it. */

@@ -7,6 +7,8 @@ import {
   type InFlight,
   type Logger,
   type Topics,
+  type Tracer,
+  activationSpan,
   actionKey,
   retry,
   transactionStartMs,
@@ -58,6 +60,7 @@ export interface DispatcherParts {
   onPlaced?: (arrival: Arrival, placement: Placed) => void;
   onEnded?: (tracked: Tracked) => void;
   metrics: BalancerMetrics;
+  tracer: Tracer;
   log: Logger;
   now: () => number;
 }
@@ -99,14 +102,26 @@ export class Dispatcher {
       return;
     }
     this.#accepted.add(activationId);
+    const arrivedMs = this.#parts.now();
     try {
-      await this.#dispatch(arrival);
+      this.#trace(arrival, arrivedMs, await this.#dispatch(arrival));
     } finally {
       this.#accepted.delete(activationId);
     }
   }
 
-  async #dispatch(arrival: Arrival): Promise<void> {
+  /** What came before and what was done here. A controller's own probe is nobody's activation. */
+  #trace(arrival: Arrival, arrivedMs: number, error: string | undefined): void {
+    const { tracer, now } = this.#parts;
+    if (arrival.healthTest) return;
+    const startMs = Math.min(transactionStartMs(arrival.transid, arrivedMs), arrivedMs);
+    tracer.record(activationSpan(arrival, 'controller', { startMs, endMs: arrivedMs }));
+    const about = { 'openwhisk.action': arrival.action, 'openwhisk.controller': arrival.controller, error };
+    tracer.record(activationSpan(arrival, 'load balancer', { startMs: arrivedMs, endMs: now() }, about));
+  }
+
+  /** @returns why it was answered here; undefined where it was handed on */
+  async #dispatch(arrival: Arrival): Promise<string | undefined> {
     const { catalog, listenTo, now } = this.#parts;
     const facts = arrival.healthTest ? undefined : await catalog.facts(arrival.action, arrival.revision);
     await listenTo(arrival.controller);
@@ -114,11 +129,12 @@ export class Dispatcher {
     const placement = await this.#placeOrWait(arrival, facts, deadlineMs);
     if ('invoker' in placement) {
       await this.#handOn(arrival, placement, deadlineMs);
-      return;
+      return undefined;
     }
     const { failure, reason } = explain(placement.outcome, facts?.kind);
     await this.#fail(entryOf(arrival, NOWHERE, deadlineMs), failure, reason, arrival.healthTest);
     this.#parts.journal.erase(arrival.activationId);
+    return reason;
   }
 
   async #placeOrWait(arrival: Arrival, facts: ActionFacts | undefined, deadlineMs: number): Promise<Placed | Unplaced> {

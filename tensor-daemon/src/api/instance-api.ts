@@ -9,7 +9,9 @@ import {
   LeaseRequestSchema,
   PluginError,
   SHARING_FAILURES,
+  type Tracer,
 } from '@tetris/common';
+import { TRACE_HEADER } from '@tetris/common/environment';
 import { UNSHAREABLE_REASONS } from '@tetris/onnx-format';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { z } from 'zod';
@@ -17,6 +19,7 @@ import type { LeaseService } from '../lease/lease-service';
 import type { DaemonMetrics } from '../metrics';
 import type { Uploads } from '../source/uploads';
 import { parseBody } from './http';
+import { leaseTold } from './lease-span';
 import type { PendingConnections } from './pending-connections';
 
 const UploadHeaders = z.object({ instance: InstanceTokenSchema.optional() });
@@ -42,13 +45,14 @@ export interface InstanceParts {
   leases: LeaseService;
   uploads: Uploads;
   metrics: Pick<DaemonMetrics, 'privateLoads'>;
+  tracer: Pick<Tracer, 'record'>;
   pending: PendingConnections;
 }
 
 /** What instances may ask. */
 export function addInstanceApi(
   app: FastifyInstance,
-  { leases, uploads, metrics, pending }: InstanceParts,
+  { leases, uploads, metrics, tracer, pending }: InstanceParts,
   times: UploadTimes,
 ): void {
   pending.watch(app.server);
@@ -63,9 +67,13 @@ export function addInstanceApi(
     reply.raw.once('close', () => pending.suspend(socket));
     reply.hijack();
     const stream = new LeaseStream(reply, socket);
+    const told = leaseTold(tracer, request.headers[TRACE_HEADER], Date.now());
     try {
-      stream.send({ event: 'leased', ...(await leases.lease(spec, stream)) });
+      const grant = await leases.lease(spec, stream);
+      told({ 'tetris.lease.warm': grant.warm, 'tetris.lease.tensors': grant.tensors });
+      stream.send({ event: 'leased', ...grant });
     } catch (error) {
+      told({}, asPluginError(error).code);
       stream.send({ event: 'failed', error: asPluginError(error).toWire() });
       stream.ended();
     }

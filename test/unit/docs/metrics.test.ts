@@ -2,9 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type MetricObjectWithValues, type MetricValue, Registry } from 'prom-client';
-import { invokerMetrics } from '../../../invoker-extension/src/metrics';
-import { balancerMetrics } from '../../../load-balancer/src/metrics';
-import { createMetrics } from '../../../tensor-daemon/src/metrics';
+import { DECLARE } from '../../support/every-metric';
 
 type Declared = MetricObjectWithValues<MetricValue<string>>;
 
@@ -13,18 +11,7 @@ const listed = [...page.matchAll(/^\| `(tetris_\w+)` +\| (\w+) +\| ([^|]*?) *\| 
   ([, name = '', kind = '', labels = '']) => `${name} ${kind} ${labels.replaceAll(/[`,]/g, '')}`.trim(),
 );
 
-const COMPONENTS: [string, (registry: Registry) => unknown][] = [
-  ['invoker', invokerMetrics],
-  ['balancer', balancerMetrics],
-  [
-    'daemon',
-    (registry) => {
-      const none = (): number => 0;
-      const gauges = { uniqueBytes: none, unsharedBytes: none, leases: none, instances: none, ingests: none };
-      return createMetrics(registry, { ...gauges, mappedBytes: none, diskBytes: none, originalBytes: none });
-    },
-  ],
-];
+const COMPONENTS = Object.entries(DECLARE);
 
 describe('docs/metrics.md', () => {
   it.each(COMPONENTS)('lists every metric of the %s with its kind and labels', (component, declare) => {
