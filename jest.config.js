@@ -39,5 +39,7 @@ module.exports = {
     { ...base, displayName: 'e2e', testMatch: ['<rootDir>/test/e2e/**/*.test.ts'] },
     // Needs a stock OpenWhisk controller, which this project does not bring: `npm run test:stock` alone runs it.
     { ...base, displayName: 'stock', testMatch: ['<rootDir>/test/stock/**/*.test.ts'] },
+    // Needs a kube-apiserver, etcd and OpenWhisk's chart (docs/kubernetes.md): `npm run test:kubernetes` alone runs it.
+    { ...base, displayName: 'kubernetes', testMatch: ['<rootDir>/test/kubernetes/**/*.test.ts'] },
   ],
 };

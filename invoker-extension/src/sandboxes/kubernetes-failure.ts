@@ -36,7 +36,7 @@ export function refusedPod(error: unknown): unknown {
   const text = errorMessage(error);
   const as = (code: ErrorCode, retriable = false): PluginError =>
     new PluginError(code, text, { cause: error, retriable });
-  if (status === FORBIDDEN && /exceeded quota/i.test(text)) return as('ERR_POD_QUOTA', true);
+  if (status === FORBIDDEN && /\bquota\b/i.test(text)) return as('ERR_POD_QUOTA', true);
   if (status === FORBIDDEN && /cannot create resource/.test(text)) return as('ERR_POD_FORBIDDEN');
   if (status === FORBIDDEN || status === INVALID) return as('ERR_POD_ADMISSION');
   // A webhook may say no under any other status.
