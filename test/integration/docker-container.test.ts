@@ -122,4 +122,27 @@ inNamespace(__filename, () => {
       await expect(lost.create(containerSpec())).rejects.toMatchObject({ code: 'ERR_CONTAINER_START' });
     });
   });
+
+  describe('the image of the services', () => {
+    it.each(['tensor-daemon', 'invoker-extension', 'load-balancer'])(
+      'has %s as the chart starts it',
+      async (program) => {
+        const image = await engine.servicesImage();
+        const main = `/opt/tetris/node_modules/@tetris/${program}/dist/main.js`;
+        // A key that there is not ends each at once, after everything is loaded.
+        const variable = { 'tensor-daemon': 'DAEMON', 'invoker-extension': 'INVOKER' }[program] ?? 'BALANCER';
+        const wrong = engine.docker(
+          'run',
+          '--rm',
+          '--read-only',
+          '--env',
+          `TETRIS_${variable}_NONSENSE=1`,
+          image,
+          'node',
+          main,
+        );
+        await expect(wrong).rejects.toThrow(`TETRIS_${variable}_NONSENSE: no such key`);
+      },
+    );
+  });
 });

@@ -225,3 +225,42 @@ describe('the post-renderer of OpenWhisk’s chart', () => {
     expect(() => postRender(1, RELEASE, { TETRIS_ACTION_IMAGE: 'a|b:c' })).toThrow(/no name of an image/);
   });
 });
+
+describe('docs/kubernetes.md', () => {
+  const commands = [
+    ...readFileSync(join(KUBERNETES, '../docs/kubernetes.md'), 'utf8').matchAll(/```sh\n([\s\S]*?)```/g),
+  ]
+    .flatMap(([, block = '']) => block.replaceAll('\\\n', ' ').split('\n'))
+    .map((line) => line.replace(/ #.*/, '').replace(/\s+/g, ' ').trim())
+    .filter((line) => line !== '');
+  const ofOurs = commands.filter((line) => line.includes('kubernetes/tetris'));
+  const postRendered = commands.flatMap(
+    (line) => /(kubernetes\/openwhisk\/post-render\.sh)[^|]* ([12])/.exec(line) ?? [],
+  );
+
+  it('names files that are there, and scripts of npm', () => {
+    const root = JSON.parse(readFileSync(join(KUBERNETES, '../package.json'), 'utf8')) as { scripts: object };
+    for (const [, path = ''] of commands.join('\n').matchAll(/(?:^|[ =])((?:kubernetes|action-runtime)\/[\w./-]+)/gm)) {
+      expect(run('test', ['-e', join(KUBERNETES, '..', path)])).toBe('');
+    }
+    for (const [, script = ''] of commands.join('\n').matchAll(/npm run ([\w:]+)/g))
+      expect(root.scripts).toHaveProperty([script]);
+  });
+
+  it('installs the chart with values that it takes', () => {
+    expect(ofOurs.length).toBeGreaterThan(1);
+    for (const line of ofOurs) {
+      const command = line
+        .replace('upgrade --install', 'template')
+        .replace('kubernetes/tetris', join(KUBERNETES, 'tetris'));
+      const [program = '', ...args] = command.split(' ');
+      expect(objects(run(program, args)).length).toBeGreaterThan(0);
+    }
+  });
+
+  it('renders OpenWhisk’s chart with the levels that it names', () => {
+    const levels = new Set(postRendered.filter((text) => text === '1' || text === '2'));
+    expect([...levels].sort()).toEqual(['1', '2']);
+    for (const level of levels) expect(postRender(Number(level) as 1 | 2, RELEASE)).toContain('nodejs:tetris');
+  });
+});

@@ -25,6 +25,8 @@ import { mountMemory, namespaceCgroup, namespaceFolder } from './namespace';
 export const ENGINE_TIMEOUT_MS = 180_000;
 /** Tag of the image that {@link Engine.runtimeImage} builds. */
 export const RUNTIME_IMAGE = 'tetris/action-nodejs-tetris:test';
+/** Tag of the image that {@link Engine.servicesImage} builds. */
+const SERVICES_IMAGE = 'tetris/services:test';
 
 const START_TIMEOUT_MS = 30_000;
 const COMMAND_TIMEOUT_MS = 120_000;
@@ -43,6 +45,8 @@ export interface Engine {
   baseImage(): Promise<string>;
   /** Builds `action-runtime/Dockerfile` on top of {@link Engine.baseImage}; idempotent. Resolves to its tag. */
   runtimeImage(): Promise<string>;
+  /** Builds `kubernetes/Dockerfile`, the image of the services, likewise. */
+  servicesImage(): Promise<string>;
   /** Removes every container and ends the engine; idempotent. */
   stop(): Promise<void>;
 }
@@ -64,16 +68,19 @@ export async function startEngine(): Promise<Engine> {
   };
   const docker = (...args: string[]): Promise<string> => run('docker', args);
 
+  const build = async (script: string, tag: string): Promise<string> => {
+    await importBaseImage(folder, docker);
+    await run(join(ROOT, script), [tag, '--build-arg', `BASE_IMAGE=${BASE_IMAGE}`]);
+    return tag;
+  };
+
   await answering(daemon, () => docker('version', '--format', '{{.Server.Version}}'), logPath);
   return {
     socketPath,
     docker,
     baseImage: memoized(() => importBaseImage(folder, docker)),
-    runtimeImage: memoized(async () => {
-      await importBaseImage(folder, docker);
-      await run(join(ROOT, 'action-runtime/image.sh'), [RUNTIME_IMAGE, '--build-arg', `BASE_IMAGE=${BASE_IMAGE}`]);
-      return RUNTIME_IMAGE;
-    }),
+    runtimeImage: memoized(() => build('action-runtime/image.sh', RUNTIME_IMAGE)),
+    servicesImage: memoized(() => build('kubernetes/image.sh', SERVICES_IMAGE)),
     stop: memoized(() => stop(daemon, docker)),
   };
 }
