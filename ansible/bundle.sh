@@ -45,6 +45,8 @@ npm ls --omit=dev ${OMIT:+--omit="$OMIT"} --all --parseable --loglevel error "$@
 # onnxruntime-node carries the libraries of every platform; those of this one are needed.
 find "$folder/node_modules/onnxruntime-node/bin" -mindepth 3 -maxdepth 3 -type d \
   ! -path "*/linux/$(node -p process.arch)" -exec rm -rf {} + 2>/dev/null || true
+# What is in it, for whoever has to know: a bill of materials (CycloneDX) that npm makes from the lock file.
+(cd "$root" && npm sbom --omit=dev --sbom-format=cyclonedx --sbom-type=application "$@") >"$folder/node_modules/sbom.cdx.json"
 chmod -R a+rX "$folder"
 
 cd "$here"
