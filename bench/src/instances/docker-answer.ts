@@ -35,13 +35,13 @@ async function measure(bench: Bench, quick: boolean): Promise<SuiteResult> {
   bench.cleanups.add(() => containers.stop());
   const [stock, stem]: [number[], number[]] = [[], []];
   // Fills the store, and the page cache with the image's files.
-  await (await containers.answered(await containers.create(true), work)).stop();
+  await (await containers.answered(await containers.create('quick'), work)).stop();
   for (let round = 0; round < (quick ? 1 : ROUNDS); round += 1) {
     const startMs = performance.now();
-    const plain = await containers.answered(await containers.create(false), work);
+    const plain = await containers.answered(await containers.create('plain'), work);
     stock.push(performance.now() - startMs);
     await plain.stop();
-    const cell = await containers.create(true);
+    const cell = await containers.create('quick');
     await delay(STEM_MS);
     const takenMs = performance.now();
     await containers.answered(cell, work);
@@ -79,9 +79,10 @@ class Containers {
     };
   }
 
-  /** @param shares false for one that loads models as plain onnxruntime does, when the action asks for them */
-  async create(shares: boolean): Promise<Instance> {
+  /** `plain` loads models as plain onnxruntime does, when the action asks for them; `quick` answers in two phases. */
+  async create(as: 'plain' | 'shared' | 'quick'): Promise<Instance> {
     const token = randomUUID();
+    const shares = as !== 'plain';
     const { operator } = this.#bench.daemon;
     const viewPath = shares ? (await operator.registerInstance(token, { namespace: 'bench' })).viewPath : undefined;
     const factory = shares ? this.#factories.shared : this.#factories.plain;
@@ -91,7 +92,7 @@ class Containers {
       memoryBytes: LIMIT_BYTES,
       instance: token,
       ...(viewPath === undefined ? {} : { viewPath }),
-      env: { __OW_ALLOW_CONCURRENT: 'true', ...(shares ? QUICKLY : {}) },
+      env: { __OW_ALLOW_CONCURRENT: 'true', ...(as === 'quick' ? QUICKLY : {}) },
     });
     return new Instance(container);
   }
@@ -105,8 +106,8 @@ class Containers {
 
   /** What a second container's control group is charged beside a first that does the same. */
   async nextBytes(work: Work & { runs: number }): Promise<number> {
-    const first = await this.answered(await this.create(true), work);
-    const next = await this.answered(await this.create(true), work);
+    const first = await this.answered(await this.create('shared'), work);
+    const next = await this.answered(await this.create('shared'), work);
     await delay(SETTLE_MS);
     const id = this.#docker('ps', '--latest', '--quiet');
     const group = await memoryCgroup(Number(this.#docker('inspect', '--format', '{{.State.Pid}}', id)));

@@ -46,6 +46,7 @@ export async function withBench<T>(
     const modelRoots = [folder, ...(modelRoot === undefined ? [] : [modelRoot])];
     const daemon = new DaemonProcess(folder, storePath, {
       TETRIS_DAEMON_MODEL_ROOTS: modelRoots.join(','),
+      TETRIS_DAEMON_STORE_BYTES_MAX: String(STORE_BYTES_MAX),
       ...settings,
     });
     cleanups.add(() => daemon.stop());
