@@ -45,8 +45,8 @@ export async function serveInstance(config: RuntimeConfig, starter: WorkerStarte
   }
   const server = await serve(service, trace, config);
   trace.mark('runtime', performance.now() - nodeMs);
-  // A stem cell has the time for it, and whoever waits for this instance needs it next.
-  if (config.warmUp) setImmediate(preloadInference);
+  // Not before onnxruntime is set up, which whoever waits for this instance needs as much.
+  if (config.warmUp) void starter.ready.then(preloadInference);
   process.once('SIGTERM', () => {
     server.close();
     process.exit(0);

@@ -30,6 +30,11 @@ export class WorkerStarter {
     this.#warm = warm;
   }
 
+  /** Settles when the worker that was started ahead of time is ready; at once where there is none. */
+  get ready(): Promise<unknown> {
+    return this.#warm?.ready ?? Promise.resolve();
+  }
+
   /** From now on models may come. */
   use(): void {
     this.#used = true;
