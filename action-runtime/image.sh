@@ -10,5 +10,17 @@ tag=${1:-tetris/action-nodejs-tetris:latest}
 context=$(mktemp -d)
 trap 'rm -rf "$context"' EXIT
 
+# With a registry at hand the base is what its tag names now, by digest, and the image says so.
+case " $* " in
+  *" BASE_IMAGE="*) ;;
+  *)
+    base=$(sed -n 's/^ARG BASE_IMAGE=//p' "$root/action-runtime/Dockerfile")
+    if docker pull --quiet "$base" >/dev/null && pinned=$(docker image inspect --format '{{index .RepoDigests 0}}' "$base"); then
+      set -- "$@" --build-arg "BASE_IMAGE=$pinned" --label "org.opencontainers.image.base.name=$base" \
+        --label "org.opencontainers.image.base.digest=${pinned#*@}"
+    fi
+    ;;
+esac
+
 OMIT=optional "$root/ansible/bundle.sh" "$context/app" action-runtime
 docker build --file "$root/action-runtime/Dockerfile" --tag "$tag" "$@" "$context"
