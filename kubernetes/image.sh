@@ -1,5 +1,6 @@
 #!/bin/sh
-# Builds the image of the services from the built workspace (npm ci && npm run build first). Needs no registry but the base image's.
+# Builds the image of the services from the built workspace (npm ci && npm run build first). Needs no registry but the
+# base image's.
 #
 #   kubernetes/image.sh [TAG] [further arguments of docker build]
 #   kubernetes/image.sh tetris/services:0.1.0 --build-arg BASE_IMAGE=registry.example.org/node:22

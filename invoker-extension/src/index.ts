@@ -10,10 +10,11 @@ export type {
 } from './sandboxes/container';
 export { InstanceLogs } from './messages/logs';
 export { PeerDirectory, type PeerDirectoryOptions } from './peer-directory';
+export { ActionClient, type ActionAddress } from './sandboxes/action-client';
+export { cgroupPrivateBytes, memoryCgroup } from './sandboxes/docker-memory';
 export { ProcessFactory, type ProcessFactoryOptions } from './sandboxes/process-factory';
 export { DOCKER_KEYS, type DockerConfig } from './sandboxes/docker-config';
 export { DockerFactory, type DockerFactoryOptions } from './sandboxes/docker-factory';
-export { memoryCgroup } from './sandboxes/docker-memory';
 export { type ModelRoot, parseModelRoot } from './sandboxes/container-paths';
 export { KUBERNETES_KEYS, type KubernetesConfig } from './sandboxes/kubernetes-config';
 export { KubernetesFactory, type KubernetesFactoryOptions } from './sandboxes/kubernetes-factory';

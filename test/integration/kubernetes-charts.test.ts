@@ -1,4 +1,6 @@
-/** The charts, as far as they can be tried without a cluster: what Helm renders, for every version, against its schema. */
+/**
+ * The charts, as far as they can be tried without a cluster: what Helm renders, for every version, against its schema.
+ */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,5 +1,6 @@
 /**
- * A thousand pods through an API server at its worst: calls refused, answers lost, watches lost and expired, the server itself and
+ * A thousand pods through an API server at its worst: calls refused, answers lost, watches lost and expired, the server
+ * itself and
  * the invoker started again. Whatever happens, every activation is answered, and no pod, view or log is left.
  */
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -1,5 +1,6 @@
 /**
- * What the tests' own API server stands for, against a real one: it takes the pods, refuses them for the same reasons in words
+ * What the tests' own API server stands for, against a real one: it takes the pods, refuses them for the same reasons
+ * in words
  * that are understood, and its watches are followed. Part of no other run: see `docs/kubernetes.md`.
  *
  *     KUBE_APISERVER=/path/to/kube-apiserver ETCD=/path/to/etcd npm run test:kubernetes

@@ -151,7 +151,9 @@ export class KubernetesFactory implements ContainerFactory {
     void this.#remove(pod, follower);
   }
 
-  /** Removes a pod and forgets it, once. What is left over all the same is seen again and removed then. Never throws. */
+  /**
+   * Removes a pod and forgets it, once. What is left over all the same is seen again and removed then. Never throws.
+   */
   #remove(pod: Pod, follower: PodFollower): Promise<void> {
     const { name } = pod.metadata;
     const known = this.#removals.get(name);

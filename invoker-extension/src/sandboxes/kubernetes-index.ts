@@ -1,5 +1,6 @@
 /**
- * Which invoker a node is. OpenWhisk's controllers address invokers by index, dense from 0, and the pods of a DaemonSet have
+ * Which invoker a node is. OpenWhisk's controllers address invokers by index, dense from 0, and the pods of a DaemonSet
+ * have
  * none. So each node claims one, by a Lease named after it: creating an object of a name is what only one can do.
  */
 import { PluginError } from '@tetris/common';
@@ -20,7 +21,8 @@ const CONFLICT = 409;
 const ATTEMPTS_MAX = 1000;
 
 /**
- * The index of a node: the one it has, or the lowest that nobody has. The Lease is the Node's, so the cluster removes it
+ * The index of a node: the one it has, or the lowest that nobody has. The Lease is the Node's, so the cluster removes
+ * it
  * with the node, and nobody has to renew it.
  *
  * @throws PluginError `ERR_KUBERNETES_API`

@@ -12,7 +12,8 @@ const SPACE = 0x20;
 const NEWLINE = Buffer.from('\n');
 
 /**
- * Takes lines of a container runtime's log apart: `<time> stdout|stderr F|P <text>`, P for a piece of a longer line. The API
+ * Takes lines of a container runtime's log apart: `<time> stdout|stderr F|P <text>`, P for a piece of a longer line.
+ * The API
  * server leaves the two words in the middle out, so all is stdout there, as stock has it.
  */
 export class PodLogReader {

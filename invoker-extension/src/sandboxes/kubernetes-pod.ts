@@ -1,4 +1,7 @@
-/** The pod of one function instance. Source: OpenWhisk's `KubernetesContainerFactory`; what differs is said where it does. */
+/**
+ * The pod of one function instance. Source: OpenWhisk's `KubernetesContainerFactory`; what differs is said where it
+ * does.
+ */
 import { PluginError } from '@tetris/common';
 import type { ContainerSpec } from './container';
 import { CONTAINER_PORT, mountedEnvironment, mountsOf, type NodePaths, TEMPORARY_INSIDE } from './container-paths';

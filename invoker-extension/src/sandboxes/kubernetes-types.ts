@@ -1,4 +1,6 @@
-/** The parts of Kubernetes' objects that are used here. Source: the core/v1 and coordination.k8s.io/v1 API reference. */
+/**
+ * The parts of Kubernetes' objects that are used here. Source: the core/v1 and coordination.k8s.io/v1 API reference.
+ */
 
 export interface ObjectMeta {
   name: string;

@@ -27,7 +27,8 @@ const TOO_MANY = 429;
 
 /**
  * All pods of a selector, kept up to date by list and watch: one list, then changes from its version on. A watch that
- * ends is continued at the last version; only where the server no longer knows that version (410) is there another list.
+ * ends is continued at the last version; only where the server no longer knows that version (410) is there another
+ * list.
  */
 export class PodWatch {
   readonly #options: PodWatchOptions;
@@ -49,7 +50,9 @@ export class PodWatch {
     return this.#known;
   }
 
-  /** Resolves when the first list is known; idempotent. @throws PluginError `ERR_KUBERNETES_API`; may be called again */
+  /**
+   * Resolves when the first list is known; idempotent. @throws PluginError `ERR_KUBERNETES_API`; may be called again
+   */
   start(): Promise<void> {
     return (this.#started ??= this.#list().then(
       () => {

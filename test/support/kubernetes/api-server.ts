@@ -1,6 +1,7 @@
 /**
  * Kubernetes' API as far as the invoker extension uses it, in this process: pods with resource versions, watches with
- * bookmarks, 410 for versions that are too old, logs, leases, nodes. What goes wrong is injected by {@link ApiServer.faults}.
+ * bookmarks, 410 for versions that are too old, logs, leases, nodes. What goes wrong is injected by {@link
+ * ApiServer.faults}.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
