@@ -156,7 +156,10 @@ export class FpcFrontEnd implements FrontEnd {
     this.#metrics.hints.set(this.#attraction.hints);
     this.#metrics.pulledActions.set(this.#pulled.size);
     void this.#invokerKey.tell({ usable: isUp, freeBytes }, isUp ? this.#attraction.memoryMaxMb : 0);
-    if (changed && isUp) this.#attraction.show();
+    if (changed && isUp) {
+      this.#attraction.show();
+      this.#orders.release();
+    }
     if (changed && !isUp) void this.#attraction.hide();
     await this.#bus.send(this.#topics.invoker(this.#options.invoker), CANARY);
   }

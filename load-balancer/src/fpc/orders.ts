@@ -4,7 +4,8 @@
  * | order | answer |
  * | --- | --- |
  * | a new scheduler's warm-up | none |
- * | a kind that is not served, nothing usable behind, or closed | `ResourceNotEnoughError`: it is ordered elsewhere |
+ * | a kind that is not served | `ResourceNotEnoughError`: it is ordered elsewhere |
+ * | nothing usable behind | held until something is, for `surplusMs` at most; then the same |
  * | an action whose queue there does not count us | we begin to pull, and it is a success |
  * | one that does | held for `surplusMs`, in which it keeps further orders back, then a success too |
  *
@@ -33,9 +34,9 @@ export interface OrderParts {
 export type OrderOutcome = 'warm-up' | 'refused' | 'begun' | 'surplus';
 
 export interface OrderRules {
-  /** A surplus order is held for so long, ms. */
+  /** An order is held for so long, ms: a surplus one, or one for which nothing is usable yet. */
   surplusMs: number;
-  /** Surplus orders held; beyond it they are done at once. */
+  /** Orders held; beyond it they are answered at once. */
   surplusMax: number;
 }
 
@@ -53,48 +54,48 @@ export class Orders {
 
   /** Resolves when the order has been answered: one that a crash interrupts comes again. */
   async ordered(creation: Creation, decided: (outcome: OrderOutcome) => void = () => undefined): Promise<void> {
-    const outcome = this.#judge(creation);
+    let judged = this.#judge(creation);
+    if (judged === 'surplus' || judged === 'unusable') {
+      await this.#hold(creation);
+      judged = this.#judge(creation);
+    }
+    const outcome = judged === 'unusable' ? 'refused' : judged;
     this.#parts.outcome(outcome);
     decided(outcome);
-    const { exec } = creation.whiskActionMetaData;
-    const action = actionOf(creation);
-    if (outcome === 'refused') {
-      const reason = this.#parts.isServed(exec.kind)
-        ? 'No invoker is usable now.'
-        : `Kind '${exec.kind}' is not served here.`;
-      return this.#refuse(creation, reason);
-    }
-    if (outcome === 'begun' && action !== undefined) return this.#begin(creation, action);
-    if (outcome === 'surplus' && action !== undefined) return this.#hold(creation, action);
+    if (outcome === 'refused') return this.#refuse(creation);
+    // Where the queue has lost us while the order was held, it is a good one after all.
+    if (outcome === 'begun') await this.#begin(creation);
+    if (outcome !== 'warm-up') await this.#send(creation, creationAck(creation, this.#parts.invoker));
+  }
+
+  /** Those that are held are judged now: something is usable again. */
+  release(): void {
+    for (const release of this.#held.values()) release();
   }
 
   /** Gives the held ones back at once. */
   close(): void {
     this.#closed = true;
-    for (const release of this.#held.values()) release();
+    this.release();
   }
 
-  #judge(creation: Creation): OrderOutcome {
+  #judge(creation: Creation): OrderOutcome | 'unusable' {
     const { pulled, isUsable, isServed } = this.#parts;
     const action = actionOf(creation);
     if (isWarmUp(creation)) return 'warm-up';
-    if (!isServed(creation.whiskActionMetaData.exec.kind) || !isUsable() || action === undefined) return 'refused';
+    if (!isServed(creation.whiskActionMetaData.exec.kind) || action === undefined) return 'refused';
+    if (this.#closed || !isUsable()) return 'unusable';
     return pulled.isPulledFrom(schedulerOf(creation), action) ? 'surplus' : 'begun';
   }
 
-  async #begin(creation: Creation, action: PulledAction): Promise<void> {
-    await this.#parts.pulled.begin(action, schedulerOf(creation));
-    await this.#done(creation);
+  async #begin(creation: Creation): Promise<void> {
+    const action = actionOf(creation);
+    if (action !== undefined) await this.#parts.pulled.begin(action, schedulerOf(creation));
   }
 
-  async #done(creation: Creation): Promise<void> {
-    await this.#send(creation, creationAck(creation, this.#parts.invoker));
-  }
-
-  /** Where the queue has lost us meanwhile, the order is a good one after all. */
-  async #hold(creation: Creation, action: PulledAction): Promise<void> {
-    const { pulled, isUsable } = this.#parts;
-    if (this.#held.size >= this.#rules.surplusMax) return this.#done(creation);
+  /** Where too many are held it does not wait. */
+  async #hold(creation: Creation): Promise<void> {
+    if (this.#closed || this.#held.size >= this.#rules.surplusMax) return;
     await new Promise<void>((release) => {
       const timer = setTimeout(release, this.#rules.surplusMs);
       this.#held.set(creation, () => {
@@ -103,12 +104,12 @@ export class Orders {
       });
     });
     this.#held.delete(creation);
-    if (this.#closed || !isUsable()) return this.#refuse(creation, 'No invoker is usable now.');
-    if (pulled.isPulledFrom(schedulerOf(creation), action)) return this.#done(creation);
-    return this.#begin(creation, action);
   }
 
-  async #refuse(creation: Creation, reason: string): Promise<void> {
+  async #refuse(creation: Creation): Promise<void> {
+    const { kind } = creation.whiskActionMetaData.exec;
+    const isServed = this.#parts.isServed(kind);
+    const reason = isServed ? 'No invoker is usable now.' : `Kind '${kind}' is not served here.`;
     await this.#send(creation, creationAck(creation, this.#parts.invoker, reason));
   }
 

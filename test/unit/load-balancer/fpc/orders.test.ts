@@ -46,10 +46,9 @@ function setUp() {
     { surplusMs: 3_000, surplusMax: 2 },
   );
   /** @returns what is decided, which is told before it is answered */
-  const order = (overrides: object = {}): { outcome: OrderOutcome | undefined; answered: Promise<void> } => {
-    let outcome: OrderOutcome | undefined;
-    const answered = orders.ordered(creation(overrides), (decided) => (outcome = decided));
-    return { outcome, answered };
+  const order = (overrides: object = {}): { decided: OrderOutcome[]; answered: Promise<void> } => {
+    const decided: OrderOutcome[] = [];
+    return { decided, answered: orders.ordered(creation(overrides), (outcome) => decided.push(outcome)) };
   };
   return { orders, order, state };
 }
@@ -60,9 +59,9 @@ describe('an order for a container', () => {
 
   it('begins the pulls and is acked with all that the scheduler sent', async () => {
     const { order, state } = setUp();
-    const { outcome, answered } = order();
+    const { decided, answered } = order();
     await answered;
-    expect(outcome).toBe('begun');
+    expect(decided).toEqual(['begun']);
     expect(state.begun).toEqual([{ namespace: 'guest', name: CREATION.action, revision: '1-f957' }]);
     const { rootSchedulerIndex, whiskActionMetaData: actionMetaData, ...echoed } = CREATION;
     expect(state.acks).toEqual([
@@ -70,42 +69,55 @@ describe('an order for a container', () => {
     ]);
   });
 
-  it.each([
-    ['of another kind', { whiskActionMetaData: { ...CREATION.whiskActionMetaData, exec: { kind: 'python:3' } } }, true],
-    ['while nothing is usable', {}, false],
-  ])('is sent elsewhere %s', async (_when, overrides, usable) => {
+  it('is sent elsewhere where it is for another kind', async () => {
     const { order, state } = setUp();
-    state.usable = usable;
-    const { outcome, answered } = order(overrides);
+    const exec = { kind: 'python:3' };
+    const { decided, answered } = order({ whiskActionMetaData: { ...CREATION.whiskActionMetaData, exec } });
     await answered;
-    expect(outcome).toBe('refused');
+    expect(decided).toEqual(['refused']);
     expect(state.acks).toMatchObject([{ error: 'ResourceNotEnoughError', retryCount: 2 }]);
     expect(state.begun).toEqual([]);
+  });
+
+  it('waits for something usable, and is sent elsewhere where there is nothing for too long', async () => {
+    const { orders, order, state } = setUp();
+    state.usable = false;
+    const first = order();
+    state.usable = true;
+    orders.release();
+    await first.answered;
+    expect([first.decided, state.begun.length]).toEqual([['begun'], 1]);
+    state.usable = false;
+    const second = order();
+    await jest.advanceTimersByTimeAsync(3_000);
+    await second.answered;
+    expect(second.decided).toEqual(['refused']);
+    expect(state.acks[1]).toMatchObject({ error: 'ResourceNotEnoughError' });
   });
 
   it('is not answered where it is a new scheduler that warms up', async () => {
     const { order, state } = setUp();
     const warmUp = { action: { path: 'whisk.system', name: 'warmUp' }, revision: null, rpcPort: 0, schedulerHost: '' };
-    expect(order(warmUp).outcome).toBe('warm-up');
+    expect(order(warmUp).decided).toEqual(['warm-up']);
     expect(state.acks).toEqual([]);
   });
 
   it('beyond the first is held, then done without a container', async () => {
     const { order, state } = setUp();
     state.counted = true;
-    expect(order().outcome).toBe('surplus');
+    const { decided } = order();
     await jest.advanceTimersByTimeAsync(2_999);
     expect(state.acks).toEqual([]);
     await jest.advanceTimersByTimeAsync(1);
     expect(state.acks).toMatchObject([{ creationId: CREATION.creationId }]);
     expect(state.acks[0]).not.toHaveProperty('error');
-    expect(state.begun).toEqual([]);
+    expect([decided, state.begun]).toEqual([['surplus'], []]);
   });
 
   it('that was held is a good one where the queue has lost us meanwhile', async () => {
     const { order, state } = setUp();
     state.counted = true;
-    order();
+    void order().answered;
     state.counted = false;
     await jest.advanceTimersByTimeAsync(3_000);
     expect(state.begun).toHaveLength(1);
