@@ -32,14 +32,25 @@ export type { InstanceSettings } from './scaling/settings';
 export { StatusPublisher } from './status';
 export { type StemCellKind, type StemCellPlan, StemCells } from './instances/stem-cells';
 export { isSameSubject, ProfileArchive } from './profiles/archive';
-export { choose, costPerformance, isUsable, plannedRows, type UsableEntry } from './profiles/choose';
+export {
+  choose,
+  costPerformance,
+  givenBytes,
+  isUsable,
+  mostPromising,
+  perRequestMs,
+  plannedRows,
+  type UsableEntry,
+} from './profiles/choose';
 export {
   type Deviation,
   DeviationSchema,
   GRAPH_VARIANTS,
+  type Machine,
   type GraphVariant,
   type Measurement,
   type ModelProfile,
+  ModelProfileSchema,
   pointName,
   type ProfileEntry,
   type ProfilePoint,

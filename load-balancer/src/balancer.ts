@@ -210,7 +210,12 @@ export class LoadBalancer {
     this.#timer = setInterval(() => void this.tick(), TICK_MS);
     const { statusHost: host, statusPort: port } = config;
     if (port > 0) {
-      this.#status = await startStatusServer({ host, port, metrics: this.metrics, source: this });
+      const { statusUser: user, statusPassword: password, profileUrl } = config;
+      this.#status = await startStatusServer({
+        ...{ host, port, metrics: this.metrics, source: this },
+        access: user === '' ? undefined : { user, password },
+        profileUrl: profileUrl === '' ? undefined : profileUrl,
+      });
     }
     await this.tick();
     this.#log.info({ owner: this.#owner }, 'load balancer started');

@@ -182,6 +182,9 @@ export const balancerConfig = configSchema('balancer', {
   }),
   statusHost: key.text('127.0.0.1', 'address', 'Address that the status port listens on'),
   ...TRACING_KEYS,
+  statusUser: key.text('', 'text', 'User of the page and of /status, by basic auth; without one there is no page'),
+  statusPassword: key.text('', 'text', 'Password of this user'),
+  profileUrl: key.text('', 'URL', 'Profiling service (tetris-profile-service) that the page passes on to. Empty: none'),
   logLevel: key.oneOf(['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const, 'info', 'Log level'),
 });
 

@@ -2,12 +2,9 @@
  * `npm run profile -- model.onnx --slo 300`: what every configuration of a model costs on this machine, in real
  * instances over a tensor daemon of its own.
  */
-import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { copyFile, realpath, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
-import { START_ARGUMENTS } from '@tetris/action-runtime';
+import { dirname, resolve } from 'node:path';
 import {
   checkOutputs,
   errorMessage,
@@ -17,66 +14,20 @@ import {
   removeFolder,
   temporaryFolder,
 } from '@tetris/common';
-import { type ContainerFactory, pointName, ProcessFactory, ProfileArchive } from '@tetris/invoker-extension';
-import { type Platform, startPlatform } from '@tetris/standalone';
+import { pointName, ProfileArchive } from '@tetris/invoker-extension';
+import { selfContained } from '@tetris/pages';
 import { SingleBar } from 'cli-progress';
 import { environment, PROFILE_CONFIG } from './config';
 import { alphaOf, command, type Flags, inputsOf, one, spaceOf } from './flags';
-import type { ProfileSite } from './instance';
 import { checkReadable, type OpenArchive, openArchive } from './open-archive';
-import { htmlPage } from './page';
 import { checkNames, prepareModel } from './prepare';
 import { profileModel } from './profile-model';
 import { terminalReport } from './report';
+import { reportData } from './report-data';
+import { onnxruntimeVersion, Site } from './site';
 
 /** Shells report a program that Ctrl-C ended so. */
 const EXIT_INTERRUPTED = 130;
-
-/** Often, because what an instance has between two looks is not held to its limit. */
-const MEMORY_WATCH_MS = 25;
-
-/** Limits processes to that many cores with `taskset`, where the system has it. */
-function pinned(count: number): string[] {
-  const { status } = spawnSync('taskset', ['-c', '0', 'true']);
-  return status === 0 ? ['taskset', '-c', `0-${count - 1}`] : [];
-}
-
-/** A platform for instances, started when the first is wanted. */
-class Site {
-  readonly #modelRoots: readonly string[];
-  readonly #factories = new Map<number, ContainerFactory>();
-  #starting: Promise<Platform> | undefined;
-
-  constructor(modelRoots: readonly string[]) {
-    this.#modelRoots = modelRoots;
-  }
-
-  async start(): Promise<ProfileSite> {
-    this.#starting ??= startPlatform({ modelRoots: this.#modelRoots, logLevel: 'error' });
-    const [node] = (await this.#starting).nodes;
-    if (node === undefined) throw new PluginError('ERR_INTERNAL', 'the platform has no node');
-    const factoryFor = (cpu: number): ContainerFactory => {
-      const known = this.#factories.get(cpu);
-      if (known !== undefined) return known;
-      const factory = new ProcessFactory({
-        command: [...pinned(cpu), process.execPath, ...START_ARGUMENTS],
-        workPath: join(node.privatePath, `p${cpu}`),
-        daemonSocketPath: node.socketPath,
-        modelRoots: [...this.#modelRoots],
-        path: environment()['PATH'] ?? '',
-        memoryWatchMs: MEMORY_WATCH_MS,
-      });
-      this.#factories.set(cpu, factory);
-      return factory;
-    };
-    return { factoryFor, daemon: node.operator };
-  }
-
-  async stop(): Promise<void> {
-    await Promise.all([...this.#factories.values()].map((factory) => factory.close()));
-    await (await this.#starting)?.stop();
-  }
-}
 
 /** Everything that is wrong with the call is said before anything is started. */
 async function settingsOf(model: string, flags: Flags) {
@@ -138,34 +89,48 @@ async function sweep(
   const prepare = (): ReturnType<typeof prepareModel> =>
     (prepared ??= prepareModel(path, wantsInt8 ? { folder } : undefined));
   const bar = new SingleBar({
-    format: '{bar} {value}/{total}, {eta_formatted} left  {point}',
+    format: '{bar} {value}/{total}{left}  {point}',
     barsize: 20,
     clearOnComplete: true,
     stream: process.stderr,
   });
+  const sinceMs = performance.now();
   const interrupted = new AbortController();
   onInterrupt(() => interrupted.abort());
   const result = await profileModel({
-    ...{ inputs, inputsName, rounds, pointsMax, timeoutMs },
+    ...{ inputs, inputsName, rounds, pointsMax, timeoutMs, alpha },
     ...{ path, space, prepare, signal: interrupted.signal, site: () => site.start() },
     archive: new ProfileArchive(archive.documents),
     onnxruntime: onnxruntimeVersion(),
     sampleMs: 50,
     onUnkept: (reason) => process.stderr.write(`tetris-profile: what is measured is not kept: ${reason}\n`),
     onProgress: ({ done, total, point }) => {
-      if (!bar.isActive) bar.start(total, done, { point: '' });
+      if (!bar.isActive) bar.start(total, done, { point: '', left: '' });
       bar.setTotal(total);
-      bar.update(done, { point: pointName(point) });
+      bar.update(done, { point: pointName(point), left: done === 0 ? '' : `, ${leftText(sinceMs, done, total)} left` });
     },
   }).finally(() => bar.stop());
 
   const report = { alpha, ...(space.sloMs === undefined ? {} : { sloMs: space.sloMs }) };
   process.stdout.write(`${terminalReport(result.profile, report)}\n`);
   if (flags.json !== undefined) await writeFile(flags.json, JSON.stringify(result.profile, null, 2));
-  if (flags.html !== undefined) await writeFile(flags.html, htmlPage(result.profile, report));
+  if (flags.html !== undefined) {
+    const data = reportData([result.profile], {
+      ...report,
+      command: `tetris-profile ${process.argv.slice(2).join(' ')}`,
+    });
+    const title = `Profile of ${data.model.name}`;
+    await writeFile(flags.html, selfContained({ title, script: 'profile-file.js', settings: { report: data } }));
+  }
   if (flags.int8 !== undefined) await writeInt8(flags.int8, await prepare());
   process.stderr.write(`\n${account(result, archive.where, interrupted.signal.aborted)}\n`);
   if (interrupted.signal.aborted) process.exitCode = EXIT_INTERRUPTED;
+}
+
+/** How long the rest takes if it goes on as it did. */
+function leftText(sinceMs: number, done: number, total: number): string {
+  const seconds = Math.ceil((((performance.now() - sinceMs) / done) * (total - done)) / 1000);
+  return seconds < 120 ? `${seconds} s` : `${Math.ceil(seconds / 60)} min`;
 }
 
 /** The first Ctrl-C ends the sweep in order, a second one the program. */
@@ -191,12 +156,6 @@ function account(
 async function writeInt8(target: string, { int8Path }: Awaited<ReturnType<typeof prepareModel>>): Promise<void> {
   if (int8Path !== undefined) return copyFile(int8Path, target);
   throw new PluginError('ERR_MODEL_INVALID', `${target} is not written: there is nothing to quantize`);
-}
-
-/** Read from its package, not from the library: that would load it into this process. */
-function onnxruntimeVersion(): string {
-  const text = readFileSync(require.resolve('onnxruntime-node/package.json'), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }
 
 outliveReaders();

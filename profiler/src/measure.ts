@@ -1,4 +1,5 @@
 /** Measures one configuration in an instance of its own. */
+import { cpus } from 'node:os';
 import type { Container, Measurement, ProfilePoint } from '@tetris/invoker-extension';
 import { type InstanceOptions, runAction, withInstance } from './instance';
 import { type InputOptions, PROFILE_ACTION, type ProfileReply, type ProfileRequest } from './profile-action';
@@ -32,6 +33,7 @@ export function measure(
   };
   return withInstance(point.cpu, options, async (container, token, { daemon }) => {
     const memory = new MemorySampler(container, options.sampleMs);
+    const others = new OtherWork(Math.min(point.cpu, concurrency * threads));
     try {
       const action = { code: PROFILE_ACTION, shape: { workers: concurrency, threads }, value };
       const reply = (await runAction(container, action, options)) as unknown as ProfileReply;
@@ -39,7 +41,8 @@ export function measure(
       const tensors = (await daemon?.instance(token))?.models.flatMap((loaded) => loaded.tensors) ?? [];
       const tensorBytes = tensors.reduce((sum, { bytes }) => sum + bytes, 0);
       const measurement = summarize(reply, point, steadyBytes, memory.peakBytes);
-      return { measurement: { ...measurement, limitBytes: options.memoryBytes }, tensorBytes };
+      const told = { limitBytes: options.memoryBytes, atMs: Date.now(), othersCores: others.cores() };
+      return { measurement: { ...measurement, ...told }, tensorBytes };
     } finally {
       memory.stop();
     }
@@ -61,6 +64,27 @@ function summarize(reply: ProfileReply, { batch }: ProfilePoint, steadyBytes: nu
     samples: sorted.length,
   };
 }
+
+/** What else the machine did while an instance was measured. */
+class OtherWork {
+  readonly #ownCores: number;
+  readonly #since = process.hrtime.bigint();
+  readonly #before = busyMs();
+
+  /** @param ownCores that the instance may keep busy: what is beyond is certainly somebody else's */
+  constructor(ownCores: number) {
+    this.#ownCores = ownCores;
+  }
+
+  cores(): number {
+    const tookMs = Number(process.hrtime.bigint() - this.#since) / 1e6;
+    return Math.max(0, (busyMs() - this.#before) / Math.max(1, tookMs) - this.#ownCores);
+  }
+}
+
+/** Time that the machine's cores have been busy, added up, ms. */
+const busyMs = (): number =>
+  cpus().reduce((sum, { times: { user, nice, sys, irq } }) => sum + user + nice + sys + irq, 0);
 
 /** The highest private memory seen while an instance works. */
 class MemorySampler {

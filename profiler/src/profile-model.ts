@@ -7,6 +7,7 @@ import {
   isSameSubject,
   type Measurement,
   type ModelProfile,
+  mostPromising,
   pointName,
   type ProfileArchive,
   type ProfileEntry,
@@ -19,7 +20,7 @@ import { MemoryExceeded } from './instance';
 import { int8Profile } from './int8-profile';
 import { measure, type MeasureOptions } from './measure';
 import type { InputOptions } from './profile-action';
-import { megabytes } from './summary';
+import { mebibytes } from './summary';
 import { limitsFor, pointsOf, remaining, type SweepSpace } from './sweep';
 
 /** What a look into the model has found. */
@@ -34,6 +35,8 @@ export interface PreparedModel {
 export interface ProfileModelOptions extends Omit<MeasureOptions, 'inputs' | 'memoryBytes'> {
   /** Path of the model, here and in instances. */
   path: string;
+  /** What people call it. @default its path */
+  name?: string;
   inputs: Omit<InputOptions, 'vocabularies'>;
   /** Asked before the first measurement, with as many callers as there are: what is in the archive needs none. */
   prepare: () => Promise<PreparedModel>;
@@ -43,8 +46,13 @@ export interface ProfileModelOptions extends Omit<MeasureOptions, 'inputs' | 'me
   archive: ProfileArchive;
   /** Version of onnxruntime that the instances use. */
   onnxruntime: string;
-  /** Stop after this many measured configurations; the rest is estimated. */
+  /**
+   * Stop after this many measured configurations; the rest is estimated. A few more are measured where an estimate would
+   * be the best of all.
+   */
   pointsMax: number;
+  /** MB that one core is worth, for that. */
+  alpha: number;
   /** Called before each configuration: `done` of `total` are known. */
   onProgress: (progress: { done: number; total: number; point: ProfilePoint }) => void;
   /** Called once where the archive does not take the rows; the sweep goes on. */
@@ -64,11 +72,12 @@ export async function profileModel(
   const profile = await startingPoint(options);
   const space = await possible(options.space, profile, options);
   let measured = 0;
-  while (measured < pointsMax && !signal.aborted) {
+  while (!signal.aborted) {
     const left = remaining(space, profile.entries);
-    const [point] = left;
+    const point = measured < pointsMax ? left[0] : promising(profile.entries, left, measured - pointsMax, options);
     if (point === undefined) break;
-    options.onProgress({ done: measured, total: Math.min(pointsMax, measured + left.length), point });
+    const total = Math.max(measured + 1, Math.min(pointsMax, measured + left.length));
+    options.onProgress({ done: measured, total, point });
     const entry = await tryPoint(point, profile, loaded, options);
     if (signal.aborted && entry.source === 'failed') break;
     const others = profile.entries.filter((other) => pointName(other.point) !== pointName(point));
@@ -87,6 +96,21 @@ export async function profileModel(
   const asked = new Set(pointsOf(space).map(pointName));
   const report = { ...finished, entries: finished.entries.filter(({ point }) => asked.has(pointName(point))) };
   return { profile: report, measured, left: left.length };
+}
+
+/** Estimates that are measured beyond what was asked for, because each would have been the choice. */
+const SURPRISES_MAX = 4;
+
+/** What to measure because it is estimated to be better than all that was measured. */
+function promising(
+  entries: readonly ProfileEntry[],
+  left: readonly ProfilePoint[],
+  beyond: number,
+  { space: { sloMs }, alpha }: ProfileModelOptions,
+): ProfilePoint | undefined {
+  if (sloMs === undefined || beyond >= SURPRISES_MAX) return undefined;
+  const known = withoutEstimates(entries);
+  return mostPromising([...known, ...estimate(known, left)], sloMs, alpha);
 }
 
 /** Without the int8 variant where there is nothing to quantize. */
@@ -127,7 +151,7 @@ async function tryPoint(
   } catch (error) {
     if (!(error instanceof MemoryExceeded)) return { source: 'failed', point, reason: errorMessage(error) };
     const limitBytes = mostMemory(options);
-    const reason = `${errorMessage(error)} of ${Math.floor(megabytes(limitBytes))} MB`;
+    const reason = `${errorMessage(error)} of ${Math.floor(mebibytes(limitBytes))} MiB`;
     return { source: 'failed', point, reason, limitBytes };
   }
 }
@@ -189,7 +213,13 @@ function keeper({ archive, onUnkept }: ProfileModelOptions): (profile: ModelProf
 }
 
 /** The archived profile, if it was made of such inputs on a machine like this one. */
-async function startingPoint({ path, archive, onnxruntime, inputsName }: ProfileModelOptions): Promise<ModelProfile> {
+async function startingPoint({
+  path,
+  name = path,
+  archive,
+  onnxruntime,
+  inputsName,
+}: ProfileModelOptions): Promise<ModelProfile> {
   const { sha256, bytes } = await identify(path);
   const [first] = cpus();
   const machine = {
@@ -202,7 +232,7 @@ async function startingPoint({ path, archive, onnxruntime, inputsName }: Profile
   const fresh = {
     sha256,
     bytes,
-    name: path,
+    name,
     machine,
     inputs: inputsName,
     tensorBytes: {},
@@ -210,7 +240,7 @@ async function startingPoint({ path, archive, onnxruntime, inputsName }: Profile
     entries: [],
   };
   const known = (await archive.load(sha256, bytes)).find((profile) => isSameSubject(profile, fresh));
-  return known === undefined ? fresh : { ...known, name: path };
+  return known === undefined ? fresh : { ...known, name };
 }
 
 /** What a model's file is known by. */

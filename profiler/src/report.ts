@@ -6,7 +6,7 @@ import {
   failures,
   limitText,
   int8Lines,
-  megabytes,
+  mebibytes,
   type ReportOptions,
   subjectLines,
   usable,
@@ -46,7 +46,7 @@ export function terminalReport(profile: ModelProfile, options: ReportOptions): s
 function configurations(rows: readonly UsableEntry[], chosen: UsableEntry | undefined): string {
   const estimated = rows.some(({ source }) => source === 'estimated');
   const lines = table(
-    ['', 'graph', 'cpu', 'p', 't', 'b', 'p50 ms', 'p95 ms', 'p99 ms', 'req/s', 'load ms', 'MB', 'limit', 'req/s/MB'],
+    ['', 'graph', 'cpu', 'p', 't', 'b', 'p50 ms', 'p95 ms', 'p99 ms', 'req/s', 'load ms', 'MiB', 'limit', 'req/s/MiB'],
     rows.map((entry) => {
       const { point, measurement: m, source } = entry;
       const figures = [m.p50Ms, m.p95Ms, m.p99Ms, m.throughput].map((value) => figure(value));
@@ -54,14 +54,14 @@ function configurations(rows: readonly UsableEntry[], chosen: UsableEntry | unde
         entry === chosen ? '*' : source === 'estimated' ? '~' : '',
         ...[point.variant, point.cpu, point.concurrency, point.threads, point.batch],
         ...figures,
-        ...[m.loadMs, megabytes(m.steadyBytes)].map((value) => value.toFixed(0)),
+        ...[m.loadMs, mebibytes(m.steadyBytes)].map((value) => value.toFixed(0)),
         limitText(m),
         figure(worth(entry)),
       ];
     }),
   );
   const legend =
-    'p workers, t threads of each, b requests in a batch; MB of the instance alone\nlimit: MB of the least memory limit tried in which it runs';
+    'p workers, t threads of each, b requests in a batch; MiB of the instance alone\nlimit: MiB of the least memory limit tried in which it runs';
   const marks = [...(chosen === undefined ? [] : ['* chosen']), ...(estimated ? ['~ estimated, not measured'] : [])];
   return [lines, legend, ...(marks.length === 0 ? [] : [marks.join('; ')])].join('\n');
 }
@@ -72,15 +72,15 @@ function variants(profile: ModelProfile): string {
   if (first === undefined) return '';
   const { cpu, concurrency, threads, batch } = first.entry.point;
   const lines = table(
-    ['graph', 'p50 ms', 'req/s', 'load ms', 'first load ms', 'own MB', 'shared MB'],
+    ['graph', 'p50 ms', 'req/s', 'load ms', 'first load ms', 'own MiB', 'shared MiB'],
     rows.map(({ variant, entry: { measurement: m }, sharedBytes, firstLoadMs }) => [
       variant,
       figure(m.p50Ms),
       figure(m.throughput),
       m.loadMs.toFixed(0),
       firstLoadMs?.toFixed(0) ?? '-',
-      megabytes(m.steadyBytes).toFixed(1),
-      sharedBytes === undefined ? '-' : megabytes(sharedBytes).toFixed(1),
+      mebibytes(m.steadyBytes).toFixed(1),
+      sharedBytes === undefined ? '-' : mebibytes(sharedBytes).toFixed(1),
     ]),
   );
   return `The same in cpu=${cpu} p=${concurrency} t=${threads} b=${batch}:\n${lines}`;

@@ -11,6 +11,7 @@ import {
   type Quantization,
   type UsableEntry,
 } from '@tetris/invoker-extension';
+import { noiseOf } from './noise';
 
 export interface ReportOptions {
   /** Latency objective, ms; without one nothing is chosen. */
@@ -19,16 +20,16 @@ export interface ReportOptions {
   alpha: number;
 }
 
-const BYTES_PER_MB = 1024 ** 2;
-export const megabytes = (bytes: number): number => bytes / BYTES_PER_MB;
+const MIB = 1024 ** 2;
+export const mebibytes = (bytes: number): number => bytes / MIB;
 
-/** Requests per second per MB of private memory. */
+/** Requests per second per MiB of private memory. */
 export const worth = ({ measurement }: UsableEntry): number =>
-  measurement.throughput / megabytes(measurement.steadyBytes);
+  measurement.throughput / mebibytes(measurement.steadyBytes);
 
-/** The memory limit in MB, as `wsk -m` takes it. */
+/** The memory limit in MiB; `wsk -m` takes as many, and calls them MB. */
 export const limitText = ({ limitBytes }: Measurement): string =>
-  limitBytes === undefined ? '-' : Math.ceil(megabytes(limitBytes)).toFixed(0);
+  limitBytes === undefined ? '-' : Math.ceil(mebibytes(limitBytes)).toFixed(0);
 
 /** Best first. */
 export function usable({ entries }: ModelProfile): UsableEntry[] {
@@ -52,13 +53,15 @@ export function chosenOf(profile: ModelProfile, { sloMs, alpha }: ReportOptions)
 export function verdict(profile: ModelProfile, options: ReportOptions): string {
   const { sloMs } = options;
   const chosen = chosenOf(profile, options);
+  if (!profile.entries.some(({ source }) => source !== 'estimated')) return 'Nothing was measured yet.';
   if (sloMs === undefined) return 'No latency objective given (--slo): nothing is chosen.';
   if (chosen === undefined) return `No configuration answers within ${sloMs} ms on this machine.${nearest(profile)}`;
-  const note = chosen.source === 'estimated' ? ' (estimated, not measured)' : '';
   const { throughput, steadyBytes, limitBytes } = chosen.measurement;
-  const limit = limitBytes === undefined ? '' : `, runs with a memory limit of ${limitText(chosen.measurement)} MB`;
-  const rate = `${throughput.toFixed(1)} requests/s in ${megabytes(steadyBytes).toFixed(0)} MB per instance`;
-  return `Within ${sloMs} ms: ${pointName(chosen.point)}${note}, ${rate}${limit}.`;
+  const limit = limitBytes === undefined ? '' : `, runs with a memory limit of ${limitText(chosen.measurement)} MiB`;
+  const rate = `${throughput.toFixed(1)} requests/s in ${mebibytes(steadyBytes).toFixed(0)} MiB per instance`;
+  const noise = noiseOf(chosen.measurement);
+  const doubt = noise === undefined ? '' : ` But ${noise}.`;
+  return `Within ${sloMs} ms: ${pointName(chosen.point)}, ${rate}${limit}.${doubt}`;
 }
 
 function nearest(profile: ModelProfile): string {
@@ -109,7 +112,7 @@ export function int8Lines({ int8 }: ModelProfile): string[] {
   const left = skipped.map(({ what, count, reason }) => `${count} x ${what}: ${reason}`);
   const rest = left.length === 0 ? [] : [`left as they are: ${left.join('; ')}`];
   if (operators === 0) return ['int8: nothing to quantize.', ...rest];
-  const sizes = `${megabytes(bytesBefore).toFixed(1)} MB of weights become ${megabytes(bytesAfter).toFixed(1)} MB`;
+  const sizes = `${mebibytes(bytesBefore).toFixed(1)} MiB of weights become ${mebibytes(bytesAfter).toFixed(1)} MiB`;
   return [`int8: ${operators} operators quantized, ${sizes}.`, ...rest, ...deviationLines(int8)];
 }
 
@@ -129,7 +132,7 @@ const percent = (share: number): string => `${(100 * share).toFixed(share < 0.1 
 export function subjectLines({ name, bytes, machine, inputs }: ModelProfile): string[] {
   const { cpu, cores, node, onnxruntime } = machine;
   return [
-    `${basename(name)}, ${megabytes(bytes).toFixed(1)} MB${inputs === '' ? '' : `, inputs: ${inputs}`}`,
+    `${basename(name)}, ${mebibytes(bytes).toFixed(1)} MiB${inputs === '' ? '' : `, inputs: ${inputs}`}`,
     `${cpu}, ${cores} cores, Node ${node}, onnxruntime ${onnxruntime}`,
   ];
 }

@@ -1,7 +1,7 @@
 /** The playground, on the address of the REST API: a page where actions are made, invoked and watched. */
 import type { DaemonOperator, ModelRow } from '@tetris/common';
 import { type StatusSource, statusRoutes } from '@tetris/load-balancer';
-import { isLocalHost, sendPage, wantsPage } from '@tetris/pages';
+import { isLocalHost, proxyTo, sendPage, wantsPage } from '@tetris/pages';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { StandaloneConfig } from './config';
 import { RestError } from './controller/rest-error';
@@ -13,6 +13,8 @@ export interface PlaygroundOptions {
   source: () => StatusSource | undefined;
   /** The tensor daemons. */
   daemons: () => readonly Pick<DaemonOperator, 'models'>[];
+  /** Where the profiling service listens, which this starts where it does not run. */
+  profiles: () => Promise<string>;
   /** What an activation was invoked with; undefined where it is long ago. */
   inputOf: (activationId: string) => unknown;
   /** The guest's key, which is public: the page invokes with it. */
@@ -26,10 +28,8 @@ const EVENTS_MS = 500;
 const WATCHERS_MAX = 16;
 
 /** Serves `/` to browsers, which the API's clients go on getting as JSON, and what the page asks for below `/tetris`. */
-export function servePlayground(
-  server: FastifyInstance,
-  { readers, source, daemons, inputOf, auth }: PlaygroundOptions,
-): void {
+export function servePlayground(server: FastifyInstance, options: PlaygroundOptions): void {
+  const { readers, source, daemons, profiles, inputOf, auth } = options;
   if (readers === 'off') return;
   const playground = (reply: FastifyReply): FastifyReply =>
     sendPage(reply, { title: 'Tetris playground', script: 'playground.js', settings: { auth } });
@@ -46,6 +46,11 @@ export function servePlayground(
   server.get<{ Params: { id: string } }>('/tetris/inputs/:id', async ({ params }) => ({
     input: inputOf(params.id) ?? null,
   }));
+  proxyTo(server, {
+    prefix: '/tetris/profile',
+    upstream: profiles,
+    unavailable: 'The profiling service does not answer.',
+  });
   server.get('/tetris/models', async () => modelsOf(daemons()));
 }
 

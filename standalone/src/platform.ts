@@ -35,6 +35,7 @@ import { checkFolders } from './folders';
 import { mergeExpositions, serveMetrics } from './metrics';
 import { type PlatformNode, startNode } from './node';
 import { servePlayground } from './pages';
+import { ProfileService } from './profile-service';
 import { type StoreRoom, storeRoom } from './store-room';
 import { Teardown } from './teardown';
 
@@ -189,18 +190,21 @@ async function assemble(
     return mergeExpositions([...(await Promise.all(nodes.map(ofNode))), { labels: {}, text: await cluster.metrics() }]);
   });
   const started: { balancer?: LoadBalancer } = {};
+  const apiHost = (): string => `http://${config.host}:${(server.server.address() as AddressInfo).port}`;
+  const profiles = new ProfileService({ config, env, privatePath, apiHost, apiKey: GUEST.key, log });
+  teardown.add('profiling service', () => profiles.stop());
   servePlayground(server, {
     readers: config.pages,
     source: () => started.balancer,
     daemons: () => nodes.map(({ operator }) => operator),
+    profiles: () => profiles.address(),
     inputOf: (activationId) => inputs.get(activationId),
     auth: GUEST.key,
   });
   // Early, so that a port in use is told before anything else is started; until an invoker is healthy it answers 503.
   teardown.add('REST server', () => server.close());
   await server.listen({ host: config.host, port: config.port });
-  const { port } = server.server.address() as AddressInfo;
-  const url = `http://${config.host}:${port}`;
+  const url = apiHost();
 
   for (let index = 0; index < config.invokers; index += 1) {
     const parts = {
@@ -237,6 +241,7 @@ async function assemble(
   });
   await loadBalancer.start();
   started.balancer = loadBalancer;
+  void profiles.resume().catch((error: unknown) => log.error({ err: error }, 'unfinished profiles do not go on'));
   teardown.add('load balancer', () => loadBalancer.stop());
   // Closing is idempotent: once more at the front, so that nothing new comes in while the rest finishes its work.
   teardown.add('REST requests', () => server.close());

@@ -1,6 +1,6 @@
 /** Which configuration to use under an objective, and how rows compare. Pure. */
 import { cost, meetsSlo, type ProfileRow, serviceRate } from '../scaling/profile';
-import type { Measurement, ProfileEntry, ProfilePoint } from './result';
+import type { ProfileEntry, ProfilePoint } from './result';
 
 export type UsableEntry = Exclude<ProfileEntry, { source: 'failed' }>;
 
@@ -33,26 +33,48 @@ export function plannedRows(entries: readonly ProfileEntry[]): ProfileRow[] {
 }
 
 /**
- * The entry that serves most per memory and core within the objective; undefined where none meets it. Rows of the int8
- * variant are none to choose: its answers are others.
+ * The measured entry that serves most per memory and core within the objective; undefined where none meets it. An
+ * estimate is none to choose, and rows of the int8 variant are none either: its answers are others.
  */
 export function choose(entries: readonly ProfileEntry[], sloMs: number, alpha: number): UsableEntry | undefined {
+  return best(
+    entries.filter(({ source }) => source === 'measured'),
+    sloMs,
+    alpha,
+  );
+}
+
+/** The estimate that would be chosen if it were true: what is worth measuring next. */
+export function mostPromising(
+  entries: readonly ProfileEntry[],
+  sloMs: number,
+  alpha: number,
+): ProfilePoint | undefined {
+  const found = best(entries, sloMs, alpha);
+  return found?.source === 'estimated' ? found.point : undefined;
+}
+
+function best(entries: readonly ProfileEntry[], sloMs: number, alpha: number): UsableEntry | undefined {
   const same = entries.filter(isUsable).filter(({ point }) => point.variant !== 'int8');
   const within = same.filter((entry) => meetsSlo(rowOf(entry), sloMs));
   const worth = (entry: UsableEntry): number => serviceRate(rowOf(entry)) / cost(rowOf(entry), alpha);
   return within.reduce<UsableEntry | undefined>(
-    (best, entry) => (best === undefined || worth(entry) > worth(best) ? entry : best),
+    (found, entry) => (found === undefined || worth(entry) > worth(found) ? entry : found),
     undefined,
   );
 }
 
+/** Time of one request on one core's worth of an instance, ms: that of a batch, over what is executed at once. */
+export const perRequestMs = ({ point, measurement }: UsableEntry): number =>
+  measurement.p50Ms / (point.batch * point.concurrency);
+
+/** Memory that an instance is given, bytes: its limit; where that is not known, what it takes at its peak. */
+export const givenBytes = ({ measurement: { limitBytes, peakBytes } }: UsableEntry): number => limitBytes ?? peakBytes;
+
 /**
- * Cost-performance against a base, as All-You-Can-Inference figure 5 has it: memory ratio x latency-per-request ratio.
- * 1 is the base, less is better.
+ * Cost-performance against a base, as All-You-Can-Inference figure 5 has it: ratio of the memory sizes x ratio of the
+ * latencies, of a request. 1 is the base, less is better.
  */
 export function costPerformance(entry: UsableEntry, base: UsableEntry): number {
-  const perRequestMs = ({ point, measurement }: { point: ProfilePoint; measurement: Measurement }): number =>
-    measurement.p50Ms / (point.batch * point.concurrency);
-  const memory = entry.measurement.steadyBytes / base.measurement.steadyBytes;
-  return memory * (perRequestMs(entry) / perRequestMs(base));
+  return (givenBytes(entry) / givenBytes(base)) * (perRequestMs(entry) / perRequestMs(base));
 }

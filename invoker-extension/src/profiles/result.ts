@@ -38,6 +38,10 @@ export const MeasurementSchema = z.object({
   limitBytes: z.number().optional(),
   /** Batches timed. */
   samples: z.number().int(),
+  /** When, epoch ms. Absent in an estimate, and where an earlier version measured. */
+  atMs: z.number().optional(),
+  /** Cores that something else kept busy meanwhile, at least: the figures are then those of a busy machine. */
+  othersCores: z.number().optional(),
 });
 export type Measurement = z.infer<typeof MeasurementSchema>;
 

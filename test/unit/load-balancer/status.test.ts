@@ -2,6 +2,9 @@ import type { StatusReport } from '../../../load-balancer/src/status/report';
 import { type StatusServer, startStatusServer } from '../../../load-balancer/src/status/server';
 import { Cluster } from './cluster';
 
+const access = { user: 'operator', password: 'secret' };
+const headers = { authorization: `Basic ${Buffer.from('operator:secret').toString('base64')}` };
+
 describe('the status server', () => {
   let cluster: Cluster;
   let server: StatusServer;
@@ -16,7 +19,14 @@ describe('the status server', () => {
       tensors: [{ sha256: 'a'.repeat(64), bytes: 100 }],
     });
     const { metrics } = cluster.balancer;
-    server = await startStatusServer({ host: '127.0.0.1', port: 0, metrics, source: cluster.balancer });
+    server = await startStatusServer({
+      host: '127.0.0.1',
+      port: 0,
+      metrics,
+      source: cluster.balancer,
+      access,
+      profileUrl: undefined,
+    });
   });
   afterAll(async () => {
     await server.close();
@@ -24,7 +34,7 @@ describe('the status server', () => {
   });
 
   it('tells invokers, load and theta as JSON', async () => {
-    const status = (await (await fetch(`${server.url}/status`)).json()) as StatusReport;
+    const status = (await (await fetch(`${server.url}/status`, { headers })).json()) as StatusReport;
     expect(status).toMatchObject({ inFlight: 0, waiting: 0, sizes: { tensors: 1, actions: 1, nodes: 2 } });
     expect(status.nodes.map(({ node, invokers, usable, flavour }) => [node, invokers, usable, flavour])).toEqual([
       ['node0', [0], true, 'tetris'],
@@ -34,7 +44,7 @@ describe('the status server', () => {
   });
 
   it('serves a page that needs nothing from elsewhere', async () => {
-    const response = await fetch(`${server.url}/`);
+    const response = await fetch(`${server.url}/`, { headers });
     expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8');
     const html = await response.text();
     expect(html).not.toMatch(/https?:/);
@@ -42,7 +52,7 @@ describe('the status server', () => {
       ([, address]) => `${server.url}${address}`,
     );
     expect(addresses.length).toBeGreaterThan(5);
-    for (const address of addresses) expect((await fetch(address)).status).toBe(200);
+    for (const address of addresses) expect((await fetch(address, { headers })).status).toBe(200);
     expect(response.headers.get('content-security-policy')).toMatch(/default-src 'none'.*frame-ancestors 'none'/);
   });
 
@@ -56,6 +66,30 @@ describe('the status server', () => {
     cluster.nowMs += 11_000;
     cluster.balancer.fleet.tick(cluster.nowMs);
     expect((await fetch(`${server.url}/health`)).status).toBe(503);
+  });
+
+  it.each(['/', '/status', '/tetris/events', '/tetris/ways/x'])(
+    'bad call: %s is for who has the password',
+    async (path) => {
+      const wrong = { authorization: `Basic ${Buffer.from('operator:wrong').toString('base64')}` };
+      for (const answer of [
+        await fetch(`${server.url}${path}`),
+        await fetch(`${server.url}${path}`, { headers: wrong }),
+      ]) {
+        expect(answer.status).toBe(401);
+        expect(answer.headers.get('www-authenticate')).toContain('Basic');
+      }
+    },
+  );
+
+  it('serves no page where nobody was given a password', async () => {
+    const { metrics } = cluster.balancer;
+    const options = { host: '127.0.0.1', port: 0, metrics, source: cluster.balancer };
+    const open = await startStatusServer({ ...options, access: undefined, profileUrl: undefined });
+    expect(
+      await Promise.all(['/', '/status', '/metrics'].map(async (path) => (await fetch(`${open.url}${path}`)).status)),
+    ).toEqual([404, 404, 200]);
+    await open.close();
   });
 
   it('bad call: answers 404 for anything else', async () => {

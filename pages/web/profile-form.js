@@ -1,0 +1,154 @@
+/** What is to be profiled, and how. */
+import { useState } from 'preact/hooks';
+import { bytes } from './format.js';
+import { html } from './html.js';
+import { answerOf } from './live.js';
+import { Outcome } from './playground-create.js';
+
+const ROOT = '/tetris/profile';
+
+const FORMS = {
+  plain: 'as it came',
+  optimized: 'by onnxruntime',
+  int8: 'int8 weights',
+};
+
+/** Whole numbers with commas. @throws Error that names the field */
+function numbers(name, text) {
+  const values = text.split(',').map((part) => part.trim());
+  if (values.every((value) => /^[1-9]\d{0,8}$/.test(value))) return values.map(Number);
+  throw new Error(`${name} takes whole numbers from 1, with commas; got '${text}'`);
+}
+
+const optional = (name, text) => (text.trim() === '' ? undefined : numbers(name, text)[0]);
+
+async function modelOf({ source, file, path, action }) {
+  if (source === 'path') return { kind: 'path', path };
+  if (source === 'action') return { kind: 'action', action };
+  if (file === undefined) throw new Error('Choose a model file, or name one.');
+  const headers = { 'content-type': 'application/octet-stream' };
+  const { sha256 } = await answerOf(`${ROOT}/models`, { method: 'PUT', headers, body: file });
+  return { kind: 'upload', sha256, name: file.name };
+}
+
+async function specOf(fields) {
+  const dims = fields.dims.split(',').filter((part) => part.trim() !== '');
+  // What is wrong is said before anything is uploaded.
+  const spec = {
+    variants: Object.keys(FORMS).filter((form) => fields.variants.has(form)),
+    cpus: numbers('Cores', fields.cpus),
+    memory: numbers('Memory limits', fields.memory),
+    batches: numbers('Batches', fields.batches),
+    workers: numbers('Workers', fields.workers),
+    threads: numbers('Threads', fields.threads),
+    sloMs: optional('Objective', fields.slo),
+    rounds: numbers('Rounds', fields.rounds)[0],
+    points: numbers('Configurations', fields.points)[0],
+    dims: Object.fromEntries(
+      dims.map((pair) => pair.split('=')).map(([dim, size = '']) => [dim.trim(), numbers('Dimensions', size)[0]]),
+    ),
+  };
+  if (spec.variants.length === 0) throw new Error('Choose at least one form of the graph.');
+  return { ...spec, model: await modelOf(fields) };
+}
+
+export function ProfileForm({ machine, roots, uploadBytesMax, onSubmitted }) {
+  const [fields, setFields] = useState({
+    source: 'upload',
+    ...{ file: undefined, path: roots[0] ? `${roots[0]}/model.onnx` : '', action: '' },
+    variants: new Set(Object.keys(FORMS)),
+    cpus: [...new Set([1, machine.cores])].join(','),
+    ...{ memory: '128,256,512,1024,2048', batches: '1,2,4,8', workers: '1,2', threads: '1,2' },
+    ...{ slo: '', dims: '', rounds: '20', points: '64' },
+  });
+  const [state, setState] = useState({ busy: false });
+  const set =
+    (name) =>
+    ({ target }) =>
+      setFields((now) => ({ ...now, [name]: target.value }));
+  const field = (name, title, more = {}) =>
+    html`<label title=${more.hint}
+      >${title}<input name=${name} value=${fields[name]} onInput=${set(name)} placeholder=${more.placeholder}
+    /></label>`;
+  const toggle = (form) => {
+    const variants = new Set(fields.variants);
+    if (!variants.delete(form)) variants.add(form);
+    setFields((now) => ({ ...now, variants }));
+  };
+  const submit = async (event) => {
+    event.preventDefault();
+    setState({ busy: true });
+    try {
+      const body = JSON.stringify(await specOf(fields));
+      const job = await answerOf(`${ROOT}/jobs`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body,
+      });
+      setState({ busy: false });
+      onSubmitted(job);
+    } catch (error) {
+      setState({ busy: false, error: error.message });
+    }
+  };
+  return html`<form class="form" onSubmit=${submit} aria-label="Profile a model">
+    <fieldset class="choices">
+      <legend>Model</legend>
+      ${[
+        ['upload', 'upload'],
+        ['path', 'registered file'],
+        ['action', 'of an action'],
+      ].map(
+        ([value, text]) =>
+          html`<label key=${value} class="check"
+            ><input
+              type="radio"
+              name="source"
+              value=${value}
+              checked=${fields.source === value}
+              onChange=${set('source')}
+            />${text}</label
+          >`,
+      )}
+    </fieldset>
+    ${
+      fields.source === 'upload' &&
+      html`<label
+        >ONNX file, up to ${bytes(uploadBytesMax)}
+        <input
+          type="file"
+          name="file"
+          accept=".onnx"
+          onChange=${({ target }) => setFields((now) => ({ ...now, file: target.files[0] }))}
+      /></label>`
+    }
+    ${fields.source === 'path' && field('path', 'Path below a registered model folder', { hint: roots.join(', ') })}
+    ${fields.source === 'action' && field('action', 'Name of an action with a model in its archive', { placeholder: 'classify' })}
+    <fieldset class="choices">
+      <legend>Forms of the graph</legend>
+      ${Object.entries(FORMS).map(
+        ([form, text]) =>
+          html`<label key=${form} class="check"
+            ><input
+              type="checkbox"
+              name=${form}
+              checked=${fields.variants.has(form)}
+              onChange=${() => toggle(form)}
+            />${`${form}, ${text}`}</label
+          >`,
+      )}
+    </fieldset>
+    <div class="fields">
+      ${field('slo', 'Objective, ms', { placeholder: 'none', hint: 'Latency objective: a configuration is chosen for it' })}
+      ${field('batches', 'Batches')} ${field('workers', 'Workers')} ${field('threads', 'Threads')}
+      ${field('cpus', `Cores, of ${machine.cores}`)} ${field('memory', 'Memory limits, MiB')}
+      ${field('rounds', 'Rounds', { hint: 'Batches timed by each worker' })}
+      ${field('points', 'Configurations', { hint: 'Measured at most; the rest is estimated' })}
+      ${field('dims', 'Dimensions', { placeholder: 'sequence=128', hint: 'Sizes of symbolic dimensions other than the batch' })}
+    </div>
+    <div class="row">
+      <button class="primary" disabled=${state.busy}>${state.busy ? 'Sending' : 'Profile'}</button>
+      <${Outcome} error=${state.error} />
+    </div>
+  </form>`;
+}
