@@ -53,3 +53,29 @@ export function importMap(addressOf: (file: string) => string): string {
   const imports = Object.keys(LIBRARIES).map((name) => [name, addressOf(libraryFile(name))] as const);
   return JSON.stringify({ imports: Object.fromEntries(imports) });
 }
+
+/** Relative imports of our modules. */
+export const MODULE_IMPORT = /(\b(?:from|import)\s*)'\.\/([\w-]+\.js)'/g;
+
+/** A module and those that it imports, directly or not. */
+export function modulesOf(file: string, known = new Set<string>()): Set<string> {
+  if (known.has(file)) return known;
+  known.add(file);
+  for (const [, , name = ''] of textOf(file).matchAll(MODULE_IMPORT)) modulesOf(name, known);
+  return known;
+}
+
+/** @throws RangeError */
+export function textOf(file: string): string {
+  const asset = ASSETS.get(file);
+  if (asset === undefined) throw new RangeError(`there is no file ${file} for pages`);
+  return asset.text;
+}
+
+/** The libraries that one of the modules imports, as file names. */
+export function librariesOf(modules: Iterable<string>): string[] {
+  const texts = [...modules].map(textOf);
+  return Object.keys(LIBRARIES)
+    .filter((name) => texts.some((text) => text.includes(`from '${name}'`)))
+    .map(libraryFile);
+}

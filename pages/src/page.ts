@@ -1,7 +1,7 @@
 /** Serves pages and what they are made of. */
 import { createHash } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { ASSETS, importMap, VERSION } from './assets';
+import { ASSETS, importMap, librariesOf, modulesOf, VERSION } from './assets';
 
 const PREFIX = '/tetris/assets';
 
@@ -48,11 +48,18 @@ export function sendPage(reply: FastifyReply, { title, script, settings }: PageO
         styles: ['uplot.css', 'style.css'].map((file) => `<link rel="stylesheet" href="${addressOf(file)}">`),
         scripts: [
           `<script type="importmap">${map}</script>`,
+          // All at once, and not each when the one before was read.
+          ...preloaded(script).map((file) => `<link rel="modulepreload" href="${addressOf(file)}">`),
           `<script type="module" src="${addressOf(script)}"></script>`,
         ],
         icon: addressOf('icon.svg'),
       }),
     );
+}
+
+function preloaded(script: string): string[] {
+  const modules = modulesOf(script);
+  return [...modules, ...librariesOf(modules)];
 }
 
 /** Routes of the files that pages load. They have nothing secret in them. */

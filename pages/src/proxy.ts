@@ -56,17 +56,19 @@ function passOn({ raw }: FastifyRequest, reply: FastifyReply, options: RequestOp
     const { method = 'GET', url = '/', headers } = raw;
     const passed = Object.entries(headers).filter(([name]) => !OWN_HEADERS.has(name));
     const forward: ClientRequest = ask({ ...options, method, path: url, headers: Object.fromEntries(passed) });
-    forward.once('error', reject);
+    // Later too, when somebody has gone: after the answer has begun there is nobody left to tell.
+    forward.on('error', reject);
     forward.once('response', (answer) => {
       reply.hijack();
       const kept = Object.entries(answer.headers).filter(([name]) => !OWN_HEADERS.has(name));
       reply.raw.writeHead(answer.statusCode ?? 502, Object.fromEntries(kept) as NodeJS.Dict<string>);
       answer.pipe(reply.raw);
-      answer.once('error', () => reply.raw.destroy());
+      answer.on('error', () => reply.raw.destroy());
       // Who watches no longer is not sent to any more.
       reply.raw.once('close', () => forward.destroy());
       resolve(reply);
     });
+    raw.on('error', () => forward.destroy());
     raw.pipe(forward);
   });
 }

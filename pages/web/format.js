@@ -32,6 +32,7 @@ export function percent(share) {
 export function number(value) {
   if (value === undefined || value === null) return '–';
   if (value === 0 || Number.isInteger(value)) return value.toLocaleString('en');
+  if (Math.abs(value) < 0.1) return value.toPrecision(2);
   return value >= 99.95 ? value.toFixed(0) : value.toFixed(value >= 9.995 ? 1 : 2);
 }
 

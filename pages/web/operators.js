@@ -194,7 +194,7 @@ function Overlap({ functions }) {
 
 function Placements({ placements }) {
   if (placements.length === 0) return html`<p class="empty">None yet: who finds an instance at work is not placed.</p>`;
-  return html`<div class="table tall" tabindex="0" role="region" aria-label="Placements">
+  return html`<div class="table tall" tabindex="0" role="group" aria-label="Placements">
     <table>
       <thead>
         <tr>

@@ -70,7 +70,7 @@ export function OverlapMatrix({ names, turn }) {
   if (names.length < 2 || value === undefined)
     return html`<p class="empty">Two functions that have run a model are needed.</p>`;
   const known = value.names;
-  return html`<div class="table matrix" tabindex="0" role="region" aria-label="Tensor overlap">
+  return html`<div class="table matrix" tabindex="0" role="group" aria-label="Tensor overlap">
     <table>
       <caption class="hidden">
         Share of the tensors of the function in a row that the function in a column has too

@@ -201,7 +201,7 @@ function Details({ machine, several }) {
     ${
       variants !== undefined &&
       html`<h3>Forms of the graph, each as ${variants.shape}</h3>
-        <div class="table" tabindex="0" role="region" aria-label="Forms of the graph">
+        <div class="table" tabindex="0" role="group" aria-label="Forms of the graph">
           <table>
             <thead>
               <tr>

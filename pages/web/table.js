@@ -25,7 +25,7 @@ export function Table({ label, columns, rows, rowKey, order, selected, onSelect,
     class=${`table ${sorted.length > PLAIN_MAX ? 'tall' : ''}`}
     ref=${place}
     tabindex="0"
-    role="region"
+    role="group"
     aria-label=${label}
   >
     <table aria-rowcount=${sorted.length + 1}>

@@ -176,7 +176,7 @@ describe('npm run profile', () => {
     await measure('128m');
     expect(await large()).toMatchObject({
       source: 'failed',
-      reason: 'it exceeded its memory limit of 128 MB',
+      reason: 'it exceeded its memory limit of 128 MiB',
       limitBytes: small,
     });
     const { stdout } = await measure('128m,3g');
@@ -189,16 +189,23 @@ describe('npm run profile', () => {
   it('draws its page in a browser without a network or an error', async () => {
     const { page, errors, close } = await openPage(pathToFileURL(join(folder, 'profile.html')).href);
     try {
-      expect(await page.locator('#verdict').textContent()).toContain('Within 400 ms:');
-      expect(await page.locator('#rows tbody tr').count()).toBe(9);
-      expect(await page.locator('#rows tr.chosen').count()).toBe(1);
-      for (const id of ['worth', 'latency', 'throughput', 'cost']) {
+      expect(await page.locator('[data-verdict]').textContent()).toContain('Within 400 ms:');
+      const rows = page.getByRole('group', { name: 'All configurations' }).locator('tbody tr');
+      expect(await rows.count()).toBe(9);
+      expect(await rows.filter({ hasText: 'chosen' }).count()).toBe(1);
+      expect(await page.locator('[data-wsk]').textContent()).toMatch(
+        /^wsk action update tiny tiny\.zip --kind nodejs:tetris -m \d+ -a tetris-slo 400 .*-a tetris-profile [0-9a-f]{64}-\d+$/,
+      );
+      // Date, machine and command are told too.
+      expect(await page.locator('main').textContent()).toMatch(/measured \d+ \w+ \d{4}.*tetris-profile .*--slo 400/s);
+      expect(await page.locator('canvas').count()).toBe(2);
+      for (const at of [0, 1]) {
         // Runs in the page; as text, because it speaks of the page's types.
         const drawn = await page.evaluate(
-          `(() => { const canvas = document.getElementById('${id}');
+          `(() => { const canvas = document.querySelectorAll('canvas')[${at}];
             return canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some((value) => value > 0); })()`,
         );
-        expect({ id, drawn }).toEqual({ id, drawn: true });
+        expect({ at, drawn }).toEqual({ at, drawn: true });
       }
       expect(errors).toEqual([]);
     } finally {

@@ -21,12 +21,17 @@ export interface OpenPage {
   close: () => Promise<void>;
 }
 
-export async function openPage(url: string): Promise<OpenPage> {
+/** @param httpCredentials for basic auth */
+export async function openPage(
+  url: string,
+  httpCredentials?: { username: string; password: string },
+): Promise<OpenPage> {
   const profile = await mkdtemp(join(tmpdir(), 'tetris-browser-'));
   const context: BrowserContext = await chromium.launchPersistentContext(profile, {
     executablePath: '/usr/bin/chromium',
     headless: true,
     args: QUIET,
+    ...(httpCredentials && { httpCredentials }),
   });
   const page = await context.newPage();
   const errors: string[] = [];

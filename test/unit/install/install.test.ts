@@ -34,7 +34,12 @@ describe('npm ci', () => {
       const { bin = {} } = read(join(workspace, 'package.json')) as Package;
       return Object.entries(bin).map(([name, path]) => ({ name, path: join(workspace, path) }));
     });
-    expect(commands.map(({ name }) => name).sort()).toEqual(['tetris-doctor', 'tetris-profile', 'tetris-tensors']);
+    expect(commands.map(({ name }) => name).sort()).toEqual([
+      'tetris-doctor',
+      'tetris-profile',
+      'tetris-profile-service',
+      'tetris-tensors',
+    ]);
     for (const { name, path } of commands) {
       expect(path).not.toContain('/dist/');
       expect(existsSync(join(ROOT, path))).toBe(true);
