@@ -88,7 +88,12 @@ export class PoolSession {
     this.#owner.forget(this);
     await Promise.all(
       this.#owner.holders(this).map(async (worker) => {
-        await worker.call({ kind: 'release', sessionId: this.id });
+        // A worker that is to load it may not have been asked yet: it would know of no such session.
+        const isLoaded = await worker.sessions.get(this.id)?.then(
+          () => true,
+          () => false,
+        );
+        if (isLoaded === true) await worker.call({ kind: 'release', sessionId: this.id });
         worker.sessions.delete(this.id);
       }),
     );
