@@ -64,15 +64,21 @@ describe('a stock scheduler with a load balancer', () => {
     expect(await result('crossing', { n: 1 })).toEqual({ n: 1 });
   });
 
+  it('has made neither controller nor scheduler complain about it', () => {
+    expect(cluster.controller.complaints()).toEqual([]);
+    expect(cluster.scheduler?.complaints()).toEqual([]);
+  });
+
   it.each(['stopped', 'killed'])('goes on when the scheduler was %s and started again', async (how) => {
-    await put('resumed');
-    const calls = many('resumed', 60, 5_000);
-    await cluster.handedOn('resumed', 60);
+    const action = `resumed-${how}`;
+    await put(action);
+    const calls = many(action, 60, 5_000);
+    await cluster.handedOn(action, 60);
     if (how === 'killed') await cluster.scheduler?.kill();
     await cluster.scheduler?.restart();
     expect(await calls).toEqual(own(60));
     const answers = (): Promise<boolean> =>
-      result('resumed', { n: 2 }).then(
+      result(action, { n: 2 }).then(
         ({ n }) => n === 2,
         () => false,
       );
@@ -91,10 +97,5 @@ describe('a stock scheduler with a load balancer', () => {
     cluster.balancer?.start();
     await cluster.healthy();
     expect(await result('finishing', { n: 3 })).toEqual({ n: 3 });
-  });
-
-  it('has made neither controller nor scheduler complain about it', () => {
-    expect(cluster.controller.complaints()).toEqual([]);
-    expect(cluster.scheduler?.complaints()).toEqual([]);
   });
 });
