@@ -57,12 +57,4 @@ export {
   type Quantization,
 } from './profiles/result';
 export { planInstances } from './scaling/plan';
-export {
-  BYTES_PER_MB,
-  cost,
-  efficiency,
-  lowestUsefulRate,
-  meetsSlo,
-  type ProfileRow,
-  serviceRate,
-} from './scaling/profile';
+export { batchWaitMs, BYTES_PER_MB, cost, efficiency, meetsSlo, type ProfileRow, serviceRate } from './scaling/profile';

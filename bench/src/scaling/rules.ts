@@ -1,8 +1,8 @@
 /** Ways to cover a rate with instances within an objective: what each would cost. Pure. */
 import {
+  batchWaitMs,
   cost,
   efficiency,
-  lowestUsefulRate,
   meetsSlo,
   planInstances,
   type ProfileRow,
@@ -47,6 +47,13 @@ export const paper: Rule = (rows, { rate, sloMs, alpha }) => {
   }
   return total;
 };
+
+/** The lowest rate, requests per second, at which batches fill before their wait ends; 0 for single requests. */
+function lowestUsefulRate(row: ProfileRow, sloMs: number): number {
+  const waitMs = batchWaitMs(row, sloMs);
+  if (row.batch === 1) return 0;
+  return waitMs === 0 ? Number.POSITIVE_INFINITY : (1000 * row.batch * row.concurrency) / waitMs;
+}
 
 /** One shape for the whole function: the one that covers the rate at the least cost. */
 export const oneShape: Rule = (rows, { rate, sloMs, alpha }) =>

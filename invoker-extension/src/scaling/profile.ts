@@ -43,13 +43,6 @@ export function batchWaitMs({ latencyMs, batch }: ProfileRow, sloMs: number): nu
   return batch === 1 ? 0 : Math.max(0, sloMs - latencyMs);
 }
 
-/** Lowest rate, requests per second, at which batches fill before their wait ends; 0 for single requests. */
-export function lowestUsefulRate(row: ProfileRow, sloMs: number): number {
-  const waitMs = batchWaitMs(row, sloMs);
-  if (row.batch === 1) return 0;
-  return waitMs === 0 ? Number.POSITIVE_INFINITY : (1000 * row.batch * row.concurrency) / waitMs;
-}
-
 /** What an instance of this row costs: MB of its own + alpha x cores. @param alpha MB that one core is worth */
 export function cost({ privateBytes, cpu }: ProfileRow, alpha: number): number {
   return privateBytes / BYTES_PER_MB + alpha * cpu;
