@@ -144,9 +144,9 @@ export interface NeighbourOutcome {
  * Twenty quiet functions with an objective on two nodes, each at a tenth of its share of what the nodes can do, and one
  * at a hundred times its share.
  */
-export async function noisyNeighbour(seed: number): Promise<NeighbourOutcome> {
-  const aloneMs = await quietTail(seed, false);
-  return { aloneMs, besideMs: await quietTail(seed, true) };
+export async function noisyNeighbour(seed: number, noiseMs = NOISE_MS): Promise<NeighbourOutcome> {
+  const aloneMs = await quietTail(seed, false, noiseMs);
+  return { aloneMs, besideMs: await quietTail(seed, true, noiseMs) };
 }
 
 const QUIET_FUNCTIONS = 20;
@@ -157,7 +157,7 @@ const SHARE_PER_SECOND = (NODES * DEFAULTS.cores * 1_000) / EXECUTION_MS / (QUIE
 const WARM_UP_MS = 20_000;
 const NOISE_MS = 10_000;
 
-async function quietTail(seed: number, noise: boolean): Promise<number> {
+async function quietTail(seed: number, noise: boolean, noiseMs: number): Promise<number> {
   const draws = new Draws(seed);
   const functions = Array.from({ length: QUIET_FUNCTIONS + 1 }, (_, index) => ({
     ...functionOf(index, [{ sha256: String(index).padStart(64, '0'), bytes: 100e6 }], 30 * MIB, EXECUTION_MS),
@@ -168,7 +168,7 @@ async function quietTail(seed: number, noise: boolean): Promise<number> {
     new Planner({ scaler: new Scaler(scalerOptions(readConfig(invokerConfig, {}, { scaleCores: DEFAULTS.cores }))) });
   const quiet = { neighbours: 0, lateShare: 0, lyingShare: 0, knownShare: 1 };
   const cluster = new SimulatedCluster({ ...DEFAULTS, ...quiet, seed, nodes: NODES, functions, planner });
-  const untilMs = WARM_UP_MS + NOISE_MS;
+  const untilMs = WARM_UP_MS + noiseMs;
   functions.forEach((of, index) => {
     const isNoisy = index === QUIET_FUNCTIONS;
     if (isNoisy && !noise) return;

@@ -9,6 +9,8 @@ export type Flavour = 'tetris' | 'stock' | 'unknown';
 export interface InstanceEstimate {
   /** Activations that the instances can hold at once. */
   capacity: number;
+  /** The part of it that no status shows: of instances that are expected to start. */
+  expected: number;
   /** Handed on by this load balancer and not finished. */
   inFlight: number;
   /** Those, with their positions in the invoker's topic once these are known. */
@@ -28,6 +30,7 @@ export interface InstanceEstimate {
 
 export const newEstimate = (): InstanceEstimate => ({
   capacity: 0,
+  expected: 0,
   inFlight: 0,
   sent: new Set(),
   ofOthers: 0,

@@ -49,13 +49,13 @@ export function chooseSimilar(
 /** Tensors not known yet: home keeps an action's activations together; where home has no room, the emptiest node. */
 export function chooseHome(
   invokers: readonly Invoker[],
-  hash: number,
+  home: Invoker | undefined,
   neededBytes: number,
   inFlightMax: number,
 ): Choice | undefined {
   const fits = (invoker: Invoker): boolean => invoker.inFlight < inFlightMax && availableBytes(invoker) >= neededBytes;
-  const home = invokers[hash % invokers.length];
-  if (home !== undefined && fits(home)) return { invoker: home, theta: 0, addedBytes: neededBytes };
+  if (home !== undefined && invokers.includes(home) && fits(home))
+    return { invoker: home, theta: 0, addedBytes: neededBytes };
   let emptiest: Invoker | undefined;
   for (const invoker of invokers) {
     if (!fits(invoker)) continue;

@@ -61,13 +61,14 @@ export class InstanceBook {
   }
 
   /**
-   * Whether one more activation may wait at the invoker though its instances have no place for it: so many may there,
+   * Whether one more activation may wait at the invoker though the instances that its status shows have no place for it,
+   * for one to get free or another to start: so many may there,
    * and the actions at work there share them, so that one without room leaves the window to those that have it. One
    * always may.
    */
   mayQueue(invoker: Invoker, key: string, queuedMax: number): boolean {
     const estimate = invoker.instances.get(key);
-    const queued = estimate === undefined ? 0 : estimate.inFlight - estimate.capacity;
+    const queued = estimate === undefined ? 0 : estimate.inFlight - (estimate.capacity - estimate.expected);
     const isNew = estimate === undefined || estimate.inFlight === 0;
     return queued < Math.max(1, Math.floor(queuedMax / (invoker.activeActions + (isNew ? 1 : 0))));
   }
@@ -96,10 +97,17 @@ export class InstanceBook {
     return late.length === 0 ? invokers : invokers.filter((invoker) => !late.includes(invoker));
   }
 
+  /** Those of the invokers at which one more may wait. See {@link mayQueue}. */
+  open(invokers: readonly Invoker[], key: string, queuedMax: number): readonly Invoker[] {
+    const full = [...(this.#hosts.get(key) ?? [])].filter((invoker) => !this.mayQueue(invoker, key, queuedMax));
+    return full.length === 0 ? invokers : invokers.filter((invoker) => !full.includes(invoker));
+  }
+
   /** An instance is expected to start there. */
   starting(invoker: Invoker, key: string, capacity: number, bytes: number, nowMs: number): void {
     const estimate = this.#estimate(invoker, key);
     estimate.capacity += capacity;
+    estimate.expected += capacity;
     estimate.startingUntilMs = nowMs + this.#startMsMax;
     estimate.absences = undefined;
     estimate.reservedBytes += bytes;
@@ -140,6 +148,7 @@ export class InstanceBook {
       estimate.ofOthers = Math.max(0, inUse - ours);
       estimate.capacity = Math.max(0, capacity - estimate.ofOthers);
       Object.assign(estimate, { tailMs, perSecond });
+      estimate.expected = 0;
       this.#release(invoker, estimate);
     }
     for (const [key, estimate] of invoker.instances) {
@@ -147,6 +156,7 @@ export class InstanceBook {
       if (estimate.absences !== undefined) estimate.absences += 1;
       if (estimate.startingUntilMs > nowMs && (estimate.absences ?? 0) < ABSENCES_MAX) continue;
       estimate.capacity = 0;
+      estimate.expected = 0;
       this.#release(invoker, estimate);
       this.#forgetEmpty(invoker, key, estimate);
     }

@@ -119,13 +119,16 @@ export class Placer {
     const warm = this.instances.roomiest(key, usable);
     const take = (invoker: Invoker): Booking => this.instances.take(invoker, key);
     if (warm !== undefined) return this.#placed('warm', warm, 1, take(warm));
-    // Behind others only where it is in time: whom it would make late overtakes it here, but not there.
-    const invokers = this.instances.inTime(this.#fleet.usable('tetris', nowMs), key, dueMs, nowMs);
+    // Memory alone starts no instance: what is sent for one is a part of the window like what waits for a place. Behind
+    // others only where it is in time: whom it would make late overtakes it here, but not there.
+    const all = this.#fleet.usable('tetris', nowMs);
+    const open = this.instances.open(all, key, queuedShare * inFlightMax);
+    const invokers = this.instances.inTime(open, key, dueMs, nowMs);
     const demand = this.#similarity.demand(request.actionKey);
-    const hash = homeHash(request.namespace, request.action);
+    const home = all[homeHash(request.namespace, request.action) % all.length];
     const choice =
       demand === undefined
-        ? chooseHome(invokers, hash, request.memoryBytes, inFlightMax)
+        ? chooseHome(invokers, home, request.memoryBytes, inFlightMax)
         : chooseSimilar(invokers, demand, this.#arriving.bytesOf(demand.set, nowMs), inFlightMax);
     if (choice !== undefined) {
       const { invoker, theta, addedBytes } = choice;
@@ -135,10 +138,7 @@ export class Placer {
       }
       return this.#placed(demand === undefined ? 'home' : 'similar', invoker, theta, take(invoker));
     }
-    const queued = chooseShortestQueue(
-      invokers,
-      (invoker) => invoker.inFlight < inFlightMax && this.instances.mayQueue(invoker, key, queuedShare * inFlightMax),
-    );
+    const queued = chooseShortestQueue(invokers, ({ inFlight }) => inFlight < inFlightMax);
     return queued === undefined ? undefined : this.#placed('queued', queued, 0, take(queued));
   }
 

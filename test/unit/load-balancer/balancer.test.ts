@@ -151,7 +151,7 @@ describe('LoadBalancer', () => {
     });
 
     it('holds back what no invoker may have yet, and hands it on when a slot is free', async () => {
-      const { invokers, controller } = await started({ overrides: { invokerInFlightMax: 3 } });
+      const { invokers, controller } = await started({ overrides: { invokerInFlightMax: 3, queuedShare: 1 } });
       const [invoker] = invokers;
       if (invoker === undefined) throw new Error('no invoker');
       invoker.automatic = false;

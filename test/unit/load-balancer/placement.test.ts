@@ -100,6 +100,16 @@ describe('Placer', () => {
       privateBytes: 50 * MIB,
     };
 
+    it('sends for instances to start no more than a part of the window, though there is memory for more', () => {
+      world.tetris(0, 4_000 * MIB);
+      const sent = Array.from({ length: 20 }, () => where(world.place({ concurrency: 1 })));
+      expect(sent.filter((text) => text === 'home 0')).toHaveLength(RULES.queuedShare * RULES.inFlightMax);
+      expect(sent.at(-1)).toBe('saturated');
+      // The rest of the window is for others.
+      const other = { action: 'guest/other', actionKey: actionKey('guest/other', '1') };
+      expect(where(world.place(other))).toBe('home 0');
+    });
+
     it('prefers the node that holds most of the tensors, and the emptier of equals', () => {
       for (const instance of [0, 1, 2, 3]) world.tetris(instance, (1_000 + instance) * MIB);
       world.similarity.setManifest(actionKey('guest/classify', '1-a'), manifest);
