@@ -45,7 +45,10 @@ inNamespace(__filename, () => {
     for (const index of hosts.keys()) for (const port of ports) network.forward(index, port);
     untouched = hosts.map((host) => host.changes());
   });
-  afterAll(() => cluster.stop());
+  afterAll(async () => {
+    await Promise.all(hosts.map((host) => host.stop()));
+    await cluster.stop();
+  });
 
   /** Runs a playbook on all hosts. @returns what it has changed: hosts and tasks */
   async function play(playbook: string, variables: Record<string, unknown>): Promise<string[]> {

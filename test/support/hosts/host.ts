@@ -9,6 +9,7 @@ import { mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { endProcess } from '@tetris/common';
 import { mountMemory, namespaceCgroup, namespaceFolder } from '../docker/namespace';
 import { until } from '../until';
 import { type Change, changesIn } from './changes';
@@ -78,6 +79,13 @@ export class Host {
     const namespaces = ['--ipc', '--mount', '--net', '--pid', '--uts', `--target=${this.#leader}`, '--'];
     const options = { timeout: COMMAND_TIMEOUT_MS, maxBuffer: 16 * 1024 ** 2 };
     return (await promisify(execFile)('nsenter', [...namespaces, ...command], options)).stdout.trim();
+  }
+
+  /** As if its plug were pulled: with its process 1 everything on it ends. */
+  async stop(): Promise<void> {
+    if (this.#container === undefined) return;
+    if (this.#leader > 0 && this.#container.exitCode === null) process.kill(this.#leader, 'SIGKILL');
+    await endProcess(this.#container, 'SIGKILL');
   }
 
   /** What a path of the host is here. */
