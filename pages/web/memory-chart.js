@@ -28,7 +28,7 @@ const options = () => ({
 /** Ticks at round numbers of MiB and GiB. */
 function steps() {
   const list = [];
-  for (let step = 1024 ** 2; step < 1024 * GIB; step *= 2) list.push(step);
+  for (let step = 1024 ** 2; step < 1024 ** 2 * GIB; step *= 2) list.push(step);
   return list;
 }
 
