@@ -144,7 +144,8 @@ function Profiles({ machine, roots, uploadBytesMax }) {
             onOpen=${openReport}
             onImported=${(first) => {
               setImports((times) => times + 1);
-              openReport(first);
+              // Of the same model as before: for the same objective.
+              openReport(first, first.sha256 === model?.sha256 ? model.slo : undefined);
             }}
           />
         <//>

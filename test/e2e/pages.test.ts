@@ -86,12 +86,12 @@ describe('the pages of npm start', () => {
 
   it('creates actions with a model, invokes them, and shows memory that they share', async () => {
     const { page, errors } = open;
-    await create(page, 'one');
-    await create(page, 'two');
-    await invoke(page, 'one', 3);
-    await invoke(page, 'two', 1);
+    await create(page, 'first');
+    await create(page, 'second');
+    await invoke(page, 'first', 3);
+    await invoke(page, 'second', 1);
     expect(await page.locator('#invoke .result').textContent()).toContain('logits');
-    const row = page.getByRole('group', { name: 'Functions' }).locator('tr', { hasText: 'one' });
+    const row = page.getByRole('group', { name: 'Functions' }).locator('tr', { hasText: 'first' });
     await row.getByText(/model\.onnx · .* of tensors/).waitFor();
     await row.getByText(/warm|paused/).waitFor();
     const saved = page.locator('#memory [data-figure=savedBytes]');
