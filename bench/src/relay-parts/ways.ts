@@ -58,6 +58,7 @@ export async function shardingSender(bus: Bus): Promise<Sender> {
 /** By the queues of a scheduler, one of which the invoker pulls as a stock container does. */
 export async function fpcSender(bus: Bus): Promise<Sender> {
   const etcdServer = await startEtcd();
+  await bus.ensureTopic(TOPICS.relayed.creationAck('0'), TOPIC_SETTINGS.completed);
   const hosts = [etcdServer.address] as const;
   const insecure = credentials.createInsecure();
   const log = createLogger('bench', 'warn');
