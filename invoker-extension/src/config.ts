@@ -49,6 +49,21 @@ export const invokerConfig = configSchema('invoker', {
   ),
   startsMax: key.integer(10, 'containers', 'Containers created at once.', { min: 1 }),
   pauseGraceMs: key.integer(10_000, 'ms', 'Idle time after which an instance is frozen.'),
+  sleepAfterMs: key.integer(
+    5_000,
+    'ms',
+    'Idle time after which an instance frees its sessions where memory is short; its tensors stay, and the next request loads them again.',
+  ),
+  sleepPressurePercent: key.integer(
+    80,
+    '% of memory',
+    'Use of memory from which idle instances without an objective do so; those with one, where somebody waits. 101: all only then.',
+    { min: 1, max: 101 },
+  ),
+  growthBytesMax: key.bytes(
+    '256m',
+    'Private memory by which an instance may outgrow what it had after its first activations; then it is replaced between two of them, as soon as there is memory for the next. 0: any.',
+  ),
   keepAlivePolicy: key.oneOf(
     KEEP_ALIVE_POLICIES,
     'fixed',

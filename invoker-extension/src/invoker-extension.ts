@@ -30,6 +30,7 @@ import { Runner } from './instances/runner';
 import type { InvokerConfig } from './config';
 import type { ContainerFactory } from './sandboxes/container';
 import { InstanceManager, type Ticket } from './instances/instance-manager';
+import { GrowthWatch } from './instances/growth';
 import { Manifests } from './instances/manifests';
 import { Pool } from './instances/pool';
 import { Registrar } from './instances/registrar';
@@ -199,6 +200,7 @@ export class InvokerExtension {
       env: containerEnvironment(config),
       log,
     });
+    const growth = new GrowthWatch(config.growthBytesMax);
     this.#manager = new InstanceManager({
       pool: this.#pool,
       factory,
@@ -213,6 +215,7 @@ export class InvokerExtension {
       answerer: this.#answerer,
       nextFor: (job) => this.#autoscaler.arrived(job),
       manifestOf: (revision) => this.#manifests.get(revision),
+      growth,
       logWaits: { betweenLinesMs: config.logWaitMs },
       env: containerEnvironment(config),
       metrics: this.#counts,
@@ -235,6 +238,7 @@ export class InvokerExtension {
       daemon,
       instances: () => this.#manager.instances.values(),
       onMeasured: (leased, samples) => {
+        growth.measured(samples);
         this.#autoscaler.measured(samples);
         this.#manager.apply(this.#pool.measured(leased, samples, nowMs()));
       },
@@ -424,6 +428,7 @@ export class InvokerExtension {
 
 function poolOptions(config: InvokerConfig): ConstructorParameters<typeof Pool>[0] {
   const { memory, inFlightMax, waitingMax, waitMaxMs, patienceMs, startsMax, pauseGraceMs } = config;
+  const { sleepAfterMs, sleepPressurePercent } = config;
   const groupStartsMax = groupStartsMaxOf(config);
   return {
     budgetBytes: memory,
@@ -433,6 +438,7 @@ function poolOptions(config: InvokerConfig): ConstructorParameters<typeof Pool>[
     startsMax,
     groupStartsMax,
     pauseGraceMs,
+    idle: { sleepAfterMs, sleepPressure: sleepPressurePercent / 100 },
   };
 }
 

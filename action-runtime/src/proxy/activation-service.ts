@@ -93,7 +93,9 @@ export class ActivationService {
 
   /** Gives memory back, where no activation runs: the invoker asks for it before it freezes an idle instance. */
   async sleep(): Promise<Reply> {
-    if (this.#main === undefined || this.#status !== 'ready') return this.#notReady();
+    // Told to nobody but the invoker: this is no request of the action's.
+    if (this.#main === undefined || this.#status !== 'ready')
+      return { status: 409, body: { error: 'It is not idle.' } };
     await this.#parts.sleep();
     return { status: 200, body: { OK: true } };
   }

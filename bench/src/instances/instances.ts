@@ -4,11 +4,12 @@ import type { Suite, SuiteOptions, SuiteResult } from '../suite';
 import { coldAnswer } from './cold-answer';
 import { dockerAnswer } from './docker-answer';
 import { chosenGroups, type FigureGroup } from './figure-group';
+import { idle } from './idle';
 import { latency } from './latency';
 import { nextInstance } from './next-instance';
 
 /** A new group is a line here. */
-const GROUPS: readonly FigureGroup[] = [nextInstance, coldAnswer, dockerAnswer, latency];
+const GROUPS: readonly FigureGroup[] = [nextInstance, idle, coldAnswer, dockerAnswer, latency];
 
 async function run({ quick = false, only }: SuiteOptions): Promise<SuiteResult> {
   const groups = chosenGroups(GROUPS, only);

@@ -44,7 +44,7 @@ export class Instance {
   }
 
   /** @throws Error where it does not answer 200 */
-  async post(path: '/init' | '/run', value: object): Promise<unknown> {
+  async post(path: '/init' | '/run' | '/sleep', value: object): Promise<unknown> {
     const reply = await this.#container.post(path, JSON.stringify({ value }), CALL);
     if (reply.outcome !== 'answered' || reply.status !== 200) throw new Error(`${path}: ${JSON.stringify(reply)}`);
     Object.assign(this.stages, reply.stages);

@@ -1,5 +1,5 @@
 import { type Action, type Logger, PluginError } from '@tetris/common';
-import type { StartStage } from '@tetris/common/environment';
+import { SLEEP_PATH, type StartStage } from '@tetris/common/environment';
 import type { InstanceSettings } from '../scaling/settings';
 import type { CallOptions, Container, ContainerFactory, ContainerReply } from '../sandboxes/container';
 import { InstanceLogs, type LogWaits } from '../messages/logs';
@@ -33,6 +33,9 @@ export interface FunctionInstanceOptions {
 
 const MIB = 1024 ** 2;
 
+/** Freeing sessions takes some tens of milliseconds. */
+const SLEEP_CALL: CallOptions = { timeoutMs: 10_000, replyBytesMax: 1024 };
+
 /** One function instance: its container, its place at the daemon and its logs. The pool decides, this obeys. */
 export class FunctionInstance {
   readonly id: number;
@@ -44,6 +47,9 @@ export class FunctionInstance {
   /** Activations under way, and answered so far. */
   running = 0;
   answered = 0;
+  /** Its runtime has freed its sessions since the last activation. */
+  asleep = false;
+  #isFrozen = false;
   #runningAtCrash: number | undefined;
   readonly #options: FunctionInstanceOptions;
   #token: string | undefined;
@@ -144,6 +150,20 @@ export class FunctionInstance {
     await this.#freeze('resume');
   }
 
+  /**
+   * Has the runtime give memory back, after what was asked for before; a frozen one is frozen again.
+   *
+   * @returns private bytes before and after; undefined where it would not
+   */
+  async sleep(): Promise<{ beforeBytes: number; afterBytes: number } | undefined> {
+    const slept = this.#freezing.then(() => this.#sleep());
+    this.#freezing = slept.then(
+      () => undefined,
+      (error: unknown) => this.#options.log.warn({ instance: this.id, err: error }, 'sleep failed'),
+    );
+    return slept.catch(() => undefined);
+  }
+
   async privateBytes(): Promise<number | undefined> {
     return this.#container?.privateBytes();
   }
@@ -152,12 +172,27 @@ export class FunctionInstance {
     await this.#container?.destroy();
   }
 
+  async #sleep(): Promise<{ beforeBytes: number; afterBytes: number } | undefined> {
+    const container = this.#container;
+    const wasFrozen = this.#isFrozen;
+    if (container === undefined || this.running > 0) return undefined;
+    const beforeBytes = await container.privateBytes();
+    if (wasFrozen) await container.resume();
+    const reply = await container.post(SLEEP_PATH, '{}', SLEEP_CALL);
+    if (wasFrozen) await container.pause();
+    const afterBytes = await container.privateBytes();
+    if (reply.outcome !== 'answered' || reply.status !== 200) return undefined;
+    this.asleep = this.running === 0;
+    return beforeBytes === undefined || afterBytes === undefined ? undefined : { beforeBytes, afterBytes };
+  }
+
   async #freeze(how: 'pause' | 'resume'): Promise<void> {
     const before = this.#freezing;
     this.#freezing = (async (): Promise<void> => {
       await before;
       try {
         await this.#container?.[how]();
+        this.#isFrozen = how === 'pause';
       } catch (error) {
         // A container that cannot be resumed does not answer, which the activation then reports.
         this.#options.log.warn({ instance: this.id, err: error }, `${how} failed`);

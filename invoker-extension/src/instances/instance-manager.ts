@@ -24,6 +24,7 @@ import { type InstanceSettings, settingsAlone } from '../scaling/settings';
 import type { ContainerFactory, InferenceReport } from '../sandboxes/container';
 import { FunctionInstance } from './function-instance';
 import type { GroupDescription } from './group';
+import type { GrowthWatch } from './growth';
 import type { LogWaits } from '../messages/logs';
 import type { Pool, PoolCommand, Refusal } from './pool';
 import type { Registrar } from './registrar';
@@ -66,6 +67,8 @@ export interface InstanceManagerOptions {
   /** An activation has come: what its group's next instance is to be. */
   nextFor: (job: ActivationJob) => Pick<GroupDescription, 'settings' | 'coresMax'>;
   manifestOf: (revision: string) => ActionManifest | undefined;
+  /** Told what instances use. */
+  growth: GrowthWatch;
   logWaits: LogWaits;
   env: Readonly<Record<string, string>>;
   metrics: InvokerMetrics;
@@ -150,6 +153,9 @@ export class InstanceManager {
         case 'pause':
           void this.#instances.get(command.instance)?.pause();
           break;
+        case 'sleep':
+          void this.#sleep(command.instance);
+          break;
         case 'end':
           this.#options.metrics.instanceEnds.inc({ reason: command.reason });
           void this.#destroy(command.instance);
@@ -232,17 +238,19 @@ export class InstanceManager {
     given: { resume: boolean; dueMs: number },
     init?: { startMs: number; initMs: number },
   ): Promise<void> {
-    const { pool, runner, nowMs, metrics, onUsed } = this.#options;
+    const { pool, runner, growth, nowMs, metrics, onUsed } = this.#options;
     const instance = this.#instances.get(id);
     if (instance === undefined) return this.#again(id, ticket);
     metrics.waitSeconds.observe((nowMs() - ticket.job.arrivedMs) / 1000);
     const settled = instance.answered > 0;
     const together = (instance.running += 1);
+    instance.asleep = false;
     if (given.resume) await instance.resume();
     const outcome = await runner.run(ticket.job, instance, given, init);
     instance.running -= 1;
     if (!outcome.seen) return this.#again(id, ticket);
     instance.answered += 1;
+    if (growth.excess(id) > 0) this.#replaceGrown(instance, ticket.job);
     this.apply(pool.finished(id, ticket, outcome.broken, nowMs(), outcome.inference));
     if (outcome.innocent && !ticket.retried && mayRetry(ticket.job)) return this.#retry(ticket, instance);
     this.#observe(outcome.inference);
@@ -257,6 +265,28 @@ export class InstanceManager {
     });
     for (const span of ranSpans(job, outcome.activation, outcome.inference)) this.#options.tracer.record(span);
     await this.#answer(ticket, instance, outcome.activation);
+  }
+
+  /** The next one starts first, where memory is free, so that no request waits; else it is tried again. */
+  #replaceGrown(instance: FunctionInstance, job: ActivationJob): void {
+    const { pool, growth, nowMs, log } = this.#options;
+    const commands = pool.replace(instance.id, nowMs());
+    for (const command of commands) {
+      if (command.do !== 'warm-up') continue;
+      const fields = { ...logFields(job.message), grownBytes: growth.excess(instance.id) };
+      log.warn(fields, 'instance is replaced: its private memory has grown');
+      this.#startUnasked(command.instance, job, command.settings);
+    }
+    this.apply(commands);
+  }
+
+  async #sleep(id: number): Promise<void> {
+    const { pool, metrics, nowMs } = this.#options;
+    const slept = await this.#instances.get(id)?.sleep();
+    if (slept === undefined) return;
+    metrics.sleeps.inc();
+    metrics.sleepFreedBytes.inc(Math.max(0, slept.beforeBytes - slept.afterBytes));
+    this.apply(pool.measured(undefined, new Map([[id, slept.afterBytes]]), nowMs()));
   }
 
   /** Of the activations that were executed together one counts the execution. */
@@ -401,6 +431,7 @@ export class InstanceManager {
     const { pool, nowMs } = this.#options;
     this.#instances.delete(id);
     this.#initFailures.delete(id);
+    this.#options.growth.forget(id);
     this.apply(pool.ended(id, nowMs()));
     if (this.#instances.size === 0) this.#onEmpty?.();
   }

@@ -1,10 +1,11 @@
 import type { Predictor } from '@tetris/common';
 import type { InstanceSettings } from '../scaling/settings';
 import type { Group } from './group';
+import type { IdleLevel } from './idle-level';
 import { type InstanceEvent, type InstanceState, nextState } from './instance-state';
 
 /** Why an instance ends. */
-export type EndReason = 'idle' | 'memory' | 'failed' | 'draining' | 'surplus';
+export type EndReason = 'idle' | 'memory' | 'failed' | 'draining' | 'surplus' | 'grown';
 
 /** What an instance says of the inference of one activation. */
 export interface Execution {
@@ -31,6 +32,10 @@ export interface Instance<Ticket> {
   /** How long it took to become ready, ms. */
   startMs: number;
   lastUsedMs: number;
+  /** What it keeps ready while it is idle. */
+  level: IdleLevel;
+  /** The instance that ends when this one is ready. */
+  replaces?: number;
   /** Why it takes no more, once it does not. */
   drained?: EndReason;
 }

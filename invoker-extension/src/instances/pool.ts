@@ -10,6 +10,7 @@
  */
 import { type ActionManifest, type Departure, givesWay, MemoryLedger, type Waiting } from '@tetris/common';
 import { Group, type GroupDescription } from './group';
+import { type IdleLevel, idleLevel, type IdleSettings } from './idle-level';
 import { type EndReason, type Execution, type Instance, transit } from './instance-record';
 import type { IdleInstance, KeepAlivePolicy } from '../scaling/keep-alive';
 import type { InstanceSettings } from '../scaling/settings';
@@ -28,6 +29,8 @@ export interface PoolOptions {
   groupStartsMax: number;
   /** Idle time after which an instance is paused, ms. */
   pauseGraceMs: number;
+  /** When idle instances give memory back. @default never */
+  idle?: IdleSettings;
 }
 
 /** Why an activation is refused. */
@@ -43,6 +46,8 @@ export type PoolCommand<Ticket> =
   /** `dueMs`: by when the instance should answer, epoch ms; infinite without an objective. */
   | { do: 'run'; instance: number; ticket: Ticket; resume: boolean; dueMs: number }
   | { do: 'pause'; instance: number }
+  /** Give memory back until the next activation; comes before `pause`, or to an instance that is paused. */
+  | { do: 'sleep'; instance: number }
   | { do: 'end'; instance: number; reason: EndReason }
   /** `missingBytes`: what the node's memory lacked for it, 0 where that was not why. */
   | { do: 'refuse'; ticket: Ticket; refusal: Refusal; missingBytes: number }
@@ -158,6 +163,20 @@ export class Pool<Ticket> {
     return this.#decide(nowMs);
   }
 
+  /**
+   * As {@link add}, for an instance that is to end when the new one is ready. Nothing where one is on its way already.
+   */
+  replace(id: number, nowMs: number): PoolCommand<Ticket>[] {
+    const old = this.#instances.get(id);
+    const isReplaced = [...this.#instances.values()].some(({ replaces }) => replaces === id);
+    if (old === undefined || isReplaced) return [];
+    const commands = this.add(old.group.description, nowMs);
+    const started = commands.find((command) => command.do === 'warm-up');
+    const next = this.#instances.get(started?.instance ?? 0);
+    if (next !== undefined) next.replaces = id;
+    return commands;
+  }
+
   /** The container of a starting instance runs. */
   created(id: number, nowMs: number): PoolCommand<Ticket>[] {
     this.#move(id, 'created');
@@ -170,6 +189,8 @@ export class Pool<Ticket> {
     if (instance !== undefined) {
       instance.startMs = nowMs - instance.sinceMs;
       instance.lastUsedMs = nowMs;
+      const replaced = this.#instances.get(instance.replaces ?? 0);
+      if (replaced !== undefined) this.#drain(replaced, 'grown');
       // Nobody waits for one that was warmed up.
       if (instance.running.size === 0 && instance.state !== 'ending') this.#idle(instance);
     }
@@ -318,6 +339,7 @@ export class Pool<Ticket> {
       const { ticket, dueMs } = this.#taken(group, group.take(nowMs));
       const resume = instance.state === 'paused';
       transit(instance, 'assigned');
+      instance.level = 'awake';
       instance.running.set(ticket, nowMs);
       instance.lastUsedMs = nowMs;
       this.#commands.push({ do: 'run', instance: instance.id, ticket, resume, dueMs: dueMs - group.wayMs });
@@ -369,6 +391,7 @@ export class Pool<Ticket> {
       sinceMs: nowMs,
       startMs: 0,
       lastUsedMs: nowMs,
+      level: 'awake',
     };
     this.#instances.set(id, instance);
     group.instances.add(instance);
@@ -450,10 +473,26 @@ export class Pool<Ticket> {
     const idleMs = nowMs - instance.lastUsedMs;
     if (this.#draining) this.#end(instance, 'draining');
     else if (idleMs >= this.#keepAlive.keepMs(this.#idleView(instance))) this.#end(instance, 'idle');
-    else if (instance.state === 'warm' && idleMs >= this.#options.pauseGraceMs) {
+    else this.#rest(instance, idleMs);
+  }
+
+  #rest(instance: Instance<Ticket>, idleMs: number): void {
+    if (instance.level === 'awake' && this.#levelOf(instance, idleMs) === 'asleep') {
+      instance.level = 'asleep';
+      this.#commands.push({ do: 'sleep', instance: instance.id });
+    }
+    if (instance.state === 'warm' && idleMs >= this.#options.pauseGraceMs) {
       transit(instance, 'paused');
       this.#commands.push({ do: 'pause', instance: instance.id });
     }
+  }
+
+  #levelOf({ settings }: Instance<Ticket>, idleMs: number): IdleLevel {
+    const { idle } = this.#options;
+    if (idle === undefined) return 'awake';
+    const usedShare = this.memory.usedBytes / this.memory.budgetBytes;
+    const { room, sloMs } = settings;
+    return idleLevel({ idleMs, room, hasObjective: sloMs !== undefined, isShort: this.#short, usedShare }, idle);
   }
 
   #refuseLate(group: Group<Ticket>, nowMs: number): void {

@@ -70,6 +70,8 @@ export class Sampler {
       const bytes = await instance.privateBytes();
       if (bytes === undefined) continue;
       samples.set(instance.id, bytes);
+      // What it needs at work is known from before.
+      if (instance.asleep) continue;
       const loaded = await this.#loadedBy(instance);
       if (loaded === undefined) continue;
       const manifest = { ...loaded, privateBytes: bytes };

@@ -1,7 +1,7 @@
 import { Pool } from 'undici';
 import { DUE_HEADER, INFERENCE_HEADER, START_HEADER, START_STAGES, TRACE_HEADER } from '@tetris/common/environment';
 import { retry } from '@tetris/common/flow';
-import type { CallOptions, ContainerReply, InferenceReport, StartStages } from './container';
+import type { ActionPath, CallOptions, ContainerReply, InferenceReport, StartStages } from './container';
 
 /** Where a container listens. */
 export type ActionAddress = { socketPath: string } | { host: string; port: number };
@@ -31,7 +31,7 @@ export class ActionClient {
   }
 
   /** Never throws; attempts to connect are repeated within the timeout until somebody has listened once. */
-  async post(path: '/init' | '/run', body: string, options: CallOptions): Promise<ContainerReply> {
+  async post(path: ActionPath, body: string, options: CallOptions): Promise<ContainerReply> {
     if (this.#closed.signal.aborted) return { outcome: 'gone', reached: false };
     const timeout = AbortSignal.timeout(options.timeoutMs);
     const signal = AbortSignal.any([timeout, this.#closed.signal]);

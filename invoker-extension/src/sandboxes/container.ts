@@ -5,7 +5,7 @@
  * A container speaks OpenWhisk's action protocol (`/init`, `/run`); how it is reached is the factory's business.
  */
 
-import type { StartStage } from '@tetris/common/environment';
+import type { SLEEP_PATH, StartStage } from '@tetris/common/environment';
 
 /** What a container is made of, known before any action is. */
 export interface ContainerSpec {
@@ -92,12 +92,15 @@ export interface LogLine {
   text: string;
 }
 
+/** Of OpenWhisk's protocol; our runtime also takes `/sleep`. */
+export type ActionPath = '/init' | '/run' | typeof SLEEP_PATH;
+
 export interface Container {
   readonly name: string;
   /** Resolves when the container has ended, for whatever reason, and its last log line has been handed out. */
   readonly ended: Promise<void>;
   /** POST to `/init` or `/run`; connection attempts are retried until the timeout while nobody has listened yet. */
-  post(path: '/init' | '/run', body: string, options: CallOptions): Promise<ContainerReply>;
+  post(path: ActionPath, body: string, options: CallOptions): Promise<ContainerReply>;
   /** Freezes every process of the container, where that can be done: a pod just gets nothing to do. */
   pause(): Promise<void>;
   resume(): Promise<void>;

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { errorMessage, type Logger, PluginError, retry, type Sleep } from '@tetris/common';
 import type Dockerode from 'dockerode';
 import type { ActionClient } from './action-client';
-import type { CallOptions, Container, ContainerReply, LogLine } from './container';
+import type { ActionPath, CallOptions, Container, ContainerReply, LogLine } from './container';
 import { ContainerOutput } from './container-output';
 import { DockerLogReader } from './docker-logs';
 import { cgroupPrivateBytes } from './docker-memory';
@@ -49,7 +49,7 @@ export class DockerContainer implements Container {
     this.ended = this.#end(read);
   }
 
-  async post(path: '/init' | '/run', body: string, options: CallOptions): Promise<ContainerReply> {
+  async post(path: ActionPath, body: string, options: CallOptions): Promise<ContainerReply> {
     const reply = await this.#options.client.post(path, body, options);
     if (reply.outcome !== 'gone') return reply;
     await Promise.race([this.#exited, sleep(EXIT_WAIT_MS, undefined, { ref: false })]);

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorMessage, type Logger } from '@tetris/common';
 import type { ActionClient } from './action-client';
-import type { CallOptions, Container, ContainerReply, LogLine } from './container';
+import type { ActionPath, CallOptions, Container, ContainerReply, LogLine } from './container';
 import { ContainerOutput } from './container-output';
 import { cgroupPrivateBytes } from './docker-memory';
 import type { KubernetesClient } from './kubernetes-client';
@@ -49,7 +49,7 @@ export class KubernetesContainer implements Container {
     this.ended = this.#end(this.#readLogs());
   }
 
-  async post(path: '/init' | '/run', body: string, options: CallOptions): Promise<ContainerReply> {
+  async post(path: ActionPath, body: string, options: CallOptions): Promise<ContainerReply> {
     const { client, follower } = this.#options;
     const reply = await client.post(path, body, options);
     if (reply.outcome !== 'gone') return reply;

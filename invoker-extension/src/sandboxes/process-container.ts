@@ -1,7 +1,7 @@
 import { type ChildProcess } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { ActionClient } from './action-client';
-import type { CallOptions, Container, ContainerReply, LogLine } from './container';
+import type { ActionPath, CallOptions, Container, ContainerReply, LogLine } from './container';
 import { ContainerOutput } from './container-output';
 import { LineSplitter } from './log-lines';
 import { killWhere, TOKEN_VARIABLE } from './process-environments';
@@ -48,7 +48,7 @@ export class ProcessContainer implements Container {
     this.#watchMemory();
   }
 
-  async post(path: '/init' | '/run', body: string, options: CallOptions): Promise<ContainerReply> {
+  async post(path: ActionPath, body: string, options: CallOptions): Promise<ContainerReply> {
     const reply = await this.#client.post(path, body, options);
     return reply.outcome === 'gone' && this.#outOfMemory ? { outcome: 'out-of-memory' } : reply;
   }

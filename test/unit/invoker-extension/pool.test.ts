@@ -555,3 +555,55 @@ describe('Pool on random walks', () => {
     }
   });
 });
+
+describe('an idle instance where memory is short', () => {
+  const idle = { sleepAfterMs: 20, sleepPressure: 0.5 };
+
+  it('is told to sleep once, before it is paused, and again after its next activation', () => {
+    const subject = pool({ idle });
+    const one = warm(subject, group('a', 1, 600));
+    expect(of(subject.tick(19), 'sleep')).toEqual([]);
+    expect(subject.tick(20)).toEqual([{ do: 'sleep', instance: one }]);
+    expect(subject.tick(60)).toEqual([{ do: 'pause', instance: one }]);
+    expect(of(subject.arrived('next', group('a', 1, 600), 70), 'run')).toHaveLength(1);
+    subject.finished(one, 'next', false, 80);
+    expect(of(subject.tick(100), 'sleep')).toEqual([{ do: 'sleep', instance: one }]);
+  });
+
+  it('is left alone where memory is free', () => {
+    const subject = pool({ idle });
+    warm(subject, group('a', 1, 400));
+    expect(of(subject.tick(40), 'sleep')).toEqual([]);
+  });
+});
+
+describe('an instance that has grown', () => {
+  it('ends when the one that replaces it is ready, and not before', () => {
+    const subject = pool();
+    const old = warm(subject, group('a', 1, 100));
+    const [next] = of(subject.replace(old, 10), 'warm-up');
+    expect(subject.replace(old, 11)).toEqual([]);
+    subject.created(next?.instance ?? 0, 20);
+    expect(of(subject.initialised(next?.instance ?? 0, 30), 'end')).toEqual([
+      { do: 'end', instance: old, reason: 'grown' },
+    ]);
+  });
+
+  it('finishes what it has', () => {
+    const subject = pool();
+    const old = warm(subject, group('a', 1, 100));
+    subject.arrived('running', group('a', 1, 100), 5);
+    const [next] = of(subject.replace(old, 10), 'warm-up');
+    subject.created(next?.instance ?? 0, 20);
+    expect(of(subject.initialised(next?.instance ?? 0, 30), 'end')).toEqual([]);
+    expect(of(subject.finished(old, 'running', false, 40), 'end')).toEqual([
+      { do: 'end', instance: old, reason: 'grown' },
+    ]);
+  });
+
+  it('stays where memory has no room for the next', () => {
+    const subject = pool();
+    const old = warm(subject, group('a', 1, 600));
+    expect(subject.replace(old, 10)).toEqual([]);
+  });
+});

@@ -1,0 +1,118 @@
+/** Instances that free their sessions while they are idle, and instances that grow: no request is lost by either. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { START_ARGUMENTS } from '@tetris/action-runtime';
+import { type BuiltModel, buildModel, perceptron } from '@tetris/bench';
+import { ProcessFactory } from '@tetris/invoker-extension';
+import { TestDaemon } from '../support/daemon';
+import { aMessage, aStoredAction } from '../support/invoker';
+import { InvokerBench } from '../support/invoker-bench';
+import { randomFrom, testSeed } from '../support/random';
+import { until } from '../support/until';
+
+jest.setTimeout(120_000);
+
+const MODEL_CODE = `
+const ort = require('onnxruntime-node');
+let session;
+async function main({ model, seed }) {
+  session ??= ort.InferenceSession.create(model);
+  const ready = await session;
+  const data = Float32Array.from({ length: 64 }, (_, index) => Math.sin(seed + index));
+  const results = await ready.run({ [ready.inputNames[0]]: new ort.Tensor('float32', data, [1, 64]) });
+  return { pid: process.pid, logits: Array.from(results[ready.outputNames[0]].data) };
+}`;
+
+const LEAKING_CODE = `
+const kept = [];
+function main({ mb }) {
+  kept.push(Buffer.alloc(mb * 2 ** 20, 1));
+  return { pid: process.pid };
+}`;
+
+const action = (name: string, code: string) =>
+  aStoredAction({
+    name,
+    revision: `1-${name}`,
+    exec: { kind: 'nodejs:tetris', code, binary: false },
+    limits: { timeout: 60_000, memory: 512, logs: 1, concurrency: 1 },
+  });
+
+const folder = mkdtempSync(join(tmpdir(), 'idle-'));
+const daemon = new TestDaemon();
+let model: BuiltModel;
+let subject: InvokerBench;
+
+const invoke = (name: string, content: Record<string, unknown>) =>
+  aMessage({ action: { path: 'guest', name, version: '0.0.1' }, revision: `1-${name}`, content });
+
+async function counted(metric: string): Promise<number> {
+  const text = await subject.extension.metrics.metrics();
+  const line = text.split('\n').find((one) => one.startsWith(`tetris_invoker_${metric} `));
+  return Number(line?.split(' ').at(-1) ?? 0);
+}
+
+beforeAll(async () => {
+  model = await buildModel(perceptron('idle'), folder);
+  await daemon.start({ modelRoots: folder, tensorBytesMin: 1024 });
+  subject = new InvokerBench({
+    factory: new ProcessFactory({
+      command: [process.execPath, ...START_ARGUMENTS],
+      workPath: join(folder, 'w'),
+      daemonSocketPath: join(daemon.folder, 'instance.sock'),
+      modelRoots: [folder],
+      path: process.env.PATH ?? '',
+    }),
+    actions: [action('model', MODEL_CODE), action('leaking', LEAKING_CODE)],
+    // Any use of memory is pressure.
+    config: {
+      ...{ memory: '2g', measureMs: 100, tickMs: 20, logWaitMs: 2000 },
+      ...{ sleepAfterMs: 100, sleepPressurePercent: 1, pauseGraceMs: 250, growthBytesMax: '64m' },
+    },
+    parts: { daemon: daemon.operator },
+  });
+  await subject.start();
+});
+
+afterAll(async () => {
+  await subject.extension.stop();
+  await daemon.dispose();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+it('sleep while memory is short, keep their lease, and answer as before whenever a request comes', async () => {
+  const seed = testSeed();
+  const random = randomFrom(seed);
+  const results: unknown[] = [];
+  for (let step = 1; step <= 25; step += 1) {
+    await subject.send(invoke('model', { model: model.path, seed: 7 }));
+    await subject.freed(step, 30_000);
+    results.push(subject.records.at(-1)?.response);
+    // Awake, on its way to sleep, asleep or frozen.
+    await delay(random(400));
+  }
+  expect(new Set(results.map((result) => JSON.stringify(result))).size).toBe(1);
+  expect(subject.records.every(({ response }) => response.statusCode === 0)).toBe(true);
+  const sleeps = await counted('instance_sleeps_total');
+  expect(sleeps).toBeGreaterThan(0);
+  await until(async () => (await counted('instance_sleeps_total')) > sleeps);
+  expect((await daemon.operator.totals()).leasedBytes).toBeGreaterThan(0);
+});
+
+it('are replaced where their private memory grows, by one that is ready before', async () => {
+  const before = subject.records.length;
+  for (let sent = 1; sent <= 12; sent += 1) {
+    await subject.send(invoke('leaking', { mb: sent <= 4 ? 1 : 24 }));
+    await subject.freed(before + sent, 30_000);
+    await delay(300);
+  }
+  const leaking = subject.records.slice(before);
+  expect(leaking.map(({ response }) => response.statusCode)).toEqual(Array(12).fill(0));
+  const pids = new Set(leaking.map(({ response }) => (response.result as { pid: number }).pid));
+  expect(pids.size).toBeGreaterThan(1);
+  // Nobody but the first has waited for a start.
+  expect(leaking.filter(({ annotations }) => annotations.some(({ key }) => key === 'initTime'))).toHaveLength(1);
+  expect(await counted('instance_ends_total{reason="grown"}')).toBeGreaterThan(0);
+});
