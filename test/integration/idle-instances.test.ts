@@ -10,7 +10,6 @@ import { TestDaemon } from '../support/daemon';
 import { aMessage, aStoredAction } from '../support/invoker';
 import { InvokerBench } from '../support/invoker-bench';
 import { randomFrom, testSeed } from '../support/random';
-import { until } from '../support/until';
 
 jest.setTimeout(120_000);
 
@@ -85,19 +84,20 @@ afterAll(async () => {
 it('sleep while memory is short, keep their lease, and answer as before whenever a request comes', async () => {
   const seed = testSeed();
   const random = randomFrom(seed);
-  const results: unknown[] = [];
+  const logits: number[][] = [];
   for (let step = 1; step <= 25; step += 1) {
     await subject.send(invoke('model', { model: model.path, seed: 7 }));
     await subject.freed(step, 30_000);
-    results.push(subject.records.at(-1)?.response);
+    logits.push((subject.records.at(-1)?.response.result as { logits: number[] }).logits);
     // Awake, on its way to sleep, asleep or frozen.
     await delay(random(400));
   }
-  expect(new Set(results.map((result) => JSON.stringify(result))).size).toBe(1);
+  // Weights that are not packed take another way through the kernels: answers are equal but for rounding.
+  const [first = []] = logits;
+  for (const each of logits) each.forEach((value, at) => expect(value).toBeCloseTo(first[at] ?? NaN, 4));
   expect(subject.records.every(({ response }) => response.statusCode === 0)).toBe(true);
   const sleeps = await counted('instance_sleeps_total');
-  expect(sleeps).toBeGreaterThan(0);
-  await until(async () => (await counted('instance_sleeps_total')) > sleeps);
+  expect(sleeps).toBeGreaterThan(1);
   expect((await daemon.operator.totals()).leasedBytes).toBeGreaterThan(0);
 });
 
