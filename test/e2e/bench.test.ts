@@ -3,7 +3,6 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { OverloadFigures, PointFigures } from '../../bench/src/overload/report';
 import type { FunctionFigures, SharingFigures } from '../../bench/src/sharing/report';
 
 const BENCH = join(__dirname, '../../bench/dist/main.js');
@@ -33,35 +32,6 @@ describe('npm run bench', () => {
         }
         const speeds = Object.values(configurations).map(({ machineSpeed }) => machineSpeed);
         expect(result.machineSpeedMin).toBe(Math.min(...speeds));
-      } finally {
-        await rm(folder, { recursive: true, force: true });
-      }
-    },
-    TIMEOUT_MS,
-  );
-
-  it(
-    'measures overload point by point beside a neighbour, and goes on where an earlier run has stopped',
-    async () => {
-      const folder = await mkdtemp(join(tmpdir(), 'bench-'));
-      const file = join(folder, 'overload.json');
-      const read = async (): Promise<OverloadFigures & { points: PointFigures[] }> =>
-        JSON.parse(await readFile(file, 'utf8')) as OverloadFigures & { points: PointFigures[] };
-      const overload = (...options: string[]): Promise<unknown> =>
-        run(process.execPath, [BENCH, 'overload', '--quick', '--json', file, ...options], { timeout: TIMEOUT_MS });
-      try {
-        await overload('--loads', '1.5', '--neighbour', 'on');
-        const [first] = (await read()).points;
-        expect(first).toMatchObject({ function: 'image', load: 1.5, neighbour: true });
-        for (const { quiet, beside } of [first?.capacityBefore, first?.capacityAfter].flatMap((each) => each ?? [])) {
-          expect(quiet).toBeGreaterThan(0);
-          expect(beside).toBeGreaterThan(0);
-        }
-        await overload('--loads', 'recovery', '--neighbour', 'off', '--resume');
-        const { points, ...figures } = await read();
-        expect(points.map(({ load }) => load)).toEqual([1.5, 'recovery']);
-        expect(points[0]).toEqual(first);
-        expect(figures).toMatchObject({ goodputWorst: first?.goodputRatio, attainmentQuiet: null });
       } finally {
         await rm(folder, { recursive: true, force: true });
       }

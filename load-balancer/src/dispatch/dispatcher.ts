@@ -147,7 +147,7 @@ export class Dispatcher {
     let placement: Placement = { outcome: 'saturated' };
     // What waits at an invoker is overtaken by nobody: where somebody is late, who is next waits here for a place.
     const attempt = (crowded = false): boolean => {
-      placement = this.#place(arrival, crowded ? { ...request, dueMs: Number.NEGATIVE_INFINITY } : request);
+      placement = this.#place(arrival, { ...request, crowded });
       return placement.outcome !== 'saturated' && placement.outcome !== 'absent';
     };
     // Nobody overtakes those that wait for the same instances and are to go first.

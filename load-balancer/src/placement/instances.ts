@@ -84,6 +84,17 @@ export class InstanceBook {
   }
 
   /**
+   * Whether the instances there take one more into their places: who is in time takes any, who is not those of what is
+   * executed at once, so that instances are kept at work and the places before it are for those that can be in time.
+   */
+  takes(invoker: Invoker, key: string, dueMs: number, nowMs: number): boolean {
+    const estimate = invoker.instances.get(key);
+    if (estimate?.tailMs === undefined) return true;
+    const { beforeMs, tailMs } = before(estimate);
+    return isTimely(nowMs, beforeMs, tailMs, dueMs) || estimate.inFlight < estimate.capacity / 2;
+  }
+
+  /**
    * The invokers without those whose instances do not answer one more activation in time, as far as statuses tell.
    * @param dueMs minus infinity: without all of which a status tells how they serve
    */

@@ -23,6 +23,8 @@ export interface PlacementRequest {
   concurrency: number;
   /** When its answer is due, epoch ms. @default never */
   dueMs?: number;
+  /** More comes than can be served: it does not wait behind others at an invoker. @default false */
+  crowded?: boolean;
 }
 
 export type PlacementOutcome = 'warm' | 'similar' | 'home' | 'queued' | 'walk';
@@ -113,9 +115,11 @@ export class Placer {
 
   #nearTensors(request: PlacementRequest, key: string, nowMs: number): Placement | undefined {
     const { inFlightMax, queuedShare } = this.#rules;
-    const { dueMs = Number.POSITIVE_INFINITY } = request;
+    const { dueMs = Number.POSITIVE_INFINITY, crowded = false } = request;
     const usable = (invoker: Invoker): boolean =>
-      this.#fleet.isUsable(invoker, nowMs) && invoker.inFlight < inFlightMax;
+      this.#fleet.isUsable(invoker, nowMs) &&
+      invoker.inFlight < inFlightMax &&
+      this.instances.takes(invoker, key, dueMs, nowMs);
     const warm = this.instances.roomiest(key, usable);
     const take = (invoker: Invoker): Booking => this.instances.take(invoker, key);
     if (warm !== undefined) return this.#placed('warm', warm, 1, take(warm));
@@ -123,7 +127,7 @@ export class Placer {
     // others only where it is in time: whom it would make late overtakes it here, but not there.
     const all = this.#fleet.usable('tetris', nowMs);
     const open = this.instances.open(all, key, queuedShare * inFlightMax);
-    const invokers = this.instances.inTime(open, key, dueMs, nowMs);
+    const invokers = this.instances.inTime(open, key, crowded ? Number.NEGATIVE_INFINITY : dueMs, nowMs);
     const demand = this.#similarity.demand(request.actionKey);
     const home = all[homeHash(request.namespace, request.action) % all.length];
     const choice =
