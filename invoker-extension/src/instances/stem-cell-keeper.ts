@@ -1,5 +1,5 @@
 /** Starts the containers that stem cells are, hands them out, and gives their memory back when somebody wants it. */
-import { errorMessage, type Logger } from '@tetris/common';
+import { type Backoff, errorMessage, type Logger, pauseMs } from '@tetris/common';
 import type { Container, ContainerFactory } from '../sandboxes/container';
 import type { Registrar } from './registrar';
 import { type StemCellKind, type StemCellPlan, StemCells } from './stem-cells';
@@ -19,7 +19,12 @@ export interface StemCellKeeperOptions {
   /** Environment of the containers, the same that instances get. */
   env: Readonly<Record<string, string>>;
   log: Logger;
+  /** Epoch ms. @default Date.now */
+  now?: () => number;
 }
+
+/** Pauses after cells that did not start: what keeps one from it keeps others too. */
+const REST: Backoff = { firstMs: 1_000, maxMs: 60_000 };
 
 /** The daemon's name for a namespace that is not known yet. */
 const NO_NAMESPACE = '_';
@@ -28,12 +33,17 @@ export class StemCellKeeper {
   readonly #options: StemCellKeeperOptions;
   readonly #cells: StemCells<StemCell>;
   readonly #waiting = new Set<StemCell>();
+  readonly #now: () => number;
   #nextId = 1;
   #stopped = false;
+  /** Starts in a row that have failed, and until when nothing is started for that, epoch ms. */
+  #failures = 0;
+  #restUntilMs = 0;
 
   /** @throws RangeError for plans that cannot be kept */
   constructor(options: StemCellKeeperOptions) {
     this.#options = options;
+    this.#now = options.now ?? Date.now;
     this.#cells = new StemCells(options.plans, options.seenBytesMax);
   }
 
@@ -52,9 +62,12 @@ export class StemCellKeeper {
     for (const cell of this.#cells.seen(kind)) void this.#destroy(cell.container);
   }
 
-  /** Starts what is missing. @param fits whether so much more memory may be used, cells already asked for included */
+  /**
+   * Starts what is missing, after a rest where starts have failed.
+   * @param fits whether so much more memory may be used, cells already asked for included
+   */
   refill(fits: (bytes: number) => boolean): void {
-    if (this.#stopped) return;
+    if (this.#stopped || this.#now() < this.#restUntilMs) return;
     let bytes = 0;
     for (const kind of this.#cells.missing()) {
       bytes += kind.memoryBytes;
@@ -99,13 +112,17 @@ export class StemCellKeeper {
       this.#keep(kind, { token, container });
     } catch (error) {
       this.#cells.failed(kind);
+      this.#failures += 1;
+      const restMs = pauseMs(REST, this.#failures);
+      this.#restUntilMs = this.#now() + restMs;
       await registrar.release(token);
-      log.warn({ kind: kind.kind, reason: errorMessage(error) }, 'stem cell did not start');
+      log.warn({ kind: kind.kind, reason: errorMessage(error), restMs: Math.round(restMs) }, 'stem cell did not start');
     }
   }
 
   #keep(kind: StemCellKind, cell: StemCell): void {
     const wanted = this.#cells.started(kind, cell);
+    this.#failures = 0;
     this.#waiting.add(cell);
     // One that was taken is released by the instance that it became.
     void cell.container.ended.then(() =>
