@@ -25,6 +25,8 @@ async function cleanUp({ workPath, folders }: TetherPlan): Promise<void> {
     // Loaded only now: the daemon needs nothing of it while all is well.
     const { ProcessFactory } = await import('@tetris/invoker-extension');
     await new ProcessFactory({ command: [], workPath, path: '' }).removeOrphans();
+  } catch {
+    // The platform's next start removes such folders too, and may have been first.
   } finally {
     process.kill(process.pid, 'SIGTERM');
   }
