@@ -43,9 +43,13 @@ export {
   type UsableEntry,
 } from './profiles/choose';
 export {
+  type Conversion,
+  type ConversionResult,
+  CONVERSIONS,
   type Deviation,
   DeviationSchema,
   GRAPH_VARIANTS,
+  isConversion,
   type Machine,
   type GraphVariant,
   type Measurement,
@@ -54,7 +58,6 @@ export {
   pointName,
   type ProfileEntry,
   type ProfilePoint,
-  type Quantization,
 } from './profiles/result';
 export { planInstances } from './scaling/plan';
 export { batchWaitMs, BYTES_PER_MB, cost, efficiency, meetsSlo, type ProfileRow, serviceRate } from './scaling/profile';

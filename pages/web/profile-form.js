@@ -11,6 +11,8 @@ const FORMS = {
   plain: 'as it came',
   optimized: 'by onnxruntime',
   int8: 'int8 weights',
+  fp16: 'float16 weights',
+  int4: '4-bit weights',
 };
 
 /** Whole numbers with commas. @throws Error that names the field */
@@ -56,7 +58,7 @@ export function ProfileForm({ machine, roots, uploadBytesMax, onSubmitted }) {
   const [fields, setFields] = useState({
     source: 'upload',
     ...{ file: undefined, path: roots[0] ? `${roots[0]}/model.onnx` : '', action: '' },
-    variants: new Set(Object.keys(FORMS)),
+    variants: new Set(['plain', 'optimized', 'int8']),
     cpus: [...new Set([1, machine.cores])].join(','),
     ...{ memory: '128,256,512,1024,2048', batches: '1,2,4,8', workers: '1,2', threads: '1,2' },
     ...{ slo: '', dims: '', rounds: '20', points: '64' },

@@ -194,8 +194,8 @@ function Rows({ rows, machines }) {
 }
 
 function Details({ machine, several }) {
-  const { variants, int8, failures } = machine;
-  if (variants === undefined && int8.length === 0 && failures.length === 0) return null;
+  const { variants, conversions, failures } = machine;
+  if (variants === undefined && conversions.length === 0 && failures.length === 0) return null;
   return html`<div>
     ${several && html`<h3>${machineName(machine)}</h3>`}
     ${
@@ -225,7 +225,7 @@ function Details({ machine, several }) {
           </table>
         </div>`
     }
-    ${int8.map((line) => html`<p key=${line} class="note">${line}</p>`)}
+    ${conversions.map((line) => html`<p key=${line} class="note">${line}</p>`)}
     ${
       failures.length > 0 &&
       html`<h3>Not possible</h3>

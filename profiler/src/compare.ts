@@ -1,4 +1,4 @@
-/** How far the outputs of the int8 model are from those of the model as it came, in a real instance. */
+/** How far the outputs of a converted model are from those of the model as it came, in a real instance. */
 import { z } from 'zod';
 import { type Deviation, DeviationSchema } from '@tetris/invoker-extension';
 import { type InstanceOptions, runAction, withInstance } from './instance';

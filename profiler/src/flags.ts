@@ -30,6 +30,8 @@ export interface Flags {
   json?: string;
   html?: string;
   int8?: string;
+  fp16?: string;
+  int4?: string;
 }
 
 export function command(): Command {
@@ -42,8 +44,10 @@ export function command(): Command {
     .option('--json <file>', 'write the profile')
     .option('--html <file>', 'write one self-contained page with charts')
     .option('--int8 <file>', 'write the model with int8 weights')
+    .option('--fp16 <file>', 'write the model with float16 weights')
+    .option('--int4 <file>', 'write the model with 4-bit weights')
     .optionsGroup('What is measured:')
-    .option('--variants <list>', 'forms of the graph', GRAPH_VARIANTS.join(','))
+    .option('--variants <list>', `forms of the graph: ${GRAPH_VARIANTS.join(',')}`, 'plain,optimized,int8')
     .option('--batches <list>', 'requests in one execution', '1,2,4,8')
     .option('--workers <list>', 'inference workers of an instance', '1,2')
     .option('--threads <list>', 'threads of a worker', '1,2')

@@ -14,13 +14,13 @@ import {
   removeFolder,
   temporaryFolder,
 } from '@tetris/common';
-import { pointName, ProfileArchive } from '@tetris/invoker-extension';
+import { type Conversion, CONVERSIONS, pointName, ProfileArchive } from '@tetris/invoker-extension';
 import { selfContained } from '@tetris/pages';
 import { SingleBar } from 'cli-progress';
 import { environment, PROFILE_CONFIG } from './config';
 import { alphaOf, command, type Flags, inputsOf, one, spaceOf } from './flags';
 import { checkReadable, type OpenArchive, openArchive } from './open-archive';
-import { checkNames, prepareModel } from './prepare';
+import { checkNames, type PreparedModel, prepareModel } from './prepare';
 import { profileModel } from './profile-model';
 import { terminalReport } from './report';
 import { reportData } from './report-data';
@@ -32,7 +32,7 @@ const EXIT_INTERRUPTED = 130;
 /** Everything that is wrong with the call is said before anything is started. */
 async function settingsOf(model: string, flags: Flags) {
   const path = await modelPath(model);
-  await checkOutputs({ json: flags.json, html: flags.html, int8: flags.int8 });
+  await checkOutputs({ json: flags.json, html: flags.html, int8: flags.int8, fp16: flags.fp16, int4: flags.int4 });
   const { dims, given, name: inputsName } = await inputsOf(flags);
   const config = readConfig(PROFILE_CONFIG, environment(), {
     archivePath: flags.archive,
@@ -84,10 +84,9 @@ async function sweep(
   { archive, folder, site }: { archive: OpenArchive; folder: string; site: Site },
 ): Promise<void> {
   const { path, space, alpha, inputs, inputsName, rounds, pointsMax, timeoutMs } = settings;
-  const wantsInt8 = space.variants.includes('int8') || flags.int8 !== undefined;
+  const forms = CONVERSIONS.filter((form) => space.variants.includes(form) || flags[form] !== undefined);
   let prepared: ReturnType<typeof prepareModel> | undefined;
-  const prepare = (): ReturnType<typeof prepareModel> =>
-    (prepared ??= prepareModel(path, wantsInt8 ? { folder } : undefined));
+  const prepare = (): ReturnType<typeof prepareModel> => (prepared ??= prepareModel(path, forms, folder));
   const bar = new SingleBar({
     format: '{bar} {value}/{total}{left}  {point}',
     barsize: 20,
@@ -122,7 +121,7 @@ async function sweep(
     const title = `Profile of ${data.model.name}`;
     await writeFile(flags.html, selfContained({ title, script: 'profile-file.js', settings: { report: data } }));
   }
-  if (flags.int8 !== undefined) await writeInt8(flags.int8, await prepare());
+  for (const form of CONVERSIONS) if (flags[form] !== undefined) await writeForm(form, flags[form], await prepare());
   process.stderr.write(`\n${account(result, archive.where, interrupted.signal.aborted)}\n`);
   if (interrupted.signal.aborted) process.exitCode = EXIT_INTERRUPTED;
 }
@@ -153,9 +152,10 @@ function account(
   return `${measured} configurations measured now, ${Math.max(0, known - measured)} known from ${where}${rest}.`;
 }
 
-async function writeInt8(target: string, { int8Path }: Awaited<ReturnType<typeof prepareModel>>): Promise<void> {
-  if (int8Path !== undefined) return copyFile(int8Path, target);
-  throw new PluginError('ERR_MODEL_INVALID', `${target} is not written: there is nothing to quantize`);
+async function writeForm(form: Conversion, target: string, { conversions }: PreparedModel): Promise<void> {
+  const path = conversions[form]?.path;
+  if (path !== undefined) return copyFile(path, target);
+  throw new PluginError('ERR_MODEL_INVALID', `${target} is not written: the model has nothing to convert to ${form}`);
 }
 
 outliveReaders();

@@ -1,31 +1,46 @@
 import { join } from 'node:path';
 import { errorMessage, PluginError } from '@tetris/common';
-import type { ValueInfoProto } from '@tetris/onnx-format/messages';
+import type { Conversion } from '@tetris/invoker-extension';
+import type { ModelProto, ValueInfoProto } from '@tetris/onnx-format/messages';
+import type { InputOptions } from './profile-action';
+import { CONVERTERS } from './quantize/convert';
+import { type ConversionReport, unconverted } from './quantize/graph-editor';
 import { inlineTensors, readModel, writeModel } from './quantize/model-file';
-import { quantizeModel } from './quantize/quantize-model';
-import type { PreparedModel } from './profile-model';
 import { vocabulariesOf } from './quantize/vocabularies';
 
+/** What a look into the model has found. */
+export interface PreparedModel {
+  vocabularies: InputOptions['vocabularies'];
+  /** Of each form asked for, what became of its weights, and where it is; nowhere if there is nothing to convert. */
+  conversions: Partial<Record<Conversion, ConversionReport & { path?: string }>>;
+}
+
 /**
- * Looks into a model: what its inputs are, and, where asked, how it is with int8 weights.
+ * Looks into a model: what its inputs are, and how it is in the forms asked for.
  *
- * @param folder existing; takes the int8 model
+ * @param folder existing; takes the converted models
  * @throws PluginError `ERR_MODEL_INVALID` where the file is no model
  */
-export async function prepareModel(path: string, int8: { folder: string } | undefined): Promise<PreparedModel> {
+export async function prepareModel(path: string, forms: readonly Conversion[], folder: string): Promise<PreparedModel> {
   const model = await readModel(path);
-  const vocabularies = vocabulariesOf(model);
-  if (int8 === undefined) return { vocabularies };
+  const prepared: PreparedModel = { vocabularies: vocabulariesOf(model), conversions: {} };
+  for (const form of forms) prepared.conversions[form] = await convert(form, { model, path, folder });
+  return prepared;
+}
+
+async function convert(
+  form: Conversion,
+  { model, path, folder }: { model: ModelProto; path: string; folder: string },
+): Promise<ConversionReport & { path?: string }> {
   try {
     await inlineTensors(model, path);
-    const { model: quantized, report } = quantizeModel(model);
-    if (report.operators === 0) return { vocabularies, quantized: report };
-    const int8Path = join(int8.folder, 'int8.onnx');
-    await writeModel(quantized, int8Path);
-    return { vocabularies, quantized: report, int8Path };
+    const converted = CONVERTERS[form](model);
+    if (converted.report.replaced === 0) return converted.report;
+    const target = join(folder, `${form}.onnx`);
+    await writeModel(converted.model, target);
+    return { ...converted.report, path: target };
   } catch (error) {
-    const skipped = [{ what: 'the model', count: 1, reason: errorMessage(error) }];
-    return { vocabularies, quantized: { operators: 0, bytesBefore: 0, bytesAfter: 0, skipped } };
+    return unconverted(model, errorMessage(error)).report;
   }
 }
 

@@ -1,9 +1,10 @@
 /** Runs a sweep to its end: measures what is left, keeps every row at once, fills in estimates. */
-import { stat } from 'node:fs/promises';
 import { cpus, totalmem } from 'node:os';
-import { errorMessage, hashFile } from '@tetris/common';
+import { errorMessage } from '@tetris/common';
 import {
+  CONVERSIONS,
   type GraphVariant,
+  isConversion,
   isSameSubject,
   type Measurement,
   type ModelProfile,
@@ -12,25 +13,17 @@ import {
   type ProfileArchive,
   type ProfileEntry,
   type ProfilePoint,
-  type Quantization,
 } from '@tetris/invoker-extension';
-import { compareModels } from './compare';
+import { compareConversions, possible } from './conversions';
+import { convertedProfile } from './converted-profile';
 import { estimate } from './estimate';
+import { identify } from './identify';
 import { MemoryExceeded } from './instance';
-import { int8Profile } from './int8-profile';
 import { measure, type MeasureOptions } from './measure';
+import type { PreparedModel } from './prepare';
 import type { InputOptions } from './profile-action';
 import { mebibytes } from './summary';
 import { limitsFor, pointsOf, remaining, type SweepSpace } from './sweep';
-
-/** What a look into the model has found. */
-export interface PreparedModel {
-  vocabularies: InputOptions['vocabularies'];
-  /** The model with int8 weights, where there is anything to quantize. */
-  int8Path?: string;
-  /** What became of its weights; absent where no int8 variant was asked for. */
-  quantized?: Pick<Quantization, 'operators' | 'bytesBefore' | 'bytesAfter' | 'skipped'>;
-}
 
 export interface ProfileModelOptions extends Omit<MeasureOptions, 'inputs' | 'memoryBytes'> {
   /** Path of the model, here and in instances. */
@@ -59,9 +52,6 @@ export interface ProfileModelOptions extends Omit<MeasureOptions, 'inputs' | 'me
   onUnkept: (reason: string) => void;
 }
 
-/** Requests that the two models of a comparison answer. */
-const COMPARED = 16;
-
 /** Profiles a model; resumes where an earlier run stopped, and returns at once when there is nothing left. */
 export async function profileModel(
   options: ProfileModelOptions,
@@ -70,7 +60,7 @@ export async function profileModel(
   const keep = keeper(options);
   const loaded = new Set<GraphVariant>();
   const profile = await startingPoint(options);
-  const space = await possible(options.space, profile, options);
+  const space = await possible(options.space, profile, options.prepare);
   let measured = 0;
   while (!signal.aborted) {
     const left = remaining(space, profile.entries);
@@ -85,13 +75,16 @@ export async function profileModel(
     measured += 1;
     await keep(profile);
   }
-  const int8 = await quantization(profile, options);
+  const instance = { ...options, memoryBytes: mostMemory(options) };
+  const conversions = await compareConversions(profile, { ...options, instance });
   const entries = withoutEstimates(profile.entries);
   const left = remaining(space, entries);
-  const finished = { ...profile, ...int8, entries: [...entries, ...estimate(entries, left)] };
+  const finished = { ...profile, conversions, entries: [...entries, ...estimate(entries, left)] };
   await keep(finished);
-  const quantized = int8Profile(finished);
-  if (quantized !== undefined) await keep(quantized);
+  for (const form of CONVERSIONS) {
+    const converted = convertedProfile(finished, form);
+    if (converted !== undefined) await keep(converted);
+  }
   // Rows of an earlier, wider sweep stay in the archive; this report is about what was asked.
   const asked = new Set(pointsOf(space).map(pointName));
   const report = { ...finished, entries: finished.entries.filter(({ point }) => asked.has(pointName(point))) };
@@ -113,18 +106,6 @@ function promising(
   return mostPromising([...known, ...estimate(known, left)], sloMs, alpha);
 }
 
-/** Without the int8 variant where there is nothing to quantize. */
-async function possible(
-  space: SweepSpace,
-  profile: ModelProfile,
-  { prepare }: ProfileModelOptions,
-): Promise<SweepSpace> {
-  if (!space.variants.includes('int8')) return space;
-  const { quantized } = profile.int8 === undefined ? await prepare() : { quantized: profile.int8 };
-  if (quantized === undefined || quantized.operators > 0) return space;
-  return { ...space, variants: space.variants.filter((variant) => variant !== 'int8') };
-}
-
 /** The first measurement of a variant is preceded by one that brings the model into the store. */
 async function tryPoint(
   point: ProfilePoint,
@@ -132,11 +113,11 @@ async function tryPoint(
   loaded: Set<GraphVariant>,
   options: ProfileModelOptions,
 ): Promise<ProfileEntry> {
-  const { vocabularies, int8Path } = await options.prepare();
+  const { vocabularies, conversions } = await options.prepare();
   try {
     const common = { ...options, inputs: { ...options.inputs, vocabularies }, memoryBytes: mostMemory(options) };
     const { variant } = point;
-    const path = variant === 'int8' ? (int8Path ?? '') : options.path;
+    const path = isConversion(variant) ? (conversions[variant]?.path ?? '') : options.path;
     if (!loaded.has(variant)) {
       const smallest = { ...point, concurrency: 1, threads: 1, batch: 1 };
       const { measurement, tensorBytes } = await measure(smallest, path, { ...common, rounds: 1 });
@@ -169,33 +150,6 @@ async function measureInLeast(
   } catch (error) {
     if (!(error instanceof MemoryExceeded) || more.length === 0) throw error;
     return measureInLeast(more, attempt);
-  }
-}
-
-/** What is known of the int8 variant. Compared once; a comparison that failed is tried again. */
-async function quantization(profile: ModelProfile, options: ProfileModelOptions): Promise<Pick<ModelProfile, 'int8'>> {
-  const { int8 } = profile;
-  const isCompared = int8?.file !== undefined && int8.deviations.length > 0;
-  const isDone = int8?.operators === 0 || isCompared;
-  if (isDone || !options.space.variants.includes('int8')) return int8 === undefined ? {} : { int8 };
-  const { quantized, int8Path, vocabularies } = await options.prepare();
-  if (quantized === undefined) return {};
-  const file = int8Path === undefined ? {} : { file: await identify(int8Path) };
-  const fresh: Quantization = { ...quantized, ...file, deviations: [], samples: 0 };
-  if (int8Path === undefined || options.signal.aborted) return { int8: fresh };
-  try {
-    const models = { model: options.path, other: int8Path, samples: COMPARED };
-    const deviations = await compareModels(
-      models,
-      { ...options.inputs, vocabularies },
-      {
-        ...options,
-        memoryBytes: mostMemory(options),
-      },
-    );
-    return { int8: { ...fresh, deviations, samples: COMPARED } };
-  } catch (error) {
-    return { int8: { ...fresh, ...(options.signal.aborted ? {} : { reason: errorMessage(error) }) } };
   }
 }
 
@@ -237,16 +191,11 @@ async function startingPoint({
     inputs: inputsName,
     tensorBytes: {},
     firstLoadMs: {},
+    conversions: {},
     entries: [],
   };
   const known = (await archive.load(sha256, bytes)).find((profile) => isSameSubject(profile, fresh));
   return known === undefined ? fresh : { ...known, name };
-}
-
-/** What a model's file is known by. */
-async function identify(path: string): Promise<{ sha256: string; bytes: number }> {
-  const { size: bytes } = await stat(path);
-  return { sha256: await hashFile(path), bytes };
 }
 
 const withoutEstimates = (entries: readonly ProfileEntry[]): ProfileEntry[] =>

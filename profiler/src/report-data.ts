@@ -13,8 +13,8 @@ import {
 } from '@tetris/invoker-extension';
 import {
   chosenOf,
+  conversionLines,
   failures,
-  int8Lines,
   type ReportOptions,
   size,
   variantRows,
@@ -69,7 +69,7 @@ export interface ReportMachine extends Machine {
   /** What cost is counted against, in words. */
   base: string | undefined;
   failures: ReturnType<typeof failures>;
-  int8: string[];
+  conversions: string[];
   variants: { shape: string; rows: Omit<VariantRow, 'entry'>[]; figures: ReportRow[] } | undefined;
 }
 
@@ -105,7 +105,7 @@ function machineOf(profile: ModelProfile, options: DataOptions): ReportMachine {
     wsk: chosen === undefined ? undefined : wskLine(profile, chosen, options.sloMs),
     base: base === undefined ? undefined : pointName(base.point),
     failures: failures(profile),
-    int8: int8Lines(profile),
+    conversions: conversionLines(profile),
     variants: variantsOf(profile, options),
   };
 }

@@ -5,7 +5,7 @@ import {
   chosenOf,
   failures,
   limitText,
-  int8Lines,
+  conversionLines,
   mebibytes,
   type ReportOptions,
   subjectLines,
@@ -31,7 +31,7 @@ export function terminalReport(profile: ModelProfile, options: ReportOptions): s
     subjectLines(profile).join('\n'),
     rows.length === 0 ? '' : configurations(rows, chosen),
     variants(profile),
-    int8Lines(profile).join('\n'),
+    conversionLines(profile).join('\n'),
     failures(profile)
       .map(({ reason, points }) => `not possible: ${reason}\n  ${points.join(', ')}`)
       .join('\n'),

@@ -2,13 +2,16 @@
 import { basename } from 'node:path';
 import {
   choose,
+  type Conversion,
+  type ConversionResult,
+  CONVERSIONS,
   GRAPH_VARIANTS,
   type GraphVariant,
+  isConversion,
   isUsable,
   type Measurement,
   type ModelProfile,
   pointName,
-  type Quantization,
   type UsableEntry,
 } from '@tetris/invoker-extension';
 import { noiseOf } from './noise';
@@ -66,7 +69,7 @@ export function verdict(profile: ModelProfile, options: ReportOptions): string {
 
 function nearest(profile: ModelProfile): string {
   const [fastest] = usable(profile)
-    .filter(({ point }) => point.variant !== 'int8')
+    .filter(({ point }) => !isConversion(point.variant))
     .sort((one, other) => one.measurement.p95Ms - other.measurement.p95Ms);
   if (fastest === undefined) return '';
   return ` The fastest is ${pointName(fastest.point)} with ${fastest.measurement.p95Ms.toFixed(1)} ms (p95).`;
@@ -105,18 +108,51 @@ export function variantRows(profile: ModelProfile): VariantRow[] {
 export const size = ({ point: { cpu, concurrency, threads, batch } }: UsableEntry): number =>
   cpu * concurrency * threads * batch;
 
-/** What int8 does to the model, in sentences. */
-export function int8Lines({ int8 }: ModelProfile): string[] {
-  if (int8 === undefined) return [];
-  const { operators, bytesBefore, bytesAfter, skipped } = int8;
-  const left = skipped.map(({ what, count, reason }) => `${count} x ${what}: ${reason}`);
-  const rest = left.length === 0 ? [] : [`left as they are: ${left.join('; ')}`];
-  if (operators === 0) return ['int8: nothing to quantize.', ...rest];
-  const sizes = `${mebibytes(bytesBefore).toFixed(1)} MiB of weights become ${mebibytes(bytesAfter).toFixed(1)} MiB`;
-  return [`int8: ${operators} operators quantized, ${sizes}.`, ...rest, ...deviationLines(int8)];
+/** What the converted forms do to the model, in sentences. */
+export function conversionLines(profile: ModelProfile): string[] {
+  return CONVERSIONS.flatMap((form) => {
+    const found = profile.conversions[form];
+    return found === undefined ? [] : linesOf(form, found, profile);
+  });
 }
 
-function deviationLines({ deviations, samples, reason }: Quantization): string[] {
+function linesOf(form: Conversion, found: ConversionResult, profile: ModelProfile): string[] {
+  const { replaced, bytesBefore, bytesAfter, skipped } = found;
+  const left = skipped.map(({ what, count, reason }) => `${count} x ${what}: ${reason}`);
+  const rest = left.length === 0 ? [] : [`left as they are: ${left.join('; ')}`];
+  if (replaced === 0) return [`${form}: nothing to convert.`, ...rest];
+  const what = form === 'fp16' ? 'weights' : 'operators';
+  const sizes = `${mebibytes(bytesBefore).toFixed(1)} MiB of weights become ${mebibytes(bytesAfter).toFixed(1)} MiB`;
+  return [
+    `${form}: ${replaced} ${what} converted, ${sizes} in the file.`,
+    ...gainLines(form, profile),
+    ...rest,
+    ...deviationLines(found),
+  ];
+}
+
+/** Less than this is no gain. */
+const GAIN_MIN = 0.05;
+
+/** What was measured of a form against the graph that is the default of every session. */
+function gainLines(form: Conversion, profile: ModelProfile): string[] {
+  const [own, usual] = [profile.tensorBytes[form], profile.tensorBytes.optimized];
+  const rows = variantRows(profile);
+  const p50 = (variant: GraphVariant): number | undefined =>
+    rows.find((row) => row.variant === variant)?.entry.measurement.p50Ms;
+  return [
+    ...gainLine('tensors in the store', 'it takes no less memory', own, usual),
+    ...gainLine('p50', 'it is no faster', p50(form), p50('optimized')),
+  ];
+}
+
+function gainLine(figure: string, none: string, own: number | undefined, usual: number | undefined): string[] {
+  if (own === undefined || usual === undefined || usual === 0) return [];
+  const share = own / usual;
+  return [`${figure}: ${share.toFixed(2)} x optimized${share > 1 - GAIN_MIN ? `: ${none}` : ''}.`];
+}
+
+function deviationLines({ deviations, samples, reason }: ConversionResult): string[] {
   if (reason !== undefined) return [`its outputs could not be compared: ${reason}`];
   if (deviations.length === 0) return ['its outputs were not compared.'];
   return deviations.map(({ output, maxError, meanError, maxRelative, meanRelative, cosine, sameTop }) => {

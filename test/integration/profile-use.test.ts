@@ -167,14 +167,14 @@ describe('npm start', () => {
   it('plans with a profile in its data folder, of the model as it came and of its int8 form, and learns what has none', async () => {
     const data = join(folder, 'data');
     const small = join(folder, 'small.onnx');
-    const { entries, int8 } = await profile(known.path, '--data', data, '--int8', small);
+    const { entries, conversions } = await profile(known.path, '--data', data, '--int8', small);
     await withPlatform({ dataPath: data }, async (subject) => {
       await plansWithTheProfile(subject, known.path, entries);
 
       const ofInt8 = entries.filter(({ point }) => point.variant === 'int8');
       const optimized = ofInt8.map((entry) => ({ ...entry, point: { ...entry.point, variant: 'optimized' as const } }));
       const [, second] = await invokedTwice(subject, 'small', small);
-      expect(int8?.file?.sha256).toMatch(/^[0-9a-f]{64}$/);
+      expect(conversions.int8?.file?.sha256).toMatch(/^[0-9a-f]{64}$/);
       expect(second).toMatchObject(expected(optimized));
       expect(await lookups(subject, 'found')).toBe(2);
       await learns(subject);

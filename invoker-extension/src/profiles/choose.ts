@@ -1,6 +1,6 @@
 /** Which configuration to use under an objective, and how rows compare. Pure. */
 import { cost, meetsSlo, type ProfileRow, serviceRate } from '../scaling/profile';
-import type { ProfileEntry, ProfilePoint } from './result';
+import { isConversion, type ProfileEntry, type ProfilePoint } from './result';
 
 export type UsableEntry = Exclude<ProfileEntry, { source: 'failed' }>;
 
@@ -34,7 +34,7 @@ export function plannedRows(entries: readonly ProfileEntry[]): ProfileRow[] {
 
 /**
  * The measured entry that serves most per memory and core within the objective; undefined where none meets it. An
- * estimate is none to choose, and rows of the int8 variant are none either: its answers are others.
+ * estimate is none to choose, and rows of converted forms are none either: their answers are others.
  */
 export function choose(entries: readonly ProfileEntry[], sloMs: number, alpha: number): UsableEntry | undefined {
   return best(
@@ -55,7 +55,7 @@ export function mostPromising(
 }
 
 function best(entries: readonly ProfileEntry[], sloMs: number, alpha: number): UsableEntry | undefined {
-  const same = entries.filter(isUsable).filter(({ point }) => point.variant !== 'int8');
+  const same = entries.filter(isUsable).filter(({ point }) => !isConversion(point.variant));
   const within = same.filter((entry) => meetsSlo(rowOf(entry), sloMs));
   const worth = (entry: UsableEntry): number => serviceRate(rowOf(entry)) / cost(rowOf(entry), alpha);
   return within.reduce<UsableEntry | undefined>(

@@ -1,9 +1,16 @@
 /** What the profiler finds out about a model. Latencies in ms, sizes in bytes, rates in requests per second. */
 import { z } from 'zod';
 
-export const GRAPH_VARIANTS = ['plain', 'optimized', 'int8'] as const;
-/** The model as it came, after onnxruntime's optimizations, or with weights quantized dynamically to int8. */
+export const CONVERSIONS = ['int8', 'fp16', 'int4'] as const;
+/** The model with weights in a smaller format: a model of its own, whose answers are others. */
+export type Conversion = (typeof CONVERSIONS)[number];
+
+export const GRAPH_VARIANTS = ['plain', 'optimized', ...CONVERSIONS] as const;
+/** The model as it came, after onnxruntime's optimizations, or converted. */
 export type GraphVariant = (typeof GRAPH_VARIANTS)[number];
+
+export const isConversion = (variant: GraphVariant): variant is Conversion =>
+  variant !== 'plain' && variant !== 'optimized';
 
 /** One configuration of one instance. */
 export const ProfilePointSchema = z.object({
@@ -69,7 +76,7 @@ export const MachineSchema = z.object({
 });
 export type Machine = z.infer<typeof MachineSchema>;
 
-/** How far an output of the int8 model is from that of the model as it came, over the inputs compared. */
+/** How far an output of the converted model is from that of the model as it came, over the inputs compared. */
 export const DeviationSchema = z.object({
   output: z.string(),
   /** Largest and mean absolute difference. */
@@ -85,14 +92,14 @@ export const DeviationSchema = z.object({
 });
 export type Deviation = z.infer<typeof DeviationSchema>;
 
-/** The model with weights quantized to int8. */
-export const QuantizationSchema = z.object({
-  /** Operators that were replaced; 0 where there is nothing to quantize. */
-  operators: z.number().int(),
-  /** Of the weights of those operators. */
+/** What became of the model's weights in one form. */
+export const ConversionSchema = z.object({
+  /** Operators that were replaced, of fp16 weights; 0 where there is nothing to convert. */
+  replaced: z.number().int(),
+  /** Of the weights concerned. */
   bytesBefore: z.number(),
   bytesAfter: z.number(),
-  /** The file with int8 weights, under whose digest its profile is kept too; absent where nothing was quantized. */
+  /** The converted file, under whose digest its profile is kept too; absent where nothing was converted. */
   file: z.object({ sha256: z.string(), bytes: z.number() }).optional(),
   /** What has weights and was left alone, and why. */
   skipped: z.array(z.object({ what: z.string(), count: z.number().int(), reason: z.string() })),
@@ -103,7 +110,7 @@ export const QuantizationSchema = z.object({
   /** Why it could not be compared. */
   reason: z.string().optional(),
 });
-export type Quantization = z.infer<typeof QuantizationSchema>;
+export type ConversionResult = z.infer<typeof ConversionSchema>;
 
 /** Everything known of a model on one machine with one kind of inputs, kept under the model's SHA-256 and size. */
 export const ModelProfileSchema = z.object({
@@ -117,8 +124,8 @@ export const ModelProfileSchema = z.object({
   tensorBytes: z.partialRecord(z.enum(GRAPH_VARIANTS), z.number()),
   /** Load time where no node has the model yet, ms: it is optimized and cut into tensors once. */
   firstLoadMs: z.partialRecord(z.enum(GRAPH_VARIANTS), z.number()),
-  /** Absent where int8 was never asked for. */
-  int8: QuantizationSchema.optional(),
+  /** By form; absent where it was never asked for. */
+  conversions: z.partialRecord(z.enum(CONVERSIONS), ConversionSchema).default({}),
   entries: z.array(ProfileEntrySchema),
 });
 export type ModelProfile = z.infer<typeof ModelProfileSchema>;

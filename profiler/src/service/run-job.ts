@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { realpath } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { PluginError, removeFolder, temporaryFolder } from '@tetris/common';
-import { pointName, type ProfileArchive } from '@tetris/invoker-extension';
+import { isConversion, pointName, type ProfileArchive } from '@tetris/invoker-extension';
 import { checkNames, prepareModel } from '../prepare';
 import { profileModel } from '../profile-model';
 import { onnxruntimeVersion, Site } from '../site';
@@ -66,7 +66,7 @@ async function sweep(
     onnxruntime: onnxruntimeVersion(),
     sampleMs: 50,
     site: () => site.start(),
-    prepare: () => (prepared ??= prepareModel(path, variants.includes('int8') ? { folder } : undefined)),
+    prepare: () => (prepared ??= prepareModel(path, variants.filter(isConversion), folder)),
     onUnkept: (reason) => {
       throw new PluginError('ERR_STORE_UNAVAILABLE', `what is measured cannot be kept: ${reason}`);
     },

@@ -656,6 +656,7 @@ describe('actions with an objective', () => {
       inputs: '',
       tensorBytes: {},
       firstLoadMs: {},
+      conversions: {},
       entries: [measured(1, 1, 1000), measured(2, 1, 30), measured(2, 4, 60)],
     });
     return profilePath;

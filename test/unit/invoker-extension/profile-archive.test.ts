@@ -15,7 +15,17 @@ const entry = (batch: number, p50Ms = 1 / 3): ProfileEntry => ({
 });
 
 const profile = (entries: ProfileEntry[], other: Partial<ModelProfile> = {}): ModelProfile => ({
-  ...{ sha256, bytes: 10, name: 'model', machine, inputs: '', tensorBytes: {}, firstLoadMs: {}, entries },
+  ...{
+    sha256,
+    bytes: 10,
+    name: 'model',
+    machine,
+    inputs: '',
+    tensorBytes: {},
+    firstLoadMs: {},
+    conversions: {},
+    entries,
+  },
   ...other,
 });
 

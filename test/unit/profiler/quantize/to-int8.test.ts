@@ -4,87 +4,24 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { create } from '@bufbuild/protobuf';
 import { buildModel, convnet, type Feed, lstm, transformer } from '@tetris/bench';
-import {
-  AttributeType,
-  DataLocation,
-  type ModelProto,
-  ModelProtoSchema,
-  TensorType,
-} from '@tetris/onnx-format/messages';
-import { inlineTensors, readModel, writeModel } from '../../../../profiler/src/quantize/model-file';
-import { quantizeModel, type QuantizeReport } from '../../../../profiler/src/quantize/quantize-model';
+import { AttributeType, DataLocation, type ModelProto, ModelProtoSchema } from '@tetris/onnx-format/messages';
+import { inlineTensors, readModel } from '../../../../profiler/src/quantize/model-file';
+import type { ConversionReport } from '../../../../profiler/src/quantize/graph-editor';
+import { toInt8 } from '../../../../profiler/src/quantize/to-int8';
 import { vocabulariesOf } from '../../../../profiler/src/quantize/vocabularies';
-import { infer } from '../../../support/infer';
+import { answersOf, attribute, bytes, cosine, floatModel as model, type NodeSpec } from '../../../support/float-model';
 import { randomFrom, testSeed } from '../../../support/random';
 
 jest.setTimeout(60_000);
 const folder = mkdtempSync(join(tmpdir(), 'tetris-quantize-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const bytes = (numbers: Float32Array): Uint8Array => new Uint8Array(numbers.buffer);
-const attribute = (name: string, value: number, type: number = AttributeType.INT) =>
-  type === AttributeType.INT ? { name, type, i: BigInt(value) } : { name, type, f: value };
+const both = async (name: string, original: ModelProto, feeds: Feed[]) => {
+  const { model: quantized, report } = toInt8(original);
+  return { report, quantized, ...(await answersOf(folder, name, { original, converted: quantized }, feeds)) };
+};
 
-interface NodeSpec {
-  opType: string;
-  input: string[];
-  output: string[];
-  attribute?: ReturnType<typeof attribute>[];
-}
-
-/** A graph from `x` `[batch, inputs]` to the last node's output. */
-function model(
-  inputs: number,
-  node: NodeSpec[],
-  weights: Record<string, { dims: number[]; data: Float32Array }>,
-  opset = 17,
-): ModelProto {
-  const value = (name: string, second: { dimValue?: number }) => ({
-    name,
-    type: {
-      value: {
-        case: 'tensorType' as const,
-        value: {
-          elemType: TensorType.FLOAT,
-          shape: {
-            dim: [
-              { value: { case: 'dimParam' as const, value: 'batch' } },
-              second.dimValue === undefined
-                ? { value: { case: 'dimParam' as const, value: 'n' } }
-                : { value: { case: 'dimValue' as const, value: BigInt(second.dimValue) } },
-            ],
-          },
-        },
-      },
-    },
-  });
-  return create(ModelProtoSchema, {
-    irVersion: 8n,
-    opsetImport: [{ domain: '', version: BigInt(opset) }],
-    graph: {
-      name: 'test',
-      node: node.map((each, at) => ({ name: `node${at}`, ...each })),
-      initializer: Object.entries(weights).map(([name, { dims, data }]) => ({
-        name,
-        dataType: TensorType.FLOAT,
-        dims: dims.map(BigInt),
-        rawData: bytes(data),
-      })),
-      input: [value('x', { dimValue: inputs })],
-      output: [value(node.at(-1)?.output[0] ?? '', {})],
-    },
-  });
-}
-
-async function both(name: string, original: ModelProto, feeds: Feed[]) {
-  const { model: quantized, report } = quantizeModel(original);
-  const [before, after] = [join(folder, `${name}.onnx`), join(folder, `${name}-int8.onnx`)];
-  await writeModel(original, before);
-  await writeModel(quantized, after);
-  return { report, quantized, wanted: await infer(before, feeds), got: await infer(after, feeds) };
-}
-
-const skippedOf = ({ skipped }: QuantizeReport): string[] =>
+const skippedOf = ({ skipped }: ConversionReport): string[] =>
   skipped.map(({ what, count, reason }) => `${count} x ${what}: ${reason}`).sort();
 
 const opsOf = ({ graph }: ModelProto): string[] => (graph?.node ?? []).map(({ opType }) => opType);
@@ -115,7 +52,7 @@ describe('a quantized model', () => {
     );
     const feeds: Feed[] = [{ name: 'x', type: 'float32', dims: [batch, inputs], data: x }];
     const { report, quantized, wanted, got } = await both('bound', original, feeds);
-    expect(report).toMatchObject({ operators: 2, skipped: [] });
+    expect(report).toMatchObject({ replaced: 2, skipped: [] });
     // Both read the same activations, which are quantized once.
     expect(opsOf(quantized).filter((op) => op === 'DynamicQuantizeLinear')).toHaveLength(1);
     expect(quantized.graph?.initializer.map(({ name }) => name)).not.toContain('w');
@@ -156,7 +93,7 @@ describe('a quantized model', () => {
       output: [`${name}.out`],
       attribute: [attribute(name, value, type)],
     });
-    const { model: same, report } = quantizeModel(
+    const { model: same, report } = toInt8(
       model(
         inputs,
         [
@@ -180,7 +117,7 @@ describe('a quantized model', () => {
       '1 x Mul: only MatMul and Gemm are quantized',
       '2 x Gemm: its alpha or beta is not 1',
     ]);
-    expect(report).toMatchObject({ operators: 0, bytesBefore: 0, bytesAfter: 0 });
+    expect(report).toMatchObject({ replaced: 0, bytesBefore: 0, bytesAfter: 0 });
     expect(same.graph?.node).toHaveLength(8);
     expect(same.graph?.initializer).toHaveLength(4);
   });
@@ -192,7 +129,7 @@ describe('a quantized model', () => {
     });
     const [tensor] = original.graph?.initializer ?? [];
     original.graph?.input.push(create(ModelProtoSchema, { graph: { input: [{ name: 'w' }] } }).graph!.input[0]!);
-    expect(quantizeModel(original).report).toMatchObject({ operators: 0, skipped: [] });
+    expect(toInt8(original).report).toMatchObject({ replaced: 0, skipped: [] });
 
     const nested = create(ModelProtoSchema, {
       opsetImport: [{ domain: '', version: 17n }],
@@ -207,7 +144,7 @@ describe('a quantized model', () => {
         ],
       },
     });
-    expect(skippedOf(quantizeModel(nested).report)).toEqual(['1 x If: sub-graphs are left alone']);
+    expect(skippedOf(toInt8(nested).report)).toEqual(['1 x If: sub-graphs are left alone']);
   });
 
   it('keeps a weight that something else reads too, and quantizes it once', async () => {
@@ -224,13 +161,13 @@ describe('a quantized model', () => {
     );
     const feeds: Feed[] = [{ name: 'x', type: 'float32', dims: [1, size], data: numbers(size, 1) }];
     const { report, quantized, wanted, got } = await both('tied', original, feeds);
-    expect(report).toMatchObject({ operators: 2, bytesBefore: 4 * size * size });
+    expect(report).toMatchObject({ replaced: 2, bytesBefore: 4 * size * size });
     expect(quantized.graph?.initializer.filter(({ name }) => name === 'w')).toHaveLength(1);
     expect(got['y']?.dims).toEqual(wanted['y']?.dims);
   });
 
   it.each([1, 10])('says of operator set %d that it is too old', (opset) => {
-    const { report } = quantizeModel(model(2, [{ opType: 'Relu', input: ['x'], output: ['y'] }], {}, opset));
+    const { report } = toInt8(model(2, [{ opType: 'Relu', input: ['x'], output: ['y'] }], {}, opset));
     expect(skippedOf(report)).toEqual([`1 x the model: it is written in operator set ${opset}; int8 needs 11`]);
   });
 });
@@ -246,12 +183,10 @@ describe('models of every kind', () => {
       transformer('tiny', { layers: 2, hidden: 128, heads: 4, sequence: 16, labels: 8 }),
     );
     const { report, wanted, got } = await both('transformer', original, feeds);
-    expect(report.operators).toBeGreaterThan(10);
+    expect(report.replaced).toBeGreaterThan(10);
     expect(report.bytesAfter / report.bytesBefore).toBeLessThan(0.27);
     const [x, y] = [wanted['logits']?.data ?? [], got['logits']?.data ?? []];
-    const dot = (one: number[], other: number[]): number =>
-      one.reduce((sum, value, at) => sum + value * (other[at] ?? 0), 0);
-    expect(dot(x, y) / Math.sqrt(dot(x, x) * dot(y, y))).toBeGreaterThan(0.99);
+    expect(cosine(x, y)).toBeGreaterThan(0.99);
     expect(y).not.toEqual(x);
   });
 
@@ -261,7 +196,7 @@ describe('models of every kind', () => {
   ])('%s has nothing to quantize, and answers as before', async (_name, definition, reason) => {
     const { feeds, original } = await built(definition);
     const { report, wanted, got } = await both('same', original, feeds);
-    expect(report.operators).toBe(0);
+    expect(report.replaced).toBe(0);
     expect(skippedOf(report)).toEqual([reason]);
     expect(got).toEqual(wanted);
   });

@@ -1,4 +1,4 @@
-import { quantizeWeight, ZERO_POINT } from '../../../../profiler/src/quantize/quantize-weight';
+import { quantizeWeight, ZERO_POINT } from '../../../../profiler/src/quantize/int8-weight';
 import { randomFrom, testSeed } from '../../../support/random';
 
 /** Numbers of either sign over many orders of magnitude. */
