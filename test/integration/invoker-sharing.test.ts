@@ -125,6 +125,8 @@ it('after kills in the middle of 200 activations each is answered once, and refe
 
   const living = (): string[] => livingTokens(folder);
   await until(async () => (await tokens()).sort().join() === living().join(), 20_000);
+  // The view of an instance on its way up is there before its process.
+  await until(() => storeLinks(daemon.store).holders.join() === living().join(), 20_000);
   const { holders, references, seen } = storeLinks(daemon.store);
   expect(holders).toEqual(living());
   expect(references).toEqual(seen);

@@ -67,9 +67,14 @@ export function fedOf(wire: WireValue): Tensor {
   return (value === null ? null : Object.setPrototypeOf(value, Tensor.prototype as object)) as Tensor;
 }
 
-/** Whether onnxruntime can use a fed value's memory where it is: it takes no memory that is shared or that may move. */
+/**
+ * Whether onnxruntime can use a fed value as it is: it takes none that does not say where it is, and no memory that is
+ * shared or that may move.
+ */
 export function isUsable(value: unknown): boolean {
-  const data = readValue(value)?.data;
+  const read = readValue(value);
+  if (read?.location === 'cpu' && (value as ReadValue).location === undefined) return false;
+  const data = read?.data;
   if (!types.isTypedArray(data)) return true;
   const { buffer } = data;
   return types.isArrayBuffer(buffer) && (buffer as ArrayBuffer & { resizable?: boolean }).resizable !== true;
