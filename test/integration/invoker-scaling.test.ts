@@ -100,8 +100,8 @@ it('start in the default shape, and in planned ones once executions were seen', 
   await subject.freed(sent, 60_000);
   expect(shapes()).toContain('p=1 t=1 b=1');
   for (const { settings, together } of answers()) {
-    expect(settings.sloMs).toBeLessThan(SLO_MS);
-    expect(settings.sloMs).toBeGreaterThan(SLO_MS / 2);
+    // The whole of it: what the way takes is in the time at which each answer is due.
+    expect(settings.sloMs).toBe(SLO_MS);
     // The next batch gathers while one is executed.
     expect(together).toBeLessThanOrEqual(2 * settings.workers * settings.batch);
     // A batch waits for at most the objective less its execution, and that of the one before it has to fit in as well.
