@@ -24,10 +24,10 @@ export function functionRows(actions, functions, models) {
   });
 }
 
-/** The file's name, as the store knows it by one of its forms. */
+/** The file's name: the store names a model by the action that brought it first, and its file. */
 function modelName(models, sha256) {
   const name = models.find(({ source }) => source === sha256)?.name ?? '';
-  return name.split('/').at(-1) || sha256.slice(0, 8);
+  return name.split(/[/ ]/).at(-1) || sha256.slice(0, 8);
 }
 
 const COLUMNS = [

@@ -87,7 +87,7 @@ function Answers({ records }) {
       <b class=${failed > 0 ? 'bad' : 'good'} data-outcome=${failed > 0 ? 'failed' : 'success'}
         >${records.length === 1 ? first.response.status : `${records.length - failed} of ${records.length} answered`}</b
       >
-      in ${time(longest)}
+      ${` in ${time(longest)}`}
     </p>
     ${ways.slice(0, 16).map((steps, at) => html`<${Way} key=${at} steps=${steps} scaleMs=${longest} named=${at === Math.min(ways.length, 16) - 1} />`)}
     <pre class="result" tabindex="0">${JSON.stringify(first.response.result, null, 1)}</pre>

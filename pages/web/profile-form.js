@@ -69,7 +69,7 @@ export function ProfileForm({ machine, roots, uploadBytesMax, onSubmitted }) {
     ({ target }) =>
       setFields((now) => ({ ...now, [name]: target.value }));
   const field = (name, title, more = {}) =>
-    html`<label title=${more.hint}
+    html`<label title=${more.hint} class=${more.broad ? 'broad' : null}
       >${title}<input name=${name} value=${fields[name]} onInput=${set(name)} placeholder=${more.placeholder}
     /></label>`;
   const toggle = (form) => {
@@ -143,7 +143,7 @@ export function ProfileForm({ machine, roots, uploadBytesMax, onSubmitted }) {
     <div class="fields">
       ${field('slo', 'Objective, ms', { placeholder: 'none', hint: 'Latency objective: a configuration is chosen for it' })}
       ${field('batches', 'Batches')} ${field('workers', 'Workers')} ${field('threads', 'Threads')}
-      ${field('cpus', `Cores, of ${machine.cores}`)} ${field('memory', 'Memory limits, MiB')}
+      ${field('cpus', `Cores, of ${machine.cores}`)} ${field('memory', 'Memory limits, MiB', { broad: true })}
       ${field('rounds', 'Rounds', { hint: 'Batches timed by each worker' })}
       ${field('points', 'Configurations', { hint: 'Measured at most; the rest is estimated' })}
       ${field('dims', 'Dimensions', { placeholder: 'sequence=128', hint: 'Sizes of symbolic dimensions other than the batch' })}

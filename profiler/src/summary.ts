@@ -140,16 +140,17 @@ function gainLines(form: Conversion, profile: ModelProfile): string[] {
   const rows = variantRows(profile);
   const p50 = (variant: GraphVariant): number | undefined =>
     rows.find((row) => row.variant === variant)?.entry.measurement.p50Ms;
-  return [
-    ...gainLine('tensors in the store', 'it takes no less memory', own, usual),
-    ...gainLine('p50', 'it is no faster', p50(form), p50('optimized')),
+  const parts = [
+    ...gain('tensors in the store', 'no less memory', own, usual),
+    ...gain('p50', 'no faster', p50(form), p50('optimized')),
   ];
+  return parts.length === 0 ? [] : [`against optimized: ${parts.join(', ')}`];
 }
 
-function gainLine(figure: string, none: string, own: number | undefined, usual: number | undefined): string[] {
+function gain(figure: string, none: string, own: number | undefined, usual: number | undefined): string[] {
   if (own === undefined || usual === undefined || usual === 0) return [];
   const share = own / usual;
-  return [`${figure}: ${share.toFixed(2)} x optimized${share > 1 - GAIN_MIN ? `: ${none}` : ''}.`];
+  return [`${figure} ${share.toFixed(2)} x${share > 1 - GAIN_MIN ? ` (${none})` : ''}`];
 }
 
 function deviationLines({ deviations, samples, reason }: ConversionResult): string[] {

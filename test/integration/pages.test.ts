@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildModel, type BuiltModel, transformer } from '@tetris/bench';
 import type { Page } from 'playwright-core';
+import { accessibilityFaults } from '../support/accessibility';
 import { type OpenPage, openPage } from '../support/browser';
 import { spawnInTest } from '../support/child';
 import { until } from '../support/until';
@@ -98,6 +99,7 @@ describe('the pages of npm start', () => {
     await until(async () => (await saved.textContent()) !== '0 MiB', 20_000, 'something is saved');
     // Both have the same model.
     await page.locator('#overlap').getByText('100 % of', { exact: false }).first().waitFor();
+    expect(await accessibilityFaults(page)).toEqual([]);
     expect(errors).toEqual([]);
   });
 
@@ -192,6 +194,7 @@ describe('the pages of npm start', () => {
     await page.getByText('2: Neoverse-N1').or(page.getByText('1: Neoverse-N1')).first().waitFor();
     const rows = page.getByRole('group', { name: 'All configurations' }).locator('tbody tr');
     await until(async () => (await rows.count()) === 18, 20_000, 'the rows of both machines stand side by side');
+    expect(await accessibilityFaults(page)).toEqual([]);
     expect(await page.locator('[data-wsk]').first().textContent()).toMatch(
       /^wsk action update tiny tiny\.zip --kind nodejs:tetris -m \d+ -a tetris-slo 2000/,
     );
