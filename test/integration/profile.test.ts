@@ -168,7 +168,9 @@ describe('npm run profile', () => {
     const { optimized = 0, fp16 = 0, int4 = 0 } = tensorBytes;
     expect(fp16 / optimized).toBeGreaterThan(0.95);
     expect(int4 / optimized).toBeLessThan(0.5);
-    expect(stdout.replace(/\s+/g, ' ')).toMatch(/fp16: \d+ weights converted.*tensors in the store [\d.]+ x \(no less memory\)/);
+    expect(stdout.replace(/\s+/g, ' ')).toMatch(
+      /fp16: \d+ weights converted.*tensors in the store [\d.]+ x \(no less memory\)/,
+    );
     expect(stdout).toMatch(/^int4: \d+ operators converted/m);
     expect(conversions['fp16']?.deviations[0]?.cosine).toBeGreaterThan(0.9999);
     expect(conversions['int4']?.deviations[0]?.cosine).toBeGreaterThan(0.9);
