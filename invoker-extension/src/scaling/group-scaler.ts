@@ -10,7 +10,6 @@
  * never for the memory of a rate, and the first one by demand or a forecast alone.
  */
 import { ArrivalForecast, type ForecastOptions } from './forecast';
-import { Headroom } from './headroom';
 import { bestMix } from './mix';
 import type { LearnedRow } from './online-profile';
 import { planInstances } from './plan';
@@ -19,6 +18,7 @@ import { RateEstimator, type RateOptions } from './rate';
 import { coresOf, covers, replace, type Replacement, type ServedInstance } from './replacement';
 import { type InstanceSettings, settingsOfRow, type ShapeBounds, shapeOf } from './settings';
 import { Tardiness } from './tardiness';
+import { capacityFor } from './waiting-bound';
 
 /** What is planned for: activations of one action revision and one invoking namespace, with an objective. */
 export interface ScaledGroup extends ShapeBounds {
@@ -38,8 +38,8 @@ export interface GroupScalerOptions {
   forecast?: ForecastOptions | undefined;
   /** MB that one core is worth. */
   alpha: number;
-  /** Share of its rate that an instance is planned to serve; beyond it a queue forms now and then. */
-  utilisation: number;
+  /** Share of the requests that may wait for longer than they can afford. */
+  lateMax: number;
   /** Instances of one group. */
   instancesMax: number;
   /** Plans in which an instance has to be too much before it ends. */
@@ -94,17 +94,14 @@ const BETTER = 1.25;
  */
 const KEPT = 1.25;
 
-/**
- * Share of what living instances serve above which they are replaced where nothing can be added. Below it the headroom
- * is used up: to start and end instances for that would cost more than it gives.
- */
-const PRESSING = 0.95;
-
 /** Factor on cost that a shape of as many cores may have for serving more: the rate may go on rising. */
 const ROOMIER = 1.2;
 
 /** Plans in a row in which something is short before living instances are replaced: a start of others looks like it. */
 const SHORT_PLANS = 2;
+
+/** Standard deviations from the mean to the 95th percentile. */
+const TAIL_DEVIATIONS = 1.645;
 
 /** So slow a rate that one instance of any shape serves it; requests per second. */
 const RATE_MIN = 1e-6;
@@ -117,7 +114,6 @@ export class GroupScaler {
   readonly #rate: RateEstimator;
   readonly #forecast: ArrivalForecast | undefined;
   #foreseen = { sample: -1, rate: 0 };
-  readonly #headroom: Headroom;
   readonly #tardiness = new Tardiness();
   /** Rates of the last plans in which no instance was added. */
   #rates: number[] = [];
@@ -133,7 +129,6 @@ export class GroupScaler {
     this.group = group;
     this.next = group.first;
     this.coresMax = coresMax;
-    this.#headroom = new Headroom(options.utilisation);
     this.#options = options;
     this.#rate = new RateEstimator(options.rate, nowMs);
     this.#forecast = options.forecast === undefined ? undefined : new ArrivalForecast(options.forecast, nowMs);
@@ -168,14 +163,14 @@ export class GroupScaler {
     const rate = capacity(served, free.cores);
     const foreseen = this.#foreseenRate(nowMs);
     this.#tardiness.planned();
-    const factor = this.#headroom.factor(this.#rate.estimate(nowMs), living.length);
-    const lasting = Math.max(this.#rate.estimate(nowMs), foreseen) * factor;
-    const wanted = Math.max(this.#rate.recent(nowMs), foreseen) * factor;
+    const asked = Math.max(this.#rate.recent(nowMs), foreseen);
+    const lasting = this.#capacityFor(Math.max(this.#rate.estimate(nowMs), foreseen), served, usable);
+    const wanted = this.#capacityFor(asked, served, usable);
     const busyCores = Math.min(1, rate > 0 ? lasting / rate : 1) * coresOf(living);
 
     const grows = within.length > 0 && nowMs >= this.#backoffUntilMs && (living.length > 0 || foreseen > 0);
     const { starts, ends, missing } = grows
-      ? this.#change(served, within, { ...free, rate, wanted, busyCores })
+      ? this.#change(served, within, { ...free, rate, asked, wanted, busyCores })
       : NOTHING;
     const cores = busyCores + starts.reduce((sum, row) => sum + row.cpu, 0);
     const startable = usable.filter(({ cpu }) => cpu <= free.cores - cores);
@@ -187,7 +182,6 @@ export class GroupScaler {
     const added = starts.length > 0 || this.#aim.length > 0 || living.length > this.#living;
     this.#living = living.length;
     const surplus = this.#surplus(served, lasting, free.cores, added);
-    this.#headroom.planned(living.length + starts.length - ends.length - surplus.length, Math.max(rate, lasting));
     return {
       starts,
       ends: [...ends, ...surplus],
@@ -198,11 +192,27 @@ export class GroupScaler {
     };
   }
 
+  /** What must be served for few to wait for longer than they can afford, by the slowest of the instances. */
+  #capacityFor(rate: number, served: readonly ServedInstance[], usable: readonly LearnedRow[]): number {
+    const living = served.flatMap(({ row }) => row ?? []);
+    const [first, ...others] = living.length > 0 ? living : usable.slice(0, 1);
+    if (first === undefined) return rate;
+    const slowest = others.reduce((worst, row) => (row.latencyMs > worst.latencyMs ? row : worst), first);
+    const { latencyMs, meanMs = latencyMs, batch } = slowest;
+    return capacityFor(rate, {
+      spareMs: this.group.sloMs - latencyMs - (batch > 1 ? meanMs : 0),
+      arrivals: this.#rate.variability,
+      // The tail of a normal distribution is so many deviations above its mean.
+      executions: ((latencyMs - meanMs) / TAIL_DEVIATIONS / meanMs) ** 2,
+      lateMax: this.#options.lateMax,
+    });
+  }
+
   /** What to add; where cores or memory are short, what to put in the place of what. */
   #change(
     served: readonly ServedInstance[],
     within: readonly LearnedRow[],
-    now: FreeResources & { rate: number; wanted: number; busyCores: number },
+    now: FreeResources & { rate: number; asked: number; wanted: number; busyCores: number },
   ): Replacement {
     const short = now.wanted > now.rate;
     const crowded = coresOf(served) > now.cores;
@@ -262,7 +272,7 @@ export class GroupScaler {
     served: readonly ServedInstance[],
     within: readonly LearnedRow[],
     reachable: number,
-    { wanted, cores, bytes }: FreeResources & { wanted: number },
+    { asked, wanted, cores, bytes }: FreeResources & { asked: number; wanted: number },
   ): void {
     const { alpha, instancesMax } = this.#options;
     const own = served.reduce((sum, { row }) => sum + (row?.privateBytes ?? 0), 0);
@@ -270,8 +280,8 @@ export class GroupScaler {
     const best = bestMix(within, options);
     const aimed = this.#aim.flatMap((row) => within.find((other) => sameShape(other, row)) ?? []);
     const before = Math.max(reachable, rateOf(aimed));
-    const pressing = (wanted * this.#options.utilisation) / PRESSING;
-    if (before < pressing && (best.rate >= wanted || best.rate > BETTER * before)) {
+    // Below what is asked for, not below what few waits would take: to start and end instances costs more than that.
+    if (before < asked && (best.rate >= wanted || best.rate > BETTER * before)) {
       const roomier = best.rows.map((row) => this.#roomier(row, within));
       const need = roomier.reduce((sum, { privateBytes }) => sum + privateBytes, 0);
       this.#aim = need <= options.bytes ? roomier : best.rows;

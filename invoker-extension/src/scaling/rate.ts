@@ -1,17 +1,25 @@
 /**
  * How many requests per second an action gets. Pure; epoch ms passed in.
  *
- * A moving average alone is late for bursts, a short window alone forgets them at once. The estimate is the larger of
- * both: it follows a burst within one bucket and comes down with the average's half-life.
+ * A mean with a confidence bound over two windows: the long one is calm, and the short one takes over where the two
+ * cannot be of one rate (a panic, as Knative's autoscaler has it). A maximum of short counts would be far above the
+ * rate where few requests come, and little above it where many do.
  */
 
 export interface RateOptions {
-  /** Width of a bucket, ms. @default 1000, as the paper measures */
+  /** Width of a bucket, ms. */
   bucketMs: number;
-  /** Buckets of the short window. */
-  windowBuckets: number;
-  /** Time in which the average forgets half, ms. */
-  halfLifeMs: number;
+  /** The two windows, ms. */
+  shortMs: number;
+  longMs: number;
+  /** Standard deviations of the mean that the bound is away from it. */
+  confidence: number;
+}
+
+/** A mean, and what it surely is not below and not above; requests per second. */
+interface Bounds {
+  low: number;
+  high: number;
 }
 
 export class RateEstimator {
@@ -19,9 +27,8 @@ export class RateEstimator {
   /** Start of the current bucket. */
   #bucketStartMs: number;
   #count = 0;
-  #average = 0;
-  /** Rates of the last full buckets, oldest first; at most `windowBuckets`. */
-  #window: number[] = [];
+  /** Of the full buckets of the long window, oldest first. */
+  #counts: number[] = [];
 
   constructor(options: RateOptions, nowMs: number) {
     this.#options = options;
@@ -33,31 +40,52 @@ export class RateEstimator {
     this.#count += count;
   }
 
-  /** The highest rate of the short window, requests per second: what was asked for just now. */
+  /** What was asked for just now: no more than {@link estimate}, and nothing after a silence. */
   recent(nowMs: number): number {
     this.#roll(nowMs);
-    return Math.max(...this.#window, 0);
+    return Math.min(this.#bounds(this.#short).high, this.estimate(nowMs));
   }
 
-  /** Requests per second. */
+  /** Requests per second, at the upper bound. */
   estimate(nowMs: number): number {
     this.#roll(nowMs);
-    return Math.max(this.#average, ...this.#window, 0);
+    const [short, long] = [this.#bounds(this.#short), this.#bounds(this.#counts)];
+    return short.low > long.high ? short.high : long.high;
+  }
+
+  /**
+   * Squared coefficient of variation of the arrivals, 1 for those of a Poisson process and never below; a rate that
+   * changes slowly is no variation.
+   */
+  get variability(): number {
+    const steps = this.#counts.slice(1).map((count, at) => (count - (this.#counts[at] ?? 0)) ** 2 / 2);
+    const mean = sum(this.#counts) / this.#counts.length;
+    return steps.length === 0 || mean === 0 ? 1 : Math.max(1, sum(steps) / steps.length / mean);
+  }
+
+  get #short(): readonly number[] {
+    const { shortMs, bucketMs } = this.#options;
+    return this.#counts.slice(-Math.max(1, Math.round(shortMs / bucketMs)));
+  }
+
+  #bounds(counts: readonly number[]): Bounds {
+    const seconds = (counts.length * this.#options.bucketMs) / 1000;
+    if (seconds === 0) return { low: 0, high: 0 };
+    const mean = sum(counts) / seconds;
+    const wide = this.#options.confidence * Math.sqrt((this.variability * mean) / seconds);
+    return { low: mean - wide, high: mean + wide };
   }
 
   #roll(nowMs: number): void {
-    const { bucketMs, windowBuckets, halfLifeMs } = this.#options;
+    const { bucketMs, longMs } = this.#options;
     const elapsed = Math.floor((nowMs - this.#bucketStartMs) / bucketMs);
     if (elapsed <= 0) return;
-    const decay = 0.5 ** (bucketMs / halfLifeMs);
-    const rate = (this.#count * 1000) / bucketMs;
-    this.#average = this.#average * decay + rate * (1 - decay);
-    this.#window.push(rate);
-    const silent = elapsed - 1;
-    this.#average *= decay ** silent;
-    for (let index = 0; index < Math.min(silent, windowBuckets); index += 1) this.#window.push(0);
-    this.#window = this.#window.slice(-windowBuckets);
+    const most = Math.max(1, Math.round(longMs / bucketMs));
+    const silent = Array.from({ length: Math.min(elapsed - 1, most) }, () => 0);
+    this.#counts = [...this.#counts, this.#count, ...silent].slice(-most);
     this.#count = 0;
     this.#bucketStartMs += elapsed * bucketMs;
   }
 }
+
+const sum = (values: readonly number[]): number => values.reduce((all, value) => all + value, 0);

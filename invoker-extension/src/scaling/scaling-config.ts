@@ -8,12 +8,23 @@ import type { ScalerOptions } from './scaler';
 export const SCALING_KEYS = {
   planMs: key.integer(3_000, 'ms', 'How often instances of actions with an objective are planned.', { min: 100 }),
   rateMs: key.integer(1_000, 'ms', 'Interval in which arrivals are counted.', { min: 10 }),
-  rateHalfLifeMs: key.integer(30_000, 'ms', 'Time in which the average rate forgets half.', { min: 1 }),
-  alpha: key.number(64, 'MB', 'Memory that one core is worth when configurations are compared.'),
-  utilisation: key.number(0.8, 'ratio', 'Share of its rate that an instance is planned to serve.', {
-    min: 0.05,
-    max: 1,
+  rateShortMs: key.integer(3_000, 'ms', 'Window whose rate is believed when it cannot be that of the long one.', {
+    min: 10,
   }),
+  rateLongMs: key.integer(60_000, 'ms', 'Window of the rate otherwise.', { min: 10 }),
+  rateConfidence: key.number(
+    1.64,
+    'deviations',
+    'Standard deviations of the mean rate that are planned for above it: 1.64 is exceeded once in twenty times.',
+    { max: 10 },
+  ),
+  alpha: key.number(64, 'MB', 'Memory that one core is worth when configurations are compared.'),
+  lateMax: key.number(
+    0.01,
+    'ratio',
+    'Share of the requests that may wait for longer than they can afford, by which instances are planned.',
+    { min: 0.0001, max: 0.5 },
+  ),
   scaleInPlans: key.integer(20, 'plans', 'Plans in a row in which an instance has to be too much before it ends.', {
     min: 1,
     max: 1000,
@@ -58,9 +69,6 @@ export const SCALING_KEYS = {
 
 type ScalingConfig = { readonly [name in keyof typeof SCALING_KEYS]: z.output<(typeof SCALING_KEYS)[name]> };
 
-/** Buckets of the short window: a burst is believed so long. */
-const WINDOW_BUCKETS = 3;
-
 /** Waves that a forecast continues; more would continue noise. */
 const HARMONICS = 4;
 
@@ -73,16 +81,17 @@ export function groupStartsMaxOf({ groupStartsMax }: Pick<ScalingConfig, 'groupS
 }
 
 export function scalerOptions(config: ScalingConfig): ScalerOptions {
-  const { rateMs, rateHalfLifeMs, alpha, utilisation, scaleInPlans, forecastSampleMs, forecastSamples } = config;
+  const { rateMs, rateShortMs, rateLongMs, rateConfidence, alpha, lateMax } = config;
+  const { scaleInPlans, forecastSampleMs, forecastSamples } = config;
   const cores = availableParallelism();
   return {
-    rate: { bucketMs: rateMs, windowBuckets: WINDOW_BUCKETS, halfLifeMs: rateHalfLifeMs },
+    rate: { bucketMs: rateMs, shortMs: rateShortMs, longMs: rateLongMs, confidence: rateConfidence },
     forecast:
       config.prewarm === 'off'
         ? undefined
         : { sampleMs: forecastSampleMs, samples: forecastSamples, harmonics: HARMONICS },
     alpha,
-    utilisation,
+    lateMax,
     scaleInPlans,
     instancesMax: config.groupInstancesMax,
     groupsMax: config.scaledGroupsMax,

@@ -11,15 +11,14 @@ import { settingsOfRow, shapeOf } from '../../../invoker-extension/src/scaling/s
 
 const MB = 1024 ** 2;
 const SLO_MS = 300;
-const UTILISATION = 0.8;
 const PLAN_MS = 3_000;
 /** Each instance may have to be replaced, a start and an end at a time; the last plans rest. */
 const PLANS = 80;
 const REST = 20;
 const OPTIONS = {
-  rate: { bucketMs: 1_000, windowBuckets: 3, halfLifeMs: 30_000 },
+  rate: { bucketMs: 1_000, shortMs: 3_000, longMs: 60_000, confidence: 1.64 },
   alpha: 64,
-  utilisation: UTILISATION,
+  lateMax: 0.01,
   instancesMax: 64,
   scaleInPlans: 3,
 };
@@ -171,7 +170,7 @@ describe('GroupScaler', () => {
         const rest = steps.slice(-REST);
         expect(rest.flatMap(({ plan }) => [...plan.starts, ...plan.ends])).toEqual([]);
         const last = steps.at(-1) as Step;
-        const wanted = node.rate / UTILISATION;
+        const wanted = node.rate;
         const best = bestMix(node.rows, { ...OPTIONS, ...node, sloMs: SLO_MS, rate: wanted });
         if (best.rate >= 1.1 * wanted) expect(servedBy(node.rows, last.living)).toBeGreaterThanOrEqual(node.rate);
         else expect(1.26 * servedBy(node.rows, last.living)).toBeGreaterThanOrEqual(Math.min(best.rate, wanted));

@@ -51,9 +51,9 @@ interface SimulatedInstance {
 
 /** A scaler on a node with cores for everybody. */
 export const SCALER_OPTIONS: ScalerOptions = {
-  rate: { bucketMs: 1_000, windowBuckets: 3, halfLifeMs: 30_000 },
+  rate: { bucketMs: 1_000, shortMs: 3_000, longMs: 60_000, confidence: 1.64 },
   alpha: 64,
-  utilisation: 0.8,
+  lateMax: 0.01,
   instancesMax: 64,
   scaleInPlans: 3,
   cores: 1_000,
