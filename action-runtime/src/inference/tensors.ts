@@ -2,7 +2,7 @@
 import { types } from 'node:util';
 import { Tensor } from 'onnxruntime-common';
 import type { WireTensor, WireValue } from './protocol';
-import { concatenated, type Numbers, viewOf } from './typed-arrays';
+import { concatenated, isKnown, type Numbers, viewOf } from './typed-arrays';
 
 /** What onnxruntime reads of a fed value: four properties of any object, whichever class or copy of a class made it. */
 export type ReadValue = Readonly<Record<'dims' | 'type' | 'location' | 'data', unknown>>;
@@ -68,14 +68,15 @@ export function fedOf(wire: WireValue): Tensor {
 }
 
 /**
- * Whether onnxruntime can use a fed value as it is: it takes none that does not say where it is, and no memory that is
- * shared or that may move.
+ * Whether onnxruntime can use a fed value as it is: it takes none that does not say where it is, no elements that its
+ * binding does not know, and no memory that is shared or that may move.
  */
 export function isUsable(value: unknown): boolean {
   const read = readValue(value);
   if (read?.location === 'cpu' && (value as ReadValue).location === undefined) return false;
   const data = read?.data;
   if (!types.isTypedArray(data)) return true;
+  if (!isKnown(data as Numbers)) return false;
   const { buffer } = data;
   return types.isArrayBuffer(buffer) && (buffer as ArrayBuffer & { resizable?: boolean }).resizable !== true;
 }

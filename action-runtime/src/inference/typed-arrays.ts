@@ -8,6 +8,7 @@ import type { Tensor } from 'onnxruntime-common';
 export type Numbers = Exclude<Tensor.DataType, readonly string[]>;
 
 interface NumbersConstructor {
+  readonly name: string;
   new (buffer: ArrayBufferLike): Numbers;
   readonly prototype: object;
 }
@@ -22,9 +23,14 @@ const CONSTRUCTORS = {
   ...{ Int32Array, Uint32Array, BigInt64Array, BigUint64Array, Float16Array: Uint16Array },
 } as object as Readonly<Record<string, NumbersConstructor | undefined>>;
 
+/** Whether onnxruntime's binding knows arrays of these elements. */
+export const isKnown = (array: Numbers): boolean => constructorOf(array).name === nameOf(array);
+
+const nameOf = (array: Numbers): string => String(Reflect.get(ABSTRACT, Symbol.toStringTag, array));
+
 /** The language's own class for the elements of an array: `Uint8Array` for a Buffer. */
 export function constructorOf(array: Numbers): NumbersConstructor {
-  const name = String(Reflect.get(ABSTRACT, Symbol.toStringTag, array));
+  const name = nameOf(array);
   const found = CONSTRUCTORS[name];
   if (found === undefined) throw new TypeError(`${name} is no typed array`);
   return found;
