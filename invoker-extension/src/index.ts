@@ -10,8 +10,7 @@ export type {
 } from './sandboxes/container';
 export { InstanceLogs } from './messages/logs';
 export { PeerDirectory, type PeerDirectoryOptions } from './peer-directory';
-export { ActionClient, type ActionAddress } from './sandboxes/action-client';
-export { cgroupPrivateBytes, memoryCgroup } from './sandboxes/docker-memory';
+export { memoryCgroup } from './sandboxes/docker-memory';
 export { ProcessFactory, type ProcessFactoryOptions } from './sandboxes/process-factory';
 export { DOCKER_KEYS, type DockerConfig } from './sandboxes/docker-config';
 export { DockerFactory, type DockerFactoryOptions } from './sandboxes/docker-factory';

@@ -5,7 +5,7 @@
 import { removeFolder, temporaryFolder } from '@tetris/common';
 import { tmpdir } from 'node:os';
 import { createProgress, type Progress } from '../demo/progress';
-import { percentile, rounded } from '../measure/statistics';
+import { percentileOf, rounded } from '../measure/statistics';
 import { transformer } from '../models/transformer';
 import type { Suite, SuiteOptions, SuiteResult } from '../suite';
 import { fineTuned } from '../zoo/families';
@@ -118,10 +118,7 @@ async function tail(instances: readonly FleetInstance[]): Promise<number> {
   for (let request = 0; request < REQUESTS; request += 1) {
     for (const instance of instances.slice(0, 16)) times.push(...(await instance.run({ seed: request + 1 })).runMs);
   }
-  return percentile(
-    times.sort((one, other) => one - other),
-    0.99,
-  );
+  return percentileOf(times, 0.99);
 }
 
 export const suite: Suite = { run };

@@ -2,7 +2,7 @@
 import { removeFolder, temporaryFolder } from '@tetris/common';
 import { tmpdir } from 'node:os';
 import { createProgress } from '../demo/progress';
-import { percentile, relativeError, rounded } from '../measure/statistics';
+import { percentileOf, relativeError, rounded } from '../measure/statistics';
 import type { Suite, SuiteOptions, SuiteResult } from '../suite';
 import { ZOO } from '../zoo/zoo';
 import { type FleetInstance, withStock, withTetris } from './fleet';
@@ -119,9 +119,8 @@ async function pointOf(
 }
 
 function percentiles(times: readonly number[]): Percentiles {
-  const sorted = [...times].sort((one, other) => one - other);
-  const [p50 = NaN, p95 = NaN, p99 = NaN] = [0.5, 0.95, 0.99].map((share) => rounded(percentile(sorted, share), 2));
-  return { p50, p95, p99 };
+  const at = (share: number): number => rounded(percentileOf(times, share), 2);
+  return { p50: at(0.5), p95: at(0.95), p99: at(0.99) };
 }
 
 export const suite: Suite = { run };
