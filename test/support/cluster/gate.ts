@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import type { Action } from '@tetris/common';
 import { until } from '../until';
 import { sleeper } from './cluster';
@@ -6,7 +6,9 @@ import { sleeper } from './cluster';
 const CODE = `
 const fs = require('fs');
 function main({ n, gate }) {
-  if (fs.existsSync(gate)) fs.writeFileSync(gate + '/' + n, '');
+  try {
+    fs.writeFileSync(gate + '/' + n, '');
+  } catch {} // it is open
   return new Promise((done) => {
     const look = () => (fs.existsSync(gate) ? setTimeout(look, 50) : done({ n }));
     look();
@@ -31,8 +33,11 @@ export class Gate {
     await until(() => readdirSync(this.#folder).length >= count, 60_000, `${count} activations run`);
   }
 
-  /** Lets them go, once and for all; nothing is left of it. */
+  /** Lets them go, once and for all; nothing is left of it. Renamed first: who comes now finds no gate to write to. */
   open(): void {
-    rmSync(this.#folder, { recursive: true, force: true });
+    if (!existsSync(this.#folder)) return;
+    const opened = `${this.#folder}-opened`;
+    renameSync(this.#folder, opened);
+    rmSync(opened, { recursive: true, maxRetries: 5 });
   }
 }
