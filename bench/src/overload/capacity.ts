@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { closedLoop, SATURATING_CALLERS } from '../sharing/calibration';
+import { SATURATING_CALLERS } from '../sharing/calibration';
 import type { LoadedPlatform } from '../sharing/loaded-platform';
 import type { Neighbour } from './neighbour';
 
@@ -17,12 +17,12 @@ export async function measureCapacity(
   forMs: number,
 ): Promise<Capacity> {
   // Wakes the instance, which is frozen while it has nothing to do.
-  await closedLoop(platform, SATURATING_CALLERS, forMs / 4);
-  const quiet = await closedLoop(platform, SATURATING_CALLERS, forMs);
+  await platform.callers.closedLoop(SATURATING_CALLERS, forMs / 4);
+  const quiet = await platform.callers.closedLoop(SATURATING_CALLERS, forMs);
   if (neighbour === undefined) return { quiet, beside: quiet };
   const startMs = performance.now();
   neighbour.work(2 * forMs);
-  const beside = await closedLoop(platform, SATURATING_CALLERS, forMs);
+  const beside = await platform.callers.closedLoop(SATURATING_CALLERS, forMs);
   await delay(Math.max(0, startMs + 2 * forMs - performance.now()));
   return { quiet, beside };
 }

@@ -6,15 +6,17 @@ import { rounded, sum } from '../measure/statistics';
 import { buildModel } from '../models/built-model';
 import { type Phase, poissonArrivals } from '../sharing/arrivals';
 import { serviceOf } from '../sharing/attainment';
-import { closedLoop, objectiveOf, SATURATING_CALLERS, singleDuration } from '../sharing/calibration';
+import { objectiveOf, SATURATING_CALLERS, singleDuration } from '../sharing/calibration';
 import { configurationOf, SATURATED } from '../sharing/configurations';
 import { LoadedPlatform } from '../sharing/loaded-platform';
-import { openLoop, type Outcome } from '../sharing/open-loop';
+import type { Load as Answered } from '../sharing/callers';
+import type { Outcome } from '../sharing/open-loop';
 import type { LoadedFunction } from '../sharing/settings';
 import { burstsWithin, busyShare } from './bursts';
 import { type Capacity, meanOf, measureCapacity } from './capacity';
 import { Neighbour } from './neighbour';
 import { recoverySeconds } from './recovery';
+import { ProcessorShares } from './processor-shares';
 import type { PointFigures, PointKey } from './report';
 import { type Load, OVERLOAD, type OverloadSettings } from './settings';
 
@@ -72,7 +74,7 @@ export class MeasuredFunction {
     const references = await closed.references();
     const sloMs = objectiveOf(await singleDuration(closed));
     // The first batches are checked request by request: they tell nothing of what the node can do.
-    await closedLoop(closed, SATURATING_CALLERS, settings.calibrationMs);
+    await closed.callers.closedLoop(SATURATING_CALLERS, settings.calibrationMs);
     const open = await platform(sharingAnnotations(sloMs), sharingSettings);
     const neighbour = Neighbour.start();
     cleanups.add(() => neighbour.stop());
@@ -94,7 +96,7 @@ export class MeasuredFunction {
     const offered = capacityOf(before);
     const warmUp = { durationMs: warmUpMs, load: Math.min(1, phases[0]?.load ?? 1) };
     const rates = [warmUp, ...phases].map(({ durationMs, load: times }) => ({ durationMs, rate: times * offered }));
-    const outcomes = await this.#load(rates, bursts);
+    const { outcomes, refused, processors } = await this.#load(rates, bursts);
     const after = await this.#capacity(neighbour);
 
     const window = { fromMs: warmUpMs, toMs: warmUpMs + measuredMs };
@@ -115,6 +117,8 @@ export class MeasuredFunction {
       requests: service.requests,
       sloAttainment: service.sloAttainment,
       errors: service.errors,
+      refused,
+      processors,
       latencyMs: service.latencyMs,
       ...(load === 'recovery' && { recoverySeconds: this.#recovery(outcomes, window.toMs) }),
     };
@@ -125,16 +129,21 @@ export class MeasuredFunction {
   }
 
   /** Resolves when everything has been answered: the next closed loop has the node to itself. */
-  async #load(phases: readonly Phase[], bursts: ReturnType<typeof burstsWithin>): Promise<Outcome[]> {
+  async #load(
+    phases: readonly Phase[],
+    bursts: ReturnType<typeof burstsWithin>,
+  ): Promise<Answered & Pick<PointFigures, 'processors'>> {
     const over = new AbortController();
     const playing = this.#neighbour.play(bursts, over.signal);
+    const shares = await ProcessorShares.start(this.#open);
     try {
-      return await openLoop({
+      const answered = await this.#open.callers.openLoop({
         times: poissonArrivals(phases, SEED),
-        send: (index, signal) => this.#open.isRight(this.#references, index, signal),
+        references: this.#references,
         inFlightMax: IN_FLIGHT_MAX,
         graceMs: GRACE_MS,
       });
+      return { ...answered, processors: await shares.until(answered.cpuMs) };
     } finally {
       over.abort();
       await playing;

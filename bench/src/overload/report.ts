@@ -2,6 +2,7 @@ import Table from 'cli-table3';
 import { rounded } from '../measure/statistics';
 import type { Service } from '../sharing/attainment';
 import type { Capacity } from './capacity';
+import type { Processors } from './processor-shares';
 import { type Load, OVERLOAD } from './settings';
 
 /** Where a measurement belongs. */
@@ -23,6 +24,9 @@ export interface PointFigures extends PointKey, Omit<Service, 'throughput'> {
   /** Right answers within the objective a second, and over capacity. */
   goodput: number;
   goodputRatio: number;
+  /** Requests that were refused at once, those of the warm-up included: more were under way than a namespace may have. */
+  refused: number;
+  processors: Processors;
   /** Of the load with a burst only; null where attainment did not come back while it was watched. */
   recoverySeconds?: number | null;
 }
@@ -66,17 +70,30 @@ export const labelOf = ({ function: name, load, neighbour }: PointKey): string =
 
 export function pointTable(points: readonly PointFigures[]): string {
   const table = new Table({
-    head: ['point', 'capacity/s', 'offered/s', 'goodput', 'in SLO', 'p50 ms', 'p99 ms', 'errors', 'recovery s'],
-    colAligns: ['left', 'right', 'right', 'right', 'right', 'right', 'right', 'right', 'right'],
+    head: [
+      'point',
+      'capacity/s',
+      'offered/s',
+      'goodput',
+      'in SLO',
+      'p50 ms',
+      'p99 ms',
+      'errors',
+      'client + platform + instances',
+      'recovery s',
+    ],
+    colAligns: ['left', 'right', 'right', 'right', 'right', 'right', 'right', 'right', 'right', 'right'],
     style: { head: [], border: [] },
   });
   for (const point of points) {
-    const { capacity, rate, goodputRatio, sloAttainment, latencyMs, errors, sloMs } = point;
+    const { capacity, rate, goodputRatio, sloAttainment, latencyMs, errors, sloMs, processors } = point;
     const share = `${(100 * sloAttainment).toFixed(2)} %`;
     const recovery = point.load === 'recovery' ? (point.recoverySeconds ?? 'never') : '';
     const label = `${labelOf(point)}, SLO ${sloMs} ms`;
     const figures = [rounded(capacity, 1), rounded(rate, 1), rounded(goodputRatio), share];
-    table.push([label, ...figures, latencyMs.p50, latencyMs.p99, errors, recovery]);
+    table.push([label, ...figures, latencyMs.p50, latencyMs.p99, errors, sharesOf(processors), recovery]);
   }
   return table.toString();
 }
+
+const sharesOf = ({ client, platform, instances }: Processors): string => [client, platform, instances].join(' + ');

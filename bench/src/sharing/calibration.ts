@@ -83,7 +83,7 @@ async function calibrateAlone(site: Site, forMs: number): Promise<Alone> {
     return {
       references,
       singleMs: await singleDuration(platform),
-      instancePerSecond: await closedLoop(platform, 1, forMs),
+      instancePerSecond: await platform.callers.closedLoop(1, forMs),
       ...(await saturated(site, platform, cores, forMs)),
     };
   });
@@ -96,8 +96,8 @@ function calibrateShared(site: Site, forMs: number): Promise<Rate> {
 
 /** The first loop starts the instances, which none of its answers may pay for. */
 async function saturated({ speed }: Site, platform: LoadedPlatform, callers: number, forMs: number): Promise<Rate> {
-  await closedLoop(platform, callers, forMs);
-  const counted = await speed.during(() => closedLoop(platform, callers, forMs));
+  await platform.callers.closedLoop(callers, forMs);
+  const counted = await speed.during(() => platform.callers.closedLoop(callers, forMs));
   return { perSecond: counted.result, speed: counted.speed };
 }
 
@@ -130,20 +130,4 @@ async function onPlatform<T>(
   } finally {
     await cleanups.run();
   }
-}
-
-/** Answers per second where each of the callers asks again as soon as it was answered. */
-export async function closedLoop(platform: LoadedPlatform, callers: number, forMs: number): Promise<number> {
-  const startMs = performance.now();
-  let asked = 0;
-  let answered = 0;
-  const callsOf = async (): Promise<void> => {
-    while (performance.now() - startMs < forMs) {
-      // Unlike inputs, as in life: equal ones in a batch tell the runtime nothing about joining them.
-      await platform.durationMs(asked++);
-      answered += 1;
-    }
-  };
-  await Promise.all(Array.from({ length: callers }, callsOf));
-  return (1000 * answered) / (performance.now() - startMs);
 }

@@ -6,7 +6,6 @@ import type { Calibration, Site } from './calibration';
 import type { Configuration } from './configurations';
 import { LoadedPlatform } from './loaded-platform';
 import { type MemorySample, MemorySampler } from './memory-sampler';
-import { openLoop } from './open-loop';
 import type { SharingSettings } from './settings';
 import { onSteadyMachine, type OnMachine } from './steady-machine';
 
@@ -58,12 +57,12 @@ async function measureOnce(
     const times = poissonArrivals([...ramp(warmUpMs, phases[0]?.rate ?? rate), ...phases], SEED);
     const endMs = warmUpMs + sum(phases.map(({ durationMs }) => durationMs));
     // The load meets a function in use, not a node that has never seen it.
-    await loaded.isRight(references, 0);
+    await loaded.durationMs(0);
     const sampler = new MemorySampler(node, site.loaded.definition.name, sampleMs);
     const startMs = performance.now();
-    const outcomes = await openLoop({
+    const { outcomes } = await loaded.callers.openLoop({
       times,
-      send: (index, signal) => loaded.isRight(references, index, signal),
+      references,
       inFlightMax: IN_FLIGHT_MAX,
       graceMs: 2 * sloMs,
     });

@@ -1,5 +1,4 @@
 /** Sends requests when they are due, whether or not earlier ones were answered. */
-import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** What became of one request. */
@@ -15,14 +14,14 @@ export interface Outcome {
 /** Passed in by tests. */
 export interface Clock {
   nowMs(): number;
-  sleep(ms: number): Promise<void>;
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
 export interface OpenLoopOptions {
   /** Due times, ms from the start, ascending. */
   times: readonly number[];
-  /** Resolves with whether the answer was right; a rejection counts as an error. Aborted when nobody waits any more. */
-  send: (index: number, signal: AbortSignal) => Promise<boolean>;
+  /** Resolves with whether the answer was right; a rejection counts as an error. */
+  send: (index: number) => Promise<boolean>;
   /** Requests on their way at once; those beyond are not sent and count as errors. */
   inFlightMax: number;
   /** How long answers are waited for after the last request was due, ms. */
@@ -32,8 +31,8 @@ export interface OpenLoopOptions {
 
 const CLOCK: Clock = {
   nowMs: () => performance.now(),
-  sleep: async (ms) => {
-    await delay(ms);
+  sleep: async (ms, signal) => {
+    await delay(ms, undefined, signal && { signal }).catch(() => undefined);
   },
 };
 
@@ -45,7 +44,6 @@ export async function openLoop(options: OpenLoopOptions): Promise<Outcome[]> {
   const { times, send, inFlightMax, graceMs, clock = CLOCK } = options;
   const outcomes = times.map((dueMs): Outcome => ({ dueMs, latencyMs: Infinity, ok: false }));
   const over = new AbortController();
-  setMaxListeners(inFlightMax, over.signal);
   const inFlight = new Set<Promise<void>>();
   const startMs = clock.nowMs();
   const sinceStart = (): number => clock.nowMs() - startMs;
@@ -53,7 +51,7 @@ export async function openLoop(options: OpenLoopOptions): Promise<Outcome[]> {
     const waitMs = outcome.dueMs - sinceStart();
     if (waitMs > 0) await clock.sleep(waitMs);
     if (inFlight.size >= inFlightMax) continue;
-    const request = send(index, over.signal).then(
+    const request = send(index).then(
       (ok) => {
         if (over.signal.aborted) return;
         outcome.ok = ok;
@@ -64,7 +62,7 @@ export async function openLoop(options: OpenLoopOptions): Promise<Outcome[]> {
     inFlight.add(request);
     void request.finally(() => inFlight.delete(request));
   }
-  await Promise.race([Promise.all(inFlight), clock.sleep(graceMs)]);
+  await Promise.race([Promise.all(inFlight), clock.sleep(graceMs, over.signal)]);
   over.abort();
   return outcomes;
 }

@@ -1,8 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Activation, EntityStore } from '@tetris/common';
 import type { Sent, ShardingBalancer } from '../balancer/sharding-balancer';
 import { activationMessage, type Call } from './message';
-import { within } from './within';
+import { Pauses, within } from './within';
 
 /**
  * Waits between looks into the database after a shrunk result. Source: `K/controller/actions/PrimitiveActions.scala`.
@@ -70,13 +69,12 @@ async function awaitRecord(
   namespace: string,
   waitMs: number,
 ): Promise<Activation | undefined> {
-  const done = new AbortController();
-  const { signal } = done;
+  const pauses = new Pauses();
   const look = (): Promise<Activation | undefined> =>
     store.getActivation(`${namespace}/${activationId}`).catch(() => undefined);
   const poll = async (waits: Iterable<number>): Promise<Activation> => {
     for (const wait of waits) {
-      await sleep(wait, undefined, { signal });
+      await pauses.of(wait);
       const record = await look();
       if (record !== undefined) return record;
     }
@@ -88,16 +86,10 @@ async function awaitRecord(
   };
   const slow = Array.from({ length: Math.floor(waitMs / SLOW_POLL_MS) }, () => SLOW_POLL_MS);
   try {
-    return await Promise.race([acked(), poll(slow), sleep(waitMs, undefined, { signal })].map(quietOnAbort));
+    return await within(Promise.race([acked(), poll(slow)]), waitMs);
   } finally {
-    done.abort();
+    pauses.end();
   }
 }
 
 const never = (): Promise<never> => new Promise(() => undefined);
-
-/** The timers of those who lost the race end without a rejection that nobody handles. */
-function quietOnAbort<T>(racer: Promise<T>): Promise<T> {
-  racer.catch(() => undefined);
-  return racer;
-}

@@ -47,6 +47,8 @@ const PAST_MAX = 20_000;
  */
 export class Ledger {
   readonly #entries = new Map<string, Entry>();
+  /** In flight, by namespace: asked for with each request, so that one too many costs next to nothing. */
+  readonly #counts = new Map<string, number>();
   readonly #resultSeen = new Set<string>();
   readonly #past = new LRUCache<string, Past>({ max: PAST_MAX });
   readonly #onViolation: OnViolation;
@@ -60,18 +62,18 @@ export class Ledger {
   }
 
   countOf(namespace: string): number {
-    let count = 0;
-    for (const entry of this.#entries.values()) if (entry.namespace === namespace) count += 1;
-    return count;
+    return this.#counts.get(namespace) ?? 0;
   }
 
   add(entry: Entry): void {
     this.#entries.set(entry.activationId, entry);
+    this.#counts.set(entry.namespace, this.countOf(entry.namespace) + 1);
   }
 
   /** Takes back an entry whose message could not be sent. */
   withdraw(activationId: string): void {
-    this.#entries.delete(activationId);
+    const entry = this.#entries.get(activationId);
+    if (entry !== undefined) this.#remove(entry);
   }
 
   /** Applies an ack of a user activation. Returns the slot that it frees. */
@@ -132,10 +134,17 @@ export class Ledger {
 
   #end(entry: Entry, forced: boolean): void {
     const { activationId, onResult, onFreed } = entry;
-    this.#entries.delete(activationId);
+    this.#remove(entry);
     const resultSeen = this.#resultSeen.delete(activationId);
     this.#past.set(activationId, { transid: JSON.stringify(entry.transid), forced, resultSeen, onResult });
     onFreed();
+  }
+
+  #remove({ activationId, namespace }: Entry): void {
+    this.#entries.delete(activationId);
+    const left = this.countOf(namespace) - 1;
+    if (left === 0) this.#counts.delete(namespace);
+    else this.#counts.set(namespace, left);
   }
 
   #violation(kind: Parameters<OnViolation>[0]['kind'], activationId: string, text: string): void {

@@ -78,9 +78,10 @@ export class ActionResource {
    */
   async runnable(user: Identity, name: EntityName): Promise<RunnableAction> {
     const { access, resolution, throttles } = this.#options;
+    // First, as stock has it: a request too many costs no look into the store.
+    throttles.checkInvocation(user);
     await access.requireAction(user, name);
     const action = await resolution.action(name);
-    throttles.checkInvocation(user);
     for (const component of componentsOf(action) ?? []) await access.requireAction(user, component);
     return action;
   }

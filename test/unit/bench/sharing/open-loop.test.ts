@@ -55,13 +55,13 @@ describe('openLoop', () => {
     expect(outcomes.every(({ ok }) => ok)).toBe(true);
   });
 
-  it('counts rejections, wrong answers and what is beyond the bound as not ok, and aborts what is left', async () => {
+  it('counts rejections, wrong answers and what is beyond the bound as not ok, and waits no longer', async () => {
     const clock = new FakeClock();
-    const signals: AbortSignal[] = [];
+    let sent = 0;
     const outcomes = await openLoop({
       times: [0, 10, 20, 30],
-      send: async (index, signal) => {
-        signals.push(signal);
+      send: async (index) => {
+        sent += 1;
         if (index === 0) throw new Error('refused');
         if (index === 1) return false;
         return new Promise(() => undefined);
@@ -72,8 +72,7 @@ describe('openLoop', () => {
     });
     expect(outcomes.map(({ ok }) => ok)).toEqual([false, false, false, false]);
     expect(outcomes[1]?.latencyMs).toBeLessThan(Infinity);
-    expect(signals).toHaveLength(3);
-    expect(signals.every(({ aborted }) => aborted)).toBe(true);
+    expect(sent).toBe(3);
   });
 });
 
