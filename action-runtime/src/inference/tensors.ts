@@ -5,7 +5,10 @@ import type { WireTensor, WireValue } from './protocol';
 import { concatenated, isKnown, type Numbers, viewOf } from './typed-arrays';
 
 /** What onnxruntime reads of a fed value: four properties of any object, whichever class or copy of a class made it. */
-export type ReadValue = Readonly<Record<'dims' | 'type' | 'location' | 'data', unknown>>;
+export interface ReadValue extends Readonly<Record<'dims' | 'type' | 'location' | 'data', unknown>> {
+  /** False where the location is taken for granted: the value itself does not say it. */
+  readonly saysLocation: boolean;
+}
 
 /**
  * Reads a user's value, once, without copying it.
@@ -15,9 +18,11 @@ export type ReadValue = Readonly<Record<'dims' | 'type' | 'location' | 'data', u
  */
 export function readValue(value: unknown): ReadValue | undefined {
   if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return undefined;
-  const { dims, type, location = unsaidLocation(value) } = value as ReadValue;
+  const { dims, type, location: said } = value as ReadValue;
+  const location = said === undefined ? unsaidLocation(value) : said;
   // A tensor of another device throws where it is asked for data; onnxruntime does not ask.
-  return { dims, type, location, data: location === 'cpu' ? (value as ReadValue).data : undefined };
+  const data = location === 'cpu' ? (value as ReadValue).data : undefined;
+  return { dims, type, location, data, saysLocation: said !== undefined };
 }
 
 /** Bytes that a copy of the value takes; a text counts with its length. */
@@ -71,9 +76,8 @@ export function fedOf(wire: WireValue): Tensor {
  * Whether onnxruntime can use a fed value as it is: it takes none that does not say where it is, no elements that its
  * binding does not know, and no memory that is shared or that may move.
  */
-export function isUsable(value: unknown): boolean {
-  const read = readValue(value);
-  if (read?.location === 'cpu' && (value as ReadValue).location === undefined) return false;
+export function isUsable(read: ReadValue | undefined): boolean {
+  if (read?.location === 'cpu' && !read.saysLocation) return false;
   const data = read?.data;
   if (!types.isTypedArray(data)) return true;
   if (!isKnown(data as Numbers)) return false;

@@ -1,6 +1,6 @@
 /** Runs of onnxruntime in the thread of user code, over memory of any kind. */
 import { type InferenceSession, type InferenceSessionHandler, type OnnxValue, Tensor } from 'onnxruntime-common';
-import { copyOf, fedOf, fill, isUsable, readValue } from './tensors';
+import { copyOf, fedOf, fill, isUsable, readValue, type ReadValue } from './tensors';
 
 type Feeds = Readonly<Record<string, OnnxValue>>;
 type Fetches = Readonly<Record<string, OnnxValue | null>>;
@@ -13,7 +13,7 @@ export async function runOver(
   fetches: Fetches,
   options: InferenceSession.RunOptions,
 ): Promise<Results> {
-  const fed = replaced(feeds, handler.inputNames, (value) => fedOf(copyOf(readValue(value))));
+  const fed = replaced(feeds, handler.inputNames, (read) => fedOf(copyOf(read)));
   const wanted = replaced<OnnxValue | null>(fetches, Object.keys(fetches), () => null);
   const results = await handler.run(fed, wanted, options);
   if (wanted === fetches) return results;
@@ -24,13 +24,16 @@ export async function runOver(
   return results;
 }
 
-/** The same record where there is nothing to replace. */
+/** The same record where there is nothing to replace. Each value is read once. */
 function replaced<T>(
   values: Readonly<Record<string, T>>,
   names: readonly string[],
-  by: (value: T) => T,
+  by: (read: ReadValue | undefined) => T,
 ): Readonly<Record<string, T>> {
-  const unusable = names.filter((name) => name in values && !isUsable(values[name]));
+  const unusable = names
+    .filter((name) => name in values)
+    .map((name) => [name, readValue(values[name])] as const)
+    .filter(([, read]) => !isUsable(read));
   if (unusable.length === 0) return values;
-  return { ...values, ...Object.fromEntries(unusable.map((name) => [name, by(values[name] as T)])) };
+  return { ...values, ...Object.fromEntries(unusable.map(([name, read]) => [name, by(read)])) };
 }
