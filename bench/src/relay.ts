@@ -19,7 +19,7 @@ import { createProgress, type Progress } from './demo/progress';
 import { median, percentileOf, rounded } from './measure/statistics';
 import { ACTION, benchBus, cpuOf, startPart, stopPart } from './relay-parts/messages';
 import { fpcSender, type Sender, shardingSender, TOPICS, type Way, WAYS } from './relay-parts/ways';
-import { startKafka, startRedis } from './servers';
+import { startAll, startKafka, startRedis } from './servers';
 import type { Suite } from './suite';
 
 export interface RelayBenchOptions {
@@ -57,7 +57,7 @@ export async function runRelayBench(overrides: Partial<RelayBenchOptions> = {}):
   const options = { ...DEFAULTS, ...overrides };
   const progress = createProgress(options.beside > 0 ? 6 : 4, options.output);
   progress.step('starting broker, load balancer and invoker');
-  const [kafka, redis] = await Promise.all([startKafka(), startRedis()]);
+  const { kafka, redis } = await startAll({ kafka: startKafka(), redis: startRedis() });
   const { broker } = kafka;
   const children = [];
   const bus = benchBus(broker, 'controller');

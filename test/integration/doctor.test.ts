@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { type KafkaServer, type RedisServer, startKafka, startRedis } from '@tetris/bench/servers';
+import { type KafkaServer, type RedisServer, startAll, startKafka, startRedis } from '@tetris/bench/servers';
 import { createLogger, MESSAGE_BYTES_MAX, TOPIC_SETTINGS } from '@tetris/common';
 import { KafkaBus } from '@tetris/common/kafka';
 import { RedisRegistry } from '@tetris/common/redis';
@@ -15,8 +15,8 @@ const LOG = createLogger('test', 'silent');
 const RUN_TIMEOUT_MS = 60_000;
 
 let daemon: TestDaemon;
-let kafka: KafkaServer;
-let redis: RedisServer;
+let kafka: KafkaServer | undefined;
+let redis: RedisServer | undefined;
 /** Answers for CouchDB and etcd alike. */
 let http: LoopbackServer;
 let url: string;
@@ -25,7 +25,8 @@ let settings: string;
 beforeAll(async () => {
   daemon = new TestDaemon();
   http = new LoopbackServer((request, reply) => reply.writeHead(request.url === '/health' ? 200 : 404).end('{}'));
-  [kafka, redis, url] = await Promise.all([startKafka(), startRedis(), http.open(), daemon.start()]);
+  ({ kafka, redis } = await startAll({ kafka: startKafka(), redis: startRedis() }));
+  [url] = await Promise.all([http.open(), daemon.start()]);
   const bus = new KafkaBus({ brokers: [kafka.broker], clientId: 'test' }, LOG);
   const short = { ...TOPIC_SETTINGS.invoker, messageBytesMax: MESSAGE_BYTES_MAX - 1 };
   for (const topic of ['health', 'tetris-health']) await bus.ensureTopic(topic, TOPIC_SETTINGS.health);
@@ -47,7 +48,7 @@ beforeAll(async () => {
   writeFileSync(join(settings, 'tensor-daemon.env'), lines.join(''));
 }, 120_000);
 afterAll(async () => {
-  await Promise.all([kafka.stop(), redis.stop(), http.close(), daemon.dispose()]);
+  await Promise.all([kafka?.stop(), redis?.stop(), http.close(), daemon.dispose()]);
 });
 
 function doctor(...args: string[]): Promise<{ status: number; stdout: string }> {
@@ -97,10 +98,10 @@ describe('tetris-doctor', () => {
   });
 
   it('expected failure: says which server is away', async () => {
-    await redis.down();
+    await redis?.down();
     const found = findings((await doctor('--json')).stdout);
     expect(found.get('redis')).toMatchObject({ status: 'wrong', mend: expect.stringContaining('redisUrl') });
-    await redis.up();
+    await redis?.up();
   });
 
   it('bad call: an unknown option is status 2, and settings that no component takes are a finding', async () => {

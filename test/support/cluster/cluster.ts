@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, readdir, readlink, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { startCouch, startKafka, startRedis } from '@tetris/bench/servers';
+import { startAll, startCouch, startKafka, startRedis } from '@tetris/bench/servers';
 import type { CouchServer, KafkaServer, RedisServer } from '@tetris/bench/servers';
 import {
   type Action,
@@ -100,8 +100,8 @@ export class Cluster {
 
   /** Starts everything and resolves when the controller takes every load balancer for healthy. */
   static async start(options: ClusterOptions = {}): Promise<Cluster> {
-    const [kafka, redis, couch] = await Promise.all([startKafka(), startRedis(), startCouch()]);
-    const cluster = new Cluster({ kafka, redis, couch }, await mkdtemp('/tmp/tc-'), options);
+    const servers = await startAll({ kafka: startKafka(), redis: startRedis(), couch: startCouch() });
+    const cluster = new Cluster(servers, await mkdtemp('/tmp/tc-'), options);
     try {
       await cluster.#startParts();
     } catch (error) {

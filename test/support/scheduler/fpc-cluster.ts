@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { credentials } from '@grpc/grpc-js';
-import { startCouch, startEtcd, startKafka, startRedis } from '@tetris/bench/servers';
+import { startAll, startCouch, startEtcd, startKafka, startRedis } from '@tetris/bench/servers';
 import {
   ackedActivationId,
   type Action,
@@ -91,8 +91,10 @@ export class FpcCluster {
 
   /** Resolves when every load balancer has said that it is up. */
   static async start(options: FpcClusterOptions = {}): Promise<FpcCluster> {
-    const [kafka, redis, couch, etcd] = await Promise.all([startKafka(), startRedis(), startCouch(), startEtcd()]);
-    const cluster = new FpcCluster({ kafka, redis, couch, etcd }, await mkdtemp('/tmp/tf-'), options);
+    const servers = await startAll({
+      ...{ kafka: startKafka(), redis: startRedis(), couch: startCouch(), etcd: startEtcd() },
+    });
+    const cluster = new FpcCluster(servers, await mkdtemp('/tmp/tf-'), options);
     try {
       await cluster.#startParts();
     } catch (error) {
