@@ -21,7 +21,7 @@ import { lostActivations } from './dispatch/losses';
 import { Fleet } from './fleet/fleet';
 import { availableBytes } from './fleet/invoker';
 import { watchFleet } from './fleet/watch';
-import type { FpcAdapters } from './fpc/fpc-front-end';
+import type { FpcAdapters } from './fpc/options';
 import type { Arrival, FleetState, FrontEnd } from './front-end';
 import { makeFrontEnd } from './front-ends';
 import { Journal } from './in-flight/journal';

@@ -2,7 +2,8 @@
  * Where activations come from, a front end for each mode of OpenWhisk's scheduler, and where their answers go, which is
  * the same in both. Placement, fleet and dispatch know these interfaces and nothing behind them.
  */
-import type { Activation, AckType, InFlight } from '@tetris/common';
+import type { Activation, AckType, Bus, InFlight, Logger, Topics } from '@tetris/common';
+import type { BalancerMetrics } from './metrics';
 
 /** One activation as it came in. */
 export interface Arrival {
@@ -42,6 +43,17 @@ export interface FleetState {
   usable: boolean;
   /** Memory for further instances, bytes: free, or free once idle ones have ended. */
   freeBytes: number;
+}
+
+/** What every front end is made of. */
+export interface FrontEndParts {
+  /** Where the controllers are, and their topics. */
+  bus: Bus;
+  topics: Topics;
+  metrics: BalancerMetrics;
+  log: Logger;
+  /** Epoch ms. */
+  now: () => number;
 }
 
 export interface FrontEnd {

@@ -1,18 +1,10 @@
 /** The front ends that an operator has asked for, as one. */
-import { type Bus, type Logger, PluginError, TOPIC_SETTINGS, type Topics } from '@tetris/common';
+import { PluginError, TOPIC_SETTINGS } from '@tetris/common';
 import type { BalancerConfig } from './config';
-import { type FpcAdapters, FpcFrontEnd } from './fpc/fpc-front-end';
-import type { Arrival, FleetState, FrontEnd } from './front-end';
-import type { BalancerMetrics } from './metrics';
+import { FpcFrontEnd } from './fpc/fpc-front-end';
+import type { FpcAdapters } from './fpc/options';
+import type { Arrival, FleetState, FrontEnd, FrontEndParts } from './front-end';
 import { VirtualInvokers } from './relay/virtual-invoker';
-
-export interface FrontEndParts {
-  bus: Bus;
-  topics: Topics;
-  metrics: BalancerMetrics;
-  log: Logger;
-  now: () => number;
-}
 
 /** @throws PluginError `ERR_CONFIG_INVALID` where one lacks what it stands on */
 export function makeFrontEnd(parts: FrontEndParts, config: BalancerConfig, fpc: FpcAdapters | undefined): FrontEnd {

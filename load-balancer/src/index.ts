@@ -17,6 +17,6 @@ export type { FunctionRow, MemoryFigures, NodeRow } from './status/figures';
 export { statusRoutes, type StatusRoutes, type StatusSource } from './status/routes';
 export type { StatusReport } from './status/report';
 export { SimilarityIndex } from './placement/similarity';
-export type { FpcAdapters } from './fpc/fpc-front-end';
+export type { FpcAdapters } from './fpc/options';
 export { GrpcSchedulers } from './fpc/schedulers';
 export { ActivationService, type FetchRequest, type FetchResponse } from './proto/activation_pb';

@@ -2,16 +2,10 @@
  * Reads `Q+completed<controller>` for every controller that has sent something. Each load balancer reads all acks in a
  * group of its own and passes on those of its own activations only (see docs/decisions/0010).
  */
-import {
-  type Bus,
-  type Logger,
-  type Subscription,
-  type TopicSettings,
-  type Topics,
-  errorMessage,
-} from '@tetris/common';
+import type { Bus, Logger, Subscription, TopicSettings, Topics } from '@tetris/common';
 import type { ReceivedAck } from '../front-end';
 import type { BalancerMetrics } from '../metrics';
+import { readOrDrop } from '../unreadable';
 import { readReceivedAck } from './received-ack';
 
 export interface AckFeedOptions {
@@ -80,14 +74,8 @@ export class AckFeed {
   }
 
   async #receive(value: Buffer, topic: string): Promise<void> {
-    let ack: ReceivedAck;
-    try {
-      ack = readReceivedAck(value);
-    } catch (error) {
-      this.#metrics.invalid.inc({ topic: 'completed' });
-      this.#log.error({ topic, bytes: value.length, reason: errorMessage(error) }, 'unreadable ack dropped');
-      return;
-    }
-    await this.#handler(ack);
+    const source = { kind: 'completed', what: 'ack', from: topic } as const;
+    const ack = readOrDrop(readReceivedAck, value, source, { metrics: this.#metrics, log: this.#log });
+    if (ack !== undefined) await this.#handler(ack);
   }
 }

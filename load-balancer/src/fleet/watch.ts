@@ -8,12 +8,12 @@ import {
   type Subscription,
   TOPIC_SETTINGS,
   type Topics,
-  errorMessage,
   readPing,
 } from '@tetris/common';
 import type { BalancerMetrics } from '../metrics';
 import type { InstanceBook } from '../placement/instances';
 import type { SimilarityIndex } from '../placement/similarity';
+import { readOrDrop } from '../unreadable';
 import type { Fleet } from './fleet';
 
 export interface WatchParts {
@@ -52,12 +52,9 @@ async function watchPings(parts: WatchParts, owner: string): Promise<Subscriptio
     from: 'latest',
     capacity: PINGS_AT_ONCE,
     handler: ({ value }) => {
-      try {
-        fleet.ping(readPing(value), now());
-      } catch (error) {
-        metrics.invalid.inc({ topic: 'health' });
-        log.error({ topic: topics.health, reason: errorMessage(error) }, 'unreadable ping dropped');
-      }
+      const source = { kind: 'health', what: 'ping', from: topics.health } as const;
+      const ping = readOrDrop(readPing, value, source, { metrics, log });
+      if (ping !== undefined) fleet.ping(ping, now());
     },
   });
 }

@@ -35,8 +35,10 @@ export type Creation = z.infer<typeof CreationSchema>;
 /** Containers of this revision and of older ones are to go. */
 export type Deletion = z.infer<typeof OrderSchema>;
 
+export type Order = { creation: Creation } | { deletion: Deletion };
+
 /** @throws PluginError `ERR_MESSAGE_INVALID` */
-export function readOrder(value: Buffer): { creation: Creation } | { deletion: Deletion } {
+export function readOrder(value: Buffer): Order {
   // The two differ in this field alone.
   if (value.includes('"creationId"'))
     return { creation: parseMessage(CreationSchema, value, 'ContainerCreationMessage') };

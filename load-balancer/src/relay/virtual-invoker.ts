@@ -7,17 +7,9 @@
  * - With nothing usable behind, a few pings say `isEnabled: false` (offline at once in 2.x) and then none go out
  *   (offline after 10 s in 1.0, which does not know the field), so that controllers answer 503.
  */
-import {
-  type Bus,
-  type InvokerInstanceId,
-  type Logger,
-  type Subscription,
-  type TopicSettings,
-  type Topics,
-  errorMessage,
-} from '@tetris/common';
-import type { Arrival, FleetState, FrontEnd } from '../front-end';
-import type { BalancerMetrics } from '../metrics';
+import type { InvokerInstanceId, Subscription, TopicSettings } from '@tetris/common';
+import type { Arrival, FleetState, FrontEnd, FrontEndParts } from '../front-end';
+import { readOrDrop } from '../unreadable';
 import type { VirtualInvokerNames } from './answers';
 import { readArrival } from './arrival';
 import { virtualInvokerId } from './translate';
@@ -33,37 +25,30 @@ export interface VirtualInvokerOptions extends VirtualInvokerNames {
 const DISABLED_PINGS = 3;
 
 export class VirtualInvokers implements FrontEnd {
-  readonly #bus: Bus;
-  readonly #topics: Topics;
+  readonly #parts: FrontEndParts;
   readonly #options: VirtualInvokerOptions;
-  readonly #metrics: BalancerMetrics;
-  readonly #log: Logger;
   #subscriptions: Subscription[] = [];
   /** Pings still to be sent with `isEnabled: false`; none before the first usable moment. */
   #disabledPings = 0;
   #closed = false;
 
-  constructor(
-    parts: { bus: Bus; topics: Topics; metrics: BalancerMetrics; log: Logger },
-    options: VirtualInvokerOptions,
-  ) {
-    this.#bus = parts.bus;
-    this.#topics = parts.topics;
-    this.#metrics = parts.metrics;
-    this.#log = parts.log;
+  constructor(parts: FrontEndParts, options: VirtualInvokerOptions) {
+    this.#parts = parts;
     this.#options = options;
   }
 
   async start(accept: (arrival: Arrival) => Promise<void>): Promise<void> {
+    const { bus, topics } = this.#parts;
     const { instances, settings, capacity } = this.#options;
     for (const instance of instances) {
-      const topic = this.#topics.invoker(instance);
-      await this.#bus.ensureTopic(topic, settings);
+      const topic = topics.invoker(instance);
+      await bus.ensureTopic(topic, settings);
       const handler = async ({ value }: { value: Buffer }): Promise<void> => {
-        const arrival = this.#read(value, instance, topic);
+        const source = { kind: 'invoker', what: 'activation', from: topic } as const;
+        const arrival = readOrDrop((text) => readArrival(text, instance), value, source, this.#parts);
         if (arrival !== undefined) await accept(arrival);
       };
-      this.#subscriptions.push(await this.#bus.subscribe({ topic, group: topic, capacity, handler }));
+      this.#subscriptions.push(await bus.subscribe({ topic, group: topic, capacity, handler }));
     }
   }
 
@@ -78,25 +63,14 @@ export class VirtualInvokers implements FrontEnd {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    await this.#ping(false).catch((error: unknown) => this.#log.warn({ err: error }, 'last ping failed'));
+    await this.#ping(false).catch((error: unknown) => this.#parts.log.warn({ err: error }, 'last ping failed'));
     await Promise.all(this.#subscriptions.map(async (subscription) => subscription.stop()));
   }
 
-  #read(value: Buffer, instance: number, topic: string): Arrival | undefined {
-    try {
-      return readArrival(value, instance);
-    } catch (error) {
-      // Without its fields there is nobody to answer to; stock drops it as well and leaves it to the controller's
-      // timer.
-      this.#metrics.invalid.inc({ topic: 'invoker' });
-      this.#log.error({ topic, bytes: value.length, reason: errorMessage(error) }, 'unreadable activation dropped');
-      return undefined;
-    }
-  }
-
   async #ping(isEnabled: boolean): Promise<void> {
+    const { bus, topics } = this.#parts;
     for (const instance of this.#options.instances) {
-      await this.#bus.send(this.#topics.health, JSON.stringify({ name: this.#id(instance), isEnabled }));
+      await bus.send(topics.health, JSON.stringify({ name: this.#id(instance), isEnabled }));
     }
   }
 
