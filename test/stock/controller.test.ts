@@ -8,6 +8,7 @@ import { buildModel, perceptron } from '@tetris/bench';
 import type openwhisk from 'openwhisk';
 import { infer } from '../support/infer';
 import { INFER_CODE, type Json, plainFeeds, rejection } from '../support/platform';
+import { SLEEPER } from '../support/stock/sleepers';
 import { StockCluster } from '../support/stock/stock-cluster';
 import { until } from '../support/until';
 
@@ -16,17 +17,16 @@ jest.setTimeout(240_000);
 const KIND = 'nodejs:tetris';
 const AT_ONCE = 200;
 const ECHO = 'function main(args) { console.log("out"); console.error("err"); return args; }';
-const SLEEPER = `exports.main = ({ n, ms = 20 }) => new Promise((done) => setTimeout(() => done({ n }), ms));`;
 const UNAVAILABLE = 503;
 
 interface Arrangement {
   balancer: boolean;
-  fpc?: boolean;
+  schedulers?: number;
 }
 
 describe.each<[what: string, options: Arrangement]>([
   ['behind a load balancer', { balancer: true }],
-  ['behind a load balancer of the new scheduler', { balancer: true, fpc: true }],
+  ['behind a load balancer of the new scheduler', { balancer: true, schedulers: 1 }],
   ['as the invokers of the controller', { balancer: false }],
 ])('a stock controller with invoker extensions %s', (_what, options) => {
   let cluster: StockCluster;
@@ -187,16 +187,14 @@ describe.each<[what: string, options: Arrangement]>([
     expect(cluster.controller.complaints()).toEqual([]);
   });
 
-  // What the new scheduler does when processes end is in fpc.test.ts.
-  if (options.fpc === true) return;
-
   it('has been healthy all the time', () => {
-    const states = cluster.controller.states();
-    const firstUp = states.findIndex((each) => !/-> (?!Healthy)/.test(each));
+    const states = cluster.states();
+    const firstUp = states.findIndex((each) => !/-> (?!Healthy)|unhealthy/.test(each));
     expect(states.slice(firstUp)).toHaveLength(1);
   });
 
-  if (!options.balancer) return;
+  // What the new scheduler does when processes end is in fpc.test.ts.
+  if (!options.balancer || options.schedulers !== undefined) return;
 
   it('goes on when one invoker is killed with activations in flight', async () => {
     await put('sleeper', SLEEPER, { limits: { concurrency: 10, memory: 128 } });

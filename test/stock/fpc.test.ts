@@ -1,101 +1,124 @@
 /**
- * The plugin under a stock controller and a stock scheduler while processes end. See `docs/compatibility-fpc.md`.
+ * The plugin under a stock controller and a stock scheduler, under load and while processes end. See
+ * `docs/compatibility-fpc.md`.
  */
-import type openwhisk from 'openwhisk';
-import type { Json } from '../support/platform';
+import type { FpcServers } from '../support/cluster/services';
+import { ownResults, Sleepers } from '../support/stock/sleepers';
 import { StockCluster } from '../support/stock/stock-cluster';
 import { until } from '../support/until';
 
 jest.setTimeout(240_000);
 
-const SLEEPER = `exports.main = ({ n, ms = 20 }) => new Promise((done) => setTimeout(() => done({ n }), ms));`;
+const IN_FLIGHT = 100;
+const ACTIVATIONS = 10_000;
+const AT_ONCE = 200;
+const WHISK_ERROR = 500;
 
 describe('a stock scheduler with a load balancer', () => {
   let cluster: StockCluster;
-  let client: openwhisk.Client;
+  let sleepers: Sleepers;
   beforeAll(async () => {
-    cluster = await StockCluster.start({ balancer: true, fpc: true });
-    ({ client } = cluster);
+    cluster = await StockCluster.start({ balancer: true, schedulers: 1 });
+    sleepers = new Sleepers(cluster.client);
   });
   afterAll(async () => cluster?.stop());
+  const servers = (): FpcServers => cluster.servers as FpcServers;
 
-  const put = (name: string): Promise<unknown> =>
-    client.actions.update({
-      ...{ name, action: SLEEPER, kind: 'nodejs:tetris' },
-      ...({ limits: { concurrency: 10, memory: 128 } } as object),
-    });
-  const result = (name: string, params: object = {}): Promise<Json> =>
-    client.actions.invoke({ name, params, blocking: true, result: true });
-  const many = (name: string, count: number, ms: number): Promise<unknown[]> =>
-    Promise.all(
-      Array.from({ length: count }, (_, n) =>
-        result(name, { n, ms }).then(
-          (answer) => answer as unknown,
-          ({ statusCode }: Json) => statusCode as unknown,
-        ),
-      ),
-    );
-  const own = (count: number): unknown[] => Array.from({ length: count }, (_, n) => ({ n }));
+  it(`answers ${ACTIVATIONS} activations, each with its own result, as one container`, async () => {
+    await sleepers.put('steady');
+    let next = 0;
+    const wrong: unknown[] = [];
+    const client = async (): Promise<void> => {
+      while (next < ACTIVATIONS) {
+        const n = (next += 1);
+        const answer = await sleepers.call('steady', { n });
+        if (typeof answer === 'number' || answer.n !== n) wrong.push({ n, answer });
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, client));
+    expect(wrong).toEqual([]);
+    await cluster.level();
+    expect(await cluster.observer?.keys('namespace')).toHaveLength(1);
+    expect(await cluster.schedulers[0]?.ordered()).toBe(0);
+  });
 
   it('answers what a killed invoker had with an error, and the rest with results', async () => {
-    await put('sleeper');
-    const calls = many('sleeper', 100, 3_000);
-    await cluster.handedOn('sleeper', 100);
+    await sleepers.put('sleeper');
+    const calls = sleepers.many('sleeper', IN_FLIGHT, 3_000);
+    await cluster.handedOn('sleeper', IN_FLIGHT);
+    const states = cluster.states();
     const [first] = cluster.invokers;
     await first?.end('SIGKILL');
     const outcomes = await calls;
     const answered = outcomes.filter((outcome) => typeof outcome === 'object');
     // A whisk internal error, as under stock.
-    expect(outcomes.filter((outcome) => typeof outcome !== 'object' && outcome !== 500)).toEqual([]);
+    expect(outcomes.filter((outcome) => typeof outcome !== 'object' && outcome !== WHISK_ERROR)).toEqual([]);
     expect(answered.length).toBeGreaterThan(0);
-    first?.start();
     await cluster.level();
-    expect(await result('sleeper', { n: 1 })).toEqual({ n: 1 });
+    expect(cluster.states()).toEqual(states);
+    expect(await sleepers.call('sleeper', { n: 1 })).toEqual({ n: 1 });
+    first?.start();
+  });
+
+  it('says so when no invoker is left, and serves again when they are back', async () => {
+    await sleepers.put('sleeper');
+    for (const invoker of cluster.invokers) await invoker.end('SIGKILL');
+    await until(() => cluster.states().at(-1) === 'unhealthy', 60_000, 'it says so');
+    await until(async () => (await cluster.observer?.keys('warmed'))?.length === 0, 10_000, 'it attracts nothing');
+    for (const invoker of cluster.invokers) invoker.start();
+    await cluster.healthy();
+    await sleepers.answersAgain('sleeper');
+    await cluster.level(90_000);
   });
 
   it('gets every answer when the load balancer was killed and started again', async () => {
-    await put('crossing');
-    const calls = many('crossing', 60, 5_000);
-    await cluster.handedOn('crossing', 60);
+    await sleepers.put('crossing');
+    const calls = sleepers.many('crossing', IN_FLIGHT, 5_000);
+    await cluster.handedOn('crossing', IN_FLIGHT);
     await cluster.balancer?.end('SIGKILL');
     cluster.balancer?.start();
-    expect(await calls).toEqual(own(60));
+    expect(await calls).toEqual(ownResults(IN_FLIGHT));
     await cluster.level();
-    expect(await result('crossing', { n: 1 })).toEqual({ n: 1 });
+    expect(await sleepers.call('crossing', { n: 1 })).toEqual({ n: 1 });
   });
 
   it('has made neither controller nor scheduler complain about it', () => {
     expect(cluster.controller.complaints()).toEqual([]);
-    expect(cluster.scheduler?.complaints()).toEqual([]);
+    expect(cluster.schedulers[0]?.complaints()).toEqual([]);
   });
 
   it.each(['stopped', 'killed'])('goes on when the scheduler was %s and started again', async (how) => {
     const action = `resumed-${how}`;
-    await put(action);
-    const calls = many(action, 60, 5_000);
-    await cluster.handedOn(action, 60);
-    if (how === 'killed') await cluster.scheduler?.kill();
-    await cluster.scheduler?.restart();
-    expect(await calls).toEqual(own(60));
-    const answers = (): Promise<boolean> =>
-      result(action, { n: 2 }).then(
-        ({ n }) => n === 2,
-        () => false,
-      );
-    await until(answers, 90_000, 'an activation is answered');
+    await sleepers.put(action);
+    const calls = sleepers.many(action, IN_FLIGHT, 5_000);
+    await cluster.handedOn(action, IN_FLIGHT);
+    if (how === 'killed') await cluster.schedulers[0]?.kill();
+    await cluster.schedulers[0]?.restart();
+    expect(await calls).toEqual(ownResults(IN_FLIGHT));
+    await sleepers.answersAgain(action);
+  });
+
+  it.each(['etcd', 'kafka'] as const)('goes on when %s was restarted', async (name) => {
+    const action = `during-${name}`;
+    await sleepers.put(action);
+    const calls = sleepers.many(action, IN_FLIGHT, 5_000);
+    await cluster.handedOn(action, IN_FLIGHT);
+    await servers()[name].restart();
+    expect(await calls).toEqual(ownResults(IN_FLIGHT));
+    await sleepers.answersAgain(action);
   });
 
   it('finishes what it has when it is drained, leaves no key, and serves again when it is back', async () => {
-    await put('finishing');
-    const calls = many('finishing', 20, 5_000);
-    await cluster.handedOn('finishing', 20);
+    await sleepers.put('finishing');
+    const calls = sleepers.many('finishing', IN_FLIGHT, 5_000);
+    await cluster.handedOn('finishing', IN_FLIGHT);
     const ended = cluster.balancer?.end('SIGTERM');
-    expect(await calls).toEqual(own(20));
+    expect(await calls).toEqual(ownResults(IN_FLIGHT));
     expect(await ended).toBe(0);
-    expect(await cluster.ownKeys()).toEqual([]);
-    await cluster.level();
+    expect(await cluster.observer?.keys()).toEqual([]);
+    await cluster.level(90_000);
     cluster.balancer?.start();
     await cluster.healthy();
-    expect(await result('finishing', { n: 3 })).toEqual({ n: 3 });
+    expect(await sleepers.call('finishing', { n: 3 })).toEqual({ n: 3 });
   });
 });

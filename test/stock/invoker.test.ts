@@ -32,14 +32,14 @@ inNamespace(__filename, () => {
   afterAll(async () => engine?.stop(), ENGINE_TIMEOUT_MS);
 
   describe.each([
-    ['in sharding mode', false],
-    ['with the new scheduler', true],
-  ])('a stock invoker %s', (_mode, fpc) => {
+    ['in sharding mode', 0],
+    ['with the new scheduler', 1],
+  ])('a stock invoker %s', (_mode, schedulers) => {
     let cluster: StockCluster;
     let stock: StockProcess;
 
     beforeAll(async () => {
-      cluster = await StockCluster.start({ balancer: true, fpc });
+      cluster = await StockCluster.start({ balancer: true, schedulers });
       const folder = mkdtempSync(join(namespaceFolder(), 'stock-'));
       // Ids are dense over extensions and stock invokers together.
       const classPath = required('OPENWHISK_INVOKER_CLASSPATH');

@@ -6,10 +6,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startCouch, startEtcd, startKafka, startRedis } from '@tetris/bench/servers';
-import { createLogger } from '@tetris/common';
-import { GrpcEtcd } from '@tetris/common/etcd';
-import { credentials } from '@grpc/grpc-js';
+import { freePort, startCouch, startEtcd, startKafka, startRedis } from '@tetris/bench/servers';
 import openwhisk from 'openwhisk';
 import {
   balancerService,
@@ -21,10 +18,11 @@ import {
 import type { ServiceProcess } from '../cluster/service-process';
 import { TestDaemon } from '../daemon';
 import { until } from '../until';
+import { EtcdObserver } from './etcd-observer';
 import { StockController } from './stock-controller';
 import { prepareDatabases } from './stock-databases';
 import { CLUSTER_NAME } from './stock-process';
-import { StockScheduler } from './stock-scheduler';
+import { type SchedulerPlace, StockScheduler } from './stock-scheduler';
 
 const INVOKERS = 2;
 const UP_TIMEOUT_MS = 60_000;
@@ -32,8 +30,8 @@ const UP_TIMEOUT_MS = 60_000;
 export interface StockClusterOptions {
   /** Without one the invoker extensions are the controller's own invokers: their topic prefix is its own. */
   balancer: boolean;
-  /** OpenWhisk's new scheduler, with etcd. @default false: sharding mode */
-  fpc?: boolean;
+  /** So many of OpenWhisk's new schedulers, with etcd. @default 0: sharding mode */
+  schedulers?: number;
   /** Beside what the cluster sets itself, for every invoker. */
   invokerEnv?: Readonly<Record<string, string>>;
 }
@@ -42,7 +40,8 @@ type Undo = () => Promise<void>;
 
 interface Parts {
   servers: Servers | FpcServers;
-  scheduler?: StockScheduler;
+  schedulers: StockScheduler[];
+  observer: EtcdObserver | undefined;
   controller: StockController;
   /** Of `guest`. */
   key: string;
@@ -60,8 +59,10 @@ export class StockCluster {
   /** Folder of models that actions may open. */
   readonly models: string;
   readonly servers: Servers | FpcServers;
-  /** Of mode `fpc`. */
-  readonly scheduler: StockScheduler | undefined;
+  /** Undefined in sharding mode. */
+  readonly observer: EtcdObserver | undefined;
+  /** None in sharding mode. */
+  readonly schedulers: readonly StockScheduler[];
   #undo: Undo[] = [];
 
   private constructor(parts: Parts, options: StockClusterOptions) {
@@ -70,7 +71,8 @@ export class StockCluster {
     this.daemon = daemon;
     this.models = parts.models;
     this.servers = servers;
-    this.scheduler = parts.scheduler;
+    this.schedulers = parts.schedulers;
+    this.observer = parts.observer;
     this.client = openwhisk({ apihost: controller.url, api_key: key });
     const env = {
       TETRIS_INVOKER_NODE: 'node0',
@@ -116,14 +118,9 @@ export class StockCluster {
     await until(isUp, UP_TIMEOUT_MS, 'the controller takes all invokers for healthy');
   }
 
-  /** Keys in etcd that schedulers take for an invoker's. */
-  async ownKeys(): Promise<string[]> {
-    if (!('etcd' in this.servers)) return [];
-    const log = createLogger('observer', 'silent');
-    const options = { credentials: credentials.createInsecure(), requestMsMax: 5_000, watchSilenceMs: 5_000 };
-    const etcd = new GrpcEtcd({ hosts: [this.servers.etcd.address], ...options }, log);
-    const kinds = ['invokers', 'namespace', 'warmed'].map((kind) => etcd.list(`${CLUSTER_NAME}/${kind}/`));
-    return (await Promise.all(kinds).finally(() => etcd.close())).flat().map(({ key }) => key);
+  /** Every change of what the controller, or the schedulers, are told of the load balancer or the invokers. */
+  states(): readonly string[] {
+    return this.observer?.states ?? this.controller.states();
   }
 
   /** Waits until every slot is back at the controller. */
@@ -147,7 +144,7 @@ export class StockCluster {
 
   /** In mode `fpc` a controller lists ids that nobody has as well. */
   #ownStates(states: Record<string, string>): string[] {
-    if (this.scheduler === undefined) return Object.values(states);
+    if (this.schedulers.length === 0) return Object.values(states);
     return Object.entries(states).flatMap(([name, state]) => (name.includes('tetris') ? [state] : []));
   }
 
@@ -164,7 +161,7 @@ export class StockCluster {
 async function startParts(
   home: string,
   classPath: string,
-  { fpc = false }: StockClusterOptions,
+  { schedulers: count = 0 }: StockClusterOptions,
   undo: Undo[],
 ): Promise<Parts> {
   const folder = mkdtempSync(join(tmpdir(), 'ts-'));
@@ -179,19 +176,24 @@ async function startParts(
   const kafka = await started(startKafka());
   const redis = await started(startRedis());
   const couch = await started(startCouch());
-  const etcd = fpc ? await started(startEtcd()) : undefined;
+  const etcd = count > 0 ? await started(startEtcd()) : undefined;
   const servers = { kafka, redis, couch, ...(etcd === undefined ? {} : { etcd }) };
+  const observer = etcd === undefined ? undefined : await started(EtcdObserver.start(etcd.address));
   const key = await prepareDatabases(couch, home);
-  const scheduler = 'etcd' in servers ? await started(startScheduler(servers as FpcServers, folder)) : undefined;
+  const schedulers: StockScheduler[] = [];
+  const akkaPorts = await Promise.all(Array.from({ length: count }, freePort));
+  for (const id of akkaPorts.keys()) {
+    schedulers.push(await started(startScheduler(servers as FpcServers, { id, akkaPorts }, folder)));
+  }
   const controller = await started(StockController.start(servers, classPath, folder));
   const daemon = new TestDaemon();
   undo.push(async () => daemon.dispose());
   await daemon.start({ modelRoots: models, tensorBytesMin: 1024 });
-  return { servers, controller, key, daemon, models, folder, ...(scheduler === undefined ? {} : { scheduler }) };
+  return { servers, schedulers, observer, controller, key, daemon, models, folder };
 }
 
-function startScheduler(servers: FpcServers, folder: string): Promise<StockScheduler> {
-  return StockScheduler.start(servers, 0, required('OPENWHISK_SCHEDULER_CLASSPATH'), folder);
+function startScheduler(servers: FpcServers, place: SchedulerPlace, folder: string): Promise<StockScheduler> {
+  return StockScheduler.start(servers, place, required('OPENWHISK_SCHEDULER_CLASSPATH'), folder);
 }
 
 async function undoAll(undo: Undo[]): Promise<void> {

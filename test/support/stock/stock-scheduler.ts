@@ -19,7 +19,13 @@ export const etcdSettings = ({ etcd }: FpcServers): Record<string, string | numb
   'whisk.etcd.pool.threads': 10,
 });
 
-/** A stock scheduler, alone in its cluster. */
+/** What tells the schedulers of one cluster apart. */
+export interface SchedulerPlace {
+  id: number;
+  /** Of all schedulers by their ids, by which they find each other. */
+  akkaPorts: readonly number[];
+}
+
 export class StockScheduler {
   readonly #launch: () => Promise<StockProcess>;
   #process: StockProcess;
@@ -30,13 +36,22 @@ export class StockScheduler {
   }
 
   /** @param classPath of Java; @param folder for its log. Resolves when it answers. */
-  static async start(servers: FpcServers, id: number, classPath: string, folder: string): Promise<StockScheduler> {
-    const [akkaPort, rpcPort] = [await freePort(), await freePort()];
+  static async start(
+    servers: FpcServers,
+    { id, akkaPorts }: SchedulerPlace,
+    classPath: string,
+    folder: string,
+  ): Promise<StockScheduler> {
+    const [akkaPort = 0, rpcPort] = [akkaPorts[id], await freePort()];
+    const seeds = akkaPorts.map((port, index) => [
+      `akka.cluster.seed-nodes.${index}`,
+      `akka://scheduler-actor-system@127.0.0.1:${port}`,
+    ]);
     const settings = {
       ...etcdSettings(servers),
+      ...(Object.fromEntries(seeds) as Record<string, string>),
       'akka.actor.provider': 'cluster',
       'akka.remote.artery.canonical.port': akkaPort,
-      'akka.cluster.seed-nodes.0': `akka://scheduler-actor-system@127.0.0.1:${akkaPort}`,
       'whisk.spi.DurationCheckerProvider': `${CORE}.scheduler.queue.NoopDurationCheckerProvider`,
       'whisk.duration-checker.time-window': '1d',
       'whisk.scheduler.data-management-service.retry-interval': '1 second',
@@ -68,7 +83,12 @@ export class StockScheduler {
     return Number((await this.#get<{ creationCount: string }>('state')).creationCount);
   }
 
-  /** Activations that wait, by queue. */
+  /** Queues that it has. */
+  async queues(): Promise<number> {
+    return (await this.#get<unknown[]>('queues')).length;
+  }
+
+  /** Activations that wait, of all queues. */
   async waiting(): Promise<number> {
     const queues = await this.#get<{ waitingActivation?: unknown[] }[]>('queues');
     return queues.reduce((sum, { waitingActivation = [] }) => sum + waitingActivation.length, 0);
