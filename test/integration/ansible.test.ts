@@ -255,6 +255,26 @@ function definePlaybookTests(): void {
       expect(rendered[`${CONTAINER}extraEnvVars_3`]).toBe('TETRIS_RUNTIME_MODEL_ROOTS=');
     });
 
+    it('leave OpenWhisk (L2, new scheduler) as it comes but for the manifest, and lead the load balancers to its etcd', () => {
+      const set = (variable: string): unknown => openwhisk(variable, ['l2-fpc.yml'], { tetris_manifest: '/manifest' });
+      expect([set('manifest_file'), set('scheduler_enable')]).toEqual(['/manifest', true]);
+      const spi = ['controller_loadbalancer', 'controller_entitlement', 'invokerReactive', 'invokerServer'];
+      for (const name of [...spi.map((each) => `${each}_spi`), 'invoker_extraEnv', 'kafka_topics_prefix']) {
+        expect(set(name)).toMatch(/NOT DEFINED/);
+      }
+      const etcd = ['10.0.0.1:2379', '10.0.0.2:2379'];
+      const variables = { tetris_balancer_front_ends: ['fpc'], tetris_deploy_etcd_hosts: etcd };
+      const written = readConfig(balancerConfig, settings('balancer', variables));
+      expect(written).toMatchObject({
+        frontEnds: ['fpc'],
+        etcdHosts: etcd,
+        controllerPrefix: '',
+        firstVirtualInvoker: 1,
+      });
+      const moving = settings('balancer', { ...variables, tetris_balancer_front_ends: ['sharding', 'fpc'] });
+      expect(readConfig(balancerConfig, moving).frontEnds).toEqual(['sharding', 'fpc']);
+    });
+
     it('write lists, flags and JSON so that they are read as they were meant', () => {
       const config = readConfig(
         invokerConfig,

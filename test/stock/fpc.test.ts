@@ -82,20 +82,23 @@ describe('a stock scheduler with a load balancer', () => {
     expect(await sleepers.call('crossing', { n: 1 })).toEqual({ n: 1 });
   });
 
+  it('finishes what it has when it is drained, leaves no key, and serves again when it is back', async () => {
+    await sleepers.put('finishing');
+    const calls = sleepers.many('finishing', IN_FLIGHT, 5_000);
+    await cluster.handedOn('finishing', IN_FLIGHT);
+    const ended = cluster.balancer?.end('SIGTERM');
+    expect(await calls).toEqual(ownResults(IN_FLIGHT));
+    expect(await ended).toBe(0);
+    expect(await cluster.observer?.keys()).toEqual([]);
+    await cluster.level();
+    cluster.balancer?.start();
+    await cluster.healthy();
+    expect(await sleepers.call('finishing', { n: 3 })).toEqual({ n: 3 });
+  });
+
   it('has made neither controller nor scheduler complain about it', () => {
     expect(cluster.controller.complaints()).toEqual([]);
     expect(cluster.schedulers[0]?.complaints()).toEqual([]);
-  });
-
-  it.each(['stopped', 'killed'])('goes on when the scheduler was %s and started again', async (how) => {
-    const action = `resumed-${how}`;
-    await sleepers.put(action);
-    const calls = sleepers.many(action, IN_FLIGHT, 5_000);
-    await cluster.handedOn(action, IN_FLIGHT);
-    if (how === 'killed') await cluster.schedulers[0]?.kill();
-    await cluster.schedulers[0]?.restart();
-    expect(await calls).toEqual(ownResults(IN_FLIGHT));
-    await sleepers.answersAgain(action);
   });
 
   it.each(['etcd', 'kafka'] as const)('goes on when %s was restarted', async (name) => {
@@ -108,17 +111,14 @@ describe('a stock scheduler with a load balancer', () => {
     await sleepers.answersAgain(action);
   });
 
-  it('finishes what it has when it is drained, leaves no key, and serves again when it is back', async () => {
-    await sleepers.put('finishing');
-    const calls = sleepers.many('finishing', IN_FLIGHT, 5_000);
-    await cluster.handedOn('finishing', IN_FLIGHT);
-    const ended = cluster.balancer?.end('SIGTERM');
+  it.each(['stopped', 'killed'])('goes on when the scheduler was %s and started again', async (how) => {
+    const action = `resumed-${how}`;
+    await sleepers.put(action);
+    const calls = sleepers.many(action, IN_FLIGHT, 5_000);
+    await cluster.handedOn(action, IN_FLIGHT);
+    if (how === 'killed') await cluster.schedulers[0]?.kill();
+    await cluster.schedulers[0]?.restart();
     expect(await calls).toEqual(ownResults(IN_FLIGHT));
-    expect(await ended).toBe(0);
-    expect(await cluster.observer?.keys()).toEqual([]);
-    await cluster.level(90_000);
-    cluster.balancer?.start();
-    await cluster.healthy();
-    expect(await sleepers.call('finishing', { n: 3 })).toEqual({ n: 3 });
+    await sleepers.answersAgain(action);
   });
 });
