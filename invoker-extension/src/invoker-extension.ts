@@ -1,31 +1,25 @@
 import {
-  type ActivationMessage,
   type Bus,
   type DaemonOperator,
   type EntityStore,
-  errorMessage,
   FolderDocuments,
-  HandledPositions,
-  invokerInstanceId,
   type InvokerStatus,
   type Logger,
   type MemoryLedger,
-  PluginError,
-  readActivationMessage,
   type Registry,
   type Subscription,
   topicPrefixOf,
   Topics,
-  transactionStartMs,
   NO_TRACER,
   type Tracer,
+  within,
 } from '@tetris/common';
 import { Registry as MetricsRegistry } from 'prom-client';
 import { AckSender } from './messages/acks';
 import { Answerer } from './messages/answer';
 import { type Blacklist, NameBlacklist } from './messages/blacklist';
-import { type IntakeOptions, takeIn } from './messages/intake';
-import { logFields, revisionKey } from './messages/job';
+import { ActivationFeed } from './messages/activation-feed';
+import { revisionKey } from './messages/job';
 import { Runner } from './instances/runner';
 import type { InvokerConfig } from './config';
 import type { ContainerFactory } from './sandboxes/container';
@@ -46,8 +40,9 @@ import { ProfileArchive } from './profiles/archive';
 import { Autoscaler } from './instances/autoscaler';
 import { keepAliveOf } from './scaling/keep-alive-policy';
 import { Scaler } from './scaling/scaler';
-import { groupStartsMaxOf, scalerOptions } from './scaling/scaling-config';
+import { scalerOptions } from './scaling/scaling-config';
 import { Reporter } from './report/reporter';
+import { boundsOf, containerEnvironment, instanceIdOf, parameterKeyOf, poolOptions } from './options';
 import { StatusPublisher } from './status';
 
 /** What an invoker extension is made of. It closes none of them but the factory. */
@@ -104,14 +99,9 @@ export class InvokerExtension {
   readonly #reporter: Reporter;
   readonly #inventory: InventoryPublisher | undefined;
   readonly #peers: PeerDirectory | undefined;
-  readonly #intake: IntakeOptions;
+  readonly #feed: ActivationFeed;
   readonly #nowMs: () => number;
   readonly #timers: NodeJS.Timeout[] = [];
-  /** Activations taken from the topic and not finished, by when their transactions started (epoch ms). */
-  readonly #taken = new Set<{ startMs: number }>();
-  /** Messages by their positions in the topic, and how many of them the status knows of. */
-  readonly #positions = new HandledPositions();
-  #readUpTo: number | undefined;
   #subscription: Subscription | undefined;
 
   constructor(parts: InvokerParts) {
@@ -122,11 +112,7 @@ export class InvokerExtension {
     this.metrics = parts.metrics ?? new MetricsRegistry();
     this.#counts = invokerMetrics(this.metrics);
     this.#topics = new Topics(topicPrefixOf(config.topicPrefix));
-    const id = invokerInstanceId(
-      config.instance,
-      config.advertisedMemory === 0 ? config.memory : config.advertisedMemory,
-      config.uniqueName === '' ? `tetris${config.instance}` : config.uniqueName,
-    );
+    const id = instanceIdOf(config);
     const acks = new AckSender({
       bus,
       topics: this.#topics,
@@ -160,8 +146,8 @@ export class InvokerExtension {
       instance: config.instance,
       node: config.node,
       peer: config.daemonPeerUrl,
-      oldestStartMs: () => this.#oldestStartMs(),
-      readUpTo: () => this.#readUpTo,
+      oldestStartMs: () => this.#feed.oldestStartMs,
+      readUpTo: () => this.#feed.readUpTo,
       metrics: this.#counts,
       log,
       nowMs,
@@ -266,14 +252,22 @@ export class InvokerExtension {
       daemon === undefined || config.daemonPeerUrl === ''
         ? undefined
         : new PeerDirectory({ daemon, registry, node: config.node, log, nowMs, intervalMs: config.peersMs });
-    this.#intake = {
-      entities,
-      blacklist: parts.blacklist ?? new NameBlacklist(config.blacklist),
-      bounds: boundsOf(config),
-      kinds: config.kinds,
-      parameterKey: parameterKeyOf(config),
+    this.#feed = new ActivationFeed({
+      intake: {
+        entities,
+        blacklist: parts.blacklist ?? new NameBlacklist(config.blacklist),
+        bounds: boundsOf(config),
+        kinds: config.kinds,
+        parameterKey: parameterKeyOf(config),
+        nowMs,
+      },
+      answerer: this.#answerer,
+      prepare: (job) => this.#manifests.load(revisionKey(job)),
+      submit: (job) => this.#manager.submit(job),
+      metrics: this.#counts,
+      log,
       nowMs,
-    };
+    });
   }
 
   /** Removes what an earlier run left over, then takes activations. */
@@ -297,7 +291,7 @@ export class InvokerExtension {
       topic,
       group: topic,
       capacity: config.inFlightMax,
-      handler: ({ value, position }) => this.#handle(value, position),
+      handler: ({ value, position }) => this.#feed.handle(value, position),
     });
     this.#heartbeat.enable();
   }
@@ -335,9 +329,9 @@ export class InvokerExtension {
     await this.#heartbeat.disable();
     this.#stemCells.stop();
     await this.#status.draining();
-    const finished = this.#subscription?.stop() ?? Promise.resolve();
+    const finished = (this.#subscription?.stop() ?? Promise.resolve()).then(() => true);
     this.#manager.apply(this.#pool.drain(this.#nowMs()));
-    if (!(await within(finished, config.drainMs))) {
+    if ((await within(finished, config.drainMs)) === undefined) {
       log.warn('activations were still running at the end of the drain');
       this.#manager.apply(this.#pool.abandon(this.#nowMs()));
     }
@@ -352,63 +346,6 @@ export class InvokerExtension {
     await within(finished, LAST_ACKS_MS);
     await this.#registrar.reconcile();
     await entities.flush();
-  }
-
-  /** One message from the topic; holds one unit of the feed's capacity until its slot is free. */
-  async #handle(value: Buffer, position: number | undefined): Promise<void> {
-    if (position !== undefined) this.#positions.handedOut(BigInt(position));
-    const message = this.#read(value);
-    if (message === undefined) return this.#inBooks(position);
-    const taken = { startMs: transactionStartMs(message.transid, this.#nowMs()) };
-    this.#taken.add(taken);
-    try {
-      await this.#answer(message, position);
-    } finally {
-      this.#inBooks(position);
-      this.#taken.delete(taken);
-    }
-  }
-
-  /** From now on the status knows of this message: it is with the pool, or answered. */
-  #inBooks(position: number | undefined): void {
-    if (position === undefined) return;
-    this.#positions.handled(BigInt(position));
-    const upTo = this.#positions.take();
-    if (upTo !== undefined) this.#readUpTo = Number(upTo);
-  }
-
-  #oldestStartMs(): number | null {
-    return this.#taken.size === 0 ? null : Math.min(...[...this.#taken].map(({ startMs }) => startMs));
-  }
-
-  async #answer(message: ActivationMessage, position: number | undefined): Promise<void> {
-    const intake = await takeIn(message, this.#intake);
-    switch (intake.outcome) {
-      case 'job': {
-        await this.#manifests.load(revisionKey(intake.job));
-        const answered = this.#manager.submit(intake.job);
-        this.#inBooks(position);
-        return answered;
-      }
-      case 'failed':
-        this.#parts.log.info({ ...logFields(message), response: intake.response }, 'activation not run');
-        return this.#answerer.failed(message, intake.response);
-      case 'ignored':
-        return this.#answerer.ignored(message, intake.response);
-      case 'healthy':
-        return this.#answerer.healthy(message);
-    }
-  }
-
-  /** A malformed message is logged and dropped: there is nobody to answer. */
-  #read(value: Buffer): ActivationMessage | undefined {
-    try {
-      return readActivationMessage(value);
-    } catch (error) {
-      this.#counts.malformed.inc();
-      this.#parts.log.error({ reason: errorMessage(error) }, 'malformed message dropped');
-      return undefined;
-    }
   }
 
   /** Stem cells have what memory nobody waits for, and start when nobody waits for an instance that does. */
@@ -426,56 +363,8 @@ export class InvokerExtension {
   }
 }
 
-function poolOptions(config: InvokerConfig): ConstructorParameters<typeof Pool>[0] {
-  const { memory, inFlightMax, waitingMax, waitMaxMs, patienceMs, startsMax, pauseGraceMs } = config;
-  const { sleepAfterMs, sleepPressurePercent } = config;
-  const groupStartsMax = groupStartsMaxOf(config);
-  return {
-    budgetBytes: memory,
-    waitingMax: Math.min(waitingMax, Math.max(1, inFlightMax - 1)),
-    waitMaxMs,
-    patienceMs,
-    startsMax,
-    groupStartsMax,
-    pauseGraceMs,
-    idle: { sleepAfterMs, sleepPressure: sleepPressurePercent / 100 },
-  };
-}
-
-function boundsOf(config: InvokerConfig): IntakeOptions['bounds'] {
-  return {
-    timeoutMs: { min: config.timeoutMinMs, max: config.timeoutMaxMs },
-    memoryMb: { min: config.memoryMinMb, max: config.memoryMaxMb },
-    logsMb: { min: config.logsMinMb, max: config.logsMaxMb },
-    concurrency: { min: config.concurrencyMin, max: config.concurrencyMax },
-  };
-}
-
-function containerEnvironment({ apiHost }: InvokerConfig): Record<string, string> {
-  return { __OW_ALLOW_CONCURRENT: 'true', ...(apiHost === '' ? {} : { __OW_API_HOST: apiHost }) };
-}
-
-/** @throws PluginError `ERR_CONFIG_INVALID` */
-function parameterKeyOf({ parameterKey }: InvokerConfig): Buffer | undefined {
-  if (parameterKey === '') return undefined;
-  const bytes = Buffer.from(parameterKey, 'base64');
-  if (bytes.length === 16 || bytes.length === 32) return bytes;
-  throw new PluginError('ERR_CONFIG_INVALID', `TETRIS_INVOKER_PARAMETER_KEY has ${bytes.length} bytes, not 16 or 32`);
-}
-
 /** What no other instance has a part in. */
 function ownBytes(memory: MemoryLedger): number {
   const { private: own, aside } = memory.bytesByKind();
   return own + aside;
-}
-
-/** False where the time was up first. */
-async function within(work: Promise<void>, timeoutMs: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<false>((resolve) => (timer = setTimeout(() => resolve(false), timeoutMs)));
-  try {
-    return await Promise.race([work.then(() => true as const), late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -3,5 +3,6 @@ export { type Backoff, pauseMs } from './backoff';
 export { type Clock, type Sleep, SYSTEM_CLOCK } from './clock';
 export { retry, type RetryOptions } from './retry';
 export { untilAborted } from './until-aborted';
+export { within } from './within';
 export { Semaphore } from './semaphore';
 export { SingleFlight } from './single-flight';

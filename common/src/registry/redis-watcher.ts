@@ -1,5 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
+import { within } from '../flow/within';
 import type { Logger } from '../log';
 import type { RedisLink } from './redis-connection';
 import { type Change, type IndexedKind, type RedisKeys, SEQUENCE_FIELD } from './redis-keys';
@@ -56,9 +56,7 @@ export class RedisWatcher {
 
   /** Resolves when the present state was told, or after `timeoutMs` without Redis: it is told when Redis is there. */
   async begun(timeoutMs: number): Promise<void> {
-    const giveUp = new AbortController();
-    await Promise.race([this.#begun, delay(timeoutMs, undefined, { signal: giveUp.signal }).catch(() => undefined)]);
-    giveUp.abort();
+    await within(this.#begun, timeoutMs);
   }
 
   /** Subscribes (again), then reads everything. Failures wait for the next connection. */

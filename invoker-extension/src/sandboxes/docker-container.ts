@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { errorMessage, type Logger, PluginError, retry, type Sleep } from '@tetris/common';
+import { errorMessage, type Logger, PluginError, retry, type Sleep, within } from '@tetris/common';
 import type Dockerode from 'dockerode';
 import type { ActionClient } from './action-client';
 import type { ActionPath, CallOptions, Container, ContainerReply, LogLine } from './container';
@@ -52,7 +52,7 @@ export class DockerContainer implements Container {
   async post(path: ActionPath, body: string, options: CallOptions): Promise<ContainerReply> {
     const reply = await this.#options.client.post(path, body, options);
     if (reply.outcome !== 'gone') return reply;
-    await Promise.race([this.#exited, sleep(EXIT_WAIT_MS, undefined, { ref: false })]);
+    await within(this.#exited, EXIT_WAIT_MS);
     return this.#outOfMemory ? { outcome: 'out-of-memory' } : reply;
   }
 
@@ -96,7 +96,7 @@ export class DockerContainer implements Container {
   /** Resolves when the last line is read and nothing of the container is left on the engine. */
   async #end(logsRead: Promise<void>): Promise<void> {
     await this.#exited;
-    await Promise.race([logsRead, sleep(LAST_LINES_MS, undefined, { ref: false })]);
+    await within(logsRead, LAST_LINES_MS);
     this.#options.logs.removeAllListeners('data');
     await this.destroy();
   }

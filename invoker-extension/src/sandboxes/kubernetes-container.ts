@@ -1,5 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { errorMessage, type Logger } from '@tetris/common';
+import { errorMessage, type Logger, within } from '@tetris/common';
 import type { ActionClient } from './action-client';
 import type { ActionPath, CallOptions, Container, ContainerReply, LogLine } from './container';
 import { ContainerOutput } from './container-output';
@@ -53,7 +52,7 @@ export class KubernetesContainer implements Container {
     const { client, follower } = this.#options;
     const reply = await client.post(path, body, options);
     if (reply.outcome !== 'gone') return reply;
-    await Promise.race([follower.ended, sleep(EXIT_WAIT_MS, undefined, { ref: false })]);
+    await within(follower.ended, EXIT_WAIT_MS);
     return this.#outOfMemory ? { outcome: 'out-of-memory' } : reply;
   }
 
@@ -85,7 +84,7 @@ export class KubernetesContainer implements Container {
       log.warn({ container: this.name, code, reason, outOfMemory }, 'pod ended by itself');
     await client.close();
     this.#silent.abort();
-    await Promise.race([logsRead, sleep(LAST_LINES_MS, undefined, { ref: false })]);
+    await within(logsRead, LAST_LINES_MS);
     await this.destroy();
   }
 

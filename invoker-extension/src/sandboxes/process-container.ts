@@ -1,5 +1,6 @@
 import { type ChildProcess } from 'node:child_process';
 import { rm } from 'node:fs/promises';
+import { within } from '@tetris/common';
 import { ActionClient } from './action-client';
 import type { ActionPath, CallOptions, Container, ContainerReply, LogLine } from './container';
 import { ContainerOutput } from './container-output';
@@ -84,7 +85,7 @@ export class ProcessContainer implements Container {
     this.#exited = true;
     await killWhere((environment) => environment.get(TOKEN_VARIABLE) === token);
     await this.#client.close();
-    await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, CLOSE_WAIT_MS).unref())]);
+    await within(closed, CLOSE_WAIT_MS);
     child.stdout?.destroy();
     child.stderr?.destroy();
     await rm(folder, { recursive: true, force: true, maxRetries: 3 });

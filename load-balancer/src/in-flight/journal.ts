@@ -6,7 +6,7 @@
  * One that waits for an invoker is written with its message, which nobody else has any more.
  * Where the registry is away, activations go on unrecorded: waiting for it is bounded, and skipped until it is back.
  */
-import type { InFlight, Logger, Registry } from '@tetris/common';
+import { type InFlight, type Logger, type Registry, within } from '@tetris/common';
 
 export interface JournalOptions {
   owner: string;
@@ -55,15 +55,8 @@ export class Journal {
   }
 
   async #atMost(written: Promise<void>): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(() => {
-        this.#setAway(true);
-        resolve();
-      }, this.#options.waitMsMax);
-    });
-    await Promise.race([written, late]);
-    clearTimeout(timer);
+    const inTime = written.then(() => true);
+    if ((await within(inTime, this.#options.waitMsMax)) === undefined) this.#setAway(true);
   }
 
   #setAway(away: boolean, error?: unknown): void {

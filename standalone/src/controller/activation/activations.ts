@@ -1,4 +1,4 @@
-import { type Activation, type EntityStore, errorMessage, type Logger } from '@tetris/common';
+import { type Activation, type EntityStore, errorMessage, type Logger, within } from '@tetris/common';
 import type { Access } from '../access';
 import type { ShardingBalancer } from '../balancer/sharding-balancer';
 import { componentsOf } from '../entities/actions';
@@ -7,7 +7,6 @@ import { Compositions, isConductor } from './compositions';
 import type { Call } from './message';
 import { Sequences, type Started } from './sequences';
 import { type Invoked, SingleActions } from './single-actions';
-import { within } from './within';
 
 export interface ActivationsOptions {
   /** Names the `completed` topic. */

@@ -1,7 +1,7 @@
-import type { Activation, EntityStore } from '@tetris/common';
+import { type Activation, type EntityStore, within } from '@tetris/common';
 import type { Sent, ShardingBalancer } from '../balancer/sharding-balancer';
 import { activationMessage, type Call } from './message';
-import { Pauses, within } from './within';
+import { Pauses } from './pauses';
 
 /**
  * Waits between looks into the database after a shrunk result. Source: `K/controller/actions/PrimitiveActions.scala`.

@@ -8,16 +8,3 @@ export function within<T>(work: Promise<T>, ms: number): Promise<T | undefined> 
     work.then(resolve, reject).finally(() => clearTimeout(timer));
   });
 }
-
-/** Pauses that can be ended together; who pauses then never goes on. */
-export class Pauses {
-  readonly #timers: NodeJS.Timeout[] = [];
-
-  of(ms: number): Promise<void> {
-    return new Promise((resolve) => this.#timers.push(setTimeout(resolve, ms)));
-  }
-
-  end(): void {
-    for (const timer of this.#timers) clearTimeout(timer);
-  }
-}
