@@ -9,10 +9,11 @@
  * and instances are drained for it. Memory is what is used, not what was asked for.
  */
 import { type ActionManifest, type Departure, givesWay, MemoryLedger, type Waiting } from '@tetris/common';
+import { Eviction } from './eviction';
 import { Group, type GroupDescription } from './group';
 import { type IdleLevel, idleLevel, type IdleSettings } from './idle-level';
 import { type EndReason, type Execution, type Instance, transit } from './instance-record';
-import type { IdleInstance, KeepAlivePolicy } from '../scaling/keep-alive';
+import type { KeepAlivePolicy } from '../scaling/keep-alive';
 import type { InstanceSettings } from '../scaling/settings';
 
 export interface PoolOptions {
@@ -73,6 +74,7 @@ export class Pool<Ticket> {
   readonly memory: MemoryLedger;
   readonly #options: PoolOptions;
   readonly #keepAlive: KeepAlivePolicy;
+  readonly #eviction: Eviction<Ticket>;
   readonly #groups = new Map<string, Group<Ticket>>();
   readonly #instances = new Map<number, Instance<Ticket>>();
   #commands: PoolCommand<Ticket>[] = [];
@@ -86,6 +88,7 @@ export class Pool<Ticket> {
     this.#options = options;
     this.#keepAlive = keepAlive;
     this.memory = new MemoryLedger(options.budgetBytes);
+    this.#eviction = new Eviction(this.#instances, this.memory, keepAlive);
   }
 
   get waiting(): number {
@@ -110,9 +113,7 @@ export class Pool<Ticket> {
 
   /** What would be free if the instances that are idle, or end already, were gone. */
   reclaimable(): Departure {
-    const departure = this.#departing();
-    for (const { id } of this.#idleInstances()) departure.add(id);
-    return departure;
+    return this.#eviction.reclaimable();
   }
 
   /** Living instances, for status and metrics. */
@@ -293,7 +294,7 @@ export class Pool<Ticket> {
   tick(nowMs: number): PoolCommand<Ticket>[] {
     for (const group of this.#groups.values()) this.#refuseLate(group, nowMs);
     for (const instance of [...this.#instances.values()]) this.#age(instance, nowMs);
-    this.#relieve();
+    for (const instance of this.#eviction.forBudget()) this.#drain(instance, 'memory');
     return this.#decide(nowMs);
   }
 
@@ -360,7 +361,8 @@ export class Pool<Ticket> {
       }
       if (this.#startsInFlight() >= this.#options.startsMax) return true;
       if (!this.memory.fits(this.memory.need(group.need))) {
-        this.#makeRoom(group, nowMs);
+        const impatient = nowMs - group.oldestMs > this.#options.patienceMs;
+        for (const instance of this.#eviction.forGroup(group, impatient)) this.#drain(instance, 'memory');
         return false;
       }
       const { settings } = group.description;
@@ -399,65 +401,6 @@ export class Pool<Ticket> {
     return instance;
   }
 
-  /** Ends idle instances of others, cheapest first; after the group's patience drains busy ones too. */
-  #makeRoom(group: Group<Ticket>, nowMs: number): void {
-    const candidates = this.#idleInstances();
-    if (nowMs - group.oldestMs > this.#options.patienceMs) {
-      const busy = [...this.#instances.values()].filter(({ state }) => state === 'busy');
-      candidates.push(...busy.sort((one, other) => one.running.size - other.running.size));
-    }
-    const departure = this.#departing();
-    const chosen: Instance<Ticket>[] = [];
-    for (const instance of candidates) {
-      if (departure.lacks(group.need) === 0) break;
-      if (instance.group === group) continue;
-      chosen.push(instance);
-      departure.add(instance.id);
-    }
-    // Ending some without being able to start afterwards would help nobody.
-    if (departure.lacks(group.need) > 0) return;
-    for (const instance of this.#needed(chosen, group)) this.#drain(instance, 'memory');
-  }
-
-  /**
-   * Of instances chosen to make room those without whose end there is none: a tensor goes with its last holder only.
-   */
-  #needed(chosen: readonly Instance<Ticket>[], group: Group<Ticket>): Instance<Ticket>[] {
-    const needed = [...chosen];
-    for (const instance of [...chosen].reverse()) {
-      const others = needed.filter((other) => other !== instance);
-      const departure = this.#departing();
-      for (const { id } of others) departure.add(id);
-      if (departure.lacks(group.need) === 0) needed.splice(needed.indexOf(instance), 1);
-    }
-    return needed;
-  }
-
-  /** Measured memory has outgrown the budget: idle instances go until it fits. */
-  #relieve(): void {
-    if (this.memory.fits(0)) return;
-    const departure = this.#departing();
-    for (const instance of this.#idleInstances()) {
-      if (this.memory.fits(-departure.freedBytes)) return;
-      this.#drain(instance, 'memory');
-      departure.add(instance.id);
-    }
-  }
-
-  #idleInstances(): Instance<Ticket>[] {
-    return [...this.#instances.values()]
-      .filter(({ state }) => state === 'warm' || state === 'paused')
-      .map((instance) => ({ instance, priority: this.#keepAlive.priority(this.#idleView(instance)) }))
-      .sort((one, other) => one.priority - other.priority)
-      .map(({ instance }) => instance);
-  }
-
-  /** The node without the instances that are on their way out. */
-  #departing(): Departure {
-    const leaving = [...this.#instances.values()].filter(({ state }) => state === 'ending' || state === 'draining');
-    return this.memory.without(leaving.map(({ id }) => id));
-  }
-
   #startsInFlight(): number {
     let count = 0;
     for (const { state } of this.#instances.values()) if (state === 'starting') count += 1;
@@ -472,7 +415,7 @@ export class Pool<Ticket> {
     if (instance.state !== 'warm' && instance.state !== 'paused') return;
     const idleMs = nowMs - instance.lastUsedMs;
     if (this.#draining) this.#end(instance, 'draining');
-    else if (idleMs >= this.#keepAlive.keepMs(this.#idleView(instance))) this.#end(instance, 'idle');
+    else if (idleMs >= this.#keepAlive.keepMs(this.#eviction.idleView(instance))) this.#end(instance, 'idle');
     else this.#rest(instance, idleMs);
   }
 
@@ -526,25 +469,12 @@ export class Pool<Ticket> {
       transit(instance, 'drain');
       instance.drained ??= reason;
     }
-    if (reason === 'memory') this.#keepAlive.evicted(this.#idleView(instance));
+    if (reason === 'memory') this.#keepAlive.evicted(this.#eviction.idleView(instance));
   }
 
   #end(instance: Instance<Ticket>, reason: EndReason): void {
     transit(instance, 'end');
     this.#commands.push({ do: 'end', instance: instance.id, reason });
-  }
-
-  #idleView({ id, group, lastUsedMs, startMs }: Instance<Ticket>): IdleInstance {
-    const { memory } = this;
-    return {
-      group: group.description.key,
-      idleSinceMs: lastUsedMs,
-      // Looks at every tensor, several times a second for each instance where a policy asked whether or not it reads it.
-      get bytes() {
-        return memory.without([id]).freedBytes;
-      },
-      startMs,
-    };
   }
 
   #move(id: number, event: 'created' | 'initialised'): Instance<Ticket> | undefined {
