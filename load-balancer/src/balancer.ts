@@ -152,6 +152,16 @@ export class LoadBalancer {
     return { inFlight: this.#table.size, waiting: this.#dispatcher.waiting };
   }
 
+  /**
+   * Whether one more activation of an action would only make another one late. What is refused before it is sent costs
+   * next to nothing: who takes requests asks, where it can (decision 0028).
+   * @param namespace the invoking one
+   * @param action `namespace[/package]/name`
+   */
+  isSurplus(namespace: string, action: string): boolean {
+    return this.#dispatcher.isSurplus({ namespace, action });
+  }
+
   /** Where the status page is, undefined while it is off. */
   get statusUrl(): string | undefined {
     return this.#status?.url;

@@ -158,6 +158,11 @@ export const balancerConfig = configSchema('balancer', {
     'Waiting for an invoker with room, those of all virtual ids; beyond it the last of the longest queue of the lowest tetris-priority is refused. Below arrivalCapacity, which waiting ones take up',
     { min: 1 },
   ),
+  lateWaitingMax: key.integer(
+    256,
+    'activations',
+    'Of one action, waiting although they cannot be in time any more: they are served when nobody else is; beyond it the one that is due for longest is refused',
+  ),
   sendMsMax: key.integer(30_000, 'ms', 'Longest time that an activation is offered to a broker that is away'),
   registryWaitMsMax: key.integer(500, 'ms', 'Longest wait for one in-flight id to be stored'),
   memoryDefault: key.bytes('256m', 'Memory assumed of an action whose document cannot be read'),

@@ -172,8 +172,10 @@ async function assemble(
   teardown.add('controller', () => balancer.stop());
   const limits = limitsOf(config);
   await installSystemPackages(store, limits, Date.now());
+  const started: { balancer?: LoadBalancer } = {};
   const controller = new Controller({
     id: CONTROLLER,
+    isSurplus: (namespace, action) => started.balancer?.isSurplus(namespace, action) ?? false,
     store,
     balancer,
     identities: new Identities([GUEST, SYSTEM, ...config.auth.map(parseSubject)]),
@@ -189,7 +191,6 @@ async function assemble(
     const ofNode = async (node: PlatformNode) => ({ labels: { node: node.name }, text: await node.metrics() });
     return mergeExpositions([...(await Promise.all(nodes.map(ofNode))), { labels: {}, text: await cluster.metrics() }]);
   });
-  const started: { balancer?: LoadBalancer } = {};
   const apiHost = (): string => `http://${config.host}:${(server.server.address() as AddressInfo).port}`;
   const profiles = new ProfileService({ config, env, privatePath, apiHost, apiKey: GUEST.key, log });
   teardown.add('profiling service', () => profiles.stop());

@@ -41,6 +41,11 @@ export class WaitingLine<Ticket> {
     return first !== undefined && first.dueMs < answerMs;
   }
 
+  /** How many can be in time still. @param answerMs as in {@link hasLate} */
+  timely(answerMs: number): number {
+    return this.#line.length - 1 - this.#line.findLastIndex(({ dueMs }) => dueMs < answerMs);
+  }
+
   /** Equals in order of arrival. @returns how many are due before it */
   push(waiting: Waiting<Ticket>): number {
     const place = this.#placeOf(waiting);

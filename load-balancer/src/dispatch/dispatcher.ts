@@ -35,6 +35,8 @@ export interface DispatchRules extends DeadlineRules {
   waitMsMax: number;
   /** Activations that may wait for one. */
   waitingMax: number;
+  /** Of one action, that may wait although they are late. */
+  lateWaitingMax: number;
   /** `namespace=weight`. */
   namespaceWeights: readonly string[];
   /** Actions whose durations are remembered. */
@@ -48,7 +50,7 @@ export interface DispatcherParts {
   topics: Topics;
   catalog: Pick<ActionCatalog, 'facts'>;
   fleet: Fleet;
-  placer: Pick<Placer, 'place' | 'placeProbe' | 'answerMs'>;
+  placer: Pick<Placer, 'place' | 'placeProbe' | 'answerMs' | 'atOnce'>;
   table: InFlightTable;
   journal: Journal;
   answers: Answers;
@@ -79,13 +81,18 @@ export class Dispatcher {
   constructor(parts: DispatcherParts, rules: DispatchRules) {
     this.#parts = parts;
     this.#rules = rules;
-    this.#waiting = new WaitingRoom(rules.waitingMax);
+    this.#waiting = new WaitingRoom(rules);
     this.#work = new WorkEstimates(rules.actionsMax);
     this.#weights = new NamespaceWeights(rules.namespaceWeights);
   }
 
   get waiting(): number {
     return this.#waiting.size;
+  }
+
+  /** Whether one more activation of this action would only make another one late: whoever can is to refuse it. */
+  isSurplus(of: Pick<InFlight, 'namespace' | 'action'>): boolean {
+    return this.#waiting.isSurplus(queueName(of), this.#parts.now());
   }
 
   /** Activations that have been taken, are neither handed on nor answered, and do not wait for an invoker. */
@@ -165,6 +172,7 @@ export class Dispatcher {
         dueMs: Math.min(untilMs, request.dueMs),
         untilMs,
         answerMs: (atMs) => this.#parts.placer.answerMs(request, atMs),
+        atOnce: () => this.#parts.placer.atOnce(request),
         attempt,
       },
       nowMs,

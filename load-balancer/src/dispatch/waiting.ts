@@ -9,7 +9,8 @@
  * {@link WaitingLine}, as at the invokers.
  *
  * How many wait is bounded. Beyond that the longest queue gives way, and whoever would wait past its deadline, at the
- * pace at which others get on, is told at once.
+ * pace at which others get on, is told at once. Who is late waits in a line of its queue that is bounded, too: the
+ * oldest of it gives way, so that what an overload leaves behind is soon over (decision 0028).
  */
 import { givesWay, type Waiting, WaitingLine } from '@tetris/common';
 import { Pace } from './pace';
@@ -34,6 +35,8 @@ export interface WaitRequest {
   untilMs: number;
   /** When an answer can be there at the earliest, epoch ms: who is due before that is late. */
   answerMs: (nowMs: number) => number;
+  /** Activations that its instances execute at once; infinite where that is not known. */
+  atOnce: () => number;
   /**
    * Tries again; true when the wait is over.
    * @param crowded somebody of its queue is late: more comes than can be served
@@ -51,8 +54,9 @@ interface Queue {
   line: WaitingLine<Ticket>;
   /** Of its newest, for an action has one. */
   priority: number;
-  /** Of its newest. */
+  /** Of its newest, as {@link atOnce}. */
   answerMs: (nowMs: number) => number;
+  atOnce: () => number;
   virtualMs: number;
   readonly length: number;
 }
@@ -72,14 +76,20 @@ interface Room {
  */
 const TRIED_MAX = 8;
 
+export interface WaitingBounds {
+  /** Activations that may wait in all rooms together. */
+  waitingMax: number;
+  /** Of one queue, that may wait although they are late. */
+  lateWaitingMax: number;
+}
+
 export class WaitingRoom {
   readonly #rooms = new Map<string, Room>();
-  readonly #waitingMax: number;
+  readonly #bounds: WaitingBounds;
   #size = 0;
 
-  /** @param waitingMax activations that may wait in all rooms together */
-  constructor(waitingMax: number) {
-    this.#waitingMax = waitingMax;
+  constructor(bounds: WaitingBounds) {
+    this.#bounds = bounds;
   }
 
   get size(): number {
@@ -88,8 +98,18 @@ export class WaitingRoom {
 
   /** Whether somebody of this queue waits. */
   has(queue: string): boolean {
-    for (const { queues } of this.#rooms.values()) if (queues.has(queue)) return true;
-    return false;
+    return this.#queue(queue) !== undefined;
+  }
+
+  /**
+   * Whether one more of this queue would only make another one late: somebody is late already, and of those that are
+   * not as many wait as are executed at once. They go first, newest first, when the next places get free.
+   */
+  isSurplus(queue: string, nowMs: number): boolean {
+    const known = this.#queue(queue);
+    if (known === undefined) return false;
+    const answerMs = known.answerMs(nowMs);
+    return known.line.hasLate(answerMs) && known.line.timely(answerMs) >= known.atOnce();
   }
 
   /** It is tried at once where it goes before those that wait already. */
@@ -106,7 +126,8 @@ export class WaitingRoom {
       queue.line.push({ ticket: { ...request, wake }, sinceMs: nowMs, dueMs: request.dueMs });
       this.#size += 1;
       if (hadQueue) room.pace.left(this.#serve(room, [queue], 1, nowMs), nowMs);
-      if (this.#size > this.#waitingMax) this.#refuseOne(queue, nowMs);
+      this.#refuseLate(queue, nowMs);
+      if (this.#size > this.#bounds.waitingMax) this.#refuseOne(queue, nowMs);
       this.#forgetEmpty();
     });
   }
@@ -166,6 +187,23 @@ export class WaitingRoom {
     return this.#rooms.get(name) ?? { queues: new Map(), virtualMs: 0, ahead: new Map(), pace: new Pace(nowMs) };
   }
 
+  #queue(name: string): Queue | undefined {
+    for (const { queues } of this.#rooms.values()) {
+      const queue = queues.get(name);
+      if (queue !== undefined) return queue;
+    }
+    return undefined;
+  }
+
+  /** Too many of a queue are late: those give way that are due for longest. */
+  #refuseLate(queue: Queue, nowMs: number): void {
+    const answerMs = queue.answerMs(nowMs);
+    const late = queue.length - queue.line.timely(answerMs);
+    for (let over = late - this.#bounds.lateWaitingMax; over > 0; over -= 1) {
+      this.#left(queue, queue.line.takeLast(answerMs), 'full');
+    }
+  }
+
   /** Too many wait: one of the longest queue of the lowest priority gives way. */
   #refuseOne(newcomers: Queue, nowMs: number): void {
     const all = [...this.#rooms.values()].flatMap((room) => [...room.queues.values()]);
@@ -190,9 +228,9 @@ export class WaitingRoom {
   }
 }
 
-function queueOf(room: Room, { queue: name, priority, answerMs }: WaitRequest): Queue {
+function queueOf(room: Room, { queue: name, priority, answerMs, atOnce }: WaitRequest): Queue {
   const known = room.queues.get(name);
-  if (known !== undefined) return Object.assign(known, { priority, answerMs });
+  if (known !== undefined) return Object.assign(known, { priority, answerMs, atOnce });
   const virtualMs = Math.max(room.virtualMs, room.ahead.get(name) ?? 0);
   const line = new WaitingLine<Ticket>();
   return {
@@ -201,6 +239,7 @@ function queueOf(room: Room, { queue: name, priority, answerMs }: WaitRequest): 
     line,
     priority,
     answerMs,
+    atOnce,
     virtualMs,
     get length() {
       return line.length;

@@ -38,6 +38,9 @@ function before(estimate: InstanceEstimate | undefined): { beforeMs: number; tai
   return { beforeMs: (1000 * (inFlight + ofOthers)) / perSecond, tailMs };
 }
 
+/** An instance that batches has room for as much again, in which the next batch gathers. */
+const executedAtOnce = ({ capacity }: InstanceEstimate): number => capacity / 2;
+
 export class InstanceBook {
   readonly #hosts = new Map<string, Set<Invoker>>();
   readonly #startMsMax: number;
@@ -83,6 +86,15 @@ export class InstanceBook {
     return Number.isFinite(earliest) ? earliest : nowMs;
   }
 
+  /** Activations that its instances execute at once; infinite where no instance tells how it serves. */
+  atOnce(key: string): number {
+    const known = [...(this.#hosts.get(key) ?? [])].flatMap((invoker) => invoker.instances.get(key) ?? []);
+    const telling = known.filter(({ tailMs }) => tailMs !== undefined);
+    return telling.length === 0
+      ? Number.POSITIVE_INFINITY
+      : telling.reduce((sum, each) => sum + executedAtOnce(each), 0);
+  }
+
   /**
    * Whether the instances there take one more into their places: who is in time takes any, who is not those of what is
    * executed at once, so that instances are kept at work and the places before it are for those that can be in time.
@@ -91,7 +103,7 @@ export class InstanceBook {
     const estimate = invoker.instances.get(key);
     if (estimate?.tailMs === undefined) return true;
     const { beforeMs, tailMs } = before(estimate);
-    return isTimely(nowMs, beforeMs, tailMs, dueMs) || estimate.inFlight < estimate.capacity / 2;
+    return isTimely(nowMs, beforeMs, tailMs, dueMs) || estimate.inFlight < executedAtOnce(estimate);
   }
 
   /**

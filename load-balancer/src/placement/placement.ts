@@ -93,6 +93,11 @@ export class Placer {
     return this.instances.answerMs(instanceKey(actionKey, namespace), nowMs);
   }
 
+  /** Activations of an action that its instances execute at once, as far as statuses tell; infinite where none does. */
+  atOnce({ actionKey, namespace }: Pick<PlacementRequest, 'actionKey' | 'namespace'>): number {
+    return this.instances.atOnce(instanceKey(actionKey, namespace));
+  }
+
   /** A controller's probe goes to the shortest queue: it asks whether anything works, not what is warm. */
   placeProbe(nowMs: number): Placement {
     const invokers = this.#fleet.usable('any', nowMs);

@@ -10,7 +10,7 @@ import { PackageResource } from './resources/packages';
 import { RuleResource } from './resources/rules';
 import { TriggerResource } from './resources/triggers';
 import { WebActionResource } from './resources/web-actions';
-import { Throttles } from './throttles';
+import { type IsSurplus, Throttles } from './throttles';
 
 export interface ControllerOptions {
   /** Names the `completed` topic. */
@@ -19,6 +19,8 @@ export interface ControllerOptions {
   balancer: ShardingBalancer;
   identities: Identities;
   limits: SystemLimits;
+  /** @default never */
+  isSurplus?: IsSurplus;
   log: Logger;
   /** Epoch ms. */
   now: () => number;
@@ -37,14 +39,14 @@ export class Controller {
   readonly #identities: Identities;
 
   constructor(options: ControllerOptions) {
-    const { id, store, balancer, identities, limits, now } = options;
+    const { id, store, balancer, identities, limits, isSurplus = () => false, now } = options;
     this.limits = limits;
     this.store = store;
     this.balancer = balancer;
     this.#identities = identities;
     const resolution = new Resolution(store);
     const access = new Access(store);
-    const throttles = new Throttles(limits, balancer, now);
+    const throttles = new Throttles(limits, { balancer, isSurplus, now });
     const { sequenceActionsMax: actionsMax, recordWaitMs } = limits;
     const activations = new Activations({ ...options, controller: id, resolution, access, actionsMax, recordWaitMs });
     const parts = { ...options, resolution, access, throttles, activations };

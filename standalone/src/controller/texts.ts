@@ -7,6 +7,8 @@ export const TEXTS = {
   illegalName: 'The name of the entity contains illegal characters.',
   illegalNamespace: 'The namespace contains illegal characters.',
   parametersNotAllowed: 'Request defines parameters that are not allowed (e.g., reserved properties).',
+  surplus: (action: string) =>
+    `Too many concurrent requests in flight for ${action}: one more could not be answered in time.`,
   sequenceTooLong: 'Too many actions in the sequence.',
   sequenceEmpty: 'No component specified for the sequence.',
   sequenceCyclic: 'Sequence may not refer to itself.',

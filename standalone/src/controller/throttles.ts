@@ -2,27 +2,41 @@ import type { Identity } from '@tetris/common';
 import type { ShardingBalancer } from './balancer/sharding-balancer';
 import type { SystemLimits } from './limits';
 import { RestError } from './rest-error';
+import { TEXTS } from './texts';
 
 const MINUTE_MS = 60_000;
+
+/** Whether one more activation of an action would only make another one late. */
+export type IsSurplus = (namespace: string, action: string) => boolean;
 
 /** How often a namespace may invoke and fire, and how much at once; its own limits win over the system's. */
 export class Throttles {
   readonly #limits: SystemLimits;
   readonly #balancer: Pick<ShardingBalancer, 'countOf'>;
+  readonly #isSurplus: IsSurplus;
   readonly #now: () => number;
   readonly #invocations = new RateThrottle();
   readonly #fires = new RateThrottle();
 
-  constructor(limits: SystemLimits, balancer: Pick<ShardingBalancer, 'countOf'>, now: () => number) {
+  constructor(
+    limits: SystemLimits,
+    {
+      balancer,
+      isSurplus,
+      now,
+    }: { balancer: Pick<ShardingBalancer, 'countOf'>; isSurplus: IsSurplus; now: () => number },
+  ) {
     this.#limits = limits;
     this.#balancer = balancer;
+    this.#isSurplus = isSurplus;
     this.#now = now;
   }
 
-  /** @throws RestError 429 */
-  checkInvocation({ namespace: { name }, limits }: Identity): void {
+  /** @param action by the name under which it is asked for @throws RestError 429 */
+  checkInvocation({ namespace: { name }, limits }: Identity, action: string): void {
     const { concurrentInvocations, invocationsPerMinute } = this.#limits;
     checkConcurrency(this.#balancer.countOf(name), limits.concurrentInvocations ?? concurrentInvocations);
+    if (this.#isSurplus(name, action)) throw new RestError(429, TEXTS.surplus(action));
     this.#invocations.check(name, limits.invocationsPerMinute ?? invocationsPerMinute, this.#now());
   }
 

@@ -7,7 +7,7 @@ describe('WaitingRoom', () => {
   let free: number;
   let left: string[];
   beforeEach(() => {
-    rooms = new WaitingRoom(100);
+    rooms = new WaitingRoom({ waitingMax: 100, lateWaitingMax: 100 });
     free = 0;
     left = [];
   });
@@ -19,7 +19,7 @@ describe('WaitingRoom', () => {
       free -= 1;
       return true;
     };
-    const times = { dueMs: 1e9, untilMs: 1e9, answerMs: (atMs: number): number => atMs + 150 };
+    const times = { dueMs: 1e9, untilMs: 1e9, answerMs: (atMs: number): number => atMs + 150, atOnce: (): number => 2 };
     const share = { queue: 'guest classify', costMs: 10, weight: 1 };
     const request = { room: 'nodejs:tetris', ...share, priority: 0, ...times, attempt, ...overrides };
     void rooms.wait(request, nowMs).then((outcome) => left.push(`${name} ${outcome}`));
@@ -204,7 +204,7 @@ describe('WaitingRoom', () => {
   });
 
   it('is bounded: the last of the lowest priority gives way to a higher one, one of the same queue is refused', async () => {
-    rooms = new WaitingRoom(2);
+    rooms = new WaitingRoom({ waitingMax: 2, lateWaitingMax: 100 });
     enter('a', 0, { queue: 'a', priority: 1 });
     enter('b', 0, { room: 'nodejs:20', queue: 'b' });
     enter('equal', 1, { room: 'nodejs:20', queue: 'b' });
@@ -217,7 +217,7 @@ describe('WaitingRoom', () => {
   });
 
   it('is bounded: the last of the longest queue gives way to one of a shorter', async () => {
-    rooms = new WaitingRoom(4);
+    rooms = new WaitingRoom({ waitingMax: 4, lateWaitingMax: 100 });
     enter('late', 0, { queue: 'slow', dueMs: 100, attempt: () => false });
     enter('early', 0, { queue: 'slow', dueMs: 1e6, attempt: () => false });
     for (let index = 0; index < 3; index += 1) {
@@ -227,7 +227,7 @@ describe('WaitingRoom', () => {
     // Who is late would be served last, so it is the one that leaves.
     expect(left).toEqual(['late full']);
     left = [];
-    rooms = new WaitingRoom(4);
+    rooms = new WaitingRoom({ waitingMax: 4, lateWaitingMax: 100 });
     for (const name of ['noisy0', 'noisy1', 'noisy2', 'noisy3']) enter(name, 0, { queue: 'noisy' });
     enter('quiet', 1, { queue: 'quiet' });
     enter('noisy4', 2, { queue: 'noisy' });
@@ -235,10 +235,45 @@ describe('WaitingRoom', () => {
     expect(left.sort()).toEqual(['noisy3 full', 'noisy4 full']);
   });
 
+  it('is bounded: of a queue so many wait that are late, and those of others never leave for them', async () => {
+    rooms = new WaitingRoom({ waitingMax: 100, lateWaitingMax: 2 });
+    for (let index = 0; index < 4; index += 1) enter(`late${index}`, 0, { dueMs: 100 + index });
+    enter('other', 0, { queue: 'other', dueMs: 100 });
+    enter('timely', 0, { dueMs: 1_000 });
+    await settled();
+    expect(left).toEqual(['late0 full', 'late1 full']);
+  });
+
+  it('calls surplus who would only make another one late', async () => {
+    const due = (dueMs: number): Partial<WaitRequest> => ({ dueMs });
+    expect(rooms.isSurplus('guest classify', 0)).toBe(false);
+    for (let index = 0; index < 5; index += 1) enter(`timely${index}`, 0, due(300));
+    // Many wait, and all can be in time: a burst, which nobody is turned away for.
+    expect(rooms.isSurplus('guest classify', 0)).toBe(false);
+    // At 151 ms all of them are late: the next ones have what is served first to themselves.
+    expect(rooms.isSurplus('guest classify', 151)).toBe(false);
+    enter('new0', 151, due(451));
+    expect(rooms.isSurplus('guest classify', 151)).toBe(false);
+    enter('new1', 151, due(451));
+    expect(rooms.isSurplus('guest classify', 151)).toBe(true);
+    expect(rooms.isSurplus('guest other', 151)).toBe(false);
+    free = 1;
+    rooms.retry(152);
+    await settled();
+    expect(left).toEqual(['new1 placed']);
+    expect(rooms.isSurplus('guest classify', 152)).toBe(false);
+  });
+
+  it('calls nobody surplus where it is not known how the instances serve', () => {
+    const unknown = { atOnce: () => Number.POSITIVE_INFINITY };
+    for (let index = 0; index < 9; index += 1) enter(`n${index}`, 0, { dueMs: 100 + 100 * index, ...unknown });
+    expect(rooms.isSurplus('guest classify', 0)).toBe(false);
+  });
+
   it('ends every wait exactly once, whatever happens in which order', async () => {
     const seed = testSeed();
     const below = randomFrom(seed);
-    rooms = new WaitingRoom(20);
+    rooms = new WaitingRoom({ waitingMax: 20, lateWaitingMax: 100 });
     let entered = 0;
     for (let nowMs = 0; nowMs < 20_000; nowMs += 10) {
       if (below(2) === 0) {

@@ -79,7 +79,7 @@ export class ActionResource {
   async runnable(user: Identity, name: EntityName): Promise<RunnableAction> {
     const { access, resolution, throttles } = this.#options;
     // First, as stock has it: a request too many costs no look into the store.
-    throttles.checkInvocation(user);
+    throttles.checkInvocation(user, fullyQualifiedName(name));
     await access.requireAction(user, name);
     const action = await resolution.action(name);
     for (const component of componentsOf(action) ?? []) await access.requireAction(user, component);
