@@ -58,6 +58,8 @@ export class ActionPulls {
   #state: 'pulling' | 'searching' | 'stopped' = 'pulling';
   /** Grows with each new scheduler: what a former one says is past. */
   #term = 0;
+  /** Pulls at schedulers of all terms, each of which may bring something. */
+  #open = 0;
   #hasRun = false;
   #lastActivationMs: number;
   #reason: StopReason = 'asked to';
@@ -125,14 +127,17 @@ export class ActionPulls {
     const { action, container } = this;
     const lastDurationMs = this.#hasRun ? { lastDurationMs: PULL_MS } : {};
     const pull = { action, container, warmed: this.#hasRun, alive: true, ...lastDurationMs };
+    this.#open += 1;
     this.#window.opened();
     const pulled = await this.#parts.schedulers.pull(this.#scheduler, pull).catch((error: unknown) => {
       this.#parts.log.debug({ reason: errorMessage(error) }, 'pull failed');
       return undefined;
     });
-    this.#window.ended();
+    this.#open -= 1;
+    const isOfThisTerm = term === this.#term;
+    if (isOfThisTerm) this.#window.ended();
     if (pulled?.kind === 'activation') this.#take(pulled.value);
-    if (term === this.#term && this.#state === 'pulling') this.#answered(pulled);
+    if (isOfThisTerm && this.#state === 'pulling') this.#answered(pulled);
     this.#closeIfEnded();
   }
 
@@ -191,7 +196,7 @@ export class ActionPulls {
   }
 
   #closeIfEnded(): void {
-    if (this.#end === undefined || this.#state !== 'stopped' || this.#window.hasOpen) return;
+    if (this.#end === undefined || this.#state !== 'stopped' || this.#open > 0) return;
     this.#end();
     this.#end = undefined;
     this.#parts.stopped(this.#reason);

@@ -91,10 +91,11 @@ export class Attraction {
     await this.#hints.hide();
   }
 
+  /** Resolves as {@link hide} does. */
   async stop(): Promise<void> {
     for (const unwatch of this.#unwatch) unwatch();
     await this.#actions.stop();
-    void this.hide();
+    await this.hide();
   }
 
   #present({ name, revision, memoryMb }: { name: string; revision: string; memoryMb: number }): void {

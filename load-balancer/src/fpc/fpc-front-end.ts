@@ -7,6 +7,7 @@
  * - Orders come by `P+invoker<id>` and are acked by `P+creationAck<scheduler>` ({@link Orders}).
  * - What an order begins is pulled by gRPC and handed on ({@link ActionPulls}).
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fullyQualifiedName, LeasedKeys, type Subscription, TOPIC_SETTINGS } from '@tetris/common';
 import type { Arrival, FleetState, FrontEnd, FrontEndParts } from '../front-end';
 import { matchesKind } from '../placement/placement';
@@ -24,6 +25,8 @@ import { VirtualInvokerKey } from './virtual-invoker-key';
 
 /** Orders that are not held, and changes, being handled at once. */
 const MESSAGES_AT_ONCE = 500;
+/** Wait until etcd has our keys no more, ms: schedulers order here as long as they see them. */
+const ABSENT_MS_MAX = 3_000;
 
 export class FpcFrontEnd implements FrontEnd {
   readonly #parts: FrontEndParts;
@@ -101,8 +104,8 @@ export class FpcFrontEnd implements FrontEnd {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    await this.#attraction.stop();
-    void this.#invokerKey.remove();
+    const absent = Promise.all([this.#attraction.stop(), this.#invokerKey.remove()]);
+    await Promise.race([absent, sleep(ABSENT_MS_MAX, undefined, { ref: false })]);
     this.#orders.close();
     await Promise.all([this.#orderFeed.stop(), this.#changes?.stop()]);
     await this.#pulled.stop();

@@ -73,7 +73,7 @@ export class Orders {
     for (const release of this.#held.values()) release();
   }
 
-  /** Gives the held ones back at once. */
+  /** Nothing more is begun: the held ones are answered at once. */
   close(): void {
     this.#closed = true;
     this.release();
@@ -84,8 +84,11 @@ export class Orders {
     const action = actionOf(creation);
     if (isWarmUp(creation)) return 'warm-up';
     if (!isServed(creation.whiskActionMetaData.exec.kind) || action === undefined) return 'refused';
+    const isSurplus = pulled.isPulledFrom(schedulerOf(creation), action);
+    // To be refused would be told in the scheduler's log; done, it orders again where there is somebody.
+    if (this.#closed && isSurplus) return 'surplus';
     if (this.#closed || !isUsable()) return 'unusable';
-    return pulled.isPulledFrom(schedulerOf(creation), action) ? 'surplus' : 'begun';
+    return isSurplus ? 'surplus' : 'begun';
   }
 
   async #begin(creation: Creation): Promise<void> {

@@ -1,4 +1,7 @@
-/** How many pulls an action has at once: doubled by each that brings something, halved by each that does not. Pure. */
+/**
+ * How many pulls an action has at once at one scheduler: doubled by each that brings something, halved by each that
+ * does not. Pure.
+ */
 export interface PullBounds {
   /** Pulls at once. */
   pullsMax: number;
@@ -14,10 +17,6 @@ export class PullWindow {
 
   constructor(bounds: PullBounds) {
     this.#bounds = bounds;
-  }
-
-  get hasOpen(): boolean {
-    return this.#open > 0;
   }
 
   /** Does anything that was pulled still wait to be handed on? */
@@ -56,8 +55,9 @@ export class PullWindow {
     this.#size = Math.max(1, Math.floor(this.#size / 2));
   }
 
-  /** Another scheduler, of which nothing is known. */
+  /** Another scheduler, at which nothing is open. */
   restart(): void {
     this.#size = 1;
+    this.#open = 0;
   }
 }

@@ -121,6 +121,27 @@ describe('pulls of an action', () => {
     expect([pulls.isAt(AT), pulls.isAt(other)]).toEqual([false, true]);
   });
 
+  it('go on at another scheduler while others still wait at the former one, and end when all have', async () => {
+    const { schedulers, state, pulls, stopped } = setUp();
+    schedulers.take()[0]?.answer(hit('1'));
+    await turn();
+    const [first, ...waiting] = schedulers.take();
+    expect(waiting).toHaveLength(1);
+    const other = { host: 'two', port: 2 };
+    state.leaders.push(other);
+    first?.answer({ kind: 'no-queue' });
+    while (schedulers.asked.length === 0) await turn();
+    const [there] = schedulers.take();
+    expect(there?.at).toEqual(other);
+    void pulls.stop();
+    there?.answer({ kind: 'none' });
+    await turn();
+    expect(stopped).toEqual([]);
+    waiting[0]?.answer({ kind: 'none' });
+    await turn();
+    expect(stopped).toEqual(['asked to']);
+  });
+
   it('end where there is no queue, and where it is for another revision', async () => {
     const gone = setUp();
     gone.schedulers.take()[0]?.answer({ kind: 'no-queue' });

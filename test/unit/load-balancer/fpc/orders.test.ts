@@ -125,7 +125,7 @@ describe('an order for a container', () => {
     expect(state.acks[0]).not.toHaveProperty('error');
   });
 
-  it('beyond the bound of those held is done at once, and all are sent elsewhere at the close', async () => {
+  it('beyond the bound of those held is done at once, and all are done at the close, of which nobody is told an error', async () => {
     const { orders, order, state } = setUp();
     state.counted = true;
     const answers = [1, 2, 3].map(() => order().answered);
@@ -133,7 +133,17 @@ describe('an order for a container', () => {
     expect(state.acks.map(({ error }) => error)).toEqual([undefined]);
     orders.close();
     await Promise.all(answers);
-    expect(state.acks.slice(1).map(({ error }) => error)).toEqual(['ResourceNotEnoughError', 'ResourceNotEnoughError']);
+    expect(state.acks.map(({ error }) => error)).toEqual([undefined, undefined, undefined]);
+    expect(state.begun).toEqual([]);
+  });
+
+  it('that held waits for something usable is sent elsewhere at the close', async () => {
+    const { orders, order, state } = setUp();
+    state.usable = false;
+    const { answered, decided } = order();
+    orders.close();
+    await answered;
+    expect([decided, state.acks[0]?.['error']]).toEqual([['refused'], 'ResourceNotEnoughError']);
   });
 
   it('bad call: lacks what an ack has to echo', () => {
