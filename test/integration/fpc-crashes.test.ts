@@ -2,15 +2,12 @@
 import type { Action } from '@tetris/common';
 import { Gate } from '../support/cluster/gate';
 import { sleeper } from '../support/cluster/cluster';
-import { FpcCluster, type FpcOutcome, type FpcSent } from '../support/scheduler/fpc-cluster';
+import { FpcCluster, type FpcSent, resultOf } from '../support/scheduler/fpc-cluster';
 import { until } from '../support/until';
 
 jest.setTimeout(240_000);
 const IN_FLIGHT = 100;
 const LEASE_MS = 3_000;
-
-const resultOf = (outcome: FpcOutcome): unknown =>
-  'activation' in outcome ? outcome.activation.response.result : outcome;
 
 describe('a cluster of the new scheduler', () => {
   let cluster: FpcCluster;

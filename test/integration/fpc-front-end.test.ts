@@ -1,15 +1,12 @@
 /** Activations of OpenWhisk's new scheduler, through a load balancer and two invokers, under a strict scheduler. */
 import type { Action } from '@tetris/common';
 import { sleeper } from '../support/cluster/cluster';
-import { FpcCluster, type FpcOutcome } from '../support/scheduler/fpc-cluster';
+import { FpcCluster, resultOf } from '../support/scheduler/fpc-cluster';
 import { until } from '../support/until';
 
 jest.setTimeout(200_000);
 const ACTIVATIONS = 10_000;
 const AT_ONCE = 400;
-
-const resultOf = (outcome: FpcOutcome): unknown =>
-  'activation' in outcome ? outcome.activation.response.result : outcome;
 
 describe('a load balancer under a strict scheduler', () => {
   let cluster: FpcCluster;

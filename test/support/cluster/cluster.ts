@@ -32,6 +32,7 @@ import { anAction } from '../entities';
 import { until } from '../until';
 import type { ServiceProcess } from './service-process';
 import { balancerService, invokerService, type Servers } from './services';
+import { started } from './started';
 
 export const CONTROLLER = '0';
 const CONTROLLER_TOPICS = new Topics('');
@@ -102,14 +103,7 @@ export class Cluster {
   static async start(options: ClusterOptions = {}): Promise<Cluster> {
     const servers = await startAll({ kafka: startKafka(), redis: startRedis(), couch: startCouch() });
     const cluster = new Cluster(servers, await mkdtemp('/tmp/tc-'), options);
-    try {
-      await cluster.#startParts();
-    } catch (error) {
-      const logs = cluster.logs();
-      await cluster.stop();
-      throw new Error(`the cluster did not start\n${logs}`, { cause: error });
-    }
-    return cluster;
+    return started(cluster, async () => cluster.#startParts());
   }
 
   async #startParts(): Promise<void> {

@@ -26,6 +26,7 @@ import { GrpcEtcd } from '@tetris/common/etcd';
 import { KafkaBus } from '@tetris/common/kafka';
 import { fpcBalancerService, type FpcServers, invokerService } from '../cluster/services';
 import type { ServiceProcess } from '../cluster/service-process';
+import { started } from '../cluster/started';
 import { anAction } from '../entities';
 import { until } from '../until';
 import { SchedulerSimulator } from './scheduler-simulator';
@@ -50,6 +51,10 @@ export interface FpcClusterOptions {
 
 /** How an activation ended: its record, its id where that was all, or that a scheduler gave it up and why. */
 export type FpcOutcome = { activation: Activation } | { activationId: string } | { failed: string };
+
+/** The action's own result, where there is a record. */
+export const resultOf = (outcome: FpcOutcome): unknown =>
+  'activation' in outcome ? outcome.activation.response.result : outcome;
 
 export interface FpcSent {
   activationId: string;
@@ -95,14 +100,7 @@ export class FpcCluster {
       ...{ kafka: startKafka(), redis: startRedis(), couch: startCouch(), etcd: startEtcd() },
     });
     const cluster = new FpcCluster(servers, await mkdtemp('/tmp/tf-'), options);
-    try {
-      await cluster.#startParts();
-    } catch (error) {
-      const logs = cluster.logs();
-      await cluster.stop();
-      throw new Error(`the cluster did not start\n${logs}`, { cause: error });
-    }
-    return cluster;
+    return started(cluster, async () => cluster.#startParts());
   }
 
   async #startParts(): Promise<void> {

@@ -6,8 +6,8 @@
  * here, and the move of queues between schedulers at a shutdown.
  */
 import { randomUUID } from 'node:crypto';
-import { fromBinary, toBinary } from '@bufbuild/protobuf';
-import { type sendUnaryData, Server, ServerCredentials, type ServerUnaryCall } from '@grpc/grpc-js';
+import type { Server } from '@grpc/grpc-js';
+import { type Fetch, serveFetches } from '@tetris/bench/fetch-server';
 import {
   type Action,
   type Bus,
@@ -18,7 +18,6 @@ import {
   TOPIC_SETTINGS,
   Topics,
 } from '@tetris/common';
-import { ActivationService, type FetchRequest, type FetchResponse } from '@tetris/load-balancer';
 import { MemoryQueue, type WaitingPull } from './memory-queue';
 import { type ContainerKey, readAck, readInvoker, readKey, readPull } from './strict-readers';
 
@@ -96,7 +95,9 @@ export class SchedulerSimulator {
   /** @param port of an earlier run, so that it is the same scheduler */
   async start(port = 0): Promise<void> {
     const { bus, etcd, cluster, id } = this.#options;
-    this.port = await this.#listen(port);
+    const serving = await serveFetches((fetch) => this.#fetch(fetch), port);
+    this.#server = serving.server;
+    this.port = serving.port;
     this.#leaseId = (await etcd.grantLease(LEASE_MS)).id;
     this.#renewing = setInterval(() => void etcd.renewLease(this.#leaseId).catch(() => undefined), LEASE_MS / 5);
     const own = `scheduler${id}`;
@@ -375,36 +376,9 @@ export class SchedulerSimulator {
     for (const { memory } of this.#queues.values()) memory.release(container?.container ?? id);
   }
 
-  #listen(port: number): Promise<number> {
-    const server = new Server();
-    this.#server = server;
-    const { fetchActivation } = ActivationService.method;
-    server.addService(
-      {
-        fetch: {
-          path: `/${ActivationService.typeName}/${fetchActivation.name}`,
-          requestStream: false,
-          responseStream: false,
-          requestSerialize: (request: FetchRequest) => Buffer.from(toBinary(fetchActivation.input, request)),
-          requestDeserialize: (bytes: Buffer) => fromBinary(fetchActivation.input, bytes),
-          responseSerialize: (answer: FetchResponse) => Buffer.from(toBinary(fetchActivation.output, answer)),
-          responseDeserialize: (bytes: Buffer) => fromBinary(fetchActivation.output, bytes),
-        },
-      },
-      { fetch: this.#fetch.bind(this) },
-    );
-    return new Promise((resolve, reject) => {
-      server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, bound) =>
-        error === null ? resolve(bound) : reject(error),
-      );
-    });
-  }
-
-  #fetch(call: ServerUnaryCall<FetchRequest, FetchResponse>, done: sendUnaryData<FetchResponse>): void {
-    const reply = (message: string): void =>
-      done(null, { $typeName: 'activation.FetchResponse', activationMessage: `{"message":${message}}` });
-    const none = (type: string, field: string): void => reply(JSON.stringify({ [field]: type, type }));
-    const pull = readPull(call.request, (problem) => this.#violation(`pull: ${problem}`));
+  #fetch({ request, answer, isGone }: Fetch): void {
+    const none = (type: string, field: string): void => answer(JSON.stringify({ [field]: type, type }));
+    const pull = readPull(request, (problem) => this.#violation(`pull: ${problem}`));
     if (pull === undefined) return none('ActionMismatch', 'actionMisMatch');
     const key = `${pull.namespace} ${pull.fqn.path}/${pull.fqn.name} ${pull.revision}`;
     const queue = this.#queues.get(key);
@@ -429,9 +403,9 @@ export class SchedulerSimulator {
       answer: (message) => {
         clearTimeout(timer);
         if (message === undefined) nothing();
-        else reply(message);
+        else answer(message);
       },
-      gone: () => call.cancelled,
+      gone: isGone,
     };
     const timer = setTimeout(() => queue.memory.giveUp(waiting), PULL_MS);
     queue.memory.pull(waiting, pull.lastDurationMs);
