@@ -7,8 +7,7 @@
  * - Orders come by `P+invoker<id>` and are acked by `P+creationAck<scheduler>` ({@link Orders}).
  * - What an order begins is pulled by gRPC and handed on ({@link ActionPulls}).
  */
-import { setTimeout as sleep } from 'node:timers/promises';
-import { fullyQualifiedName, LeasedKeys, type Subscription, TOPIC_SETTINGS } from '@tetris/common';
+import { fullyQualifiedName, LeasedKeys, type Subscription, TOPIC_SETTINGS, within } from '@tetris/common';
 import type { Arrival, FleetState, FrontEnd, FrontEndParts } from '../front-end';
 import { matchesKind } from '../placement/placement';
 import { readArrival } from '../relay/arrival';
@@ -104,8 +103,7 @@ export class FpcFrontEnd implements FrontEnd {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    const absent = Promise.all([this.#attraction.stop(), this.#invokerKey.remove()]);
-    await Promise.race([absent, sleep(ABSENT_MS_MAX, undefined, { ref: false })]);
+    await within(Promise.all([this.#attraction.stop(), this.#invokerKey.remove()]), ABSENT_MS_MAX);
     this.#orders.close();
     await Promise.all([this.#orderFeed.stop(), this.#changes?.stop()]);
     await this.#pulled.stop();
