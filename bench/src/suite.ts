@@ -11,7 +11,7 @@ export interface PointChoice {
   loads?: string;
   /** `off` or `on`. */
   neighbour?: string;
-  /** Load that counts at each point, s. */
+  /** Load that counts at each point, s; of the suite `memory`, time for one fleet to grow. */
   seconds?: string;
 }
 
@@ -28,6 +28,8 @@ export interface SuiteOptions extends PointChoice {
   nodes?: number;
   seeds?: number;
   seed?: number;
+  /** What is started may fill so many MB. Half of what is free by default. */
+  room?: number;
   /** Processes that keep a processor busy each while the relay is measured. */
   beside?: number;
   /** Suite `relay`: which of OpenWhisk's schedulers the load balancer serves. Sharding by default. */

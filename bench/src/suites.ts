@@ -50,6 +50,20 @@ export const SUITES: Readonly<Record<string, SuiteEntry>> = {
     description: 'the models of the paper: run time in an instance over that in a plain process, by batch size',
     load: async () => (await import('./evaluation/latency.js')).suite,
   },
+  startup: {
+    description:
+      'from the wish for an instance to its first answer, stage by stage: plain, cold, warm, from a stem cell',
+    load: async () => (await import('./startup/startup.js')).suite,
+  },
+  replay: {
+    description:
+      'four applications under stable, periodic and bursty arrivals through the whole platform, in five modes',
+    load: async () => (await import('./replay/replay.js')).suite,
+  },
+  peers: {
+    description: 'the same functions in other servers: memory, cold start, largest rate in time',
+    load: async () => (await import('./peers/peers.js')).suite,
+  },
   scaling: {
     description: "cost of plans over the exact optimum: the product's, the paper's rule, one shape a function",
     load: async () => (await import('./scaling/scaling.js')).suite,

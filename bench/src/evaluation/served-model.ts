@@ -21,10 +21,15 @@ export interface Work {
   runs?: number;
 }
 
-/** Writes a model of the zoo into a folder, which is created. @throws RangeError where the zoo has none of that name */
-export function servedModel(name: string, folder: string): Promise<ServedModel> {
+/**
+ * Writes a model of the zoo into a folder, which is created.
+ *
+ * @param external its weights in a file beside it, whatever its size
+ * @throws RangeError where the zoo has none of that name
+ */
+export function servedModel(name: string, folder: string, external = false): Promise<ServedModel> {
   const model: ZooModel = zooModel(name);
-  return served(model.define(name), folder, model.external);
+  return served(model.define(name), folder, external || model.external);
 }
 
 /** Writes a model. @param external its weights lie in a file beside it, as models over 2 GiB need */

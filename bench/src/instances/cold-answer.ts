@@ -3,15 +3,15 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { median, rounded } from '../measure/statistics';
 import { buildModel } from '../models/built-model';
 import { transformer } from '../models/transformer';
-import { type Bench, startStock } from '../runtime/bench';
-import type { Instance, RunReport } from '../runtime/instances';
+import type { Bench } from '../runtime/bench';
 import type { SuiteResult } from '../suite';
 import type { FigureGroup } from './figure-group';
+import { type FirstAnswer, firstAnswer, stockFirstAnswer } from './first-answer';
 import type { Work } from './served-models';
 
 const ROUNDS = 9;
 /** A stem cell has been there for a while when it is wanted. */
-const STEM_MS = 1000;
+export const STEM_MS = 1000;
 /** Large models answer before their weights are packed. */
 export const QUICKLY = { TETRIS_RUNTIME_QUICK_BYTES_MIN: '128m' };
 
@@ -29,11 +29,11 @@ async function measure(bench: Bench, quick: boolean): Promise<SuiteResult> {
   const cold: Times = { answerMs: [], stages: [] };
   const stem: Times = { answerMs: [], stages: [] };
   for (let round = 0; round < (quick ? 1 : ROUNDS); round += 1) {
-    stock.push(await stockAnswerMs(bench, work));
-    await answer(bench, work, cold, () => bench.instances.create(QUICKLY));
+    stock.push((await stockFirstAnswer(work)).answerMs);
+    keep(cold, await firstAnswer(bench, work, () => bench.instances.create(QUICKLY)));
     const cell = await bench.instances.create(QUICKLY);
     await delay(STEM_MS);
-    await answer(bench, work, stem, async () => cell);
+    keep(stem, await firstAnswer(bench, work, async () => cell));
   }
   const over = ({ answerMs }: Times): number => rounded(median(answerMs) / median(stock));
   return {
@@ -47,6 +47,11 @@ async function measure(bench: Bench, quick: boolean): Promise<SuiteResult> {
   };
 }
 
+function keep(times: Times, { answerMs, stages }: FirstAnswer): void {
+  times.answerMs.push(answerMs);
+  times.stages.push(stages);
+}
+
 /** A transformer of BERT base's size, with a short input. */
 export async function coldWork({ folder }: Bench, quick: boolean): Promise<Work> {
   const size = quick ? { layers: 1, hidden: 64, heads: 4 } : {};
@@ -54,32 +59,8 @@ export async function coldWork({ folder }: Bench, quick: boolean): Promise<Work>
   return { model: path, shape: [32, quick ? 64 : 768] };
 }
 
-async function stockAnswerMs(bench: Bench, work: Work): Promise<number> {
-  const startMs = performance.now();
-  const stock = startStock(bench);
-  await stock.invoke<RunReport>(work);
-  const answerMs = performance.now() - startMs;
-  await stock.stop();
-  return answerMs;
-}
-
-/** The instance is ended afterwards. */
-async function answer(bench: Bench, work: Work, times: Times, start: () => Promise<Instance>): Promise<void> {
-  const startMs = performance.now();
-  const instance = await start();
-  const createdMs = performance.now();
-  await bench.instances.initialize(instance);
-  const initializedMs = performance.now();
-  await instance.run(work);
-  const endMs = performance.now();
-  times.answerMs.push(endMs - startMs);
-  const requests = { container: createdMs - startMs, init: initializedMs - createdMs, firstRun: endMs - initializedMs };
-  times.stages.push({ ...requests, ...instance.stages });
-  await instance.stop();
-}
-
 /** `init` and `firstRun` are what the requests took, the rest what the instance says of itself. */
-function mediansOf(samples: readonly Record<string, number>[]): Record<string, number> {
+export function mediansOf(samples: readonly Record<string, number>[]): Record<string, number> {
   const names = new Set(samples.flatMap((sample) => Object.keys(sample)));
   return Object.fromEntries(
     [...names].map((name) => [name, rounded(median(samples.flatMap((sample) => sample[name] ?? [])), 1)]),

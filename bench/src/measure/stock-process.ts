@@ -12,6 +12,16 @@ export interface StockProcessOptions {
 /** onnxruntime's builds since 1.30 report their use over the network, and leave files in TMPDIR, unless told not to. */
 const QUIET = { ORT_DISABLE_TELEMETRY: '1' };
 
+/** What the start of a plain process has taken. */
+export interface StockStart {
+  /** Until its first line ran, as it says itself, ms. */
+  startedMs: number;
+  /** From then until the action and its libraries were there, ms. */
+  requiredMs: number;
+}
+
+type Message = { ready: StockStart } | { id: number; result?: unknown; error?: string };
+
 interface Pending {
   resolve: (result: unknown) => void;
   reject: (error: Error) => void;
@@ -20,6 +30,8 @@ interface Pending {
 /** A fresh Node process with an action in it and nothing of ours: what every figure is compared with. */
 export class StockProcess {
   readonly #child: ChildProcess;
+  /** Known from before its first answer on. */
+  started: StockStart | undefined;
   readonly #answerTimeoutMs: number;
   readonly #pending = new Map<number, Pending>();
   #lastId = 0;
@@ -39,7 +51,7 @@ export class StockProcess {
       env: { ...process.env, ...QUIET, ...env },
       stdio: ['ignore', output, output, 'ipc'],
     });
-    this.#child.on('message', (message) => this.#settle(message as { id: number; result?: unknown; error?: string }));
+    this.#child.on('message', (message) => this.#receive(message as Message));
     this.#child.on('error', (error) => this.#fail(error));
     this.#child.on('exit', (code, signal) => this.#fail(new Error(`the stock process ended with ${signal ?? code}`)));
   }
@@ -72,6 +84,11 @@ export class StockProcess {
   /** Ends the process; idempotent. */
   async stop(): Promise<void> {
     await endProcess(this.#child);
+  }
+
+  #receive(message: Message): void {
+    if ('ready' in message) this.started = message.ready;
+    else this.#settle(message);
   }
 
   #settle({ id, result, error }: { id: number; result?: unknown; error?: string }): void {

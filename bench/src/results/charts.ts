@@ -1,16 +1,17 @@
 /** Charts of the results as SVG texts, by file name. */
 import { type EChartsOption, init } from 'echarts';
-import type { MemoryPoint, MemoryRow } from '../evaluation/memory';
+import type { MemoryPoint } from '../evaluation/growth';
+import { type FleetName, FLEETS, type MemoryRow } from '../evaluation/memory-figures';
 import type { SuiteResult } from '../suite';
 
 const SIZE = { width: 860, height: 420 };
 /** Readable on white and on black. */
 const INK = '#808890';
-const COLOURS = ['#0f9d7a', '#d2691e', '#4a7fd4'];
+const COLOURS = ['#0f9d7a', '#d2691e', '#b08030', '#4a7fd4', '#9060c0'];
 
 /** @param results by suite @returns SVG texts by file name; none for suites that have not run */
 export function charts(results: Readonly<Record<string, SuiteResult>>): Record<string, string> {
-  const rows = results['memory']?.['rows'] as MemoryRow[] | undefined;
+  const rows = results['memory']?.['models'] as MemoryRow[] | undefined;
   if (rows === undefined) return {};
   const mix = rows.find(({ name }) => name === 'mix') ?? rows[0];
   return {
@@ -30,7 +31,7 @@ function byModel(rows: readonly MemoryRow[]): EChartsOption {
     yAxis: { type: 'log', min: 10, axisLabel: { color: INK } },
     series: fleetsOf(rows).map((fleet) => ({
       type: 'bar',
-      name: LABELS[fleet] ?? fleet,
+      name: LABELS[fleet],
       data: rows.map(({ fleets }) => fleets[fleet]?.at(-1)?.mb),
     })),
   };
@@ -45,21 +46,22 @@ function byInstances(row: MemoryRow): EChartsOption {
     yAxis: { type: 'value', axisLabel: { color: INK } },
     series: fleetsOf([row]).map((fleet) => ({
       type: 'line',
-      name: LABELS[fleet] ?? fleet,
+      name: LABELS[fleet],
       data: line(row.fleets[fleet] ?? []),
     })),
   };
 }
 
-const LABELS: Readonly<Record<string, string>> = {
+const LABELS: Readonly<Record<FleetName, string>> = {
   tetris: 'nodejs:tetris',
   stock: 'plain processes',
-  pageCache: 'plain processes, weights in a mapped file',
+  unpacked: 'weights in a mapped file, each packs its own',
+  pageCache: 'weights in a mapped file, none packs',
+  fork: 'forked after the load',
 };
 
-const fleetsOf = (rows: readonly MemoryRow[]): string[] => [
-  ...new Set(rows.flatMap(({ fleets }) => Object.keys(fleets))),
-];
+const fleetsOf = (rows: readonly MemoryRow[]): FleetName[] =>
+  FLEETS.filter((fleet) => rows.some(({ fleets }) => fleets[fleet] !== undefined));
 
 const frame = (text: string): EChartsOption => ({
   animation: false,

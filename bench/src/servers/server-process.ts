@@ -24,7 +24,7 @@ export interface RunningServer {
   stop(): Promise<void>;
 }
 
-interface Launch {
+export interface Launch {
   name: string;
   command: string;
   args: string[];
@@ -33,6 +33,12 @@ interface Launch {
   folder: string;
   /** Rejects while the server does not answer. */
   answers: () => Promise<void>;
+  /** Beside this process's own. */
+  env?: Readonly<Record<string, string>>;
+  /** @default this process's own */
+  cwd?: string;
+  /** @default 60,000 */
+  readyTimeoutMs?: number;
   /** @default SIGTERM */
   endSignal?: NodeJS.Signals;
 }
@@ -67,13 +73,13 @@ export class ServerProcess implements RunningServer {
   }
 
   async up(): Promise<void> {
-    const { name, command, args, answers } = this.#launch;
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const { name, command, args, answers, env, cwd, readyTimeoutMs = READY_TIMEOUT_MS } = this.#launch;
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env }, cwd });
     this.#child = child;
     let failure: Error | undefined;
     child.once('error', (error) => (failure = error));
     for (const stream of [child.stdout, child.stderr]) stream?.on('data', (text: Buffer) => this.#keep(text));
-    const giveUpMs = Date.now() + READY_TIMEOUT_MS;
+    const giveUpMs = Date.now() + readyTimeoutMs;
     for (;;) {
       if (failure !== undefined || child.exitCode !== null || Date.now() > giveUpMs) {
         throw new Error(`${name} did not start: ${failure?.message ?? this.#output}`);

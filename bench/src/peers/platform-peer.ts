@@ -1,0 +1,71 @@
+/** OpenWhisk as `npm start` gives it: functions of kind nodejs:tetris, or plain ones. */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { dirname } from 'node:path';
+import { Cleanups } from '../demo/cleanups';
+import { workOn } from '../evaluation/served-model';
+import { PlatformServer } from '../platform/server';
+import type { RunReport } from '../runtime/instances';
+import type { Peer, PeerLoad, Served } from './peer';
+
+const MEMORY = '20g';
+/** Of an action; instances are counted by what they really need, once they live. */
+const MEMORY_MB = 128;
+
+/** @param kind `nodejs:20` loads as stock OpenWhisk does; its node needs no daemon, so that this is left out there */
+export const platformPeer = (kind: 'nodejs:tetris' | 'nodejs:20'): Peer => ({
+  joins: kind === 'nodejs:tetris',
+  start: async (load) => {
+    const cleanups = new Cleanups();
+    try {
+      return await startPlatform(kind, load, cleanups);
+    } catch (error) {
+      await cleanups.run();
+      throw error;
+    }
+  },
+});
+
+async function startPlatform(kind: string, load: PeerLoad, cleanups: Cleanups): Promise<Served> {
+  const { models, instances } = load;
+  const modelRoots = [...new Set(models.map(({ path }) => dirname(path)))];
+  const platform = await PlatformServer.start({ modelRoots, memory: MEMORY }, cleanups);
+  const { client } = platform;
+  const shares = kind === 'nodejs:tetris';
+  for (const [at, model] of models.entries()) {
+    const annotations = shares ? annotationsOf(load) : {};
+    await client.createAction(`function${at}`, { kind, annotations, parameters: workOn(model), memoryMb: MEMORY_MB });
+  }
+  const ask: Served['ask'] = async (at, work, signal) => {
+    const { response } = await client.invoke(`function${at}`, work, signal);
+    if (!response.success) throw new Error(`function${at}: ${JSON.stringify(response.result.error)}`);
+    return response.result as RunReport;
+  };
+  for (const at of models.keys()) await allAtOnce(instances, (gate) => ask(at, { seed: 1, ...gate }));
+  const memoryBytes = async (): Promise<number> => {
+    const { instanceBytes, frontBytes, storeBytes, daemonBytes } = await platform.memory();
+    return instanceBytes + frontBytes + (shares ? storeBytes + daemonBytes : 0);
+  };
+  return { ask, memoryBytes, stop: () => cleanups.run() };
+}
+
+/** With an objective the platform plans by itself. */
+const annotationsOf = ({ sloMs, batch }: PeerLoad): Readonly<Record<string, unknown>> =>
+  sloMs > 0 ? { 'tetris-slo': sloMs, 'tetris-batching': batch } : {};
+
+/** Several activations that are all in their instances at once: each waits in `actions/classify.js` for the others. */
+async function allAtOnce(count: number, ask: (work: { gate?: string }) => Promise<unknown>): Promise<void> {
+  const waiting: (() => void)[] = [];
+  const gate = createServer((request, reply) => {
+    request.resume();
+    waiting.push(() => reply.end());
+    if (waiting.length >= count) for (const open of waiting.splice(0)) open();
+  });
+  await new Promise<void>((resolve) => gate.listen(0, '127.0.0.1', resolve));
+  try {
+    const url = `http://127.0.0.1:${(gate.address() as AddressInfo).port}/`;
+    await Promise.all(Array.from({ length: count }, () => ask({ gate: url })));
+  } finally {
+    gate.close();
+  }
+}

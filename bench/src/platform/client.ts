@@ -1,0 +1,75 @@
+import { readFile } from 'node:fs/promises';
+import { Pool } from 'undici';
+import { ACTION_PATH } from '../runtime/bench';
+import type { RunReport } from '../runtime/instances';
+
+const API = '/api/v1/namespaces/_/actions';
+const MEMORY_MB = 256;
+
+/** An action with `actions/classify.js` in it. */
+export interface ActionOptions {
+  /** @default 'nodejs:tetris' */
+  kind?: string;
+  annotations?: Readonly<Record<string, unknown>>;
+  parameters: object;
+  /** @default 256 */
+  memoryMb?: number;
+}
+
+export interface Activation {
+  /** ms in its instance. */
+  duration: number;
+  response: { success: boolean; result: Partial<RunReport> & { error?: unknown } };
+  annotations?: readonly { key: string; value: unknown }[];
+}
+
+/** Asks a platform over HTTP. */
+export class PlatformClient {
+  readonly #http: Pool;
+  readonly #headers: Readonly<Record<string, string>>;
+
+  /** @param auth `uuid:secret` */
+  constructor({ url, auth }: { url: string; auth: string }) {
+    this.#http = new Pool(url, { connections: null, pipelining: 1 });
+    this.#headers = {
+      authorization: `Basic ${Buffer.from(auth).toString('base64')}`,
+      'content-type': 'application/json',
+    };
+  }
+
+  async createAction(
+    name: string,
+    { kind = 'nodejs:tetris', annotations = {}, parameters, memoryMb = MEMORY_MB }: ActionOptions,
+  ): Promise<void> {
+    const pairs = (values: object): object[] =>
+      Object.entries(values).map(([key, value]) => ({ key, value: value as unknown }));
+    await this.#request('PUT', `${API}/${name}`, {
+      exec: { kind, code: await readFile(ACTION_PATH, 'utf8') },
+      annotations: pairs(annotations),
+      parameters: pairs(parameters),
+      limits: { memory: memoryMb, timeout: 60_000 },
+    });
+  }
+
+  /** A blocking activation. @throws Error where there is no answer of the action */
+  async invoke(name: string, params: object, signal?: AbortSignal): Promise<Activation> {
+    return (await this.#request('POST', `${API}/${name}?blocking=true`, params, signal)) as Activation;
+  }
+
+  async close(): Promise<void> {
+    await this.#http.destroy();
+  }
+
+  async #request(method: 'PUT' | 'POST', path: string, body: object, signal?: AbortSignal): Promise<unknown> {
+    const reply = await this.#http.request({
+      method,
+      path,
+      headers: this.#headers,
+      body: JSON.stringify(body),
+      ...(signal === undefined ? {} : { signal }),
+    });
+    const text = await reply.body.text();
+    if (reply.statusCode !== 200) throw new Error(`${method} ${path}: ${reply.statusCode} ${text.slice(0, 300)}`);
+    return JSON.parse(text) as unknown;
+  }
+}
