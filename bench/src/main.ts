@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * `npm run bench -- <suite> [--json FILE] [--quick] [--only KEYS] [--trace FILE]`: runs one suite and prints its figures, with the
- * machine they are of.
+ * `npm run bench -- <suite> [--json FILE] [--html FILE] [--quick]`: runs one suite and prints its figures, with the machine
+ * they are of.
  */
 import { errorMessage, outliveReaders } from '@tetris/common';
 import { Command, Option } from 'commander';
@@ -11,10 +11,13 @@ import { SUITES } from './suites';
 /** Where `all` keeps its results by default. */
 const FOLDER = '.cache/results';
 
-async function run(name: string, { folder, ...options }: RunOptions & { folder: string }): Promise<void> {
+async function run(
+  name: string,
+  { folder, page, ...options }: RunOptions & { folder: string; page?: boolean },
+): Promise<void> {
   if (name === 'all') {
     const { runAll } = await import('./results/all.js');
-    await runAll(folder, options);
+    await runAll(folder, { ...options, ...(page === undefined ? {} : { page }) });
   } else process.stdout.write(textOf(await runSuite(name, options)));
 }
 
@@ -25,6 +28,7 @@ new Command('bench')
   .description('measures a part of the system, side by side with what it is compared to')
   .argument('<suite>', 'which suite to run; all: those of the evaluation, with a page of results')
   .option('--json <file>', 'write the figures there too')
+  .option('--html <file>', 'write them as a page with charts')
   .option('--quick', 'suites that can: seconds instead of minutes; the figures mean little')
   .option('--only <keys>', 'suites that can: only these figures, such as a,b', (keys) => keys.split(','))
   .addOption(new Option('--mode <mode>', "relay: OpenWhisk's scheduler").choices(['sharding', 'fpc']))
@@ -40,6 +44,7 @@ new Command('bench')
   .option('--beside <number>', 'relay: so many busy processes beside it', Number)
   .option('--resume', 'suites that take long: measure only what the file of --json lacks')
   .option('--folder <folder>', 'all: where results are kept, and found again', FOLDER)
+  .option('--page', 'all: measure nothing, write the page of what the folder has')
   .option('--tables <folder>', "suites that plan: profile tables in the paper's format beside those that are drawn")
   .addHelpText('after', `\nSuites:\n${list.join('\n')}`)
   .action(run)

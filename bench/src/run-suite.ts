@@ -7,6 +7,8 @@ import { findSuite } from './suites';
 export interface RunOptions extends Omit<SuiteOptions, 'earlier' | 'save'> {
   /** File for the figures; of suites that take long also while they run. */
   json?: string;
+  /** File for the figures as one page with charts. */
+  html?: string;
   /** Go on from what the file says. @default false */
   resume?: boolean;
 }
@@ -18,9 +20,12 @@ export interface RunOptions extends Omit<SuiteOptions, 'earlier' | 'save'> {
  * suite has not ended
  * @throws RangeError that lists the suites there are
  */
-export async function runSuite(name: string, { json, resume = false, ...options }: RunOptions): Promise<SuiteResult> {
+export async function runSuite(
+  name: string,
+  { json, html, resume = false, ...options }: RunOptions,
+): Promise<SuiteResult> {
   const entry = findSuite(name);
-  await checkOutputs({ json });
+  await checkOutputs({ json, html });
   const suite = await entry.load();
   const own = { suite: name, machine: machine() };
   const write = async (result: SuiteResult): Promise<void> => {
@@ -31,6 +36,10 @@ export async function runSuite(name: string, { json, resume = false, ...options 
   const figures = await suite.run({ ...options, save, ...(earlier === undefined ? {} : { earlier }) });
   const result = { ...own, measured: new Date().toISOString(), ...figures };
   await write(result);
+  if (html !== undefined) {
+    const { report } = await import('./results/report.js');
+    await writeFile(html, report({ [name]: result }, '.').html);
+  }
   return result;
 }
 

@@ -30,7 +30,8 @@ export const withTetris =
       ({ instances, daemon, storePath }) => {
         const pids = new Set<number>([daemon.pid]);
         const start = async (model: ServedModel): Promise<FleetInstance> => {
-          const instance = await instances.start();
+          // As an action without annotations has it: one activation at a time.
+          const instance = await instances.start({ room: 1 });
           return {
             run: async (work) => {
               const report = await instance.run({ ...workOn(model), ...work });

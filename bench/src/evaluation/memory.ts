@@ -6,6 +6,7 @@ import { removeFolder, temporaryFolder } from '@tetris/common';
 import { tmpdir } from 'node:os';
 import { createProgress } from '../demo/progress';
 import { megabytes, rounded, sum } from '../measure/statistics';
+import { isInstalled } from '../peers/python-server';
 import type { Suite, SuiteOptions, SuiteResult } from '../suite';
 import { ZOO } from '../zoo/zoo';
 import { type WithFleet, withStock, withTetris } from './fleet';
@@ -37,7 +38,8 @@ async function run({ quick = false, only, room, seconds, ...options }: SuiteOpti
     forMs: 1000 * Number(seconds ?? (quick ? SECONDS_QUICK : SECONDS)),
     ...(room === undefined ? {} : { roomBytes: room * 1e6 }),
   });
-  const names = models.flatMap((model) => FLEETS.map((fleet) => `${model}/${fleet}`));
+  const present = presentFleets();
+  const names = models.flatMap((model) => present.map((fleet) => `${model}/${fleet}`));
   const progress = createProgress(names.length, process.stderr);
   const measure = (name: string): Promise<FleetGrowth> => {
     progress.step(name);
@@ -47,6 +49,13 @@ async function run({ quick = false, only, room, seconds, ...options }: SuiteOpti
   const result = await measureRows(names, options, measure, memoryFigures);
   progress.stop();
   return result;
+}
+
+/** Those for which everything is there. */
+function presentFleets(): readonly FleetName[] {
+  if (isInstalled('fork')) return FLEETS;
+  process.stderr.write('  left out: fork after load (sh bench/peers/install.sh fork)\n');
+  return FLEETS.filter((fleet) => fleet !== 'fork');
 }
 
 async function growthOf(name: string, model: string, fleet: FleetName, bounds: GrowthBounds): Promise<FleetGrowth> {

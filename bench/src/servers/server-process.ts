@@ -31,8 +31,8 @@ export interface Launch {
   port: number;
   /** Removed by `stop`. */
   folder: string;
-  /** Rejects while the server does not answer. */
-  answers: () => Promise<void>;
+  /** Rejects while the server does not answer. @param output the end of what it has said */
+  answers: (output: string) => Promise<void>;
   /** Beside this process's own. */
   env?: Readonly<Record<string, string>>;
   /** @default this process's own */
@@ -85,7 +85,7 @@ export class ServerProcess implements RunningServer {
         throw new Error(`${name} did not start: ${failure?.message ?? this.#output}`);
       }
       try {
-        await answers();
+        await answers(this.#output);
         return;
       } catch {
         await delay(50);
