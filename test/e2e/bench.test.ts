@@ -3,10 +3,12 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { EVALUATION } from '../../bench/src/results/targets';
 import type { FunctionFigures, SharingFigures } from '../../bench/src/sharing/report';
 
 const BENCH = join(__dirname, '../../bench/dist/main.js');
 const TIMEOUT_MS = 180_000;
+const ALL_TIMEOUT_MS = 420_000;
 const run = promisify(execFile);
 
 describe('npm run bench', () => {
@@ -37,6 +39,32 @@ describe('npm run bench', () => {
       }
     },
     TIMEOUT_MS,
+  );
+
+  it(
+    'measures every suite of the evaluation on small models, goes on from what is there, and writes the page of results',
+    async () => {
+      const folder = await mkdtemp(join(tmpdir(), 'bench-'));
+      const results = join(folder, 'results');
+      try {
+        await run(process.execPath, [BENCH, 'all', '--quick', '--folder', results], { timeout: ALL_TIMEOUT_MS });
+        const page = await readFile(`${results}.md`, 'utf8');
+        for (const suite of EVALUATION) expect(page).toContain(`npm run bench -- ${suite} |`);
+        expect(page).not.toContain('not measured');
+        expect(await readFile(join(results, 'results.html'), 'utf8')).toContain('<svg');
+        const peers = JSON.parse(await readFile(join(results, 'peers.json'), 'utf8')) as { rows: { name: string }[] };
+        const written = await readFile(join(results, 'memory-by-instances.svg'), 'utf8');
+
+        const args = [BENCH, 'all', '--quick', '--page', '--folder', results];
+        await run(process.execPath, args, { timeout: TIMEOUT_MS });
+        expect(await readFile(`${results}.md`, 'utf8')).toBe(page);
+        expect(await readFile(join(results, 'memory-by-instances.svg'), 'utf8')).toBe(written);
+        expect(peers.rows.map(({ name }) => name)).toContain('rate/tetris');
+      } finally {
+        await rm(folder, { recursive: true, force: true });
+      }
+    },
+    ALL_TIMEOUT_MS,
   );
 
   it('bad option: names what it does not know, and what there is', async () => {

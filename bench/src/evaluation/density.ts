@@ -4,13 +4,15 @@
  */
 import { removeFolder, temporaryFolder } from '@tetris/common';
 import { tmpdir } from 'node:os';
-import { createProgress, type Progress } from '../demo/progress';
+import { createProgress } from '../demo/progress';
 import { percentileOf, rounded } from '../measure/statistics';
+import type { ModelDefinition } from '../models/graph-builder';
 import { transformer } from '../models/transformer';
 import type { Suite, SuiteOptions, SuiteResult } from '../suite';
 import { fineTuned } from '../zoo/families';
 import { type FleetInstance, type WithFleet, withStock, withTetris } from './fleet';
-import { measureRows } from './rows';
+import { type DensityRow, densityFigures } from './density-figures';
+import { chosenRows, measureRows } from './rows';
 import { type ServedModel, served, servedModel } from './served-model';
 
 const MODELS = ['textcnn', 'resnet50', 'bert', 'vgg16', 'use', 'bert-large'];
@@ -23,73 +25,52 @@ const INSTANCES_MAX = 600;
 /** Instances between two readings of the memory. */
 const STEP = 4;
 
-/** Objective of the functions under the small cap, ms: INFless's for ResNet-50. */
-const SLO_MS = 300;
 /** Requests to each function, in turns; the objective is for 99 of 100. */
 const REQUESTS = 20;
 
-interface DensityRow {
-  name: string;
-  tetris: number;
-  stock: number;
-  ratio: number;
-}
+/** What is counted: instances of a model of the zoo, or functions of one origin. */
+const FUNCTIONS = 'functions';
+const SIDES = ['tetris', 'stock'] as const;
 
-async function run(options: SuiteOptions): Promise<SuiteResult> {
-  const { quick = false, only, earlier } = options;
+async function run({ quick = false, only, ...options }: SuiteOptions): Promise<SuiteResult> {
   const { models, capBytes, functionsCapBytes } = quick
     ? QUICK
-    : { models: only ?? MODELS, capBytes: CAP_BYTES, functionsCapBytes: FUNCTIONS_CAP_BYTES };
-  const progress = createProgress(2 * models.length + 2, process.stderr);
-  const figuresOf = (rows: readonly DensityRow[]): SuiteResult => ({
-    capMb: capBytes / 1e6,
-    densityRatio: Math.max(...rows.map(({ ratio }) => ratio)),
-    rows,
-  });
-  const instances = await measureRows(models, options, (name) => instancesOf(name, capBytes, progress), figuresOf);
-  const functions = earlier?.['functions'] ?? (await functionsUnder(functionsCapBytes, quick, progress));
+    : { models: MODELS, capBytes: CAP_BYTES, functionsCapBytes: FUNCTIONS_CAP_BYTES };
+  const all = [...models, FUNCTIONS].flatMap((subject) => SIDES.map((side) => `${subject}/${side}`));
+  const names = chosenRows(all, only);
+  const progress = createProgress(names.length, process.stderr);
+  const measure = (name: string): Promise<DensityRow> => {
+    progress.step(name);
+    const [subject = '', side = ''] = name.split('/');
+    return measured(name, subject, side, subject === FUNCTIONS ? functionsCapBytes : capBytes, quick);
+  };
+  const result = await measureRows(names, options, measure, densityFigures);
   progress.stop();
-  return { ...instances, functions };
+  return result;
 }
 
-async function instancesOf(name: string, capBytes: number, progress: Progress): Promise<DensityRow> {
+async function measured(
+  name: string,
+  subject: string,
+  side: string,
+  capBytes: number,
+  quick: boolean,
+): Promise<DensityRow> {
   const folder = await temporaryFolder(tmpdir());
   try {
-    const model = await servedModel(name, folder);
-    progress.step(`${name}: instances with sharing`);
-    const tetris = await filled(withTetris(folder), () => Promise.resolve(model), capBytes);
-    progress.step(`${name}: plain processes`);
-    const stock = await filled(withStock(), () => Promise.resolve(model), capBytes);
-    return { name, tetris: tetris.fit, stock: stock.fit, ratio: rounded(tetris.fit / Math.max(1, stock.fit), 1) };
+    const withFleet = side === 'tetris' ? withTetris(folder) : withStock();
+    const same = subject === FUNCTIONS ? undefined : await servedModel(subject, folder);
+    const modelOf = async (at: number): Promise<ServedModel> => same ?? served(functionOf(at, quick), folder);
+    return { name, subject, side, capMb: capBytes / 1e6, ...(await filled(withFleet, modelOf, capBytes)) };
   } finally {
     await removeFolder(folder);
   }
 }
 
-/** Functions that are fine-tuned from one encoder: their last two layers are their own. */
-async function functionsUnder(capBytes: number, quick: boolean, progress: Progress): Promise<SuiteResult> {
-  const folder = await temporaryFolder(tmpdir());
-  try {
-    const origin = quick
-      ? transformer('encoder', { layers: 2, hidden: 256, heads: 4 })
-      : transformer('encoder', { layers: 6, hidden: 384, heads: 6 });
-    const modelOf = (at: number): Promise<ServedModel> =>
-      served(fineTuned(origin, { layers: 2, seed: at + 1 }), folder);
-    progress.step('functions with sharing');
-    const tetris = await filled(withTetris(folder), modelOf, capBytes);
-    progress.step('functions as plain processes');
-    const stock = await filled(withStock(), modelOf, capBytes);
-    return {
-      capMb: capBytes / 1e6,
-      sloMs: SLO_MS,
-      tetris: tetris.fit,
-      stock: stock.fit,
-      ratio: rounded(tetris.fit / Math.max(1, stock.fit), 1),
-      p99Ms: { tetris: tetris.p99Ms, stock: stock.p99Ms },
-    };
-  } finally {
-    await removeFolder(folder);
-  }
+/** Fine-tuned from one encoder: its last two layers are its own. */
+function functionOf(at: number, quick: boolean): ModelDefinition {
+  const size = quick ? { layers: 2, hidden: 256, heads: 4 } : { layers: 6, hidden: 384, heads: 6 };
+  return fineTuned(transformer('encoder', size), { layers: 2, seed: at + 1 });
 }
 
 /** Starts instances until the total passes the cap; all of them answer. */

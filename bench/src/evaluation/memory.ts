@@ -13,7 +13,7 @@ import { type WithFleet, withStock, withTetris } from './fleet';
 import { withFork } from './fork-fleet';
 import { grown, type GrowthBounds } from './growth';
 import { type FleetGrowth, type FleetName, FLEETS, memoryFigures } from './memory-figures';
-import { measureRows } from './rows';
+import { chosenRows, measureRows } from './rows';
 import { type ServedModel, servedModel } from './served-model';
 
 /** The mix: models of all kinds, in turns. */
@@ -32,14 +32,15 @@ const SECONDS_QUICK = '8';
 const UNPACKED = { session: { disable_prepacking: '1' } };
 
 async function run({ quick = false, only, room, seconds, ...options }: SuiteOptions): Promise<SuiteResult> {
-  const models = only ?? (quick ? QUICK.models : ['mix', ...Object.keys(ZOO)]);
+  const models = quick ? QUICK.models : ['mix', ...Object.keys(ZOO)];
   const bounds = (model: string): GrowthBounds => ({
     counts: quick ? QUICK.counts : model === 'mix' ? MIX_COUNTS : COUNTS,
     forMs: 1000 * Number(seconds ?? (quick ? SECONDS_QUICK : SECONDS)),
     ...(room === undefined ? {} : { roomBytes: room * 1e6 }),
   });
   const present = presentFleets();
-  const names = models.flatMap((model) => present.map((fleet) => `${model}/${fleet}`));
+  const all = models.flatMap((model) => present.map((fleet) => `${model}/${fleet}`));
+  const names = chosenRows(all, only);
   const progress = createProgress(names.length, process.stderr);
   const measure = (name: string): Promise<FleetGrowth> => {
     progress.step(name);

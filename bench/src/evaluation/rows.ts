@@ -21,3 +21,16 @@ export async function measureRows<Row extends { name: string }>(
   }
   return figures(rows);
 }
+
+/**
+ * The rows whose names have one of the parts that are asked for, whole between slashes: `vgg16` or `vgg16/stock` of
+ * `vgg16/stock`. All of them where nothing is asked for.
+ *
+ * @throws RangeError where a part names none
+ */
+export function chosenRows(names: readonly string[], only: readonly string[] | undefined): readonly string[] {
+  const has = (name: string, part: string): boolean => `/${name}/`.includes(`/${part}/`);
+  const unknown = only?.find((part) => !names.some((name) => has(name, part)));
+  if (unknown !== undefined) throw new RangeError(`no row has '${unknown}'; there are: ${names.join(', ')}`);
+  return names.filter((name) => only === undefined || only.some((part) => has(name, part)));
+}

@@ -3,7 +3,7 @@ import { removeFolder, temporaryFolder } from '@tetris/common';
 import { freemem, tmpdir } from 'node:os';
 import { createProgress } from '../demo/progress';
 import { type ServedModel, served } from '../evaluation/served-model';
-import { measureRows } from '../evaluation/rows';
+import { chosenRows, measureRows } from '../evaluation/rows';
 import type { ModelDefinition } from '../models/graph-builder';
 import { transformer } from '../models/transformer';
 import type { Suite, SuiteOptions, SuiteResult } from '../suite';
@@ -46,7 +46,7 @@ function rowNames(peers: readonly string[], quick: boolean): string[] {
 
 async function run({ quick = false, only, room, seconds = SECONDS, ...options }: SuiteOptions): Promise<SuiteResult> {
   const peers = present(quick ? ['tetris', 'fork'] : Object.keys(PEERS));
-  const names = rowNames(peers, quick).filter((name) => only === undefined || only.some((part) => matches(name, part)));
+  const names = chosenRows(rowNames(peers, quick), only);
   const progress = createProgress(names.length, process.stderr);
   const folder = await temporaryFolder(tmpdir());
   const bounds = {
@@ -64,9 +64,6 @@ async function run({ quick = false, only, room, seconds = SECONDS, ...options }:
     await removeFolder(folder);
   }
 }
-
-/** `rate` means every row whose name begins with it, `rate/ray` or `ray` those of one peer. */
-const matches = (name: string, part: string): boolean => `${name}/`.startsWith(`${part}/`) || name.endsWith(`/${part}`);
 
 function present(names: readonly string[]): string[] {
   return names.filter((name) => {

@@ -2,7 +2,7 @@
 import { removeFolder, temporaryFolder } from '@tetris/common';
 import { availableParallelism, tmpdir } from 'node:os';
 import { createProgress } from '../demo/progress';
-import { measureRows } from '../evaluation/rows';
+import { chosenRows, measureRows } from '../evaluation/rows';
 import { type ServedModel, servedModel } from '../evaluation/served-model';
 import { objectiveOf } from '../sharing/calibration';
 import { loadTrace } from '../sharing/trace';
@@ -29,9 +29,8 @@ const QUICK_TIMES = { warmUpMs: 1_000, sampleMs: 250 };
 async function run({ quick = false, only, trace, seconds, ...options }: SuiteOptions): Promise<SuiteResult> {
   const patterns = trace === undefined ? PATTERNS : { [patternName(trace)]: trace };
   const durationMs = 1_000 * Number(seconds ?? (quick ? '2' : SECONDS));
-  const names = wanted(quick ? ['questions'] : Object.keys(APPLICATIONS), Object.keys(patterns), quick).filter(
-    (name) => only === undefined || only.some((part) => `/${name}/`.includes(`/${part}/`)),
-  );
+  const all = cells(quick ? ['questions'] : Object.keys(APPLICATIONS), Object.keys(patterns), quick);
+  const names = chosenRows(all, only);
   const progress = createProgress(names.length, process.stderr);
   const folder = await temporaryFolder(tmpdir());
   const applications = new Map<string, Promise<Calibrated[]>>();
@@ -58,7 +57,7 @@ async function run({ quick = false, only, trace, seconds, ...options }: SuiteOpt
 }
 
 /** Modes in turns, so that what the machine does meanwhile meets them alike. */
-function wanted(applications: readonly string[], patterns: readonly string[], quick: boolean): string[] {
+function cells(applications: readonly string[], patterns: readonly string[], quick: boolean): string[] {
   const modes = quick ? ['tetris', 'stock'] : Object.keys(MODES);
   return applications.flatMap((application) =>
     (quick ? patterns.slice(0, 1) : patterns).flatMap((pattern) =>

@@ -1,4 +1,5 @@
 /** What a suite has measured as tables, for the page of results. */
+import type { Density } from '../evaluation/density-figures';
 import type { FleetName, MemoryRow } from '../evaluation/memory-figures';
 import { FLEETS } from '../evaluation/memory-figures';
 import type { GridCell } from '../peers/memory-grid';
@@ -33,7 +34,7 @@ type Table = Omit<ResultTable, 'suite'>;
 
 const TABLES: Readonly<Record<string, (result: SuiteResult) => Table[]>> = {
   memory: (result) => [memoryTable(result['models'] as MemoryRow[])],
-  density: (result) => [densityTable(result)],
+  density: (result) => [densityTable(result['densities'] as Density[])],
   startup: (result) => [startupTable(result['rows'] as StartupRow[])],
   latency: (result) => [latencyTable(result)],
   replay: (result) => [replayTable(result['rows'] as ReplayRow[])],
@@ -63,21 +64,20 @@ function memoryTable(models: readonly MemoryRow[]): Table {
   };
 }
 
-interface DensityRow {
-  name: string;
-  tetris: number;
-  stock: number;
-  ratio: number;
-}
-
-function densityTable({ rows, functions, capMb }: SuiteResult): Table {
-  const instances = (rows as DensityRow[]).map(({ name, tetris, stock, ratio }) => [name, tetris, stock, ratio]);
-  const { tetris, stock, ratio, capMb: cap } = (functions ?? {}) as Partial<DensityRow> & { capMb?: number };
-  const under = cap === undefined ? [] : [[`functions of one origin, under ${cap} MB`, tetris, stock, ratio]];
+function densityTable(densities: readonly Density[]): Table {
   return {
-    title: `Instances under ${String(capMb)} MB`,
-    head: ['Model', 'nodejs:tetris', 'Plain processes', 'Ratio'],
-    rows: [...instances, ...under],
+    title: 'What fits into a memory',
+    note: 'Instances of a model, or functions of one origin; run times with all others alive and at rest.',
+    head: ['Model', 'MB', 'nodejs:tetris', 'Plain processes', 'Ratio', 'p99, ms', 'Plain, ms'],
+    rows: densities.map(({ subject, capMb, tetris, stock, ratio, p99Ms }) => [
+      subject,
+      capMb,
+      tetris,
+      stock,
+      ratio,
+      p99Ms.tetris,
+      p99Ms.stock,
+    ]),
   };
 }
 

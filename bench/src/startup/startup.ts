@@ -2,7 +2,7 @@
 import { tmpdir } from 'node:os';
 import { Cleanups, privateFolder } from '../demo/cleanups';
 import { createProgress } from '../demo/progress';
-import { measureRows } from '../evaluation/rows';
+import { chosenRows, measureRows } from '../evaluation/rows';
 import { servedModel, workOn } from '../evaluation/served-model';
 import { mediansOf } from '../instances/cold-answer';
 import type { FirstAnswer } from '../instances/first-answer';
@@ -15,11 +15,10 @@ const MODELS = ['vgg16', 'bert', 'bert-large', 'use', 'resnet50', 'textcnn'];
 const ROUNDS = 5;
 const QUICK = { models: ['textcnn'], rounds: 1 };
 
-/** @throws RangeError where `only` names what is neither a model, a way, nor both with a slash */
 async function run({ quick = false, only, ...options }: SuiteOptions): Promise<SuiteResult> {
   const { models, rounds } = quick ? QUICK : { models: MODELS, rounds: ROUNDS };
   const all = models.flatMap((model) => Object.keys(WAYS).map((way) => `${model}/${way}`));
-  const names = only === undefined ? all : all.filter((name) => only.some((part) => `/${name}/`.includes(`/${part}/`)));
+  const names = chosenRows(all, only);
   const progress = createProgress(names.length, process.stderr);
   const measure = (name: string): Promise<StartupRow> => {
     progress.step(name);
