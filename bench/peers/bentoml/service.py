@@ -22,14 +22,14 @@ class Inference:
 
     if BATCH == 1:
 
-        @bentoml.api(route="/")
+        @bentoml.api(route="/run")
         def run(self, seed: int, batch: int = 1, runs: int = 1) -> dict:
             return self.function.run(seed, batch, runs)
 
     else:
 
         @bentoml.api(
-            route="/", batchable=True, max_batch_size=BATCH, max_latency_ms=int(os.environ.get("LATENCY_MS", "300"))
+            route="/run", batchable=True, max_batch_size=BATCH, max_latency_ms=int(os.environ.get("LATENCY_MS", "300"))
         )
         def run(self, seed: list[int]) -> list[dict]:
             return self.function.run_together(seed)

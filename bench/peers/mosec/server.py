@@ -38,6 +38,6 @@ if __name__ == "__main__":
         max_wait_time=int(os.environ.get("WAIT_MS", "0")) or 1,
         start_method=START,
         timeout=300,
-        route="/",
+        route="/inference",
     )
     server.run()

@@ -22,6 +22,9 @@ export interface Fleet {
 /** How a fleet is made, used and ended. */
 export type WithFleet = <T>(use: (fleet: Fleet) => Promise<T>) => Promise<T>;
 
+/** A large model takes a slow machine a while to prepare; meanwhile nobody loads one that is not shared. */
+const PATIENT = { TETRIS_RUNTIME_SHARE_WAIT_MS: '600000' };
+
 /** Instances of the action runtime beside a daemon. Models lie below the root. */
 export const withTetris =
   (modelRoot: string, settings: Readonly<Record<string, string>> = {}): WithFleet =>
@@ -31,7 +34,7 @@ export const withTetris =
         const pids = new Set<number>([daemon.pid]);
         const start = async (model: ServedModel): Promise<FleetInstance> => {
           // As an action without annotations has it: one activation at a time.
-          const instance = await instances.start({ room: 1 });
+          const instance = await instances.start({ room: 1 }, PATIENT);
           return {
             run: async (work) => {
               const report = await instance.run({ ...workOn(model), ...work });

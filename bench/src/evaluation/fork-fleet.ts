@@ -43,7 +43,8 @@ class Master {
   static async start({ path, vocabulary }: ServedModel): Promise<Master> {
     const env = { MODELS: path, ...(vocabulary === undefined ? {} : { VOCABULARY: String(vocabulary) }) };
     const args = (): string[] => ['--config', 'gunicorn.conf.py', 'app:application'];
-    return new Master(await PythonServer.start({ environment: 'fork', command: 'gunicorn', args, env }));
+    const options = { environment: 'fork', command: 'gunicorn', args, env, answers: ['/0'] } as const;
+    return new Master(await PythonServer.start(options));
   }
 
   /** One more worker; resolves when it has run the function. */

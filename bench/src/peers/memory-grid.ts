@@ -25,7 +25,7 @@ export interface GridBounds {
   forMs: number;
 }
 
-/** @param instances of each function, in turn; at least two are started @returns a cell for each of them */
+/** @param instances of each function, in turn @returns a cell for each of them */
 export async function memoryRow(
   peer: Peer,
   models: readonly ServedModel[],
@@ -44,7 +44,7 @@ export async function memoryRow(
   return cells;
 }
 
-/** As many more MB as each further instance has taken; 0 before the first. */
+/** As many more MB as each further instance has taken; after one alone it is not known how much they share. */
 function expectedMb(cells: readonly GridCell[], instances: number): number {
   const [before, last] = cells.slice(-2);
   if (before === undefined) return 0;

@@ -31,6 +31,8 @@ const INSTANCES = [1, 2, 4];
 const RATE_FUNCTIONS = 4;
 const RATE_ROOM_MB = 1_500;
 
+const QUICK_PEERS = ['tetris', 'stock', 'fork'];
+
 const SECONDS = '120';
 const ROOM_SHARE = 0.5;
 
@@ -45,7 +47,7 @@ function rowNames(peers: readonly string[], quick: boolean): string[] {
 }
 
 async function run({ quick = false, only, room, seconds = SECONDS, ...options }: SuiteOptions): Promise<SuiteResult> {
-  const peers = present(quick ? ['tetris', 'fork'] : Object.keys(PEERS));
+  const peers = present(quick ? QUICK_PEERS : Object.keys(PEERS));
   const names = chosenRows(rowNames(peers, quick), only);
   const progress = createProgress(names.length, process.stderr);
   const folder = await temporaryFolder(tmpdir());

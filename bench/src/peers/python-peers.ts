@@ -7,13 +7,20 @@ import { PythonServer, type PythonServerOptions } from './python-server';
 /** Servers that come up at once. */
 const TOGETHER = 2;
 
-type Launch = Omit<PythonServerOptions, 'env'> & { env: (load: PeerLoad) => Readonly<Record<string, string>> };
+interface Launch extends Omit<PythonServerOptions, 'env' | 'answers' | 'lists'> {
+  env: (load: PeerLoad) => Readonly<Record<string, string>>;
+  /** Of the function with this number, of so many on the server. */
+  path: (at: number) => string;
+  /** Where requests are joined, each is a list of one. @default false */
+  listsWhenJoined?: boolean;
+}
 
 const GUNICORN: Launch = {
   environment: 'fork',
   command: 'gunicorn',
   args: () => ['--config', 'gunicorn.conf.py', 'app:application'],
   env: () => ({}),
+  path: (at) => `/${at}`,
 };
 
 const mosec = (start: 'spawn' | 'fork'): Launch => ({
@@ -21,6 +28,7 @@ const mosec = (start: 'spawn' | 'fork'): Launch => ({
   command: 'python',
   args: (port) => ['server.py', '--port', String(port), '--timeout', '300000'],
   env: ({ batch, waitMs }) => ({ START: start, BATCH: String(batch), WAIT_MS: String(waitMs) }),
+  path: () => '/inference',
 });
 
 const BENTOML: Launch = {
@@ -28,6 +36,8 @@ const BENTOML: Launch = {
   command: 'bentoml',
   args: (port) => ['serve', 'service:Inference', '--host', '127.0.0.1', '--port', String(port)],
   env: ({ batch, sloMs }) => ({ BATCH: String(batch), ...(sloMs > 0 ? { LATENCY_MS: String(sloMs) } : {}) }),
+  path: () => '/run',
+  listsWhenJoined: true,
 };
 
 const RAY: Launch = {
@@ -35,6 +45,7 @@ const RAY: Launch = {
   command: 'python',
   args: () => ['deployment.py'],
   env: ({ batch, waitMs }) => ({ BATCH: String(batch), WAIT_MS: String(waitMs) }),
+  path: (at) => `/${at}`,
 };
 
 /** A server for each function. */
@@ -44,7 +55,7 @@ const apart = (launch: Launch, joins: boolean): Peer => ({
   start: async (load) => {
     const servers: PythonServer[] = [];
     const served: Served = {
-      ask: (at, work, signal) => (servers[at] as PythonServer).ask('/', work, signal),
+      ask: (at, work, signal) => (servers[at] as PythonServer).ask(launch.path(0), work, signal),
       memoryBytes: () => Promise.resolve(sum(servers.map((server) => server.memoryBytes()))),
       stop: async () => void (await Promise.all(servers.map((server) => server.stop()))),
     };
@@ -71,7 +82,7 @@ const together = (launch: Launch, joins: boolean): Peer => ({
   start: async (load) => {
     const server = await startOne(launch, load, load.models);
     return {
-      ask: (at, work, signal) => server.ask(`/${at}`, work, signal),
+      ask: (at, work, signal) => server.ask(launch.path(at), work, signal),
       memoryBytes: () => Promise.resolve(server.memoryBytes()),
       stop: () => server.stop(),
     };
@@ -81,7 +92,8 @@ const together = (launch: Launch, joins: boolean): Peer => ({
 function startOne(launch: Launch, load: PeerLoad, models: readonly ServedModel[]): Promise<PythonServer> {
   const paths = models.map(({ path }) => path);
   const env = { MODEL: paths[0] ?? '', MODELS: paths.join(','), WORKERS: String(load.instances), ...launch.env(load) };
-  return PythonServer.start({ ...launch, env, answers: models.map((_, at) => (models.length === 1 ? '/' : `/${at}`)) });
+  const lists = load.batch > 1 && launch.listsWhenJoined === true;
+  return PythonServer.start({ ...launch, env, lists, answers: models.map((_, at) => launch.path(at)) });
 }
 
 export const PYTHON_PEERS = {

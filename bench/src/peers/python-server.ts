@@ -17,8 +17,10 @@ export interface PythonServerOptions {
   command: string;
   args: (port: number) => string[];
   env: Readonly<Record<string, string>>;
-  /** Paths of the functions: it has started when all of them answer. @default '/' alone */
-  answers?: readonly string[];
+  /** Paths of the functions: it has started when all of them answer. */
+  answers: readonly string[];
+  /** It takes lists of requests, and answers with lists. @default false */
+  lists?: boolean;
 }
 
 /** Answers as `peers/function.py` does. */
@@ -37,19 +39,30 @@ export class PythonServer {
   readonly folder: string;
   readonly #server: ServerProcess;
   readonly #http: Pool;
+  readonly #ask: Ask;
 
-  private constructor(server: ServerProcess, http: Pool, folder: string) {
+  private constructor(server: ServerProcess, http: Pool, folder: string, asked: Ask) {
     this.#server = server;
     this.#http = http;
+    this.#ask = asked;
     this.folder = folder;
   }
 
   /** Resolves when it has answered once. @throws Error that says how to install it, or what the server said */
-  static async start({ environment, command, args, env, answers = ['/'] }: PythonServerOptions): Promise<PythonServer> {
+  static async start({
+    environment,
+    command,
+    args,
+    env,
+    answers,
+    lists = false,
+  }: PythonServerOptions): Promise<PythonServer> {
     if (!isInstalled(environment)) throw new Error(`${environment} is not installed: sh bench/peers/install.sh`);
     const port = await freePort();
     const folder = await serverFolder();
     const http = new Pool(`http://127.0.0.1:${port}`, { connections: null, pipelining: 1, headersTimeout: 0 });
+    const asked: Ask = (work, path, signal) =>
+      lists ? askInList(http, path, work, signal) : (ask(http, path, work, signal) as Promise<RunReport>);
     const server = await ServerProcess.start({
       name: environment,
       command: join(PEERS, '.cache', environment, 'bin', command),
@@ -60,10 +73,10 @@ export class PythonServer {
       env: { ...QUIET, ...env, PORT: String(port), FOLDER: folder },
       readyTimeoutMs: READY_TIMEOUT_MS,
       answers: async () => {
-        for (const path of answers) await ask(http, path, { seed: 1 });
+        for (const path of answers) await asked({ seed: 1 }, path);
       },
     });
-    return new PythonServer(server, http, folder);
+    return new PythonServer(server, http, folder, asked);
   }
 
   get pid(): number {
@@ -72,7 +85,7 @@ export class PythonServer {
 
   /** @throws Error where it answers anything but a report */
   ask(path: string, work: PeerWork, signal?: AbortSignal): Promise<RunReport> {
-    return ask(this.#http, path, work, signal);
+    return this.#ask(work, path, signal);
   }
 
   /** Proportional set size of all its processes. */
@@ -97,7 +110,15 @@ const QUIET = {
   PYTHONDONTWRITEBYTECODE: '1',
 };
 
-async function ask(http: Pool, path: string, work: PeerWork, signal?: AbortSignal): Promise<RunReport> {
+type Ask = (work: PeerWork, path: string, signal?: AbortSignal) => Promise<RunReport>;
+
+async function askInList(http: Pool, path: string, { seed }: PeerWork, signal?: AbortSignal): Promise<RunReport> {
+  const [report] = (await ask(http, path, { seed: [seed] }, signal)) as RunReport[];
+  if (report === undefined) throw new Error(`${path}: an empty answer`);
+  return report;
+}
+
+async function ask(http: Pool, path: string, work: object, signal?: AbortSignal): Promise<unknown> {
   const { statusCode, body } = await http.request({
     method: 'POST',
     path,
@@ -107,7 +128,7 @@ async function ask(http: Pool, path: string, work: PeerWork, signal?: AbortSigna
   });
   const text = await body.text();
   if (statusCode !== 200) throw new Error(`${path}: ${statusCode} ${text.slice(0, 300)}`);
-  return JSON.parse(text) as RunReport;
+  return JSON.parse(text) as unknown;
 }
 
 /** What a server leaves behind that does not end its own children. */

@@ -28,13 +28,13 @@ function peerOf(started: number[], stopped: number[]): Peer {
 describe('memory of a peer', () => {
   it('is measured as far as there is room, and told as not started beyond', async () => {
     const [started, stopped]: [number[], number[]] = [[], []];
-    const cells = await memoryRow(peerOf(started, stopped), models, [1, 2, 4], { roomBytes: 1.5e8, forMs: 60_000 });
+    const cells = await memoryRow(peerOf(started, stopped), models, [1, 2, 8], { roomBytes: 2.5e8, forMs: 60_000 });
     expect(started).toEqual([1, 2]);
     expect(stopped).toEqual([1, 2]);
     expect(cells).toEqual([
       { functions: 2, instances: 1, mb: 120 },
       { functions: 2, instances: 2, mb: 140 },
-      { functions: 2, instances: 4, mb: 180, extrapolated: true },
+      { functions: 2, instances: 8, mb: 260, extrapolated: true },
     ]);
   });
 });
