@@ -50,11 +50,17 @@ function earlier(seed, dims) {
   return new ort.Tensor('float32', kept.slice(start, start + count), dims);
 }
 
+/** For a dimension that a model gives no number. */
+const OPEN_DIMENSION = 16;
+/** Token ids of a model of which no more is known: masks and indices are below it too. */
+const VOCABULARY = 2;
+
 /** `[batch, ...shape]` for the one input; without a shape, what the model declares for each. */
 function feedsOf({ inputMetadata }, { shape, vocabulary, batch, seed }) {
-  const feeds = inputMetadata.map(({ name, shape: declared }, index) => {
-    const dims = [batch, ...(shape ?? declared.slice(1))];
-    if (vocabulary) return [name, tokens(seed, dims, vocabulary)];
+  const feeds = inputMetadata.map(({ name, type, shape: declared }, index) => {
+    const rest = declared.slice(1).map((size) => (typeof size === 'number' ? size : OPEN_DIMENSION));
+    const dims = [batch, ...(shape ?? rest)];
+    if (vocabulary || type === 'int64') return [name, tokens(seed, dims, vocabulary || VOCABULARY)];
     return [name, index === 0 ? example(seed, dims) : earlier(seed + 1000 * index, dims)];
   });
   return Object.fromEntries(feeds);

@@ -11,6 +11,7 @@ import onnxruntime
 
 LOGITS_MAX = 1000
 KEPT = 2**20
+OPEN_DIMENSION = 16
 
 
 def draws(seed, count):
@@ -38,11 +39,12 @@ class Function:
     def feeds(self, seed, batch=1):
         feeds = {}
         for index, put in enumerate(self.session.get_inputs()):
-            dims = [batch, *put.shape[1:]]
+            dims = [batch, *(size if isinstance(size, int) else OPEN_DIMENSION for size in put.shape[1:])]
             count = int(np.prod(dims))
-            if self.vocabulary:
+            if self.vocabulary or put.type == "tensor(int64)":
+                bound = self.vocabulary or 2
                 numbers = np.abs(draws(seed, count).astype(np.float64) / 1.7)
-                data = (numbers * self.vocabulary).astype(np.int64) % self.vocabulary
+                data = (numbers * bound).astype(np.int64) % bound
             elif index == 0:
                 data = draws(seed, count)
             else:

@@ -22,6 +22,8 @@ export interface SuiteOptions extends PointChoice {
   only?: readonly string[];
   /** Arrivals of suites with a load: a synthetic trace's name, or a file with one rate a line. */
   trace?: string;
+  /** Of suites that measure models one by one: a file of somebody's own in place of the zoo's. */
+  model?: string;
   /** Folder of profile tables in the paper's format, of suites that plan. */
   tables?: string;
   /** Of the simulated cluster; how many of them are compared; and from which number everything random follows. */

@@ -6,8 +6,8 @@ import { percentileOf, relativeError, rounded } from '../measure/statistics';
 import type { Suite, SuiteOptions, SuiteResult } from '../suite';
 import { ZOO } from '../zoo/zoo';
 import { type FleetInstance, withStock, withTetris } from './fleet';
-import { measureRows } from './rows';
-import { servedModel } from './served-model';
+import { chosenRows, measureRows } from './rows';
+import { nameOf, ownModel, type ServedModel, servedModel } from './served-model';
 
 const BATCHES = [1, 4, 16];
 const QUICK = { models: ['textcnn', 'dssm'], batches: [1], forMs: 1_000 };
@@ -43,13 +43,16 @@ interface LatencyRow {
 }
 
 async function run(options: SuiteOptions): Promise<SuiteResult> {
-  const { quick = false, only } = options;
-  const models = only ?? (quick ? QUICK.models : Object.keys(ZOO));
+  const { quick = false, only, model: own } = options;
+  const zoo = quick ? QUICK.models : Object.keys(ZOO);
+  const models = chosenRows(own === undefined ? zoo : [nameOf(own)], only);
   const batches = quick ? QUICK.batches : BATCHES;
   const progress = createProgress(models.length * batches.length, process.stderr);
   const measure = async (name: string): Promise<LatencyRow> => {
+    const modelIn = (folder: string): Promise<ServedModel> =>
+      own === undefined ? servedModel(name, folder) : ownModel(own, folder);
     const each = (batch: number): void => progress.step(`${name}: batches of ${batch}`);
-    return { name, points: await compared(name, batches, quick ? QUICK.forMs : FOR_MS, each) };
+    return { name, points: await compared(modelIn, batches, quick ? QUICK.forMs : FOR_MS, each) };
   };
   const result = await measureRows(models, options, measure, figuresOf);
   progress.stop();
@@ -68,14 +71,14 @@ function figuresOf(rows: readonly LatencyRow[]): SuiteResult {
 
 /** An instance and a plain process of one model, both alive, one at work at a time. */
 async function compared(
-  name: string,
+  modelIn: (folder: string) => Promise<ServedModel>,
   batches: readonly number[],
   forMs: number,
   each: (batch: number) => void,
 ): Promise<LatencyPoint[]> {
   const folder = await temporaryFolder(tmpdir());
   try {
-    const model = await servedModel(name, folder);
+    const model = await modelIn(folder);
     return await withTetris(folder)((tetris) =>
       withStock()(async (stock) => {
         const sides: [FleetInstance, FleetInstance] = [await tetris.start(model), await stock.start(model)];

@@ -14,7 +14,7 @@ import { withFork } from './fork-fleet';
 import { grown, type GrowthBounds } from './growth';
 import { type FleetGrowth, type FleetName, FLEETS, memoryFigures } from './memory-figures';
 import { chosenRows, measureRows } from './rows';
-import { type ServedModel, servedModel } from './served-model';
+import { nameOf, ownModel, type ServedModel, servedModel } from './served-model';
 
 /** The mix: models of all kinds, in turns. */
 const MIX = ['textcnn', 'dssm', 'mobilenet-v2', 'resnet50', 'bert', 'vgg16'];
@@ -31,41 +31,51 @@ const SECONDS_QUICK = '8';
 /** Every process packs its weights for itself, or none packs them and all read the pages of the file. */
 const UNPACKED = { session: { disable_prepacking: '1' } };
 
-async function run({ quick = false, only, room, seconds, ...options }: SuiteOptions): Promise<SuiteResult> {
-  const models = quick ? QUICK.models : ['mix', ...Object.keys(ZOO)];
+async function run({ quick = false, only, room, seconds, model: own, ...options }: SuiteOptions): Promise<SuiteResult> {
+  const zoo = quick ? QUICK.models : ['mix', ...Object.keys(ZOO)];
+  const models = own === undefined ? zoo : [nameOf(own)];
   const bounds = (model: string): GrowthBounds => ({
     counts: quick ? QUICK.counts : model === 'mix' ? MIX_COUNTS : COUNTS,
     forMs: 1000 * Number(seconds ?? (quick ? SECONDS_QUICK : SECONDS)),
     ...(room === undefined ? {} : { roomBytes: room * 1e6 }),
   });
-  const present = presentFleets();
+  const present = presentFleets(own);
   const all = models.flatMap((model) => present.map((fleet) => `${model}/${fleet}`));
   const names = chosenRows(all, only);
   const progress = createProgress(names.length, process.stderr);
   const measure = (name: string): Promise<FleetGrowth> => {
     progress.step(name);
     const [model = '', fleet = ''] = name.split('/');
-    return growthOf(name, model, fleet as FleetName, bounds(model));
+    return growthOf(name, model, fleet as FleetName, bounds(model), own);
   };
   const result = await measureRows(names, options, measure, memoryFigures);
   progress.stop();
   return result;
 }
 
-/** Those for which everything is there. */
-function presentFleets(): readonly FleetName[] {
-  if (isInstalled('fork')) return FLEETS;
+/** Those for which everything is there. Somebody's own model is taken as it is, and not laid out anew for mapping. */
+function presentFleets(own: string | undefined): readonly FleetName[] {
+  const fleets = own === undefined ? FLEETS : FLEETS.filter((fleet) => !isMapped(fleet));
+  if (isInstalled('fork')) return fleets;
   process.stderr.write('  left out: fork after load (sh bench/peers/install.sh fork)\n');
-  return FLEETS.filter((fleet) => fleet !== 'fork');
+  return fleets.filter((fleet) => fleet !== 'fork');
 }
 
-async function growthOf(name: string, model: string, fleet: FleetName, bounds: GrowthBounds): Promise<FleetGrowth> {
+const isMapped = (fleet: FleetName): boolean => fleet === 'unpacked' || fleet === 'pageCache';
+
+async function growthOf(
+  name: string,
+  model: string,
+  fleet: FleetName,
+  bounds: GrowthBounds,
+  own: string | undefined,
+): Promise<FleetGrowth> {
   const folder = await temporaryFolder(tmpdir());
   try {
-    const inPages = fleet === 'unpacked' || fleet === 'pageCache';
-    const names = model === 'mix' ? MIX : [model];
     const models: ServedModel[] = [];
-    for (const each of names) models.push(await servedModel(each, folder, inPages));
+    for (const each of model === 'mix' ? MIX : [model]) {
+      models.push(await (own === undefined ? servedModel(each, folder, isMapped(fleet)) : ownModel(own, folder)));
+    }
     return {
       name,
       model,

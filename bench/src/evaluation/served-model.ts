@@ -1,3 +1,6 @@
+import { fileSource, scanModel } from '@tetris/onnx-format';
+import { copyFile, mkdir, open, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { buildExternalModel, buildModel } from '../models/built-model';
 import type { ModelDefinition } from '../models/graph-builder';
 import { type ZooModel, zooModel } from '../zoo/zoo';
@@ -31,6 +34,33 @@ export function servedModel(name: string, folder: string, external = false): Pro
   const model: ZooModel = zooModel(name);
   return served(model.define(name), folder, external || model.external);
 }
+
+/**
+ * Somebody's own model, copied with its external data. Its inputs are fed by what it declares: float32 and int64, open
+ * dimensions of 16.
+ *
+ * @throws RangeError where it is no ONNX file
+ */
+export async function ownModel(file: string, folder: string): Promise<ServedModel> {
+  const handle = await open(file, 'r');
+  try {
+    const { size } = await handle.stat();
+    const scan = await scanModel(fileSource(handle.fd, size));
+    if (scan.format !== 'onnx') throw new RangeError(`${file} is no model in the format of ONNX`);
+    let bytes = 0;
+    for (const each of [basename(file), ...scan.locations]) {
+      await mkdir(dirname(join(folder, each)), { recursive: true });
+      await copyFile(join(dirname(file), each), join(folder, each));
+      bytes += (await stat(join(folder, each))).size;
+    }
+    return { name: nameOf(file), path: join(folder, basename(file)), bytes };
+  } finally {
+    await handle.close();
+  }
+}
+
+/** What rows of somebody's own model are called. */
+export const nameOf = (file: string): string => basename(file, '.onnx');
 
 /** Writes a model. @param external its weights lie in a file beside it, as models over 2 GiB need */
 export async function served(definition: ModelDefinition, folder: string, external = false): Promise<ServedModel> {

@@ -120,7 +120,7 @@ async function platformFor(
   );
   for (const { model, sloMs } of functions) {
     // A plain instance has to be given room for its own copy of the model.
-    const memoryMb = kind === 'nodejs:20' ? Math.ceil(PLAIN_MB + 1.3 * megabytes(model.bytes)) : MEMORY_MB;
+    const memoryMb = kind === 'nodejs:20' ? Math.ceil(Math.max(128, PLAIN_MB + 1.3 * megabytes(model.bytes))) : MEMORY_MB;
     const action = { kind, annotations: annotations(sloMs), parameters: workOn(model), memoryMb };
     await platform.client.createAction(model.name, action);
   }

@@ -117,14 +117,25 @@ export class ServerProcess implements RunningServer {
 /** A fresh folder for one server. */
 export const serverFolder = (): Promise<string> => temporaryFolder(tmpdir());
 
+/** Below the ports that systems give to outgoing connections, one of which could take it meanwhile. */
+const PORTS = { from: 20_000, count: 12_000 };
+const PORTS_TRIED_MAX = 50;
+
 /** A port of loopback that was free a moment ago. */
 export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no free port');
-  return address.port;
+  for (let tried = 0; tried < PORTS_TRIED_MAX; tried += 1) {
+    const port = PORTS.from + Math.floor(Math.random() * PORTS.count);
+    if (await isFree(port)) return port;
+  }
+  throw new Error('no free port');
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
 }
 
 /** Rejects unless something accepts connections at the port. */
