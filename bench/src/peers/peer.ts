@@ -10,6 +10,9 @@ export interface Tuning {
   waitMs: number;
 }
 
+export const ALONE: Tuning = { batch: 1, waitMs: 0 };
+export const JOINED: Tuning = { batch: 8, waitMs: 10 };
+
 export interface PeerLoad extends Tuning {
   models: readonly ServedModel[];
   /** Instances of each function. */
@@ -21,7 +24,7 @@ export interface PeerLoad extends Tuning {
 /** Functions that a peer serves now. */
 export interface Served {
   /** @throws Error where the function does not answer */
-  ask(at: number, work: PeerWork, signal?: AbortSignal): Promise<RunReport>;
+  ask(at: number, work: PeerWork): Promise<RunReport>;
   /** Of all that it needs: processes by proportional set size, front end included, and the store where it has one. */
   memoryBytes(): Promise<number>;
   stop(): Promise<void>;
@@ -31,8 +34,8 @@ export interface Served {
 export interface Peer {
   /** Undefined: it needs none. */
   environment?: PeerEnvironment;
-  /** Joins requests, so that its tuning is worth a search. */
-  joins: boolean;
+  /** How requests may be joined; by the peer itself where there is but one way. */
+  tunings: readonly Tuning[];
   /** Resolves when every function has answered. */
   start(load: PeerLoad): Promise<Served>;
 }

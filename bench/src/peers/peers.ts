@@ -31,7 +31,7 @@ const INSTANCES = [1, 2, 4];
 const RATE_FUNCTIONS = 4;
 const RATE_ROOM_MB = 1_500;
 
-const QUICK_PEERS = ['tetris', 'stock', 'fork'];
+const QUICK_PEERS = ['tetris', 'fork'];
 
 const SECONDS = '120';
 const ROOM_SHARE = 0.5;
@@ -39,7 +39,7 @@ const ROOM_SHARE = 0.5;
 /** What is measured of a peer: a row of its own each, so that an interrupted run goes on where it was. */
 function rowNames(peers: readonly string[], quick: boolean): string[] {
   const kinds = quick ? KINDS.slice(0, 1) : KINDS;
-  const counts = quick ? [2] : COUNTS;
+  const counts = quick ? [1] : COUNTS;
   const grid = kinds.flatMap((kind) =>
     counts.flatMap((count) => peers.map((peer) => `memory/${kind}/${count}/${peer}`)),
   );
@@ -95,7 +95,7 @@ async function measured(name: string, { folder, quick, bounds }: Measuring): Pro
     const cells = await memoryRow(peer, models, quick ? INSTANCES.slice(0, 2) : INSTANCES, bounds);
     return { ...row, kind, cells };
   }
-  const models = await modelsOf('family', RATE_FUNCTIONS, folder, quick);
+  const models = await modelsOf('family', quick ? 1 : RATE_FUNCTIONS, folder, quick);
   if (what === 'cold') return { ...row, ...(await coldStart(peer, models.slice(0, 1), quick)) };
   return { ...row, ...(await rateWithin(peer, models, { roomMb: RATE_ROOM_MB, quick })) };
 }

@@ -6,7 +6,7 @@ import { Cleanups } from '../demo/cleanups';
 import { workOn } from '../evaluation/served-model';
 import { PlatformServer } from '../platform/server';
 import type { RunReport } from '../runtime/instances';
-import type { Peer, PeerLoad, Served } from './peer';
+import { ALONE, JOINED, type Peer, type PeerLoad, type Served } from './peer';
 
 const MEMORY = '20g';
 /** Of an action; instances are counted by what they really need, once they live. */
@@ -14,7 +14,8 @@ const MEMORY_MB = 128;
 
 /** @param kind `nodejs:20` loads as stock OpenWhisk does; its node needs no daemon, so that this is left out there */
 export const platformPeer = (kind: 'nodejs:tetris' | 'nodejs:20'): Peer => ({
-  joins: kind === 'nodejs:tetris',
+  // With an objective it plans by itself.
+  tunings: kind === 'nodejs:tetris' ? [JOINED] : [ALONE],
   start: async (load) => {
     const cleanups = new Cleanups();
     try {
@@ -36,8 +37,8 @@ async function startPlatform(kind: string, load: PeerLoad, cleanups: Cleanups): 
     const annotations = shares ? annotationsOf(load) : {};
     await client.createAction(`function${at}`, { kind, annotations, parameters: workOn(model), memoryMb: MEMORY_MB });
   }
-  const ask: Served['ask'] = async (at, work, signal) => {
-    const { response } = await client.invoke(`function${at}`, work, signal);
+  const ask: Served['ask'] = async (at, work) => {
+    const { response } = await client.invoke(`function${at}`, work);
     if (!response.success) throw new Error(`function${at}: ${JSON.stringify(response.result.error)}`);
     return response.result as RunReport;
   };
@@ -49,7 +50,6 @@ async function startPlatform(kind: string, load: PeerLoad, cleanups: Cleanups): 
   return { ask, memoryBytes, stop: () => cleanups.run() };
 }
 
-/** With an objective the platform plans by itself. */
 const annotationsOf = ({ sloMs, batch }: PeerLoad): Readonly<Record<string, unknown>> =>
   sloMs > 0 ? { 'tetris-slo': sloMs, 'tetris-batching': batch } : {};
 

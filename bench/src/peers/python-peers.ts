@@ -1,7 +1,7 @@
 /** The peers that are servers in Python: one process tree for each function, as tenants have it, but where it says so. */
 import { sum } from '../measure/statistics';
 import type { ServedModel } from '../evaluation/served-model';
-import type { Peer, PeerLoad, Served } from './peer';
+import { ALONE, JOINED, type Peer, type PeerLoad, type Served, type Tuning } from './peer';
 import { PythonServer, type PythonServerOptions } from './python-server';
 
 /** Servers that come up at once. */
@@ -49,13 +49,13 @@ const RAY: Launch = {
 };
 
 /** A server for each function. */
-const apart = (launch: Launch, joins: boolean): Peer => ({
+const apart = (launch: Launch, tunings: readonly Tuning[]): Peer => ({
   environment: launch.environment,
-  joins,
+  tunings,
   start: async (load) => {
     const servers: PythonServer[] = [];
     const served: Served = {
-      ask: (at, work, signal) => (servers[at] as PythonServer).ask(launch.path(0), work, signal),
+      ask: (at, work) => (servers[at] as PythonServer).ask(launch.path(0), work),
       memoryBytes: () => Promise.resolve(sum(servers.map((server) => server.memoryBytes()))),
       stop: async () => void (await Promise.all(servers.map((server) => server.stop()))),
     };
@@ -76,13 +76,13 @@ const apart = (launch: Launch, joins: boolean): Peer => ({
 });
 
 /** One server for all of them, by their number. */
-const together = (launch: Launch, joins: boolean): Peer => ({
+const together = (launch: Launch, tunings: readonly Tuning[]): Peer => ({
   environment: launch.environment,
-  joins,
+  tunings,
   start: async (load) => {
     const server = await startOne(launch, load, load.models);
     return {
-      ask: (at, work, signal) => server.ask(launch.path(at), work, signal),
+      ask: (at, work) => server.ask(launch.path(at), work),
       memoryBytes: () => Promise.resolve(server.memoryBytes()),
       stop: () => server.stop(),
     };
@@ -96,11 +96,13 @@ function startOne(launch: Launch, load: PeerLoad, models: readonly ServedModel[]
   return PythonServer.start({ ...launch, env, lists, answers: models.map((_, at) => launch.path(at)) });
 }
 
+const EITHER = [ALONE, JOINED];
+
 export const PYTHON_PEERS = {
-  fork: apart(GUNICORN, false),
-  forkTogether: together(GUNICORN, false),
-  'mosec-spawn': apart(mosec('spawn'), true),
-  'mosec-fork': apart(mosec('fork'), true),
-  bentoml: apart(BENTOML, true),
-  ray: together(RAY, true),
+  fork: apart(GUNICORN, [ALONE]),
+  forkTogether: together(GUNICORN, [ALONE]),
+  'mosec-spawn': apart(mosec('spawn'), EITHER),
+  'mosec-fork': apart(mosec('fork'), EITHER),
+  bentoml: apart(BENTOML, EITHER),
+  ray: together(RAY, EITHER),
 } as const satisfies Record<string, Peer>;

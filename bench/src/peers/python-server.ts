@@ -61,8 +61,8 @@ export class PythonServer {
     const port = await freePort();
     const folder = await serverFolder();
     const http = new Pool(`http://127.0.0.1:${port}`, { connections: null, pipelining: 1, headersTimeout: 0 });
-    const asked: Ask = (work, path, signal) =>
-      lists ? askInList(http, path, work, signal) : (ask(http, path, work, signal) as Promise<RunReport>);
+    const asked: Ask = (path, work) =>
+      lists ? askInList(http, path, work) : (ask(http, path, work) as Promise<RunReport>);
     const server = await ServerProcess.start({
       name: environment,
       command: join(PEERS, '.cache', environment, 'bin', command),
@@ -73,7 +73,7 @@ export class PythonServer {
       env: { ...QUIET, ...env, PORT: String(port), FOLDER: folder },
       readyTimeoutMs: READY_TIMEOUT_MS,
       answers: async () => {
-        for (const path of answers) await asked({ seed: 1 }, path);
+        for (const path of answers) await asked(path, { seed: 1 });
       },
     });
     return new PythonServer(server, http, folder, asked);
@@ -84,8 +84,8 @@ export class PythonServer {
   }
 
   /** @throws Error where it answers anything but a report */
-  ask(path: string, work: PeerWork, signal?: AbortSignal): Promise<RunReport> {
-    return this.#ask(work, path, signal);
+  ask(path: string, work: PeerWork): Promise<RunReport> {
+    return this.#ask(path, work);
   }
 
   /** Proportional set size of all its processes. */
@@ -110,21 +110,20 @@ const QUIET = {
   PYTHONDONTWRITEBYTECODE: '1',
 };
 
-type Ask = (work: PeerWork, path: string, signal?: AbortSignal) => Promise<RunReport>;
+type Ask = (path: string, work: PeerWork) => Promise<RunReport>;
 
-async function askInList(http: Pool, path: string, { seed }: PeerWork, signal?: AbortSignal): Promise<RunReport> {
-  const [report] = (await ask(http, path, { seed: [seed] }, signal)) as RunReport[];
+async function askInList(http: Pool, path: string, { seed }: PeerWork): Promise<RunReport> {
+  const [report] = (await ask(http, path, { seed: [seed] })) as RunReport[];
   if (report === undefined) throw new Error(`${path}: an empty answer`);
   return report;
 }
 
-async function ask(http: Pool, path: string, work: object, signal?: AbortSignal): Promise<unknown> {
+async function ask(http: Pool, path: string, work: object): Promise<unknown> {
   const { statusCode, body } = await http.request({
     method: 'POST',
     path,
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(work),
-    ...(signal === undefined ? {} : { signal }),
   });
   const text = await body.text();
   if (statusCode !== 200) throw new Error(`${path}: ${statusCode} ${text.slice(0, 300)}`);

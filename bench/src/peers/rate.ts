@@ -18,14 +18,8 @@ const RELATIVE_ERROR_MAX = 1e-3;
 /** Inputs that are asked about in turn. */
 const SEEDS = 8;
 
-/** The same search for every peer: the one that answers most in closed loops is kept. */
-const TUNINGS: readonly Tuning[] = [
-  { batch: 1, waitMs: 0 },
-  { batch: 4, waitMs: 5 },
-  { batch: 8, waitMs: 10 },
-];
 /** Instances of each function, the most that the memory has room for. */
-const INSTANCES = [2, 1];
+const INSTANCES = [2, 1] as const;
 
 export interface RateRow {
   sloMs: number;
@@ -41,23 +35,22 @@ export interface RateRow {
   points: RatePoint[];
 }
 
-/** @param models are served all at once, requests go to each in turn */
+type Closed = RateRow['closed'][number];
+
+/**
+ * The tuning that answers most in closed loops is kept; the search is the same for every peer.
+ *
+ * @param models are served all at once, requests go to each in turn
+ */
 export async function rateWithin(
   peer: Peer,
   models: readonly ServedModel[],
   { roomMb, quick }: { roomMb: number; quick: boolean },
 ): Promise<RateRow> {
   const [closedMs, probeMs] = quick ? [300, 500] : [2_500, 6_000];
-  const instances = await instancesWithin(peer, models, roomMb);
-  const closed: RateRow['closed'] = [];
-  for (const tuning of peer.joins && !quick ? TUNINGS : TUNINGS.slice(0, 1)) {
-    const perSecond = await withServed(peer, models, instances, tuning, (served) =>
-      closedLoop(served, models.length, closedMs),
-    );
-    closed.push({ tuning, perSecond: rounded(perSecond, 1) });
-  }
+  const { instances, closed } = await tuned(peer, models, roomMb, closedMs);
   const [best] = [...closed].sort((one, other) => other.perSecond - one.perSecond);
-  if (best === undefined) throw new Error('nothing was tried');
+  if (best === undefined) throw new Error('the peer has no tuning');
   return withServed(peer, models, instances, best.tuning, async (served) => {
     const references = await referencesOf(served, models.length);
     await closedLoop(served, models.length, closedMs);
@@ -76,13 +69,27 @@ export async function rateWithin(
   });
 }
 
-/** The most instances of each function that fit. */
-async function instancesWithin(peer: Peer, models: readonly ServedModel[], roomMb: number): Promise<number> {
-  for (const instances of INSTANCES) {
-    const bytes = await withServed(peer, models, instances, { batch: 1, waitMs: 0 }, (served) => served.memoryBytes());
-    if (megabytes(bytes) <= roomMb) return instances;
-  }
-  return 1;
+/** Closed loops in every tuning, with the most instances of each function that fit. */
+async function tuned(
+  peer: Peer,
+  models: readonly ServedModel[],
+  roomMb: number,
+  closedMs: number,
+): Promise<{ instances: number; closed: Closed[] }> {
+  const [first, ...others] = peer.tunings;
+  if (first === undefined) throw new Error('the peer has no tuning');
+  const closedAt = (instances: number, tuning: Tuning): Promise<Closed & { mb: number }> =>
+    withServed(peer, models, instances, tuning, async (served) => {
+      await closedLoop(served, models.length, closedMs / 2);
+      const perSecond = rounded(await closedLoop(served, models.length, closedMs), 1);
+      return { tuning, perSecond, mb: megabytes(await served.memoryBytes()) };
+    });
+  const [most, fewest] = INSTANCES;
+  const many = await closedAt(most, first);
+  const [instances, one] = many.mb <= roomMb ? [most, many] : [fewest, await closedAt(fewest, first)];
+  const closed = [one];
+  for (const tuning of others) closed.push(await closedAt(instances, tuning));
+  return { instances, closed: closed.map(({ tuning, perSecond }) => ({ tuning, perSecond })) };
 }
 
 async function withServed<T>(
@@ -136,9 +143,9 @@ async function attainmentAt(
   if (times.length === 0) return 1;
   const outcomes = await openLoop({
     times,
-    send: async (index, signal) => {
+    send: async (index) => {
       const [at, seed] = [index % functions, Math.floor(index / functions) % SEEDS];
-      const { logits } = await served.ask(at, { seed: seed + 1 }, signal);
+      const { logits } = await served.ask(at, { seed: seed + 1 });
       return relativeError(logits, references[at]?.[seed] ?? []) <= RELATIVE_ERROR_MAX;
     },
     inFlightMax: IN_FLIGHT_MAX,

@@ -52,21 +52,20 @@ export class PlatformClient {
   }
 
   /** A blocking activation. @throws Error where there is no answer of the action */
-  async invoke(name: string, params: object, signal?: AbortSignal): Promise<Activation> {
-    return (await this.#request('POST', `${API}/${name}?blocking=true`, params, signal)) as Activation;
+  async invoke(name: string, params: object): Promise<Activation> {
+    return (await this.#request('POST', `${API}/${name}?blocking=true`, params)) as Activation;
   }
 
   async close(): Promise<void> {
     await this.#http.destroy();
   }
 
-  async #request(method: 'PUT' | 'POST', path: string, body: object, signal?: AbortSignal): Promise<unknown> {
+  async #request(method: 'PUT' | 'POST', path: string, body: object): Promise<unknown> {
     const reply = await this.#http.request({
       method,
       path,
       headers: this.#headers,
       body: JSON.stringify(body),
-      ...(signal === undefined ? {} : { signal }),
     });
     const text = await reply.body.text();
     if (reply.statusCode !== 200) throw new Error(`${method} ${path}: ${reply.statusCode} ${text.slice(0, 300)}`);

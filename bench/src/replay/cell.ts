@@ -91,9 +91,9 @@ export async function measureCell(
       const warmUp = { durationMs: warmUpMs, rate: phases[0]?.rate ?? 0 };
       const outcomes = await openLoop({
         times: poissonArrivals([warmUp, ...phases], SEED + at),
-        send: async (index, signal) => {
+        send: async (index) => {
           const seed = index % SEEDS;
-          const activation = await client.invoke(model.name, { seed: seed + 1 }, signal);
+          const activation = await client.invoke(model.name, { seed: seed + 1 });
           starts[hasInit(activation) ? 'cold' : 'warm'] += 1;
           const { success, result } = activation.response;
           return success && relativeError(result.logits ?? [], references[at]?.[seed] ?? []) <= RELATIVE_ERROR_MAX;
@@ -120,7 +120,8 @@ async function platformFor(
   );
   for (const { model, sloMs } of functions) {
     // A plain instance has to be given room for its own copy of the model.
-    const memoryMb = kind === 'nodejs:20' ? Math.ceil(Math.max(128, PLAIN_MB + 1.3 * megabytes(model.bytes))) : MEMORY_MB;
+    const memoryMb =
+      kind === 'nodejs:20' ? Math.ceil(Math.max(128, PLAIN_MB + 1.3 * megabytes(model.bytes))) : MEMORY_MB;
     const action = { kind, annotations: annotations(sloMs), parameters: workOn(model), memoryMb };
     await platform.client.createAction(model.name, action);
   }

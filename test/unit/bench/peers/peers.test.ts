@@ -11,7 +11,7 @@ const models = [
 /** 100 MB, and 10 more for each instance of each function. */
 function peerOf(started: number[], stopped: number[]): Peer {
   return {
-    joins: false,
+    tunings: [],
     start: ({ models: served, instances }) => {
       started.push(instances);
       let asked = 0;
