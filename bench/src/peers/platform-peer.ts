@@ -8,12 +8,15 @@ import { PlatformServer } from '../platform/server';
 import type { RunReport } from '../runtime/instances';
 import { ALONE, JOINED, type Peer, type PeerLoad, type Served } from './peer';
 
-const MEMORY = '20g';
-/** Of an action; instances are counted by what they really need, once they live. */
-const MEMORY_MB = 128;
+/** More than there is: how many are started is the bench's to say. */
+const MEMORY = '64g';
+/** Of an action: a plain instance holds a model of its own. */
+const MEMORY_MB = { 'nodejs:tetris': 128, 'nodejs:20': 768 } as const;
+
+type Kind = keyof typeof MEMORY_MB;
 
 /** @param kind `nodejs:20` loads as stock OpenWhisk does; its node needs no daemon, so that this is left out there */
-export const platformPeer = (kind: 'nodejs:tetris' | 'nodejs:20'): Peer => ({
+export const platformPeer = (kind: Kind): Peer => ({
   // With an objective it plans by itself.
   tunings: kind === 'nodejs:tetris' ? [JOINED] : [ALONE],
   start: async (load) => {
@@ -27,7 +30,7 @@ export const platformPeer = (kind: 'nodejs:tetris' | 'nodejs:20'): Peer => ({
   },
 });
 
-async function startPlatform(kind: string, load: PeerLoad, cleanups: Cleanups): Promise<Served> {
+async function startPlatform(kind: Kind, load: PeerLoad, cleanups: Cleanups): Promise<Served> {
   const { models, instances } = load;
   const modelRoots = [...new Set(models.map(({ path }) => dirname(path)))];
   const platform = await PlatformServer.start({ modelRoots, memory: MEMORY }, cleanups);
@@ -35,7 +38,8 @@ async function startPlatform(kind: string, load: PeerLoad, cleanups: Cleanups): 
   const shares = kind === 'nodejs:tetris';
   for (const [at, model] of models.entries()) {
     const annotations = shares ? annotationsOf(load) : {};
-    await client.createAction(`function${at}`, { kind, annotations, parameters: workOn(model), memoryMb: MEMORY_MB });
+    const action = { kind, annotations, parameters: workOn(model), memoryMb: MEMORY_MB[kind] };
+    await client.createAction(`function${at}`, action);
   }
   const ask: Served['ask'] = async (at, work) => {
     const { response } = await client.invoke(`function${at}`, work);

@@ -66,7 +66,8 @@ export async function measureCell(
     const sampling = sample(memory, sampleMs, over.signal, (each) => {
       samples.push({ atMs: performance.now() - startMs, memory: each });
     });
-    const [starts, services] = [{ cold: 0, warm: 0 }, await Promise.all(functions.map(loadOf))];
+    const starts = { cold: 0, warm: 0 };
+    const services = await Promise.all(functions.map(loadOf));
     over.abort();
     await sampling;
     return {

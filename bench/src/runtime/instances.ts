@@ -26,7 +26,8 @@ export interface InferenceSettings {
 }
 
 const CALL = { timeoutMs: 120_000, replyBytesMax: 1024 ** 2 };
-const MEMORY_BYTES = 512 * 1024 ** 2;
+/** The largest model's activations take some hundred MB. */
+const MEMORY_BYTES = 4 * 1024 ** 3;
 
 /** One function instance with the action in it. */
 export class Instance {
