@@ -18,7 +18,7 @@ export interface Target {
 export const TARGETS: readonly Target[] = [
   { suite: 'memory', title: 'Memory saved, best model', path: 'savedMax', paper: '0.93', atLeast: 0.96 },
   { suite: 'memory', title: 'Memory saved, 30 instances of a mix', path: 'savedMix', paper: '-', atLeast: 0.88 },
-  { suite: 'memory', title: 'Memory saved, mean over the models', path: 'savedMean', paper: '-' },
+  { suite: 'memory', title: 'Memory saved, mean over the models', path: 'savedMean', paper: '-', atLeast: 0.88 },
   { suite: 'memory', title: 'Next VGG-16 (MB)', path: 'nextInstanceMb.vgg16', paper: '36.27 MiB', atMost: 24 },
   { suite: 'density', title: 'Instances under 8 GB, over plain', path: 'densityRatio', paper: '30', atLeast: 40 },
   { suite: 'density', title: 'Functions under 1.5 GB, over plain', path: 'functions.ratio', paper: '-' },
@@ -57,12 +57,32 @@ export const TARGETS: readonly Target[] = [
   { suite: 'peers', title: 'Rate in time over the best peer', path: 'rateRatio', paper: '-', atLeast: 1 },
   {
     suite: 'scaling',
-    title: 'Plan over optimum, mean',
+    title: 'Plan over optimum, 1,000 random tables, mean',
     path: 'drawn.ours.mean',
-    paper: 'its rule: 1.028',
+    paper: '-',
     atMost: 1.02,
   },
-  { suite: 'scaling', title: 'Plan over optimum, worst', path: 'drawn.ours.worst', paper: '-', atMost: 1.25 },
+  {
+    suite: 'scaling',
+    title: 'Plan over optimum, 1,000 random tables, worst',
+    path: 'drawn.ours.worst',
+    paper: '-',
+    atMost: 1.25,
+  },
+  {
+    suite: 'scaling',
+    title: 'The same in its own tables, mean',
+    path: 'tables.ours.mean',
+    paper: 'its rule: 1.028',
+    atMost: 1.005,
+  },
+  {
+    suite: 'scaling',
+    title: 'The same in its own tables, worst',
+    path: 'tables.ours.worst',
+    paper: 'its rule: 1.11',
+    atMost: 1.1,
+  },
 ];
 
 /** The suites of the evaluation. */

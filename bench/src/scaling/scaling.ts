@@ -28,8 +28,11 @@ interface Excess {
 async function run({ quick = false, tables }: SuiteOptions): Promise<SuiteResult> {
   const drawn = Array.from({ length: quick ? DRAWN_QUICK : DRAWN }, (_, at) => drawnTable(at + 1));
   const sets = { drawn, ...(tables === undefined ? {} : { tables: await readTables(tables) }) };
-  const progress = createProgress(sum(Object.values(sets).map((set) => set.length)), process.stderr);
-  const figures = Object.entries(sets).map(([name, set]) => [name, excesses(set, (table) => progress.step(table))]);
+  const progress = createProgress(Object.keys(sets).length, process.stderr);
+  const figures = Object.entries(sets).map(([name, set]) => {
+    progress.step(`${name}: ${set.length} tables`);
+    return [name, excesses(set)] as const;
+  });
   progress.stop();
   return Object.fromEntries(figures) as SuiteResult;
 }
@@ -41,11 +44,10 @@ async function readTables(folder: string): Promise<ProfileTable[]> {
   return texts.flatMap(parseTables);
 }
 
-function excesses(tables: readonly ProfileTable[], each: (table: string) => void): SuiteResult {
+function excesses(tables: readonly ProfileTable[]): SuiteResult {
   const ratios: Record<string, number[]> = {};
   let uncovered = 0;
-  for (const { model, rows } of tables) {
-    each(model);
+  for (const { rows } of tables) {
     for (const demand of demands(rows)) {
       const least = optimum(rows, demand);
       if (!Number.isFinite(least)) uncovered += 1;
