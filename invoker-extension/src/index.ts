@@ -10,7 +10,7 @@ export type {
 } from './sandboxes/container';
 export { InstanceLogs } from './messages/logs';
 export { PeerDirectory, type PeerDirectoryOptions } from './peer-directory';
-export { memoryCgroup } from './sandboxes/docker-memory';
+export { cgroupPrivateBytes, memoryCgroup } from './sandboxes/docker-memory';
 export { ProcessFactory, type ProcessFactoryOptions } from './sandboxes/process-factory';
 export { DOCKER_KEYS, type DockerConfig } from './sandboxes/docker-config';
 export { DockerFactory, type DockerFactoryOptions } from './sandboxes/docker-factory';

@@ -1,10 +1,7 @@
 #!/bin/sh
 # Helm post-renderer for the chart of openwhisk-deploy-kube: the release as Helm renders it comes in, and goes out with
-# what Tetris
-# needs added, so it survives every upgrade. Needs kubectl, whose kustomize it uses, and nothing of the cluster.
-#
-#   helm upgrade owdev openwhisk/openwhisk ... --post-renderer kubernetes/openwhisk/post-render.sh --post-renderer-args
-# 1
+# what Tetris needs added, so it survives every upgrade. Needs kubectl, whose kustomize it uses, and nothing of the
+# cluster. Helm 4 takes it as a plugin (plugin.yaml), Helm 3 by its path; docs/kubernetes.md has the commands.
 #
 # Argument: the level, 1 or 2, as the value `level` of the chart `tetris`.
 # TETRIS_ACTION_IMAGE: the action image, as that chart has it.

@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { inflateSync } from 'node:zlib';
 import { type Platform, startPlatform } from '@tetris/standalone';
 import { provideCommands } from '../support/commands/provide';
+import { blocksOf, documented } from '../support/docs/documented';
 import { numbersOf } from '../support/numbers';
 
 jest.setTimeout(120_000);
@@ -20,7 +21,7 @@ let folder: string;
 let platform: Platform;
 
 beforeAll(async () => {
-  await run('npm', ['run', '--silent', 'examples'], { cwd: ROOT });
+  await run('sh', ['-c', documented('examples/README.md', 'npm run examples')], { cwd: ROOT });
   folder = mkdtempSync(join(tmpdir(), 'tetris-examples-'));
   provideCommands(folder, ['wsk']);
   platform = await startPlatform({ logLevel: 'error' });
@@ -33,11 +34,10 @@ afterAll(async () => {
 });
 
 /** Fenced blocks of an example's README, by language. */
-function blocks(example: string, language: string): string[] {
-  const text = readFileSync(join(EXAMPLES, example, 'README.md'), 'utf8');
-  const found = [...text.matchAll(new RegExp(`^\`\`\`${language}\n([\\s\\S]*?)^\`\`\``, 'gm'))];
-  return found.map(([, block]) => (block ?? '').replaceAll('http://127.0.0.1:3233', platform.url));
-}
+const blocks = (example: string, language: string): string[] =>
+  blocksOf(`examples/${example}/README.md`, language).map((block) =>
+    block.replaceAll('http://127.0.0.1:3233', platform.url),
+  );
 
 const environment = (): NodeJS.ProcessEnv => ({
   ...process.env,

@@ -1,4 +1,4 @@
-/** Every command of the README is run: here, or by the continuous integration's script. */
+/** The README as a new user follows it. */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -7,20 +7,15 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { buildModel, perceptron } from '@tetris/bench';
 import { provideCommands } from '../support/commands/provide';
+import { blocksOf, documented, documentedBlock } from '../support/docs/documented';
 
 const ROOT = join(__dirname, '../..');
 const README = readFileSync(join(ROOT, 'README.md'), 'utf8');
 const run = promisify(execFile);
 
-/** Fenced blocks of a language, in order. */
-const blocks = (language: string): string[] =>
-  [...README.matchAll(new RegExp(`^\`\`\`${language}\n([\\s\\S]*?)^\`\`\``, 'gm'))].map(([, text]) =>
-    (text ?? '').trim(),
-  );
-
-const START = 'npm start';
-const [firstAction = ''] = blocks('js');
-const wskBlock = blocks('sh').find((block) => block.includes('wsk ')) ?? '';
+const START = documented('README.md', 'npm start');
+const [firstAction = ''] = blocksOf('README.md', 'js');
+const wskBlock = documentedBlock('README.md', 'wsk ');
 
 let folder: string;
 let server: ChildProcess;
@@ -32,7 +27,7 @@ let setUp = '';
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'tetris-readme-'));
   provideCommands(folder, ['wsk', 'zip']);
-  server = spawn('npm', ['start', '--', '--port', '0'], {
+  server = spawn('sh', ['-c', `${START} -- --port 0`], {
     cwd: ROOT,
     stdio: ['ignore', 'pipe', 'inherit'],
     detached: true,
@@ -56,20 +51,14 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 }, 60_000);
 
-describe('README', () => {
-  it('has no command that nobody runs', () => {
-    const script = readFileSync(join(ROOT, '.ci/run'), 'utf8');
-    const steps = [...script.matchAll(/^step \S+ (.*)$/gm)].map(([, command]) => command ?? '');
-    const elsewhere = blocks('sh')
-      .filter((block) => block !== START && block !== wskBlock)
-      .flatMap((block) => block.split(/\n|&&/))
-      .map((command) => command.trim());
-    expect(elsewhere.length).toBeGreaterThan(0);
-    for (const command of elsewhere) {
-      expect(steps.some((step) => step === command || step.startsWith(`${command} -- `))).toBe(true);
-    }
-  });
+/** As a user's, in a folder of his. */
+async function shell(commands: string): Promise<string> {
+  const path = `${folder}:${dirname(process.execPath)}:${process.env.PATH}`;
+  const env = { ...process.env, WSK_CONFIG_FILE: join(folder, '.wskprops'), PATH: path };
+  return (await run('bash', ['-euc', commands], { cwd: folder, env })).stdout;
+}
 
+describe('README', () => {
   it('starts a platform that prints its address and the key', () => {
     expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
     expect(auth).toMatch(/^[0-9a-f-]{36}:\w{64}$/);
@@ -84,18 +73,16 @@ describe('README', () => {
       join(folder, 'input.json'),
       JSON.stringify({ input: Array.from({ length: 8 }, () => 1), dims: [1, 8] }),
     );
-    const { stdout } = await run('bash', ['-euc', `${setUp}\n${wskBlock}`], {
-      cwd: folder,
-      env: {
-        ...process.env,
-        WSK_CONFIG_FILE: join(folder, '.wskprops'),
-        PATH: `${folder}:${dirname(process.execPath)}:${process.env.PATH}`,
-      },
-    });
+    const stdout = await shell(`${setUp}\n${wskBlock}`);
     const answer = JSON.parse(stdout.slice(stdout.lastIndexOf('\n{') + 1)) as { output: number[] };
     expect(answer.output).toHaveLength(3);
     expect(answer.output.every(Number.isFinite)).toBe(true);
   }, 120_000);
+
+  it('takes annotations as docs/README.md has them', async () => {
+    const said = await shell(documented('docs/README.md', 'wsk action update classify'));
+    expect(said).toMatch(/"key": "tetris-slo",\s+"value": 300/);
+  });
 
   it('names every flag of npm start that it has, and no other', async () => {
     const { stdout } = await run(process.execPath, [join(ROOT, 'standalone/dist/main.js'), '--help']);

@@ -1,125 +1,217 @@
 /**
- * The playbooks on three hosts with a systemd and a Docker engine each: L1 on all of them, once more without a change,
- * and nothing left of it.
+ * The playbooks on three hosts with a systemd and a Docker engine each: L1, L2, an upgrade of every part one node at a
+ * time while activations come, the way back, and nothing left of it all.
  */
-import { execFile, execFileSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, writeFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
-import { promisify } from 'node:util';
+import { chmodSync, existsSync, mkdtempSync, readlinkSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { buildModel, perceptron } from '@tetris/bench';
-import { Cluster } from '../support/cluster/cluster';
-import { RUNTIME_IMAGE, startEngine } from '../support/docker/engine';
+import { type Action, DaemonOperator } from '@tetris/common';
+import type { Finding } from '@tetris/doctor';
+import { Cluster, type Outcome } from '../support/cluster/cluster';
+import { RUNTIME_IMAGE } from '../support/docker/engine';
 import { inNamespace, namespaceFolder, note } from '../support/docker/namespace';
+import { documented } from '../support/docs/documented';
 import type { Change } from '../support/hosts/changes';
+import { makeBundles, saveImage, SECOND } from '../support/hosts/deliverables';
 import { Host } from '../support/hosts/host';
 import { HostNetwork } from '../support/hosts/host-network';
+import { Playbooks } from '../support/hosts/playbooks';
+import { until } from '../support/until';
 
-const ROOT = resolve(__dirname, '../..');
-const ANSIBLE = join(ROOT, 'ansible');
+const MIB = 1024 ** 2;
 const HOSTS = 3;
-const PLAYBOOK_TIMEOUT_MS = 280_000;
+const BALANCERS = 2;
+const PHASE_TIMEOUT_MS = 400_000;
+const WAIT_MS = 200_000;
+const PER_SECOND = 50;
+const ANSWER_MS_MAX = 120_000;
 const SHAPE = { inputs: 64, hidden: 256 };
+const STORE_MIB = 256;
+const LARGER_STORE_MIB = 320;
+
+const LEVEL_1 = documented('docs/operations.md', 'ansible-playbook tetris.yml -e tetris_level=1');
+const LEVEL_2 = documented('docs/operations.md', 'ansible-playbook tetris.yml -e tetris_level=2');
+const ROLLBACK = documented('docs/operations.md', 'ansible-playbook tetris.yml -e mode=rollback');
+const CLEAN = documented('docs/operations.md', 'ansible-playbook tetris.yml -e mode=clean');
+const BUNDLE = documented('docs/operations.md', 'ansible/bundle.sh ansible/tetris.tar.gz');
+const DOCTOR = documented('docs/operations.md', 'node /opt/tetris/tensor-daemon/node_modules/@tetris/doctor');
+const INGESTS = documented('docs/operations.md', 'node /opt/tetris/tensor-daemon/node_modules/@tetris/tensor-daemon');
+const TOTALS = documented('docs/operations.md', 'curl --silent --unix-socket /run/tetris/operator/daemon.sock');
+
+/** Answers with what the model says of an input that `n` decides. */
+const INFER = `
+const ort = require('onnxruntime-node');
+let session;
+exports.main = async ({ n }) => {
+  session ??= ort.InferenceSession.create('/srv/models/perceptron.onnx');
+  const input = new Float32Array(${SHAPE.inputs}).fill((n % 7) / 10);
+  const { logits } = await (await session).run({ features: new ort.Tensor('float32', input, [1, ${SHAPE.inputs}]) });
+  return { n, logits: Array.from(logits.data) };
+};`;
 
 inNamespace(__filename, () => {
-  jest.setTimeout(2 * PLAYBOOK_TIMEOUT_MS);
-  let folder: string;
+  jest.setTimeout(PHASE_TIMEOUT_MS);
   let hosts: Host[];
-  let network: HostNetwork;
   let cluster: Cluster;
+  let playbooks: Playbooks;
+  let infer: Action;
   let untouched: Map<string, Change>[];
-  let bundle: string;
+  let newBundle: string;
 
   beforeAll(async () => {
-    folder = mkdtempSync(join(namespaceFolder(), 'hosts-'));
+    const folder = mkdtempSync(join(namespaceFolder(), 'hosts-'));
     for (const each of [namespaceFolder(), folder]) chmodSync(each, 0o755);
     const model = await buildModel(perceptron('perceptron', SHAPE), join(folder, 'models'));
-    network = new HostNetwork();
+    const network = new HostNetwork();
     hosts = Array.from({ length: HOSTS }, (_, index) => new Host(index, network));
     const booted = Promise.all(hosts.map((host) => host.boot({ '/srv/models': dirname(model.path) })));
     const starting = Cluster.start({ balancers: 0, invokers: 0 });
-    await saveImage(join(folder, 'image.tar'));
-    bundle = await makeBundle(folder);
+    const archive = join(folder, 'image.tar');
+    await saveImage(archive);
+    const [bundle, second] = await makeBundles(folder, BUNDLE.split(' ').slice(2));
+    newBundle = second;
     await booted;
     cluster = await starting;
     const ports = [cluster.kafka.port, cluster.redis.port, cluster.couch.port];
     for (const index of hosts.keys()) for (const port of ports) network.forward(index, port);
     untouched = hosts.map((host) => host.changes());
+    const files = { tetris_deploy_bundle: bundle, tetris_deploy_image_archive: archive };
+    playbooks = new Playbooks(folder, hosts, { ...variablesFor(cluster), ...files });
+    infer = await cluster.putAction({
+      name: 'infer',
+      exec: { kind: 'nodejs:tetris', code: INFER, binary: false },
+      limits: { timeout: 60_000, memory: 256, logs: 0, concurrency: 50 },
+    });
   });
   afterAll(async () => {
     await Promise.all(hosts.map((host) => host.stop()));
     await cluster.stop();
   });
 
-  /** Runs a playbook on all hosts. @returns what it has changed: hosts and tasks */
-  async function play(playbook: string, variables: Record<string, unknown>): Promise<string[]> {
-    const inventory = join(folder, 'inventory.ini');
-    writeFileSync(inventory, inventoryOf(hosts));
-    const all = { ...commonVariables(folder, cluster), tetris_deploy_bundle: bundle, ...variables };
-    const env = {
-      ...process.env,
-      ANSIBLE_NOCOLOR: '1',
-      ANSIBLE_PIPELINING: 'true',
-      ANSIBLE_LOCAL_TEMP: join(folder, 'a'),
-    };
-    const options = { cwd: ANSIBLE, env, timeout: PLAYBOOK_TIMEOUT_MS, maxBuffer: 64 * 1024 ** 2 };
-    const started = Date.now();
-    try {
-      const args = ['-i', inventory, playbook, '-e', JSON.stringify(all)];
-      const { stdout } = await promisify(execFile)('ansible-playbook', args, options);
-      note(`${playbook} ${JSON.stringify(variables)}: ${Math.round((Date.now() - started) / 1000)} s`);
-      return changesOf(stdout);
-    } catch (error) {
-      throw new Error(String((error as { stdout?: string }).stdout).slice(-6_000), { cause: error });
-    }
-  }
-
   const atOnce = { tetris_deploy_serial: HOSTS };
+  const larger = { tetris_deploy_store_size: `${LARGER_STORE_MIB}m` };
 
-  it('bring L1 to every node, and change nothing the second time', async () => {
-    await play('tetris.yml', { ...atOnce, tetris_level: 1 });
+  it('bring L1 to every node', async () => {
+    await playbooks.play(LEVEL_1, atOnce);
     for (const host of hosts) {
-      expect(await host.run('systemctl', 'is-active', 'tetris-tensor-daemon')).toBe('active');
+      expect(JSON.parse(await host.run('sh', '-c', TOTALS))).toMatchObject({ budgetBytes: STORE_MIB * MIB });
       expect(await host.run('docker', 'images', '--quiet', RUNTIME_IMAGE)).not.toBe('');
+      expect(await onNode(host, INGESTS)).toMatch(/none|ingest/i);
     }
-    const again = await play('tetris.yml', { ...atOnce, tetris_level: 1 });
-    expect(again).toEqual([]);
+  });
+
+  it('bring L2, whose instances share, enlarge the mounted store, and change nothing the second time', async () => {
+    await playbooks.play(LEVEL_2, { ...atOnce, ...larger });
+    for (const host of hosts) expect((await operator(host).totals()).budgetBytes).toBe(LARGER_STORE_MIB * MIB);
+    const healthy = (): number => cluster.controller.states().filter((state) => state === 'healthy').length;
+    await until(() => healthy() >= BALANCERS, WAIT_MS, 'the load balancers are healthy');
+    const outcomes = await Promise.all(Array.from({ length: 60 }, (_, n) => cluster.call(infer, { n })));
+    expect(outcomes.filter(({ statusCode }) => statusCode !== 0)).toEqual([]);
+    expect((await sharing()).size).toBeGreaterThan(0);
+    expect(await playbooks.play(LEVEL_2, { ...atOnce, ...larger })).toEqual([]);
+  });
+
+  it('leave nothing that the doctor finds wrong', async () => {
+    for (const host of hosts) {
+      const findings = await examine(host);
+      expect(findings.filter(({ status }) => status === 'wrong')).toEqual([]);
+      expect(findings.filter(({ status }) => status === 'well').length).toBeGreaterThan(10);
+    }
+  });
+
+  it('upgrade one node at a time under load: no activation is lost, and no instance has to start again for a daemon', async () => {
+    const before = await sharing();
+    expect(before.size).toBeGreaterThan(0);
+    const daemonsUpgraded = async (): Promise<void> => {
+      await until(() => hosts.every((host) => isSecond(host, 'tensor-daemon')), WAIT_MS, 'every daemon is new');
+      expect(hosts.some((host) => isSecond(host, 'invoker-extension'))).toBe(false);
+      const shareAgain = async (): Promise<boolean> => {
+        const [now, running] = await Promise.all([sharing(), instances()]);
+        const stayed = running.filter((instance) => before.has(instance));
+        return stayed.length > 0 && stayed.every((instance) => now.has(instance));
+      };
+      await until(shareAgain, WAIT_MS, 'instances that ran before share again');
+    };
+    const upgrade = playbooks.play(LEVEL_2, { ...larger, tetris_deploy_bundle: newBundle });
+    await underLoad(() => Promise.all([upgrade, daemonsUpgraded()]));
+    expect(hosts.every((host) => isSecond(host, 'invoker-extension'))).toBe(true);
+    expect((await sharing()).size).toBeGreaterThan(0);
+  });
+
+  it('go back to the bundle before', async () => {
+    await playbooks.play(ROLLBACK, atOnce);
+    for (const name of ['tensor-daemon', 'invoker-extension']) {
+      expect(hosts.filter((host) => isSecond(host, name))).toEqual([]);
+    }
+    expect(await cluster.call(infer, { n: 1 })).toMatchObject({ statusCode: 0 });
   });
 
   it('leave nothing behind', async () => {
-    await play('tetris.yml', { ...atOnce, mode: 'clean' });
+    await playbooks.play(CLEAN, atOnce);
     for (const [index, host] of hosts.entries()) expect(host.changes()).toEqual(untouched[index]);
   });
+
+  const operator = (host: Host): DaemonOperator => new DaemonOperator(host.path('/run/tetris/operator/daemon.sock'));
+  /** Whether a host runs the second bundle's. Links are the host's own: from here they lead elsewhere. */
+  const isSecond = (host: Host, service: string): boolean =>
+    existsSync(host.path(join(readlinkSync(host.path(`/opt/tetris/${service}`)), SECOND)));
+
+  /** What is documented for `node`, by this machine's. */
+  const onNode = (host: Host, command: string): Promise<string> =>
+    host.run('sh', '-c', command.replace('node', process.execPath));
+
+  /** Instances that have a lease, by their tokens. */
+  async function sharing(): Promise<Set<string>> {
+    const rows = await Promise.all(
+      hosts.map((host) =>
+        operator(host)
+          .leases()
+          .catch(() => []),
+      ),
+    );
+    return new Set(rows.flat().map(({ instance }) => instance));
+  }
+
+  /** Instances whose containers run. */
+  async function instances(): Promise<string[]> {
+    const command = ['docker', 'ps', '--format', '{{.Label "tetris.instance"}}'];
+    const lists = await Promise.all(hosts.map((host) => host.run(...command)));
+    return lists.flatMap((list) => list.split('\n'));
+  }
+
+  async function examine(host: Host): Promise<Finding[]> {
+    const command = DOCTOR.replace('tetris/action-nodejs-tetris:0.1.0', RUNTIME_IMAGE);
+    return JSON.parse(await onNode(host, `${command} --json || true`)) as Finding[];
+  }
+
+  /** Sends activations at an even pace for as long as something is done. @throws where one is not answered well */
+  async function underLoad(work: () => Promise<unknown>): Promise<void> {
+    const answers: Promise<Outcome>[] = [];
+    const startMs = Date.now();
+    const send = (): void => {
+      while (answers.length < ((Date.now() - startMs) / 1000) * PER_SECOND) {
+        answers.push(cluster.call(infer, { n: answers.length }, ANSWER_MS_MAX));
+        answers.at(-1)?.catch(() => undefined); // told below
+      }
+    };
+    const sender = setInterval(send, 1000 / PER_SECOND);
+    await work().finally(() => clearInterval(sender));
+    const outcomes = await Promise.allSettled(answers);
+    const lost = outcomes.filter((each) => each.status === 'rejected' || each.value.statusCode !== 0);
+    note(`${outcomes.length} activations, ${lost.length} lost`);
+    expect(lost.slice(0, 5)).toEqual([]);
+  }
 });
 
-/** Hosts and tasks that Ansible calls changed. */
-function changesOf(said: string): string[] {
-  let task = '';
-  return said.split('\n').flatMap((line) => {
-    task = /^TASK \[(.*)\]/.exec(line)?.[1] ?? task;
-    const host = /^changed: \[(\S+)\]/.exec(line)?.[1];
-    return host === undefined ? [] : [`${host}: ${task}`];
-  });
-}
-
-function inventoryOf(hosts: readonly Host[]): string {
-  const rows = hosts.map(
-    ({ name, leader }) => `${name} ansible_connection=community.docker.nsenter ansible_nsenter_pid=${leader}`,
-  );
-  const invokers = hosts.map(({ name }, index) => `${name} tetris_invoker_instance=${index}`);
-  const balancers = hosts.slice(0, 2).map(({ name }) => name);
-  return ['[invokers]', ...rows, '[tetris_invokers]', ...invokers, '[balancers]', ...balancers, ''].join('\n');
-}
-
 /** What all plays are told: where the servers are, and what the hosts are like. */
-function commonVariables(folder: string, { kafka, redis, couch }: Cluster): Record<string, unknown> {
+function variablesFor({ kafka, redis, couch }: Cluster): Record<string, unknown> {
   return {
     ansible_become: false,
     ansible_python_interpreter: '/usr/bin/python3',
     tetris_deploy_node: process.execPath,
     tetris_deploy_image: RUNTIME_IMAGE,
     tetris_deploy_image_tag: 'test',
-    tetris_deploy_image_archive: join(folder, 'image.tar'),
-    tetris_deploy_store_size: '256m',
+    tetris_deploy_store_size: `${STORE_MIB}m`,
     tetris_deploy_model_roots: ['/srv/models'],
     tetris_deploy_kafka_brokers: [kafka.broker],
     tetris_deploy_redis_url: redis.url,
@@ -128,22 +220,4 @@ function commonVariables(folder: string, { kafka, redis, couch }: Cluster): Reco
     tetris_invoker_memory: '3g',
     tetris_balancer_controllers: '0',
   };
-}
-
-/** An engine of its own builds the image, as an operator's machine does. */
-async function saveImage(path: string): Promise<void> {
-  const engine = await startEngine();
-  await engine.runtimeImage();
-  await engine.docker('save', '--output', path, RUNTIME_IMAGE);
-  await engine.stop();
-}
-
-/** As an operator makes it, packed with less patience. */
-async function makeBundle(folder: string): Promise<string> {
-  const content = join(folder, 'bundle');
-  const workspaces = ['tensor-daemon', 'invoker-extension', 'load-balancer', 'doctor'];
-  await promisify(execFile)(join(ANSIBLE, 'bundle.sh'), [content, ...workspaces], { cwd: ROOT });
-  const path = join(folder, 'tetris.tar.gz');
-  execFileSync('tar', ['-C', content, '-I', 'gzip -1', '-cf', path, '.']);
-  return path;
 }

@@ -17,6 +17,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { itAsRoot } from '../support/as-root';
+import { documented } from '../support/docs/documented';
+import { openwhiskVariable } from '../support/openwhisk-variables';
 
 const ANSIBLE = resolve(__dirname, '../../ansible');
 const COMMAND_TIMEOUT_MS = 60_000;
@@ -54,6 +56,12 @@ function definePlaybookTests(): void {
   function run(command: string, ...args: string[]): string {
     const env = { ...process.env, ANSIBLE_LOCAL_TEMP: join(folder, 'local'), ANSIBLE_NOCOLOR: '1' };
     return execFileSync(command, args, { cwd: ANSIBLE, env, encoding: 'utf8', timeout: COMMAND_TIMEOUT_MS });
+  }
+
+  /** A command of the documentation, which names what is in its environment. */
+  function shell(command: string, env: Readonly<Record<string, string>>): void {
+    const exported = Object.entries(env).map(([name, value]) => `export ${name}='${value}'`);
+    run('sh', '-ec', [...exported, `export ANSIBLE_INVENTORY='${inventory}'`, command].join('\n'));
   }
 
   /** The settings file of a component as the playbooks write it, parsed. `extra`: variables of an inventory. */
@@ -222,13 +230,8 @@ function definePlaybookTests(): void {
       });
     });
 
-    /** A variable of OpenWhisk's own playbooks as these files set it. */
-    const openwhisk = (variable: string, files: readonly string[], extra: Record<string, unknown> = {}): unknown => {
-      const given = files.flatMap((file) => ['-e', `@${join(ANSIBLE, 'openwhisk', file)}`]);
-      const options = ['-c', 'local', '-m', 'ansible.builtin.debug', '-a', `var=${variable}`, ...given];
-      const said = run('ansible', 'localhost', ...options, '-e', JSON.stringify(extra));
-      return (JSON.parse(said.slice(said.indexOf('{'))) as Record<string, unknown>)[variable];
-    };
+    const openwhisk = (variable: string, files: readonly string[], extra: Record<string, unknown> = {}): unknown =>
+      openwhiskVariable(variable, files, extra, folder);
     const CONTAINER = 'CONFIG_whisk_containerFactory_containerArgs_';
 
     it('give containers of stock invokers (L1) the model folders that the daemon has, and tell the runtime of them', () => {
@@ -247,6 +250,49 @@ function definePlaybookTests(): void {
         OTHER: 'x',
       });
       expect(readConfig(DAEMON_CONFIG, settings('daemon', extra)).modelRoots).toEqual(['/srv/models', '/data']);
+    });
+
+    describe('by the documented commands', () => {
+      const stock = (): string => join(folder, 'stock/ansible');
+      beforeAll(() => {
+        mkdirSync(join(stock(), 'environments/local'), { recursive: true });
+        writeFileSync(join(stock(), 'environments/local/hosts'), 'localhost ansible_connection=local\n');
+        // In place of OpenWhisk's own: they write down what they are given.
+        const content = '{{ [manifest_file, invoker_extraEnv] | to_json }}';
+        const task = { 'ansible.builtin.copy': { content, dest: join(folder, 'given.json') } };
+        const play = JSON.stringify([{ hosts: 'localhost', gather_facts: false, tasks: [task] }]);
+        for (const name of ['controller.yml', 'invoker.yml']) writeFileSync(join(stock(), name), play);
+      });
+
+      it.each([
+        documented(
+          'docs/operations.md',
+          'ansible-playbook -i environments/$ENVIRONMENT controller.yml -e @$TETRIS/ansible/openwhisk/l1.yml',
+        ),
+        documented(
+          'docs/operations.md',
+          'ansible-playbook -i environments/$ENVIRONMENT invoker.yml -e @$TETRIS/ansible/openwhisk/l1.yml',
+        ),
+        documented(
+          'docs/operations.md',
+          'ansible-playbook -i environments/$ENVIRONMENT invoker.yml -e @$TETRIS/ansible/openwhisk/l2.yml',
+        ),
+        documented(
+          'docs/operations.md',
+          'ansible-playbook -i environments/$ENVIRONMENT controller.yml -e @$TETRIS/ansible/openwhisk/l2.yml',
+        ),
+      ])("reach OpenWhisk's own playbooks: %s", (command) => {
+        const environment = {
+          ENVIRONMENT: 'local',
+          TETRIS: resolve(ANSIBLE, '..'),
+          OPENWHISK_HOME: join(folder, 'stock'),
+        };
+        shell(`cd $OPENWHISK_HOME/ansible\n${command}`, environment);
+        const given = JSON.parse(readFileSync(join(folder, 'given.json'), 'utf8')) as [string, Record<string, string>];
+        expect(given[0]).toBe(join(ANSIBLE, 'runtimes.json'));
+        const key = command.includes('l2.yml') ? 'CONFIG_whisk_kafka_topics_prefix' : `${CONTAINER}extraArgs_volume_0`;
+        expect(given[1]).toHaveProperty([key]);
+      });
     });
 
     it('mount no model folder (L1) where there is none', () => {
@@ -307,9 +353,9 @@ function definePlaybookTests(): void {
       };
       const result = join(files, 'runtimes.json');
       writeFileSync(result, JSON.stringify(stock));
+      const command = documented('docs/operations.md', 'ansible-playbook runtimes-manifest.yml');
       for (let times = 0; times < 2; times += 1) {
-        const variables = { openwhisk_home: join(folder, 'openwhisk'), tetris_manifest: result };
-        run('ansible-playbook', '-i', inventory, 'runtimes-manifest.yml', '-e', JSON.stringify(variables));
+        shell(command.replace('$PWD/runtimes.json', result), { OPENWHISK_HOME: join(folder, 'openwhisk') });
       }
       const manifest = JSON.parse(readFileSync(result, 'utf8')) as typeof stock;
       expect(manifest.runtimes.nodejs).toEqual([

@@ -1,11 +1,12 @@
 /** `npm run conformance` on the project's own corpus: on this Node all of it, under the others a sample. */
-import { nodeVersions } from '@tetris/bench';
+import { buildModel, nodeVersions, perceptron } from '@tetris/bench';
 import { UNSHAREABLE_REASONS } from '@tetris/onnx-format';
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import { documented } from '../support/docs/documented';
 
 const MAIN = join(__dirname, '../../bench/dist/conformance/main.js');
 /** Minutes on a machine of its own; a test asserts no time. */
@@ -40,6 +41,18 @@ function defects({ rows }: Summary): string[] {
   const bad = rows.filter(({ verdict }) => ['differ', 'refusedByOursOnly', 'crashed'].includes(verdict));
   return bad.map(({ verdict, name, detail = '' }) => `${verdict}: ${name}: ${detail.slice(0, 300)}`);
 }
+
+it('as it is documented, says that a model of a user has no difference', async () => {
+  await buildModel(perceptron('perceptron', { inputs: 8, hidden: 8 }), join(folder, 'models'));
+  const json = join(folder, 'own.json');
+  const command = documented('docs/conformance.md', 'npm run conformance')
+    .replace('-- models', `-- ${join(folder, 'models')}`)
+    .replace('conformance.json', json);
+  await promisify(execFile)('sh', ['-c', command], { cwd: resolve(__dirname, '../..'), maxBuffer: 1e8 });
+  const summary = JSON.parse(readFileSync(json, 'utf8')) as Summary;
+  expect(defects(summary)).toEqual([]);
+  expect(summary.models).toBe(1);
+}, 120_000);
 
 describe('the corpus in an action instance and in plain onnxruntime-node', () => {
   it(

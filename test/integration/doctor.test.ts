@@ -1,13 +1,14 @@
 /** The doctor as an operator runs it: against real servers and a real daemon, with files as the playbooks write them. */
 import { execFile } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { type KafkaServer, type RedisServer, startAll, startKafka, startRedis } from '@tetris/bench/servers';
 import { createLogger, MESSAGE_BYTES_MAX, TOPIC_SETTINGS } from '@tetris/common';
 import { KafkaBus } from '@tetris/common/kafka';
 import { RedisRegistry } from '@tetris/common/redis';
 import { CHECKS, type CheckName, type Finding } from '@tetris/doctor';
 import { TestDaemon } from '../support/daemon';
+import { documented } from '../support/docs/documented';
 import { LoopbackServer } from '../support/loopback-server';
 
 const DOCTOR = join(dirname(require.resolve('@tetris/doctor')), 'main.js');
@@ -62,6 +63,12 @@ function doctor(...args: string[]): Promise<{ status: number; stdout: string }> 
   });
 }
 
+/** What a documented command prints, whatever its status. */
+async function shell(command: string): Promise<string> {
+  const options = { cwd: resolve(__dirname, '../..'), timeout: RUN_TIMEOUT_MS };
+  return new Promise((done) => execFile('sh', ['-c', command], options, (_error, stdout) => done(stdout)));
+}
+
 const findings = (text: string): Map<CheckName, Finding> =>
   new Map((JSON.parse(text) as Finding[]).map((finding) => [finding.check, finding]));
 
@@ -88,8 +95,12 @@ describe('tetris-doctor', () => {
   it('reads what a controller and a stock invoker were told from files, as `env` prints it', async () => {
     const file = join(daemon.folder, 'controller.txt');
     writeFileSync(file, 'CONFIG_whisk_spi_LoadBalancerProvider=\nRUNTIMES_MANIFEST={"runtimes":{}}\nHOME=/root\n');
-    const { stdout } = await doctor('--json', '--controller', file);
-    const found = findings(stdout);
+    const command = documented('docs/operations.md', 'npm run doctor')
+      .replace(/--image \S+ /, '')
+      .replace('--controller controller0', `--controller ${file}`)
+      .replace('--invoker invoker0', `--invoker ${file}`);
+    const said = await shell(`${command} --settings ${settings} --json`);
+    const found = findings(said.slice(said.indexOf('\n[')));
     expect(found.get('spi-classes')).toMatchObject({ status: 'wrong', mend: expect.stringContaining('l2.yml') });
     expect(found.get('manifest')).toMatchObject({
       status: 'wrong',

@@ -13,7 +13,8 @@ export async function startRedis(): Promise<RedisServer> {
   const server = await ServerProcess.start({
     name: 'redis',
     command: 'redis-server',
-    args: [...listen, '--save', '', '--appendonly', 'no'],
+    // On loopback alone; whoever is forwarded to it from another network is meant to reach it.
+    args: [...listen, '--protected-mode', 'no', '--save', '', '--appendonly', 'no'],
     port,
     folder,
     answers: () => accepts(port),

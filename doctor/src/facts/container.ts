@@ -49,6 +49,8 @@ function command({ image, container, pod }: ContainerSource, mounts: ContainerMo
   if (container !== undefined) return ['docker', 'exec', container, ...probe];
   const volumes = [`${mounts.storePath}/views:/tetris/views:ro`, `${mounts.socketFolder}:/run/tetris:ro`];
   const given = [
+    // Images are brought to nodes by a roll-out; one that is not here is a finding.
+    '--pull=never',
     '--cap-drop',
     'DAC_OVERRIDE',
     '--network',

@@ -18,6 +18,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { endProcess } from '@tetris/common';
+import { documented } from '../docs/documented';
 import { BASE_IMAGE, importBaseImage } from './base-image';
 import { mountMemory, namespaceCgroup, namespaceFolder } from './namespace';
 
@@ -68,8 +69,10 @@ export async function startEngine(): Promise<Engine> {
   };
   const docker = (...args: string[]): Promise<string> => run('docker', args);
 
-  const build = async (script: string, tag: string): Promise<string> => {
+  /** By the documented command, with another tag and base. */
+  const build = async (command: string, tag: string): Promise<string> => {
     await importBaseImage(folder, docker);
+    const [script = ''] = command.split(' ');
     await run(join(ROOT, script), [tag, '--build-arg', `BASE_IMAGE=${BASE_IMAGE}`]);
     return tag;
   };
@@ -79,8 +82,8 @@ export async function startEngine(): Promise<Engine> {
     socketPath,
     docker,
     baseImage: memoized(() => importBaseImage(folder, docker)),
-    runtimeImage: memoized(() => build('action-runtime/image.sh', RUNTIME_IMAGE)),
-    servicesImage: memoized(() => build('kubernetes/image.sh', SERVICES_IMAGE)),
+    runtimeImage: memoized(() => build(documented('docs/operations.md', 'action-runtime/image.sh'), RUNTIME_IMAGE)),
+    servicesImage: memoized(() => build(documented('docs/kubernetes.md', 'kubernetes/image.sh'), SERVICES_IMAGE)),
     stop: memoized(() => stop(daemon, docker)),
   };
 }

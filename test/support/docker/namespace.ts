@@ -23,6 +23,7 @@ import {
   readFileSync,
   rmdirSync,
   rmSync,
+  writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
@@ -31,7 +32,7 @@ import { delimiter, join, resolve } from 'node:path';
 const FOLDER_VARIABLE = 'TETRIS_TEST_NAMESPACE';
 /** In that folder: lines for the outer run to print. */
 const NOTES = 'notes.txt';
-const RUN_TIMEOUT_MS = 9 * 60_000;
+const RUN_TIMEOUT_MS = 12 * 60_000;
 const OUTPUT_BYTES_MAX = 16 * 1024 ** 2;
 const JEST = require.resolve('jest/bin/jest');
 const ROOT = resolve(__dirname, '../../..');
@@ -152,8 +153,9 @@ function report({ testResults }: JestReport): void {
 /** Removes the empty cgroups that killed containers leave, in every hierarchy, wherever the engine put them. */
 function removeCgroups(name: string): void {
   const removeTree = (folder: string): void => {
+    thaw(folder);
     for (const child of foldersIn(folder)) removeTree(join(folder, child));
-    rmdirSync(folder);
+    removeGroup(folder);
   };
   const search = (folder: string, depth: number): void => {
     for (const child of foldersIn(folder)) {
@@ -162,6 +164,26 @@ function removeCgroups(name: string): void {
     }
   };
   search('/sys/fs/cgroup', 3);
+}
+
+/** What is frozen (a paused container) does not end before. */
+function thaw(group: string): void {
+  for (const [file, value] of Object.entries({ 'freezer.state': 'THAWED', 'cgroup.freeze': '0' })) {
+    if (existsSync(join(group, file))) writeFileSync(join(group, file), value);
+  }
+}
+
+/** A group is busy until the last process in it has ended, which takes those a moment that were killed. */
+function removeGroup(folder: string): void {
+  for (let attempts = 50; ; attempts -= 1) {
+    try {
+      rmdirSync(folder);
+      return;
+    } catch (error) {
+      if (attempts === 0 || (error as NodeJS.ErrnoException).code !== 'EBUSY') throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
+    }
+  }
 }
 
 function foldersIn(folder: string): string[] {

@@ -110,7 +110,9 @@ export class Host {
       `--hostname=${this.name}`,
       `--uuid=${String(this.#index + 1).repeat(32)}`,
     ];
-    const apart = ['--register=no', '--keep-unit', '--link-journal=no', '--capability=all', '--console=pipe'];
+    const apart = ['--register=no', '--keep-unit', '--link-journal=no', '--console=pipe'];
+    // What an engine needs to start containers of its own.
+    const allowed = ['--capability=all', '--system-call-filter=@keyring bpf'];
     const memory = ['--tmpfs=/tmp', `--tmpfs=/var/lib/docker:mode=711,size=${IMAGES_SIZE}`];
     const container = [
       '--directory',
@@ -118,6 +120,7 @@ export class Host {
       `--network-namespace-path=${netns}`,
       ...identity,
       ...apart,
+      ...allowed,
       ...memory,
       ...binds,
     ];

@@ -1,7 +1,8 @@
 /** Helm, kubectl and the schemas, as `kubernetes/tools.sh` installs them. */
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 
 export const KUBERNETES = resolve(__dirname, '../../../kubernetes');
 const CACHE = join(KUBERNETES, '.cache');
@@ -19,17 +20,32 @@ export interface KubernetesObject {
   [field: string]: unknown;
 }
 
+interface RunOptions {
+  input?: string;
+  env?: Readonly<Record<string, string>>;
+  cwd?: string;
+}
+
+const optionsOf = ({ env = {}, cwd }: RunOptions) => ({
+  env: { ...process.env, ...env, PATH: [join(CACHE, 'bin'), process.env['PATH'] ?? ''].join(delimiter) },
+  encoding: 'utf8' as const,
+  timeout: COMMAND_TIMEOUT_MS,
+  maxBuffer: OUTPUT_BYTES_MAX,
+  ...(cwd === undefined ? {} : { cwd }),
+});
+
 /** @throws Error with what the command says on standard error */
-export function run(command: string, args: readonly string[], { input = '', env = {} } = {}): string {
-  const path = [join(CACHE, 'bin'), process.env['PATH'] ?? ''].join(delimiter);
+export function run(command: string, args: readonly string[], options: RunOptions = {}): string {
   return execFileSync(command, args, {
-    input,
-    env: { ...process.env, ...env, PATH: path },
-    encoding: 'utf8',
-    timeout: COMMAND_TIMEOUT_MS,
-    maxBuffer: OUTPUT_BYTES_MAX,
+    input: options.input ?? '',
+    ...optionsOf(options),
     stdio: ['pipe', 'pipe', 'pipe'],
   });
+}
+
+/** The same for commands that talk to a server of the caller's own. @returns what it prints */
+export async function runAsync(command: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
+  return (await promisify(execFile)(command, args, optionsOf(options))).stdout;
 }
 
 /** Installs the tools; for `beforeAll`. */
