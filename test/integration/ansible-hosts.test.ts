@@ -22,7 +22,7 @@ const MIB = 1024 ** 2;
 const HOSTS = 3;
 const BALANCERS = 2;
 const PHASE_TIMEOUT_MS = 400_000;
-const WAIT_MS = 200_000;
+const WAIT_MS = 300_000;
 const PER_SECOND = 50;
 const ANSWER_MS_MAX = 120_000;
 const SHAPE = { inputs: 64, hidden: 256 };
@@ -103,8 +103,7 @@ inNamespace(__filename, () => {
   it('bring L2, whose instances share, enlarge the mounted store, and change nothing the second time', async () => {
     await playbooks.play(LEVEL_2, { ...atOnce, ...larger });
     for (const host of hosts) expect((await operator(host).totals()).budgetBytes).toBe(LARGER_STORE_MIB * MIB);
-    const healthy = (): number => cluster.controller.states().filter((state) => state === 'healthy').length;
-    await until(() => healthy() >= BALANCERS, WAIT_MS, 'the load balancers are healthy');
+    await balancersHealthy();
     const outcomes = await Promise.all(Array.from({ length: 60 }, (_, n) => cluster.call(infer, { n })));
     expect(outcomes.filter(({ statusCode }) => statusCode !== 0)).toEqual([]);
     expect((await sharing()).size).toBeGreaterThan(0);
@@ -122,15 +121,16 @@ inNamespace(__filename, () => {
   it('upgrade one node at a time under load: no activation is lost, and no instance has to start again for a daemon', async () => {
     const before = await sharing();
     expect(before.size).toBeGreaterThan(0);
+    const startMs = Date.now();
     const daemonsUpgraded = async (): Promise<void> => {
       await until(() => hosts.every((host) => isSecond(host, 'tensor-daemon')), WAIT_MS, 'every daemon is new');
       expect(hosts.some((host) => isSecond(host, 'invoker-extension'))).toBe(false);
       const shareAgain = async (): Promise<boolean> => {
-        const [now, running] = await Promise.all([sharing(), instances()]);
+        const [now, running] = await Promise.all([sharing(startMs), instances()]);
         const stayed = running.filter((instance) => before.has(instance));
         return stayed.length > 0 && stayed.every((instance) => now.has(instance));
       };
-      await until(shareAgain, WAIT_MS, 'instances that ran before share again');
+      await until(shareAgain, WAIT_MS, 'instances that ran before have leases of the new daemons');
     };
     const upgrade = playbooks.play(LEVEL_2, { ...larger, tetris_deploy_bundle: newBundle });
     await underLoad(() => Promise.all([upgrade, daemonsUpgraded()]));
@@ -143,6 +143,7 @@ inNamespace(__filename, () => {
     for (const name of ['tensor-daemon', 'invoker-extension']) {
       expect(hosts.filter((host) => isSecond(host, name))).toEqual([]);
     }
+    await balancersHealthy();
     expect(await cluster.call(infer, { n: 1 })).toMatchObject({ statusCode: 0 });
   });
 
@@ -150,6 +151,11 @@ inNamespace(__filename, () => {
     await playbooks.play(CLEAN, atOnce);
     for (const [index, host] of hosts.entries()) expect(host.changes()).toEqual(untouched[index]);
   });
+
+  function balancersHealthy(): Promise<void> {
+    const healthy = (): number => cluster.controller.states().filter((state) => state === 'healthy').length;
+    return until(() => healthy() >= BALANCERS, WAIT_MS, 'the controller takes the load balancers for healthy');
+  }
 
   const operator = (host: Host): DaemonOperator => new DaemonOperator(host.path('/run/tetris/operator/daemon.sock'));
   /** Whether a host runs the second bundle's. Links are the host's own: from here they lead elsewhere. */
@@ -160,8 +166,8 @@ inNamespace(__filename, () => {
   const onNode = (host: Host, command: string): Promise<string> =>
     host.run('sh', '-c', command.replace('node', process.execPath));
 
-  /** Instances that have a lease, by their tokens. */
-  async function sharing(): Promise<Set<string>> {
+  /** Instances that have a lease, by their tokens. @param sinceMs of a lease that counts */
+  async function sharing(sinceMs = 0): Promise<Set<string>> {
     const rows = await Promise.all(
       hosts.map((host) =>
         operator(host)
@@ -169,12 +175,13 @@ inNamespace(__filename, () => {
           .catch(() => []),
       ),
     );
-    return new Set(rows.flat().map(({ instance }) => instance));
+    const leases = rows.flat().filter((lease) => lease.sinceMs >= sinceMs);
+    return new Set(leases.map(({ instance }) => instance));
   }
 
-  /** Instances whose containers run. */
+  /** Instances whose containers run and are not paused, as idle ones are. */
   async function instances(): Promise<string[]> {
-    const command = ['docker', 'ps', '--format', '{{.Label "tetris.instance"}}'];
+    const command = ['docker', 'ps', '--filter', 'status=running', '--format', '{{.Label "tetris.instance"}}'];
     const lists = await Promise.all(hosts.map((host) => host.run(...command)));
     return lists.flatMap((list) => list.split('\n'));
   }

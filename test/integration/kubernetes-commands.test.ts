@@ -110,19 +110,14 @@ it('labels the namespace', async () => {
 });
 
 it('lists instances with their invokers, and which node has which index', async () => {
-  const keep = (kind: string, path: string, labels: Record<string, string>): KubernetesObject =>
-    server.put(`${path}/a`, {
-      apiVersion: 'v1',
-      kind,
-      metadata: { name: `ours-${kind}`, namespace: 'openwhisk', labels },
-    });
-  keep('Pod', `${NAMESPACE}/pods`, { 'user-action-pod': 'true', 'tetris.invoker': 'invoker7' });
-  keep('Lease', '/apis/coordination.k8s.io/v1/namespaces/openwhisk/leases', { 'tetris.claim': 'invoker-index' });
+  const keep = (apiVersion: string, kind: string, path: string, labels: Record<string, string>): KubernetesObject =>
+    server.put(`${path}/a`, { apiVersion, kind, metadata: { name: `a-${kind}`, namespace: 'openwhisk', labels } });
+  keep('v1', 'Pod', `${NAMESPACE}/pods`, { 'user-action-pod': 'true', 'tetris.invoker': 'invoker7' });
+  const leases = '/apis/coordination.k8s.io/v1/namespaces/openwhisk/leases';
+  keep('coordination.k8s.io/v1', 'Lease', leases, { 'tetris.claim': 'invoker-index' });
   const pods = await shell(documented('docs/kubernetes.md', 'kubectl get pods --namespace openwhisk'));
-  expect(pods).toMatch(/ours-Pod .*invoker7/);
-  expect(await shell(documented('docs/kubernetes.md', 'kubectl get leases --namespace openwhisk'))).toMatch(
-    /ours-Lease/,
-  );
+  expect(pods).toMatch(/a-Pod .*invoker7/);
+  expect(await shell(documented('docs/kubernetes.md', 'kubectl get leases --namespace openwhisk'))).toMatch(/a-Lease/);
 });
 
 it('removes all of it again', async () => {

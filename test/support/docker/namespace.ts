@@ -150,20 +150,22 @@ function report({ testResults }: JestReport): void {
   });
 }
 
-/** Removes the empty cgroups that killed containers leave, in every hierarchy, wherever the engine put them. */
+/** Removes the cgroups that killed containers leave, in every hierarchy, wherever the engine put them. */
 function removeCgroups(name: string): void {
-  const removeTree = (folder: string): void => {
-    thaw(folder);
-    for (const child of foldersIn(folder)) removeTree(join(folder, child));
-    removeGroup(folder);
-  };
-  const search = (folder: string, depth: number): void => {
-    for (const child of foldersIn(folder)) {
-      if (child === name) removeTree(join(folder, child));
-      else if (depth > 0) search(join(folder, child), depth - 1);
-    }
-  };
-  search('/sys/fs/cgroup', 3);
+  const found = (folder: string, depth: number): string[] =>
+    foldersIn(folder).flatMap((child) => {
+      const path = join(folder, child);
+      if (child === name) return [path];
+      return depth > 0 ? found(path, depth - 1) : [];
+    });
+  // The deepest first.
+  const tree = (folder: string): string[] => [
+    ...foldersIn(folder).flatMap((child) => tree(join(folder, child))),
+    folder,
+  ];
+  const groups = found('/sys/fs/cgroup', 3).flatMap(tree);
+  for (const group of groups) thaw(group);
+  for (const group of groups) removeGroup(group);
 }
 
 /** What is frozen (a paused container) does not end before. */

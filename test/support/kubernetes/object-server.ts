@@ -28,6 +28,8 @@ const plural = (kind: string): string => kind.toLowerCase().replace(/y$/, 'ie') 
 const kindsOf = (group: string): string[] => [...(NAMESPACED[group] ?? []), ...(OF_CLUSTER[group] ?? [])];
 const rootOf = (group: string): string => (group === '' ? `api/${VERSION}` : `apis/${group}/${VERSION}`);
 
+const NOT_FOUND = { apiVersion: VERSION, kind: 'Status', status: 'Failure', reason: 'NotFound', code: 404 };
+
 type Reply = { status: number; body: unknown; type?: string };
 
 export class ObjectServer {
@@ -71,7 +73,7 @@ export class ObjectServer {
     if (method === 'PATCH') return { status: 200, body: this.put(path, merged(present, JSON.parse(body))) };
     const kind = GROUPS.flatMap(kindsOf).find((each) => path.endsWith(`/${plural(each)}`));
     if (method === 'GET' && kind !== undefined) return { status: 200, body: this.#list(path, kind, query) };
-    if (present === undefined) return { status: 404, body: { kind: 'Status', status: 'Failure', reason: 'NotFound' } };
+    if (present === undefined) return { status: 404, body: NOT_FOUND };
     if (method === 'DELETE') this.objects.delete(path);
     return { status: 200, body: present };
   }
@@ -81,7 +83,8 @@ export class ObjectServer {
     const fits = ({ metadata }: KubernetesObject): boolean =>
       labels.map((each) => each.split('=')).every(([name = '', value]) => metadata.labels?.[name] === value);
     const items = [...this.objects].filter(([each, object]) => each.startsWith(`${path}/`) && fits(object));
-    return { apiVersion: VERSION, kind: `${kind}List`, metadata: {}, items: items.map(([, object]) => object) };
+    const apiVersion = path.startsWith('/apis/') ? path.split('/').slice(2, 4).join('/') : VERSION;
+    return { apiVersion, kind: `${kind}List`, metadata: {}, items: items.map(([, object]) => object) };
   }
 }
 
