@@ -24,6 +24,7 @@ export function openwhiskVariable(
     env,
     encoding: 'utf8',
     timeout: TIMEOUT_MS,
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
   return (JSON.parse(said.slice(said.indexOf('{'))) as Record<string, unknown>)[variable];
 }

@@ -1,6 +1,7 @@
 /**
- * An API server for Helm and kubectl as their users call them: it says which kinds there are, and keeps what it is given.
- * Nothing is checked and nothing runs; what a real one takes is for the schemas and for `test/kubernetes` to say.
+ * An API server for Helm and kubectl as their users call them: it says which kinds there are, lists objects and lets them
+ * be patched. Nothing is checked and nothing runs; what a real one takes is for the schemas and for `test/kubernetes` to
+ * say.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
@@ -66,16 +67,10 @@ export class ObjectServer {
 
   #stored(method: string, path: string, query: URLSearchParams, body: string): Reply {
     const present = this.objects.get(path);
-    if (method === 'POST') {
-      const object = JSON.parse(body) as KubernetesObject;
-      return { status: 201, body: this.put(`${path}/${object.metadata.name}`, object) };
-    }
     if (method === 'PATCH') return { status: 200, body: this.put(path, merged(present, JSON.parse(body))) };
     const kind = GROUPS.flatMap(kindsOf).find((each) => path.endsWith(`/${plural(each)}`));
     if (method === 'GET' && kind !== undefined) return { status: 200, body: this.#list(path, kind, query) };
-    if (present === undefined) return { status: 404, body: NOT_FOUND };
-    if (method === 'DELETE') this.objects.delete(path);
-    return { status: 200, body: present };
+    return present === undefined ? { status: 404, body: NOT_FOUND } : { status: 200, body: present };
   }
 
   #list(path: string, kind: string, query: URLSearchParams): object {
@@ -105,7 +100,7 @@ function described(path: string): Reply | undefined {
 }
 
 function discovery(groups: readonly string[]): object {
-  const verbs = ['create', 'delete', 'get', 'list', 'patch'];
+  const verbs = ['get', 'list', 'patch'];
   const items = groups.map((group) => ({
     metadata: { name: group },
     versions: [
