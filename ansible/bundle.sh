@@ -42,6 +42,9 @@ npm ls --omit=dev ${OMIT:+--omit="$OMIT"} --all --parseable --loglevel error "$@
     esac
   done
 
+# The libraries of koffi are optional to npm, as each is for one platform.
+[ ! -d "$folder/node_modules/koffi" ] || cp -R "$root/node_modules/@koromix" "$folder/node_modules/"
+
 # onnxruntime-node carries the libraries of every platform; those of this one are needed.
 find "$folder/node_modules/onnxruntime-node/bin" -mindepth 3 -maxdepth 3 -type d \
   ! -path "*/linux/$(node -p process.arch)" -exec rm -rf {} + 2>/dev/null || true

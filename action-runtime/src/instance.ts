@@ -1,6 +1,6 @@
 /** Builds a function instance: the only place that does. */
 import type { WorkerStarter } from './inference/worker-starter';
-import { trimHeap } from './inference/trim';
+import { trimHeap, trimSoon } from './inference/trim';
 import type { RuntimeConfig } from './keys';
 import { interceptOnnxruntime } from './onnx/intercept';
 import { MODULE_SYMBOL, type RuntimeModule } from './onnx/module-symbol';
@@ -34,6 +34,7 @@ export async function serveInstance(config: RuntimeConfig, starter: WorkerStarte
     load: actionLoader({ config, environment, context, starter, trace, concurrent, onSleep }),
     environment,
     sleep: () => sleep(),
+    onAnswered: trimSoon,
   });
   // What no promise of user code caught ends its activation with an error; without one, the process, as Node does.
   for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
@@ -52,9 +53,6 @@ export async function serveInstance(config: RuntimeConfig, starter: WorkerStarte
     process.exit(0);
   });
 }
-
-/** Garbage of the start is collected when the first activation is on its way, not before it. */
-const COLLECT_AFTER_MS = 50;
 
 /* eslint-disable @typescript-eslint/no-require-imports -- in time, and within the bundle */
 const runtimeModule = (): RuntimeModule => require('./onnx/runtime-module') as RuntimeModule;
@@ -92,8 +90,6 @@ function actionLoader({ config, environment, context, starter, trace, concurrent
     });
     const main = await loadAction(action, workspace, config, trace);
     void starter.endUnused();
-    // 2 MB less in an instance that holds a session.
-    setTimeout(() => globalThis.gc?.(), COLLECT_AFTER_MS).unref();
     return main;
   };
 }

@@ -31,20 +31,14 @@ export function machineMemory(total = totalmem(), constrained = process.constrai
 }
 
 /**
- * Freed memory at the end of the allocator's heap that a function instance keeps, bytes. While onnxruntime loads a
- * transformer it packs one weight after the other into a buffer that it frees again: with a low threshold each of them
- * is given back and faulted in anew, 190 ms of a load of 490 ms (340 MB model). So the threshold lies above the largest
- * buffer of common models, and the worker gives memory back itself once the model is loaded ({@link TRIM_BYTES}).
+ * Freed memory at the end of the allocator's heap that a function instance keeps, bytes. Packing a weight and running a
+ * model take buffers and free them again: with a low threshold each is given back and faulted in anew, 190 ms of a load
+ * of 490 ms (340 MB model). So it lies above what common models need, and an instance gives back what is free itself.
  */
-const TRIM_THRESHOLD_BYTES = 24 * 1024 ** 2;
+const TRIM_THRESHOLD_BYTES = 64 * 1024 ** 2;
 
-/** Blocks above this are mapped one by one. It has to lie above the other, and glibc takes no more than this. */
+/** Blocks above this are mapped one by one. It has to lie below the other; glibc takes no more than this. */
 const MMAP_THRESHOLD_BYTES = 32 * 1024 ** 2;
-
-/**
- * A block of this size, freed, makes the free end of the heap exceed the threshold, so that all of it is given back.
- */
-export const TRIM_BYTES = TRIM_THRESHOLD_BYTES + 2 * 1024 ** 2;
 
 /** Environment that every function instance has, whoever starts it; the action image's Dockerfile repeats it. */
 export const INSTANCE_ENVIRONMENT: Readonly<Record<string, string>> = {

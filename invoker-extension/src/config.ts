@@ -54,6 +54,11 @@ export const invokerConfig = configSchema('invoker', {
     'ms',
     'Idle time after which an instance frees its sessions where memory is short; its tensors stay, and the next request loads them again.',
   ),
+  endProcessAfterMs: key.integer(
+    60_000,
+    'ms',
+    'Idle time after which the process of such an instance ends; its container and its tensors stay, and the next request starts the process anew. Not below sleepAfterMs. Instances in pods, and in Docker containers, sleep on.',
+  ),
   sleepPressurePercent: key.integer(
     80,
     '% of memory',

@@ -19,9 +19,9 @@ export interface InvokerMetrics {
   starts: Counter<'outcome'>;
   /** Instances ended on purpose: idle, memory, failed, draining, surplus, grown. */
   instanceEnds: Counter<'reason'>;
-  /** Idle instances that gave memory back, and the bytes of it. */
-  sleeps: Counter;
-  sleepFreedBytes: Counter;
+  /** Idle instances that gave memory back, by what they keep (asleep, ended), and the bytes of it. */
+  rests: Counter<'level'>;
+  restFreedBytes: Counter;
   /** Activations refused by the pool: queue-full, waited-too-long, never-fits, stopping. */
   refusals: Counter<'reason'>;
   /** Answers to activations with an objective: in-time, late, failed; by class of their objective. */
@@ -69,8 +69,12 @@ export function invokerMetrics(registry: Registry): InvokerMetrics {
     malformed: counter('malformed_messages_total', 'Messages dropped because they were no activation message'),
     acksLost: counter('acks_lost_total', 'Acks given up because the bus did not take them'),
     starts: counter('container_starts_total', 'Containers asked for, by outcome', ['outcome']),
-    sleeps: counter('instance_sleeps_total', 'Idle instances that freed their sessions because memory was short'),
-    sleepFreedBytes: counter('instance_sleep_freed_bytes_total', 'Private bytes that idle instances gave back so'),
+    rests: counter(
+      'instance_rests_total',
+      'Idle instances that gave memory back because it was short, by what they keep',
+      ['level'],
+    ),
+    restFreedBytes: counter('instance_rest_freed_bytes_total', 'Private bytes that idle instances gave back so'),
     instanceEnds: counter('instance_ends_total', 'Function instances ended on purpose, by reason', ['reason']),
     refusals: counter('refusals_total', 'Activations refused because the invoker was full or stopping, by reason', [
       'reason',

@@ -14,7 +14,7 @@ export function instanceIdOf(config: InvokerConfig): ReturnType<typeof invokerIn
 
 export function poolOptions(config: InvokerConfig): PoolOptions {
   const { memory, inFlightMax, waitingMax, waitMaxMs, patienceMs, startsMax, pauseGraceMs } = config;
-  const { sleepAfterMs, sleepPressurePercent } = config;
+  const { sleepAfterMs, endProcessAfterMs, sleepPressurePercent } = config;
   return {
     budgetBytes: memory,
     waitingMax: Math.min(waitingMax, Math.max(1, inFlightMax - 1)),
@@ -23,7 +23,7 @@ export function poolOptions(config: InvokerConfig): PoolOptions {
     startsMax,
     groupStartsMax: groupStartsMaxOf(config),
     pauseGraceMs,
-    idle: { sleepAfterMs, sleepPressure: sleepPressurePercent / 100 },
+    idle: { sleepAfterMs, endProcessAfterMs, sleepPressure: sleepPressurePercent / 100 },
   };
 }
 

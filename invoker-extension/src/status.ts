@@ -7,7 +7,8 @@ import {
   type Registry,
   type WarmInstance,
 } from '@tetris/common';
-import type { Instance } from './instances/instance-record';
+import { RESTING_LEVELS } from './instances/idle-level';
+import { type Instance, stateShown } from './instances/instance-record';
 import { INSTANCE_STATES } from './instances/instance-state';
 import type { Pool } from './instances/pool';
 import type { InvokerMetrics } from './metrics';
@@ -101,11 +102,13 @@ export class StatusPublisher<Ticket> {
     const { metrics, pool } = this.#options;
     const counts = new Map<string, number>();
     metrics.shapes.reset();
-    for (const { state, settings } of pool.instances()) {
+    for (const instance of pool.instances()) {
+      const [state, { settings }] = [stateShown(instance), instance];
       counts.set(state, (counts.get(state) ?? 0) + 1);
       if (settings.sloMs !== undefined) metrics.shapes.inc(shapeLabels(settings));
     }
-    for (const state of INSTANCE_STATES) metrics.instances.set({ state }, counts.get(state) ?? 0);
+    for (const state of [...INSTANCE_STATES, ...RESTING_LEVELS])
+      metrics.instances.set({ state }, counts.get(state) ?? 0);
     metrics.waiting.set(pool.waiting);
     for (const [kind, bytes] of Object.entries(pool.memory.bytesByKind())) metrics.memory.set({ kind }, bytes);
     metrics.memoryBudget.set(pool.memory.budgetBytes);

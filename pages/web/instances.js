@@ -2,7 +2,7 @@
 import { html } from './html.js';
 
 /** In the order of a life; colour says how much they are at work. */
-const STATES = ['busy', 'warm', 'paused', 'starting', 'initialising', 'draining', 'ending'];
+const STATES = ['busy', 'warm', 'paused', 'asleep', 'ended', 'starting', 'initialising', 'draining', 'ending'];
 const DOTS_MAX = 12;
 
 export const totalOf = (counts) => Object.values(counts).reduce((sum, count) => sum + count, 0);

@@ -37,6 +37,7 @@ inNamespace(__filename, () => {
     containers,
     kill: async ({ name }) => void (await engine.docker('kill', name)),
     freezes: true,
+    halts: false,
   }));
 
   describe('the confinement of a Docker container', () => {

@@ -1,4 +1,4 @@
-/** Instances that free their sessions while they are idle, and instances that grow: no request is lost by either. */
+/** Instances that give memory back while they are idle, and instances that grow: no request is lost by either. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,6 +17,7 @@ const MODEL_CODE = `
 const ort = require('onnxruntime-node');
 let session;
 async function main({ model, seed }) {
+  console.log('seed', seed);
   session ??= ort.InferenceSession.create(model);
   const ready = await session;
   const data = Float32Array.from({ length: 64 }, (_, index) => Math.sin(seed + index));
@@ -68,7 +69,13 @@ beforeAll(async () => {
     // Any use of memory is pressure.
     config: {
       ...{ memory: '2g', measureMs: 100, tickMs: 20, logWaitMs: 2000 },
-      ...{ sleepAfterMs: 100, sleepPressurePercent: 1, pauseGraceMs: 250, growthBytesMax: '64m' },
+      ...{
+        sleepAfterMs: 100,
+        endProcessAfterMs: 300,
+        sleepPressurePercent: 1,
+        pauseGraceMs: 250,
+        growthBytesMax: '64m',
+      },
     },
     parts: { daemon: daemon.operator },
   });
@@ -81,7 +88,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-it('sleep while memory is short, keep their lease, and answer as before whenever a request comes', async () => {
+it('sleep and end where memory is short, keep their tensors, and answer as before whenever a request comes', async () => {
   const seed = testSeed();
   const random = randomFrom(seed);
   const logits: number[][] = [];
@@ -89,15 +96,22 @@ it('sleep while memory is short, keep their lease, and answer as before whenever
     await subject.send(invoke('model', { model: model.path, seed: 7 }));
     await subject.freed(step, 30_000);
     logits.push((subject.records.at(-1)?.response.result as { logits: number[] }).logits);
-    // Awake, on its way to sleep, asleep or frozen.
-    await delay(random(400));
+    // Awake, on its way to sleep, asleep, frozen, on its way to its end, or ended.
+    await delay(random(600));
   }
   // Weights that are not packed take another way through the kernels: answers are equal but for rounding.
   const [first = []] = logits;
   for (const each of logits) each.forEach((value, at) => expect(value).toBeCloseTo(first[at] ?? NaN, 4));
   expect(subject.records.every(({ response }) => response.statusCode === 0)).toBe(true);
-  const sleeps = await counted('instance_sleeps_total');
-  expect(sleeps).toBeGreaterThan(1);
+  for (const { logs } of subject.records) expect(logs.join()).toContain('seed 7');
+  expect(await counted('instance_rests_total{level="asleep"}')).toBeGreaterThan(1);
+  // One instance all the time: whoever found its process ended has initialized another in its place.
+  expect(await counted('container_starts_total{outcome="ready"}')).toBe(1);
+  const initialized = subject.records.filter(({ annotations }) => annotations.some(({ key }) => key === 'initTime'));
+  const ends = await counted('instance_rests_total{level="ended"}');
+  expect(ends).toBeGreaterThan(1);
+  expect(initialized.length - 1).toBeLessThanOrEqual(ends);
+  expect(initialized.length).toBeGreaterThan(1);
   expect((await daemon.operator.totals()).leasedBytes).toBeGreaterThan(0);
 });
 

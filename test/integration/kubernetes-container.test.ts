@@ -18,4 +18,5 @@ containerContract('Kubernetes pod', () => ({
   containers: async () => cluster.pods(),
   kill: async ({ name }) => cluster.kubelet.crash(name),
   freezes: false,
+  halts: false,
 }));

@@ -37,4 +37,5 @@ containerContract('process container', () => ({
     for (const { name, pid } of running()) if (name === container.name) process.kill(pid, 'SIGKILL');
   },
   freezes: true,
+  halts: true,
 }));

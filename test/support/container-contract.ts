@@ -15,6 +15,8 @@ export interface Sandbox {
   kill(container: Container): Promise<void>;
   /** Whether it can freeze a container. */
   freezes: boolean;
+  /** Whether it can end a container's processes and keep the container. */
+  halts: boolean;
 }
 
 const MIB = 1024 ** 2;
@@ -98,6 +100,49 @@ export function containerContract(kind: string, sandbox: () => Sandbox): void {
       expect(paused.outcome).toBe(sandbox().freezes ? 'timeout' : 'answered');
       await container.resume();
       expect(await resultOf(invoke(container, { a: 1 }))).toEqual({ echo: { a: 1 } });
+    });
+
+    it('is started anew after a halt, where it can be halted, as if nothing had been', async () => {
+      const container = await factory.create(containerSpec());
+      const lines = collectLogs(container);
+      const code = `
+        const fs = require('node:fs');
+        const file = require('node:os').tmpdir() + '/mine';
+        let runs = 0;
+        exports.main = () => {
+          console.log('run');
+          const kept = fs.existsSync(file);
+          fs.writeFileSync(file, 'x');
+          return { runs: (runs += 1), kept };
+        };`;
+      await initialise(container, code);
+      await resultOf(invoke(container));
+      expect(await resultOf(invoke(container))).toEqual({ runs: 2, kept: true });
+      expect(await container.halt()).toBe(sandbox().halts);
+      if (!sandbox().halts) return expect(await resultOf(invoke(container))).toEqual({ runs: 3, kept: true });
+      expect(await container.privateBytes()).toBe(0);
+      await container.pause();
+      await container.restart();
+      await initialise(container, code);
+      expect(await resultOf(invoke(container))).toEqual({ runs: 1, kept: false });
+      await until(() => lines.filter(({ text }) => text.endsWith('run')).length === 3);
+    });
+
+    it('is removed by destroy while it is halted', async () => {
+      const container = await started(ECHO);
+      await container.halt();
+      await container.destroy();
+      await container.ended;
+      expect(await sandbox().containers()).toEqual([]);
+      expect(await invoke(container)).toMatchObject({ outcome: 'gone' });
+    });
+
+    it('is removed by destroy while it is started anew', async () => {
+      const container = await started(ECHO);
+      if (await container.halt()) void container.restart().catch(() => undefined);
+      await container.destroy();
+      await container.ended;
+      expect(await sandbox().containers()).toEqual([]);
     });
 
     it('counts its private memory, and no longer once it has ended', async () => {

@@ -75,6 +75,7 @@ export class FakeContainer implements Container {
   /** What each `/run` was told of when it is due. */
   readonly dueMs: (number | undefined)[] = [];
   ownBytes = 10 * 1024 ** 2;
+  restartFails = false;
   #end: () => void = () => undefined;
   #listener: (line: LogLine) => void = () => undefined;
   readonly #behave: Behaviour;
@@ -112,6 +113,16 @@ export class FakeContainer implements Container {
 
   async resume(): Promise<void> {
     this.calls.push('resume');
+  }
+
+  async halt(): Promise<boolean> {
+    this.calls.push('halt');
+    return true;
+  }
+
+  async restart(): Promise<void> {
+    this.calls.push('restart');
+    if (this.restartFails) throw new Error('no process');
   }
 
   async privateBytes(): Promise<number> {

@@ -8,7 +8,7 @@ import type { Backend, InferenceSession, InferenceSessionHandler } from 'onnxrun
 import type { InferenceEngine } from './engine';
 import type { RunTimes } from './pool';
 import type { PoolModel } from './pool-session';
-import { trimHeap, trimNow } from './trim';
+import { trimHeap } from './trim';
 import { runOver } from './usable-memory';
 
 type Run = InferenceSessionHandler['run'];
@@ -17,7 +17,7 @@ type Results = Awaited<ReturnType<Run>>;
 /** After so long without a run the final session of a woken model is made, ms. */
 const FINAL_AFTER_MS = 50;
 
-/** After this many runs it is made at once: whoever runs without a pause gains by it. */
+/** After this many runs the next one waits for it: whoever runs without a pause gains by it. */
 const QUICK_RUNS_MAX = 10;
 
 export interface OwnThreadOptions {
@@ -25,6 +25,8 @@ export interface OwnThreadOptions {
   times: () => Pick<RunTimes, 'onRun'>;
   /** onnxruntime-node's own; loads the native library. */
   stock: Backend;
+  /** Models answer first as after a sleep. */
+  wakes: boolean;
 }
 
 export class OwnThread implements InferenceEngine {
@@ -36,18 +38,16 @@ export class OwnThread implements InferenceEngine {
   }
 
   async load(model: PoolModel, onRelease: () => Promise<void>): Promise<InferenceSessionHandler> {
-    const { stock, times } = this.#options;
+    const { stock, times, wakes } = this.#options;
     const open = async (options: InferenceSession.SessionOptions): Promise<InferenceSessionHandler> => {
       const { kind, path } = await model.locate();
-      const opened = await stock.createInferenceSessionHandler(kind === 'path' ? path : readFileSync(path), options);
-      // What packing the weights has left behind goes before the first run puts anything above it: 4 MB of BERT's.
-      await trimNow();
-      return opened;
+      return stock.createInferenceSessionHandler(kind === 'path' ? path : readFileSync(path), options);
     };
-    const session: OwnSession = new OwnSession(model, await open(model.options), open, times, async () => {
+    const session: OwnSession = new OwnSession(model, open, times, async () => {
       this.#sessions.delete(session);
       await onRelease();
     });
+    await session.open(wakes || model.quickOptions !== undefined);
     this.#sessions.add(session);
     return session;
   }
@@ -69,33 +69,34 @@ type Open = (options: InferenceSession.SessionOptions) => Promise<InferenceSessi
  * options wakes at once.
  */
 class OwnSession implements InferenceSessionHandler {
-  readonly inputNames: readonly string[];
-  readonly outputNames: readonly string[];
-  readonly inputMetadata: readonly InferenceSession.ValueMetadata[];
-  readonly outputMetadata: readonly InferenceSession.ValueMetadata[];
+  inputNames: readonly string[] = [];
+  outputNames: readonly string[] = [];
+  inputMetadata: readonly InferenceSession.ValueMetadata[] = [];
+  outputMetadata: readonly InferenceSession.ValueMetadata[] = [];
   readonly #model: PoolModel;
   readonly #open: Open;
   readonly #times: OwnThreadOptions['times'];
   readonly #onRelease: () => Promise<void>;
   #opened: Promise<InferenceSessionHandler> | undefined;
   #handler: InferenceSessionHandler | undefined;
+  /** The quick session that {@link #handler} has taken the place of, while it runs. */
+  #retired: InferenceSessionHandler | undefined;
   #quickRuns: number | undefined;
   #final: NodeJS.Timeout | undefined;
   #running = 0;
   #endedMs = 0;
   #released = false;
 
-  constructor(
-    model: PoolModel,
-    handler: InferenceSessionHandler,
-    open: Open,
-    times: OwnThreadOptions['times'],
-    onRelease: () => Promise<void>,
-  ) {
+  constructor(model: PoolModel, open: Open, times: OwnThreadOptions['times'], onRelease: () => Promise<void>) {
     this.#model = model;
     this.#open = open;
     this.#times = times;
     this.#onRelease = onRelease;
+  }
+
+  /** Loads it for the first time. @param quickly as after a sleep @throws onnxruntime's own error */
+  async open(quickly: boolean): Promise<void> {
+    const handler = await (quickly ? this.#woken() : this.#open(this.#model.options));
     this.#handler = handler;
     const { inputNames, outputNames, inputMetadata, outputMetadata } = handler;
     [this.inputNames, this.outputNames] = [inputNames, outputNames];
@@ -103,10 +104,11 @@ class OwnSession implements InferenceSessionHandler {
   }
 
   async run(...run: Parameters<Run>): Promise<Results> {
-    const calledMs = performance.now();
     const { onRun } = this.#times();
-    this.#running += 1;
     clearTimeout(this.#final);
+    if ((this.#quickRuns ?? 0) >= QUICK_RUNS_MAX) await this.#finish();
+    const calledMs = performance.now();
+    this.#running += 1;
     try {
       const handler = this.#handler ?? (await this.#woken());
       return await runOver(handler, ...run);
@@ -116,6 +118,7 @@ class OwnSession implements InferenceSessionHandler {
       const startMs = Math.max(calledMs, this.#endedMs);
       this.#endedMs = performance.now();
       onRun?.({ waitedMs: startMs - calledMs, requests: 1, executionMs: this.#endedMs - startMs, batch: 1 });
+      if (this.#running === 0) this.#disposeRetired();
       if (this.#quickRuns !== undefined) this.#ranQuickly(this.#quickRuns + 1);
     }
   }
@@ -163,8 +166,7 @@ class OwnSession implements InferenceSessionHandler {
 
   #ranQuickly(runs: number): void {
     this.#quickRuns = runs;
-    if (this.#running > 0 && runs < QUICK_RUNS_MAX) return;
-    this.#final = setTimeout(() => void this.#finish(), runs < QUICK_RUNS_MAX ? FINAL_AFTER_MS : 0).unref();
+    if (this.#running === 0) this.#final = setTimeout(() => void this.#finish(), FINAL_AFTER_MS).unref();
   }
 
   /** Makes the final session; where that fails the quick one stays, and answers. */
@@ -176,6 +178,13 @@ class OwnSession implements InferenceSessionHandler {
     if (final === undefined) return;
     if (this.#handler !== quick || this.#released) return final.dispose();
     this.#handler = final;
-    await quick.dispose();
+    this.#retired = quick;
+    if (this.#running === 0) this.#disposeRetired();
+  }
+
+  /** A run that was asked for while the final session was made is still to be run in the quick one. */
+  #disposeRetired(): void {
+    void this.#retired?.dispose();
+    this.#retired = undefined;
   }
 }

@@ -1,35 +1,47 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import { TRIM_BYTES } from '@tetris/common/environment';
-
 /**
- * Gives memory that was freed, by onnxruntime and by this thread, back to the system: the allocator keeps less than its
- * threshold, and a freed block larger than that makes it give up all at the end of its heap. A few milliseconds, more
- * of them with a large heap of JavaScript.
+ * Gives memory that was freed back to the system. By itself glibc gives back the end of its heap only, and one small
+ * block there keeps all below it; `malloc_trim` gives back every free page. Node cannot call it, a foreign function can.
  */
+
+/** A larger heap of JavaScript is left to V8: to collect it takes longer than a request should wait, bytes. */
+const COLLECTED_BYTES_MAX = 64 * 1024 ** 2;
+
+/** What an activation has left behind is given back so long after it, ms. */
+const TRIM_AFTER_MS = 300;
+
+/** Pages that are given back are faulted in again by the next run, a millisecond or two: not more often than this, ms. */
+const TRIM_INTERVAL_MS = 10_000;
+
+let mallocTrim: ((padBytes: number) => number) | undefined;
+let timer: NodeJS.Timeout | undefined;
+let trimmedMs = -Infinity;
+
+/** Collects garbage, and gives back what is free then, of all threads. Some milliseconds. */
 export function trimHeap(): void {
-  if (globalThis.gc === undefined) return;
-  Buffer.allocUnsafeSlow(TRIM_BYTES);
-  globalThis.gc();
+  trimmedMs = performance.now();
+  if (process.memoryUsage().heapUsed <= COLLECTED_BYTES_MAX) globalThis.gc?.();
+  mallocTrim ??= loadMallocTrim();
+  mallocTrim(0);
 }
 
-/** The block is freed by another thread of V8's; waited for so often at most, ms. */
-const FREED_WAITS_MAX = 20;
+/** The same in a while. Called in the process's main thread alone. */
+export function trimSoon(): void {
+  if (timer !== undefined) return;
+  const waitMs = Math.max(TRIM_AFTER_MS, trimmedMs + TRIM_INTERVAL_MS - performance.now());
+  timer = setTimeout(() => {
+    timer = undefined;
+    trimHeap();
+  }, waitMs).unref();
+}
 
-/**
- * The same before anything else is put on the heap, and without a look at old objects, of which user code may have many.
- * Resolves when it is done, after some milliseconds.
- */
-export async function trimNow(): Promise<void> {
-  if (globalThis.gc === undefined) return;
-  Buffer.allocUnsafeSlow(TRIM_BYTES);
-  const { arrayBuffers } = process.memoryUsage();
-  // What has survived one of these collections is freed by the next.
-  globalThis.gc(true);
-  globalThis.gc(true);
-  for (
-    let wait = 0;
-    wait < FREED_WAITS_MAX && process.memoryUsage().arrayBuffers > arrayBuffers - TRIM_BYTES;
-    wait += 1
-  )
-    await delay(1);
+/** Does nothing where there is no glibc, or no build of koffi for it. */
+function loadMallocTrim(): (padBytes: number) => number {
+  try {
+    // Loaded when it is first wanted: no answer waits for it.
+    // eslint-disable-next-line @typescript-eslint/no-require-imports
+    const koffi = require('koffi') as typeof import('koffi');
+    return koffi.load('libc.so.6').func('int malloc_trim(size_t)') as (padBytes: number) => number;
+  } catch {
+    return () => 0;
+  }
 }

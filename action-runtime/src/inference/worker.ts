@@ -4,7 +4,6 @@ import { parentPort } from 'node:worker_threads';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { Answer, LoadRequest, Outputs, RunRequest, SessionInfo, WireFailure, WorkerRequest } from './protocol';
 import { buffersOf, fedOf, wireOf } from './tensors';
-import { trimHeap } from './trim';
 
 if (parentPort === null) throw new Error('this file runs as a worker thread');
 const port = parentPort;
@@ -14,32 +13,26 @@ const IDENTITY = Buffer.from('CAg6LwoQCgF4EgF5IghJZGVudGl0eRIBZ1oLCgF4EgYKBAgBEg
 
 const sessions = new Map<number, InferenceSession>();
 
-/** A model is loaded to be run at once: its first run is not to wait for the heap, nor is the load after a release. */
-const TRIM_AFTER_MS = 50;
-let trimming: NodeJS.Timeout | undefined;
-
 let last: Promise<void> = Promise.resolve();
 /** A request's id is its number among those received, so that one which cannot be read has an id too. */
 let received = 0;
-port.on('message', (request: WorkerRequest) => answer(request.kind !== 'run', () => handle(request)));
+port.on('message', (request: WorkerRequest) => answer(() => handle(request)));
 port.on('messageerror', (error) =>
-  answer(false, async () => {
+  answer(async () => {
     throw new Error(`an inference worker could not read a request: ${error.message}`);
   }),
 );
 
 /** One after the other: `run` after `load` of the same session must find it. */
-function answer(trims: boolean, work: () => Promise<Answer>): void {
+function answer(work: () => Promise<Answer>): void {
   const id = ++received;
   last = last.then(async () => {
-    if (trims) clearTimeout(trimming);
     try {
       const given = await work();
       port.postMessage({ id, ok: true, ...given }, 'outputs' in given ? buffersOf(Object.values(given.outputs)) : []);
     } catch (error) {
       port.postMessage({ id, ok: false, error: failureOf(error) });
     }
-    if (trims) trimming = setTimeout(trimHeap, TRIM_AFTER_MS);
   });
 }
 
@@ -59,7 +52,6 @@ async function handle(request: WorkerRequest): Promise<Answer> {
     case 'end':
       for (const open of sessions.values()) await open.release();
       sessions.clear();
-      trimHeap();
       return {};
     case 'endProfiling':
       session(request.sessionId).endProfiling();

@@ -50,12 +50,12 @@ export function inferenceBackend(settings: InstanceSettings): Backend {
 
 /**
  * An instance that takes one activation at a time, and runs its requests one by one, has them run in the thread of user
- * code, unless a second thread is to make the final session of a model that answers quickly.
+ * code.
  */
 function inferenceEngine({ config, inference, activation, starter, trace }: InstanceSettings): InferenceEngine {
   const times = (): RunTimes => runTimes(activation(), inference.sloMs, trace);
   const oneByOne = inference.room === 1 && inference.workers === 1 && inference.batch === 1;
-  if (oneByOne && config.quickBytesMin === 0) return new OwnThread({ times, stock: stockBackend() });
+  if (oneByOne) return new OwnThread({ times, stock: stockBackend(), wakes: inference.wakes });
   starter.use();
   return workerEngine(
     new WorkerPool({

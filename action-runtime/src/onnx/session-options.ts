@@ -44,6 +44,13 @@ const RUN_TIME_OPTIONS = new Set<string>([
   'logSeverityLevel',
 ] satisfies (keyof SessionOptions)[]);
 
+/**
+ * Off unless the user asks for them, as both keep memory for the next run. Memory patterns plan one block per input
+ * shape; the arena doubles with each block that it takes, 7.6 MB for a BERT that needs 2. The allocator keeps what is
+ * freed as well, and is as quick, but what an idle instance has of it can be given back (decision 0057).
+ */
+const LIGHT_OPTIONS: SessionOptions = { enableMemPattern: false, enableCpuMemArena: false };
+
 /** As onnxruntime knows them; it refuses others itself. */
 const OPTIMIZATION_LEVELS: ReadonlySet<unknown> = new Set(['disabled', 'basic', 'extended', 'layout', 'all']);
 
@@ -60,9 +67,8 @@ const RUN_TIME_ENTRIES = new Set([
 /**
  * Decides for one `InferenceSession.create`.
  *
- * Memory patterns are off unless the user asks for them: they plan one block per input shape and keep it, which cost 3
- * MB an instance and gained no time (measured with a transformer and a convolution net). The log level is given to each
- * session: the library takes one for all with its first session, which is made before user code could say.
+ * The log level is given to each session: the library takes one for all with its first session, which is made before
+ * user code could say.
  */
 export function planSession(given: SessionOptions, { threads, logLevel }: SessionDefaults): SessionPlan {
   const options = plainOptions(given, SESSION_OPTIONS);
@@ -80,7 +86,7 @@ export function planSession(given: SessionOptions, { threads, logLevel }: Sessio
     privately,
     shared: {
       graph: { graphOptimizationLevel, freeDimensionOverrides: {} },
-      options: { ...defaults, enableMemPattern: false, ...rest, graphOptimizationLevel: 'disabled' },
+      options: { ...defaults, ...LIGHT_OPTIONS, ...rest, graphOptimizationLevel: 'disabled' },
     },
   };
 }

@@ -18,6 +18,8 @@ export interface InferenceSettings {
   batchWaitMs: number;
   /** Calls of unlike lengths are padded to be joined, where the model has a mask. @default false */
   padding: boolean;
+  /** An instance that ran before begins anew: its models answer first without packing their weights. @default false */
+  wakes: boolean;
   /** Latency objective of an activation, ms. @default undefined, none */
   sloMs: number | undefined;
   /** The action's memory limit. @default what the machine or the control group has */
@@ -84,6 +86,7 @@ export function readInferenceSettings(value: unknown, workersMax: number, concur
     batch: count(given['batch'], BATCH_MAX) ?? 1,
     batchWaitMs: count(given['batchWaitMs'], WAIT_MS_MAX) ?? 0,
     padding: given['padding'] === true,
+    wakes: given['wakes'] === true,
     sloMs: count(given['sloMs'], Number.MAX_SAFE_INTEGER),
     memoryBytes: Math.min((count(given['memoryMb'], MEMORY_MB_MAX) ?? MEMORY_MB_MAX) * MIB, machineMemory()),
   };

@@ -37,6 +37,8 @@ export interface ServiceParts {
   environment: NodeJS.ProcessEnv;
   /** Gives back what memory the instance can do without until the next activation. */
   sleep: () => Promise<void>;
+  /** Told when an activation has ended, for whoever tidies up after it. */
+  onAnswered: () => void;
 }
 
 interface Activation extends Work {
@@ -88,6 +90,7 @@ export class ActivationService {
     this.#used = true;
     const reply = await this.#execute(this.#main, value, body, { dueMs, traceparent });
     if (this.#status === 'running' && context.running === 0) this.#status = 'ready';
+    this.#parts.onAnswered();
     return reply;
   }
 

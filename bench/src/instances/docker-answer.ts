@@ -99,7 +99,7 @@ class Containers {
 
   async answered(instance: Instance, work: Work): Promise<Instance> {
     const code = readFileSync(ACTION_PATH, 'utf8');
-    await instance.post('/init', { name: 'bench', main: 'main', binary: false, code });
+    await instance.post('/init', { name: 'bench', main: 'main', binary: false, code, tetris: { room: 1 } });
     await instance.run(work);
     return instance;
   }

@@ -17,7 +17,7 @@ export async function firstAnswer(bench: Bench, work: object, start: () => Promi
   const instance = await start();
   try {
     const createdMs = performance.now();
-    await bench.instances.initialize(instance);
+    await bench.instances.initialize(instance, { room: 1 });
     const initializedMs = performance.now();
     const report = await instance.run(work);
     const endMs = performance.now();

@@ -1,54 +1,62 @@
-/** Memory of an idle instance whose sessions are freed, and how soon it answers again. */
+/** Memory of an idle instance at each level, and how soon it answers again. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { processMemory, processTree } from '../measure/process-memory';
 import { median, megabytes, rounded } from '../measure/statistics';
 import { type Bench, startStock } from '../runtime/bench';
-import type { Instance, RunReport } from '../runtime/instances';
+import type { RunReport } from '../runtime/instances';
 import type { SuiteResult } from '../suite';
 import type { FigureGroup } from './figure-group';
 import { type Work, workOf } from './served-models';
 
 const ROUNDS = 7;
 const RUNS = 20;
-const SETTLE_MS = 500;
+const SETTLE_MS = 1000;
 
 async function measure(bench: Bench, quick: boolean): Promise<SuiteResult> {
   const work = await workOf('bert', bench.folder, quick);
-  // Of two, so that the code that both map counts half.
   const instances = [await bench.instances.start({ room: 1 }), await bench.instances.start({ room: 1 })] as const;
-  for (const instance of instances) await instance.run({ ...work, runs: quick ? 1 : RUNS });
-  const awake: number[] = [];
-  const asleep: number[] = [];
-  const wakeMs: number[] = [];
-  const stockMs: number[] = [];
+  const [first, second] = instances;
+  const [awake, asleep, ended]: [number[], number[], number[]] = [[], [], []];
+  const [wakeMs, restartMs, stockMs]: [number[], number[], number[]] = [[], [], []];
   for (let round = 0; round < (quick ? 1 : ROUNDS); round += 1) {
-    awake.push(await ownMb(bench, instances, work));
+    const pids = await Promise.all(instances.map(async (one) => (await one.run({ ...work, runs: RUNS })).pid));
+    const bothAwakeMb = await ownMb(bench, pids);
     for (const instance of instances) await instance.post('/sleep', {});
-    asleep.push(await ownMb(bench, instances));
-    wakeMs.push(await timed(() => instances[0].run({ ...work })));
-    await instances[1].run({ ...work });
+    const bothAsleepMb = await ownMb(bench, pids);
+    wakeMs.push(await timed(() => first.run({ ...work })));
     stockMs.push(await stockFirstMs(bench, work));
+    await first.halt();
+    const oneAsleepMb = await ownMb(bench, pids.slice(1));
+    ended.push(megabytes((await first.privateBytes()) ?? NaN));
+    restartMs.push(
+      await timed(async () => {
+        await first.restart();
+        await bench.instances.initialize(first, { room: 1, wakes: true });
+        await first.run({ ...work });
+      }),
+    );
+    // Both map the same code: what one costs is by how much two take more.
+    asleep.push(bothAsleepMb - oneAsleepMb);
+    awake.push(bothAsleepMb - oneAsleepMb + (bothAwakeMb - bothAsleepMb) / 2);
   }
-  await Promise.all(instances.map((instance) => instance.stop()));
+  await Promise.all([first.stop(), second.stop()]);
   return {
     awakeInstanceMb: rounded(median(awake), 1),
-    idleInstanceMb: rounded(median(asleep), 1),
+    asleepInstanceMb: rounded(median(asleep), 1),
+    idleInstanceMb: rounded(median(ended), 1),
     wakeRatio: rounded(median(wakeMs) / median(stockMs)),
     wakeMs: rounded(median(wakeMs), 1),
+    restartRatio: rounded(median(restartMs) / median(stockMs)),
+    restartMs: rounded(median(restartMs), 1),
   };
 }
 
-/** Mean over instances at rest, MB without the view. @param work run first, so that pids are known and sessions awake */
-async function ownMb(bench: Bench, instances: readonly Instance[], work?: Work): Promise<number> {
-  for (const instance of instances) {
-    if (work !== undefined) pids.set(instance, (await instance.run({ ...work })).pid);
-  }
+/** Of processes at rest, MB without the view. */
+async function ownMb(bench: Bench, pids: readonly number[]): Promise<number> {
   await delay(SETTLE_MS);
-  const all = instances.flatMap((instance) => processTree(pids.get(instance) ?? 0));
-  return megabytes(processMemory(all, bench.storePath).ownBytes) / instances.length;
+  const all = pids.flatMap((pid) => processTree(pid));
+  return megabytes(processMemory(all, bench.storePath).ownBytes);
 }
-
-const pids = new WeakMap<Instance, number>();
 
 async function timed(work: () => Promise<unknown>): Promise<number> {
   const start = performance.now();
@@ -64,4 +72,7 @@ async function stockFirstMs(bench: Bench, work: Work): Promise<number> {
   return loadMs + (runMs[0] ?? NaN);
 }
 
-export const idle: FigureGroup = { keys: ['idleInstanceMb', 'wakeRatio'], measure };
+export const idle: FigureGroup = {
+  keys: ['awakeInstanceMb', 'asleepInstanceMb', 'idleInstanceMb', 'wakeRatio', 'restartRatio'],
+  measure,
+};

@@ -36,27 +36,30 @@ async function measure(bench: Bench, quick: boolean): Promise<Record<string, num
     families.push({ key, work, pids: [], instances: [], growths: [] });
   }
   for (let round = 0; round <= (quick ? 1 : ROUNDS); round += 1) {
-    for (const family of families) await grow(bench, family, quick);
+    for (const family of families) await grow(bench, family, families, quick);
   }
   for (const { instances } of families) await Promise.all(instances.map((instance) => instance.stop()));
   return Object.fromEntries(families.map(({ key, growths }) => [key, rounded(megabytes(median(growths)), 1)]));
 }
 
-/** The first of a family prepares the model, and pays for the code that all map; so it is not counted. */
-async function grow(bench: Bench, family: Family, quick: boolean): Promise<void> {
-  const before = ownBytes(bench, family);
+/**
+ * The first of a family prepares the model; it is not counted. All families are looked at: code that all of them map
+ * counts in proportion, so that one more in one of them takes some of the others' share.
+ */
+async function grow(bench: Bench, family: Family, families: readonly Family[], quick: boolean): Promise<void> {
+  const before = ownBytes(bench, families);
   const instance = await bench.instances.start({ room: 1 });
   family.instances.push(instance);
   const { pid } = await instance.run({ ...family.work, runs: quick ? 1 : RUNS });
   family.pids.push(pid);
   await delay(SETTLE_MS);
-  if (family.pids.length > 1) family.growths.push(ownBytes(bench, family) - before);
+  if (family.pids.length > 1) family.growths.push(ownBytes(bench, families) - before);
 }
 
 /** Without the view: the store counts by itself, once. */
-const ownBytes = ({ storePath }: Bench, { pids }: Family): number =>
+const ownBytes = ({ storePath }: Bench, families: readonly Family[]): number =>
   processMemory(
-    pids.flatMap((pid) => processTree(pid)),
+    families.flatMap(({ pids }) => pids.flatMap((pid) => processTree(pid))),
     storePath,
   ).ownBytes;
 

@@ -23,6 +23,8 @@ export interface InferenceSettings {
   workers?: number;
   batch?: number;
   batchWaitMs?: number;
+  /** It is initialized after its process had ended. */
+  wakes?: boolean;
 }
 
 const CALL = { timeoutMs: 120_000, replyBytesMax: 1024 ** 2 };
@@ -52,6 +54,21 @@ export class Instance {
     const body = JSON.parse(reply.body) as { error?: unknown };
     if (body.error !== undefined) throw new Error(`${path}: ${JSON.stringify(body.error)}`);
     return body;
+  }
+
+  /** Ends its process. @throws Error where the container would end with it */
+  async halt(): Promise<void> {
+    if (!(await this.#container.halt())) throw new Error('the container cannot be halted');
+  }
+
+  /** Starts another, which has no action yet. */
+  async restart(): Promise<void> {
+    await this.#container.restart();
+  }
+
+  /** As its invoker counts them. */
+  async privateBytes(): Promise<number | undefined> {
+    return this.#container.privateBytes();
   }
 
   async stop(): Promise<void> {

@@ -165,7 +165,7 @@ export class SimulatedNode {
           command.ticket.ended('refused', 0);
           break;
         case 'pause':
-        case 'sleep':
+        case 'rest':
           break;
       }
     }

@@ -3,6 +3,7 @@ import { SLEEP_PATH, type StartStage } from '@tetris/common/environment';
 import type { InstanceSettings } from '../scaling/settings';
 import type { CallOptions, Container, ContainerFactory, ContainerReply } from '../sandboxes/container';
 import { InstanceLogs, type LogWaits } from '../messages/logs';
+import type { IdleLevel } from './idle-level';
 import type { Registrar } from './registrar';
 import type { StemCell } from './stem-cell-keeper';
 import type { StemCellKind } from './stem-cells';
@@ -15,8 +16,8 @@ export interface FunctionInstanceOptions {
   /** Key under which the action's manifest is known. */
   revision: string;
   settings: InstanceSettings;
-  /** SHA-256 of the models that the action is known to load. */
-  models: readonly string[];
+  /** SHA-256 of the models that the action is known to load by now. */
+  models: () => readonly string[];
   factory: ContainerFactory;
   registrar: Registrar;
   /** A container that waits for an action of this kind and memory, with its token. */
@@ -47,8 +48,8 @@ export class FunctionInstance {
   /** Activations under way, and answered so far. */
   running = 0;
   answered = 0;
-  /** Its runtime has freed its sessions since the last activation. */
-  asleep = false;
+  /** What it keeps; lowered by {@link rest} alone. */
+  level: IdleLevel = 'awake';
   #isFrozen = false;
   #runningAtCrash: number | undefined;
   readonly #options: FunctionInstanceOptions;
@@ -56,6 +57,8 @@ export class FunctionInstance {
   #container: Container | undefined;
   /** Pause and resume happen one after the other, in the order in which they were asked for. */
   #freezing: Promise<void> = Promise.resolve();
+  /** While its process is being ended. */
+  #halting: Promise<unknown> | undefined;
 
   constructor(options: FunctionInstanceOptions) {
     this.#options = options;
@@ -90,12 +93,12 @@ export class FunctionInstance {
     if (cell === undefined) return this.#createContainer();
     this.#token = cell.token;
     this.#adopt(cell.container);
-    await registrar.assign(cell.token, namespace, models);
+    await registrar.assign(cell.token, namespace, models());
   }
 
   async #createContainer(): Promise<void> {
     const { registrar, factory, namespace, action, models, id, expectedBytes, env } = this.#options;
-    const { token, viewPath } = await registrar.register(namespace, models);
+    const { token, viewPath } = await registrar.register(namespace, models());
     this.#token = token;
     const startMs = performance.now();
     try {
@@ -151,17 +154,31 @@ export class FunctionInstance {
   }
 
   /**
-   * Has the runtime give memory back, after what was asked for before; a frozen one is frozen again.
+   * Gives memory back, after what was asked for before; a frozen one is frozen again.
    *
    * @returns private bytes before and after; undefined where it would not
    */
-  async sleep(): Promise<{ beforeBytes: number; afterBytes: number } | undefined> {
-    const slept = this.#freezing.then(() => this.#sleep());
-    this.#freezing = slept.then(
+  async rest(level: IdleLevel): Promise<{ beforeBytes: number; afterBytes: number } | undefined> {
+    const rested = this.#freezing.then(() => (level === 'ended' ? this.#halt() : this.#sleep()));
+    this.#freezing = rested.then(
       () => undefined,
-      (error: unknown) => this.#options.log.warn({ instance: this.id, err: error }, 'sleep failed'),
+      (error: unknown) => this.#options.log.warn({ instance: this.id, err: error }, 'rest failed'),
     );
-    return slept.catch(() => undefined);
+    return rested.catch(() => undefined);
+  }
+
+  /**
+   * Before an activation, which counts as running already: starts its process anew where that has ended.
+   *
+   * @returns whether it has: then it is to be initialized again
+   * @throws PluginError `ERR_CONTAINER_START`
+   */
+  async wake(): Promise<boolean> {
+    if (this.#halting !== undefined) await this.#halting;
+    const hadEnded = this.level === 'ended';
+    if (hadEnded) await this.#container?.restart();
+    this.level = 'awake';
+    return hadEnded;
   }
 
   async privateBytes(): Promise<number | undefined> {
@@ -182,8 +199,30 @@ export class FunctionInstance {
     if (wasFrozen) await container.pause();
     const afterBytes = await container.privateBytes();
     if (reply.outcome !== 'answered' || reply.status !== 200) return undefined;
-    this.asleep = this.running === 0;
+    if (this.running === 0) this.level = 'asleep';
     return beforeBytes === undefined || afterBytes === undefined ? undefined : { beforeBytes, afterBytes };
+  }
+
+  /** Its view stays with its token: whoever releases the instance releases it. */
+  async #halt(): Promise<{ beforeBytes: number; afterBytes: number } | undefined> {
+    const { registrar, namespace, models } = this.#options;
+    const container = this.#container;
+    if (container === undefined || this.running > 0) return undefined;
+    const beforeBytes = (await container.privateBytes()) ?? 0;
+    if (this.running > 0) return undefined;
+    const halted = container.halt();
+    this.#halting = halted;
+    try {
+      if (!(await halted)) return undefined;
+      this.level = 'ended';
+      this.#isFrozen = false;
+      // Not waited for by an activation that comes now.
+      this.#halting = undefined;
+      if (this.#token !== undefined) await registrar.assign(this.#token, namespace, models());
+      return { beforeBytes, afterBytes: 0 };
+    } finally {
+      this.#halting = undefined;
+    }
   }
 
   async #freeze(how: 'pause' | 'resume'): Promise<void> {

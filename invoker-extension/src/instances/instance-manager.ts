@@ -25,6 +25,7 @@ import type { ContainerFactory, InferenceReport } from '../sandboxes/container';
 import { FunctionInstance } from './function-instance';
 import type { GroupDescription } from './group';
 import type { GrowthWatch } from './growth';
+import type { IdleLevel } from './idle-level';
 import type { LogWaits } from '../messages/logs';
 import type { Pool, PoolCommand, Refusal } from './pool';
 import type { Registrar } from './registrar';
@@ -153,8 +154,8 @@ export class InstanceManager {
         case 'pause':
           void this.#instances.get(command.instance)?.pause();
           break;
-        case 'sleep':
-          void this.#sleep(command.instance);
+        case 'rest':
+          void this.#rest(command.instance, command.level);
           break;
         case 'end':
           this.#options.metrics.instanceEnds.inc({ reason: command.reason });
@@ -244,9 +245,13 @@ export class InstanceManager {
     metrics.waitSeconds.observe((nowMs() - ticket.job.arrivedMs) / 1000);
     const settled = instance.answered > 0;
     const together = (instance.running += 1);
-    instance.asleep = false;
-    if (given.resume) await instance.resume();
-    const outcome = await runner.run(ticket.job, instance, given, init);
+    const woken = await this.#woken(instance, ticket.job);
+    if (woken !== undefined && (woken === 'not-started' || !woken.ready)) {
+      instance.running -= 1;
+      return this.#notWoken(instance, ticket, woken);
+    }
+    if (given.resume && woken === undefined) await instance.resume();
+    const outcome = await runner.run(ticket.job, instance, given, init ?? woken);
     instance.running -= 1;
     if (!outcome.seen) return this.#again(id, ticket);
     instance.answered += 1;
@@ -267,6 +272,17 @@ export class InstanceManager {
     await this.#answer(ticket, instance, outcome.activation);
   }
 
+  async #notWoken(
+    instance: FunctionInstance,
+    ticket: Ticket,
+    outcome: 'not-started' | Extract<InitOutcome, { ready: false }>,
+  ): Promise<void> {
+    const { pool, nowMs } = this.#options;
+    if (outcome === 'not-started') return this.#again(instance.id, ticket);
+    this.apply(pool.finished(instance.id, ticket, true, nowMs()));
+    await this.#answer(ticket, instance, outcome.activation);
+  }
+
   /** The next one starts first, where memory is free, so that no request waits; else it is tried again. */
   #replaceGrown(instance: FunctionInstance, job: ActivationJob): void {
     const { pool, growth, nowMs, log } = this.#options;
@@ -280,13 +296,30 @@ export class InstanceManager {
     this.apply(commands);
   }
 
-  async #sleep(id: number): Promise<void> {
+  async #rest(id: number, level: IdleLevel): Promise<void> {
     const { pool, metrics, nowMs } = this.#options;
-    const slept = await this.#instances.get(id)?.sleep();
-    if (slept === undefined) return;
-    metrics.sleeps.inc();
-    metrics.sleepFreedBytes.inc(Math.max(0, slept.beforeBytes - slept.afterBytes));
-    this.apply(pool.measured(undefined, new Map([[id, slept.afterBytes]]), nowMs()));
+    const rested = await this.#instances.get(id)?.rest(level);
+    if (rested === undefined) return;
+    metrics.rests.inc({ level });
+    metrics.restFreedBytes.inc(Math.max(0, rested.beforeBytes - rested.afterBytes));
+    this.apply(pool.measured(undefined, new Map([[id, rested.afterBytes]]), nowMs()));
+  }
+
+  /**
+   * Starts an instance whose process has ended anew, and initializes it. @returns undefined where it had not; never
+   * rejects
+   */
+  async #woken(instance: FunctionInstance, job: ActivationJob): Promise<InitOutcome | 'not-started' | undefined> {
+    try {
+      if (!(await instance.wake())) return undefined;
+    } catch (error) {
+      this.#options.log.error(
+        { ...logFields(job.message), reason: errorMessage(error) },
+        'instance was not started anew',
+      );
+      return 'not-started';
+    }
+    return this.#options.runner.init(job, instance);
   }
 
   /** Of the activations that were executed together one counts the execution. */
@@ -387,17 +420,18 @@ export class InstanceManager {
     for (const wrong of wrongAnnotations(job.action.annotations, job.action.exec.kind)) {
       log.warn({ ...logFields(job.message), reason: wrong }, 'annotation is ignored');
     }
-    const manifest = this.#options.manifestOf(revisionKey(job));
+    const revision = revisionKey(job);
+    const manifest = this.#options.manifestOf(revision);
     const instance = new FunctionInstance({
       id,
       action: job.action,
       namespace: job.message.user.namespace.name,
-      revision: revisionKey(job),
+      revision,
       settings,
       factory,
       registrar,
       takeCell: (kind) => stemCells.take(kind),
-      models: manifest?.models ?? [],
+      models: () => this.#options.manifestOf(revision)?.models ?? [],
       expectedBytes: manifest?.privateBytes,
       logWaits,
       env,

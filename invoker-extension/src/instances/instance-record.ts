@@ -40,6 +40,11 @@ export interface Instance<Ticket> {
   drained?: EndReason;
 }
 
+/** What people are told of an instance: an idle one that has given memory back by what it keeps, others by state. */
+export function stateShown({ state, level }: Pick<Instance<unknown>, 'state' | 'level'>): InstanceState | IdleLevel {
+  return level !== 'awake' && (state === 'warm' || state === 'paused') ? level : state;
+}
+
 /** @throws RangeError where the event cannot happen in the instance's state */
 export function transit(instance: { state: InstanceState }, event: InstanceEvent): void {
   instance.state = nextState(instance.state, event);

@@ -11,7 +11,7 @@
 import { type ActionManifest, type Departure, givesWay, MemoryLedger, type Waiting } from '@tetris/common';
 import { Eviction } from './eviction';
 import { Group, type GroupDescription } from './group';
-import { type IdleLevel, idleLevel, type IdleSettings } from './idle-level';
+import { type IdleLevel, idleLevel, type IdleSettings, isLower } from './idle-level';
 import { type EndReason, type Execution, type Instance, transit } from './instance-record';
 import type { KeepAlivePolicy } from '../scaling/keep-alive';
 import type { InstanceSettings } from '../scaling/settings';
@@ -48,7 +48,7 @@ export type PoolCommand<Ticket> =
   | { do: 'run'; instance: number; ticket: Ticket; resume: boolean; dueMs: number }
   | { do: 'pause'; instance: number }
   /** Give memory back until the next activation; comes before `pause`, or to an instance that is paused. */
-  | { do: 'sleep'; instance: number }
+  | { do: 'rest'; instance: number; level: IdleLevel }
   | { do: 'end'; instance: number; reason: EndReason }
   /** `missingBytes`: what the node's memory lacked for it, 0 where that was not why. */
   | { do: 'refuse'; ticket: Ticket; refusal: Refusal; missingBytes: number }
@@ -420,9 +420,10 @@ export class Pool<Ticket> {
   }
 
   #rest(instance: Instance<Ticket>, idleMs: number): void {
-    if (instance.level === 'awake' && this.#levelOf(instance, idleMs) === 'asleep') {
-      instance.level = 'asleep';
-      this.#commands.push({ do: 'sleep', instance: instance.id });
+    const level = this.#levelOf(instance, idleMs);
+    if (isLower(level, instance.level)) {
+      instance.level = level;
+      this.#commands.push({ do: 'rest', instance: instance.id, level });
     }
     if (instance.state === 'warm' && idleMs >= this.#options.pauseGraceMs) {
       transit(instance, 'paused');

@@ -58,7 +58,7 @@ export class Runner {
     const startMs = nowMs();
     instance.startedMs = startMs;
     instance.logs.open(job.message.activationId, job.action.limits.logs);
-    const body = initBody(job, instance.settings, startMs + limits.timeoutMs);
+    const body = initBody(job, instance.settings, startMs + limits.timeoutMs, instance.answered > 0);
     const reply = await instance.post('/init', body, { ...limits, ...this.#part(job, 'runtime init') });
     const response = classifyInit(reply, limits);
     const initMs = nowMs() - startMs;

@@ -71,7 +71,7 @@ export class Sampler {
       if (bytes === undefined) continue;
       samples.set(instance.id, bytes);
       // What it needs at work is known from before.
-      if (instance.asleep) continue;
+      if (instance.level !== 'awake') continue;
       const loaded = await this.#loadedBy(instance);
       if (loaded === undefined) continue;
       const manifest = { ...loaded, privateBytes: bytes };

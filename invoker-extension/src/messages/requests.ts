@@ -12,8 +12,18 @@ export function providesApiKey({ annotations }: Pick<Action, 'annotations'>): bo
   return value === undefined || (value !== false && value !== null && value !== 0 && value !== '');
 }
 
-/** Body of `/init`. @param deadlineMs epoch ms */
-export function initBody({ message, action }: ActivationJob, settings: InstanceSettings, deadlineMs: number): string {
+/**
+ * Body of `/init`.
+ *
+ * @param deadlineMs epoch ms
+ * @param wakes the instance has answered before, and its process had ended
+ */
+export function initBody(
+  { message, action }: ActivationJob,
+  settings: InstanceSettings,
+  deadlineMs: number,
+  wakes = false,
+): string {
   const env: Record<string, string> = {};
   const arguments_ = namedContent(message);
   for (const name of message.initArgs) if (Object.hasOwn(arguments_, name)) env[name] = asText(arguments_[name]);
@@ -34,7 +44,9 @@ export function initBody({ message, action }: ActivationJob, settings: InstanceS
       binary,
       ...(code === undefined ? {} : { code }),
       env,
-      ...(action.exec.kind === TETRIS_KIND ? { tetris: tetrisSettings(action, settings) } : {}),
+      ...(action.exec.kind === TETRIS_KIND
+        ? { tetris: { ...tetrisSettings(action, settings), ...(wakes ? { wakes } : {}) } }
+        : {}),
     },
   });
 }

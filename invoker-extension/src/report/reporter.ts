@@ -11,7 +11,7 @@ import {
 } from '@tetris/common';
 import { LRUCache } from 'lru-cache';
 import type { AnsweredRun } from '../instances/instance-manager';
-import type { Instance } from '../instances/instance-record';
+import { type Instance, stateShown } from '../instances/instance-record';
 import type { InstanceSettings } from '../scaling/settings';
 import { FunctionFigures } from './function-figures';
 
@@ -87,7 +87,9 @@ export class Reporter {
 
   #instanceCounts(): Map<string, { name: FunctionName; counts: Map<string, InstanceCount> }> {
     const functions = new Map<string, { name: FunctionName; counts: Map<string, InstanceCount> }>();
-    for (const { group, state, settings } of this.#options.instances()) {
+    for (const instance of this.#options.instances()) {
+      const { group, settings } = instance;
+      const state = stateShown(instance);
       const { revision: action, namespace } = group.description;
       const name = { action, namespace };
       const known = functions.get(keyOf(name)) ?? { name, counts: new Map<string, InstanceCount>() };

@@ -104,9 +104,16 @@ export interface Container {
   /** Freezes every process of the container, where that can be done: a pod just gets nothing to do. */
   pause(): Promise<void>;
   resume(): Promise<void>;
+  /**
+   * Ends its processes and keeps the rest, while nothing runs in it. @returns false where that cannot be done: nothing
+   * has happened then
+   */
+  halt(): Promise<boolean>;
+  /** Starts it anew after {@link halt}, to be initialized again. @throws PluginError `ERR_CONTAINER_START` */
+  restart(): Promise<void>;
   /** Output lines from now on, in order within a stream, tags and sentinels included. One listener. */
   onLog(listener: (line: LogLine) => void): void;
-  /** Bytes that are the container's own: private memory, shared tensors excluded. Undefined once it has ended. */
+  /** Bytes that are the container's own: private memory, shared tensors excluded. Undefined once it has ended, 0 while it is halted. */
   privateBytes(): Promise<number | undefined>;
   /** SIGKILL and removal, as the stock invoker does; idempotent. */
   destroy(): Promise<void>;

@@ -64,6 +64,15 @@ export class DockerContainer implements Container {
     await this.#call('resumed', (options) => this.#options.handle.unpause(options));
   }
 
+  /** Its processes cannot end without it. */
+  halt(): Promise<boolean> {
+    return Promise.resolve(false);
+  }
+
+  restart(): Promise<void> {
+    return Promise.reject(new PluginError('ERR_CONTAINER_START', `container ${this.name} cannot be started anew`));
+  }
+
   onLog(listener: (line: LogLine) => void): void {
     this.#output.listen(listener);
   }

@@ -1,4 +1,4 @@
-import { errorMessage, type Logger, within } from '@tetris/common';
+import { errorMessage, type Logger, PluginError, within } from '@tetris/common';
 import type { ActionClient } from './action-client';
 import type { ActionPath, CallOptions, Container, ContainerReply, LogLine } from './container';
 import { ContainerOutput } from './container-output';
@@ -60,6 +60,15 @@ export class KubernetesContainer implements Container {
   async pause(): Promise<void> {}
 
   async resume(): Promise<void> {}
+
+  /** Its processes cannot end without it. */
+  halt(): Promise<boolean> {
+    return Promise.resolve(false);
+  }
+
+  restart(): Promise<void> {
+    return Promise.reject(new PluginError('ERR_CONTAINER_START', `container ${this.name} cannot be started anew`));
+  }
 
   onLog(listener: (line: LogLine) => void): void {
     this.#output.listen(listener);

@@ -52,13 +52,14 @@ export class ProcessFactory implements ContainerFactory {
       );
     }
     try {
-      await mkdir(temporaryPath, { recursive: true, mode: 0o700 });
-      const child = await this.#spawn(spec, { folder, socketPath, temporaryPath });
       return this.#track(
-        new ProcessContainer({
+        await ProcessContainer.start({
           name: spec.name,
           token: spec.instance,
-          child,
+          spawn: async () => {
+            await mkdir(temporaryPath, { recursive: true, mode: 0o700 });
+            return this.#spawn(spec, { folder, socketPath, temporaryPath });
+          },
           socketPath,
           folder,
           sharedPath: spec.viewPath,

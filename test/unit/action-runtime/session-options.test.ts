@@ -12,6 +12,7 @@ describe('planSession', () => {
           intraOpNumThreads: 3,
           interOpNumThreads: 1,
           logSeverityLevel: 2,
+          enableCpuMemArena: false,
           enableMemPattern: false,
           graphOptimizationLevel: 'disabled',
         },

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
-import { idleLevel, type IdleView } from '../../../invoker-extension/src/instances/idle-level';
+import { IDLE_LEVELS, idleLevel, type IdleView } from '../../../invoker-extension/src/instances/idle-level';
 import { testSeed } from '../../support/random';
 
-const settings = { sleepAfterMs: 1000, sleepPressure: 0.8 };
+const settings = { sleepAfterMs: 1000, endProcessAfterMs: 4000, sleepPressure: 0.8 };
 const view: IdleView = { idleMs: 2000, room: 1, hasObjective: false, isShort: false, usedShare: 0.9 };
 
 const views: fc.Arbitrary<IdleView> = fc.record({
@@ -16,6 +16,15 @@ const views: fc.Arbitrary<IdleView> = fc.record({
 describe('the level of an idle instance', () => {
   it('is asleep under pressure', () => {
     expect(idleLevel(view, settings)).toBe('asleep');
+  });
+
+  it('has ended its process where that lasts', () => {
+    expect(idleLevel({ ...view, idleMs: 3999 }, settings)).toBe('asleep');
+    expect(idleLevel({ ...view, idleMs: 4000 }, settings)).toBe('ended');
+  });
+
+  it('never ends its process before it may sleep', () => {
+    expect(idleLevel({ ...view, idleMs: 999 }, { ...settings, endProcessAfterMs: 0 })).toBe('awake');
   });
 
   it.each<[string, Partial<IdleView>]>([
@@ -32,7 +41,7 @@ describe('the level of an idle instance', () => {
   });
 
   it('never rises with idle time or pressure, and is awake without pressure', () => {
-    const rank = (one: IdleView): number => (idleLevel(one, settings) === 'asleep' ? 1 : 0);
+    const rank = (one: IdleView): number => IDLE_LEVELS.indexOf(idleLevel(one, settings));
     const property = fc.property(views, fc.nat(5000), fc.double({ min: 0, max: 1, noNaN: true }), (one, ms, share) => {
       expect(rank({ ...one, idleMs: one.idleMs + ms })).toBeGreaterThanOrEqual(rank(one));
       expect(rank({ ...one, usedShare: one.usedShare + share })).toBeGreaterThanOrEqual(rank(one));

@@ -422,6 +422,43 @@ describe('instances', () => {
   });
 });
 
+describe('an instance whose process has ended', () => {
+  const config = { memory: '512m', sleepPressurePercent: 1, sleepAfterMs: 20, endProcessAfterMs: 20 };
+
+  async function halted(): Promise<Awaited<ReturnType<typeof bench>>> {
+    const subject = await bench({ config });
+    await subject.send(aMessage());
+    await subject.freed(1);
+    await until(() => subject.factory.containers[0]?.calls.includes('halt') === true);
+    return subject;
+  }
+
+  it('is started and initialized anew by the next activation, which was a cold start', async () => {
+    const subject = await halted();
+    await subject.send(aMessage());
+    await subject.freed(2);
+    expect(subject.factory.containers).toHaveLength(1);
+    const [container] = subject.factory.containers;
+    expect(container?.calls.filter((call) => call !== 'pause').slice(0, 6)).toEqual([
+      ...['/init', '/run', 'halt'],
+      ...['restart', '/init', '/run'],
+    ]);
+    expect(subject.records.map(({ response }) => response.statusCode)).toEqual([0, 0]);
+    expect(subject.records[1]?.annotations.map(({ key }) => key)).toContain('initTime');
+  });
+
+  it('expected failure: where it cannot be started again the activation goes elsewhere', async () => {
+    const subject = await halted();
+    const [container] = subject.factory.containers;
+    if (container !== undefined) container.restartFails = true;
+    await subject.send(aMessage());
+    await subject.freed(2);
+    await until(() => container?.calls.includes('destroy') === true);
+    expect(subject.factory.containers).toHaveLength(2);
+    expect(subject.records.map(({ response }) => response.statusCode)).toEqual([0, 0]);
+  });
+});
+
 describe('the invoker', () => {
   it('pings after its topic is there, and says goodbye', async () => {
     const subject = await bench();

@@ -557,23 +557,33 @@ describe('Pool on random walks', () => {
 });
 
 describe('an idle instance where memory is short', () => {
-  const idle = { sleepAfterMs: 20, sleepPressure: 0.5 };
+  const idle = { sleepAfterMs: 20, endProcessAfterMs: 90, sleepPressure: 0.5 };
 
-  it('is told to sleep once, before it is paused, and again after its next activation', () => {
+  it('is told to sleep once, before it is paused, to end its process later, and anew after its next activation', () => {
     const subject = pool({ idle });
     const one = warm(subject, group('a', 1, 600));
-    expect(of(subject.tick(19), 'sleep')).toEqual([]);
-    expect(subject.tick(20)).toEqual([{ do: 'sleep', instance: one }]);
+    expect(of(subject.tick(19), 'rest')).toEqual([]);
+    expect(subject.tick(20)).toEqual([{ do: 'rest', instance: one, level: 'asleep' }]);
     expect(subject.tick(60)).toEqual([{ do: 'pause', instance: one }]);
-    expect(of(subject.arrived('next', group('a', 1, 600), 70), 'run')).toHaveLength(1);
-    subject.finished(one, 'next', false, 80);
-    expect(of(subject.tick(100), 'sleep')).toEqual([{ do: 'sleep', instance: one }]);
+    expect(subject.tick(90)).toEqual([{ do: 'rest', instance: one, level: 'ended' }]);
+    expect(subject.tick(95)).toEqual([]);
+    expect(of(subject.arrived('next', group('a', 1, 600), 100), 'run')).toHaveLength(1);
+    subject.finished(one, 'next', false, 110);
+    expect(of(subject.tick(130), 'rest')).toEqual([{ do: 'rest', instance: one, level: 'asleep' }]);
+  });
+
+  it('keeps what it has given back when memory is free again', () => {
+    const subject = pool({ idle });
+    const one = warm(subject, group('a', 1, 600));
+    expect(of(subject.tick(20), 'rest')).toHaveLength(1);
+    subject.measured(undefined, new Map([[one, 10]]), 30);
+    expect(of(subject.tick(90), 'rest')).toEqual([]);
   });
 
   it('is left alone where memory is free', () => {
     const subject = pool({ idle });
     warm(subject, group('a', 1, 400));
-    expect(of(subject.tick(40), 'sleep')).toEqual([]);
+    expect(of(subject.tick(40), 'rest')).toEqual([]);
   });
 });
 

@@ -31,6 +31,12 @@ describe('initBody', () => {
     expect(read(initBody({ ...job, action: aStoredAction() }, settings, 5))).not.toHaveProperty('tetris');
   });
 
+  it('tells an instance that its process had ended', () => {
+    const job = { message: aMessage(), action: tetris, arrivedMs: 0, startedMs: 0 };
+    expect(read(initBody(job, settings, 5, true)).tetris).toHaveProperty('wakes', true);
+    expect(read(initBody(job, settings, 5)).tetris).not.toHaveProperty('wakes');
+  });
+
   it('prints init parameters as text', () => {
     const content = { text: 't', number: 1, flag: true, none: null, list: [1], object: { a: 1 } };
     const message = aMessage({ content, initArgs: [...Object.keys(content), 'absent'] });

@@ -10,6 +10,7 @@ function sampled(models: Record<string, string[]>): { sampler: Sampler; publishe
     id,
     token,
     revision: 'guest/classify@1',
+    level: 'awake',
     privateBytes: async () => 50,
   }));
   const published: ActionManifest[] = [];
