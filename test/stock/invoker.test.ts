@@ -70,7 +70,7 @@ inNamespace(__filename, () => {
       const results = await Promise.all(names.map((name, n) => result(name, { n })));
       expect(results).toEqual(names.map((_, n) => ({ n })));
       await cluster.level();
-      expect(await containers()).toMatch(/wskstock2/);
+      expect(await containers()).toMatch(/wskstock/);
       // Not one of them on the stock invoker, though it has room and the manifest has their kind.
       expect(stock.log).not.toMatch(/guest\/own/);
       expect(cluster.controller.complaints()).toEqual([]);
@@ -83,6 +83,30 @@ inNamespace(__filename, () => {
       const results = await Promise.all(numbers.map((n) => result('talking', { n })));
       expect(results).toEqual(numbers.map((n) => ({ n })));
       await cluster.level();
+      expect(errors()).toEqual([]);
+    });
+
+    // In sharding mode nobody but the load balancer chooses.
+    if (schedulers === 0) return;
+
+    it('serves our kind while no load balancer is there, and both serve what has a paused container and a hint', async () => {
+      const keys = async (kind: 'warmed' | 'namespace'): Promise<string[]> =>
+        ((await cluster.observer?.keys(kind)) ?? []).filter((key) => key.includes('/moved/'));
+      await put('moved', 'nodejs:tetris');
+      await cluster.balancer?.end('SIGTERM');
+      expect(await result('moved', { n: 1 })).toEqual({ n: 1 });
+      const isPaused = async (): Promise<boolean> => (await keys('warmed')).some((key) => !key.endsWith('-hint'));
+      await until(isPaused, 60_000, 'its container is paused');
+      cluster.balancer?.start();
+      await cluster.healthy();
+      await until(async () => (await keys('warmed')).length === 2, 30_000, 'it has a hint beside it');
+      for (let n = 0; n < AT_ONCE; n += 1) expect(await result('moved', { n })).toEqual({ n });
+      const numbers = Array.from({ length: AT_ONCE }, (_, n) => n);
+      expect(await Promise.all(numbers.map((n) => result('moved', { n })))).toEqual(numbers.map((n) => ({ n })));
+      await cluster.level();
+      expect(await keys('namespace')).not.toEqual([]);
+      expect(cluster.controller.complaints()).toEqual([]);
+      expect(cluster.schedulers[0]?.complaints()).toEqual([]);
       expect(errors()).toEqual([]);
     });
   });

@@ -41,7 +41,9 @@ export async function startStockInvoker(
     WHISK_API_HOST_PORT: '80',
     WHISK_API_HOST_NAME: '127.0.0.1',
   };
-  const args = ['--id', String(instance), '--uniqueName', `stock${instance}`];
-  const launch = { name: `stock${instance}`, classPath, mainClass: `${CORE}.invoker.Invoker`, args };
+  // Of its own in each mode: one removes what it finds of its name in the engine, and complains of some of it.
+  const name = `stock${'etcd' in servers ? 'fpc' : ''}${instance}`;
+  const args = ['--id', String(instance), '--uniqueName', name];
+  const launch = { name, classPath, mainClass: `${CORE}.invoker.Invoker`, args };
   return StockProcess.start(servers, { ...launch, settings, env }, folder);
 }
