@@ -29,7 +29,7 @@ import { InFlightTable, type Tracked } from './in-flight/table';
 import { type BalancerMetrics, balancerMetrics } from './metrics';
 import { Placer } from './placement/placement';
 import { SimilarityIndex } from './placement/similarity';
-import { Figures, totalMemory } from './status/figures';
+import { Figures } from './status/figures';
 import { alternativesTo } from './status/alternatives';
 import { History } from './status/history';
 import { type Overlaps, overlapsOf } from './status/overlap';
@@ -173,6 +173,11 @@ export class LoadBalancer {
     return statusReport(sources, this.load, this.#now());
   }
 
+  /** Nodes that activations can be sent to. */
+  usableNodes(): number {
+    return new Set(this.fleet.usable('any', this.#now()).map(({ node, instance }) => node ?? instance)).size;
+  }
+
   /** How much of their tensors functions have in common, those of their latest revisions. */
   overlaps(names: readonly string[]): Overlaps {
     const sets = names.map((name) => this.similarity.demand(this.similarity.latest(name) ?? '')?.set);
@@ -238,7 +243,7 @@ export class LoadBalancer {
     await this.#giveUpLost(nowMs);
     this.#dispatcher.tick(nowMs);
     this.#count(nowMs);
-    this.#history.add(totalMemory(this.#figures.nodes(this.fleet, nowMs)), nowMs);
+    this.#history.add(this.#figures.memory(this.fleet), nowMs);
     if (this.#announcing) return;
     this.#announcing = true;
     try {

@@ -1,13 +1,13 @@
-/** Figures for people. Memory is counted in MiB and GiB, and says so. */
+/** Figures for people. Memory is counted in powers of 1024, and says so. */
 
-const MIB = 1024 ** 2;
+const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
 
 export function bytes(count) {
   if (count === undefined || count === null) return '–';
-  const magnitude = Math.abs(count);
-  if (magnitude >= 1024 * MIB) return `${(count / 1024 / MIB).toFixed(magnitude >= 10_240 * MIB ? 0 : 1)} GiB`;
-  if (magnitude >= MIB) return `${(count / MIB).toFixed(magnitude >= 10 * MIB ? 0 : 1)} MiB`;
-  return magnitude === 0 ? '0 MiB' : `${(count / 1024).toFixed(0)} KiB`;
+  if (count === 0) return '0 MiB';
+  const power = Math.max(0, Math.min(UNITS.length - 1, Math.floor(Math.log2(Math.abs(count)) / 10)));
+  const value = count / 1024 ** power;
+  return `${value.toFixed(power < 2 || Math.abs(value) >= 10 || Number.isInteger(value) ? 0 : 1)} ${UNITS[power]}`;
 }
 
 /** Milliseconds in the unit that reads best. */

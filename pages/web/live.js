@@ -1,6 +1,9 @@
 /** State that the server pushes. */
 import { useEffect, useState } from 'preact/hooks';
 
+/** After a refusal it is tried again so soon, ms: browsers do that by themselves only where a connection breaks. */
+const RETRY_MS = 2_000;
+
 /**
  * The last state of a stream of server-sent events, and whether the stream is open. Hidden pages watch nothing, so that
  * a forgotten tab costs nobody anything.
@@ -10,12 +13,19 @@ export function useLive(url) {
   const [live, setLive] = useState({ state: undefined, open: false });
   useEffect(() => {
     let source;
+    let retry;
     const open = () => {
       source = new EventSource(url);
       source.onmessage = ({ data }) => setLive({ state: JSON.parse(data) ?? undefined, open: true });
-      source.onerror = () => setLive(({ state }) => ({ state, open: false }));
+      source.onerror = ({ target }) => {
+        setLive(({ state }) => ({ state, open: false }));
+        if (target.readyState === EventSource.CLOSED) retry = setTimeout(visible, RETRY_MS);
+      };
     };
-    const close = () => source?.close();
+    const close = () => {
+      clearTimeout(retry);
+      source?.close();
+    };
     const visible = () => {
       close();
       if (document.visibilityState === 'visible') open();

@@ -4,8 +4,6 @@ import { axis, Chart, color } from './chart.js';
 import { bytes, clock } from './format.js';
 import { html } from './html.js';
 
-const GIB = 1024 ** 3;
-
 const options = () => ({
   cursor: { y: false, points: { size: 7 } },
   legend: { show: false },
@@ -25,10 +23,10 @@ const options = () => ({
   ],
 });
 
-/** Ticks at round numbers of MiB and GiB. */
+/** Ticks at round numbers, from MiB to PiB. */
 function steps() {
   const list = [];
-  for (let step = 1024 ** 2; step < 1024 ** 2 * GIB; step *= 2) list.push(step);
+  for (let step = 1024 ** 2; step < 1024 ** 6; step *= 2) list.push(step);
   return list;
 }
 

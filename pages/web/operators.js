@@ -170,7 +170,7 @@ function Functions({ functions }) {
   <//>`;
 }
 
-/** Those with most tensors, a name once. */
+/** Those invoked most, and then those with most tensors; a name once. */
 function matrixNames(functions, text) {
   const known = functions.filter(({ tensorBytes, name }) => tensorBytes > 0 && name.includes(text));
   const sorted = [...known].sort(
@@ -185,6 +185,7 @@ function Overlap({ functions }) {
   return html`<${Panel}
     id="overlap"
     title="Tensor overlap"
+    wide
     note=${`percent of the row's tensors that the column has too; ${names.length} functions`}
     actions=${html`<label class="inline">Find <input name="find-overlap" type="search" value=${text} onInput=${({ target }) => setText(target.value)} /></label>`}
   >
@@ -299,7 +300,7 @@ function Operators({ profiles }) {
     return html`<${Shell} title="Tetris operators" links=${links} live=${open}><p class="loading">Loading</p><//>`;
   const usable = status.nodes.filter((node) => node.usable).length;
   return html`<${Shell} title="Tetris operators" links=${links} live=${open}>
-    <div class="two">
+    <div class="two even">
       <${Panel}
         id="memory"
         title="Memory of the cluster"
@@ -315,10 +316,8 @@ function Operators({ profiles }) {
       /><//>
       <${Functions} functions=${status.functions} />
       <${Overlap} functions=${status.functions} />
-      <div class="column">
-        <${Panel} id="placements" title="Placements"><${Placements} placements=${status.placements} /><//>
-        <${Panel} id="ways" title="Activations"><${Ways} activations=${status.activations} /><//>
-      </div>
+      <${Panel} id="placements" title="Placements"><${Placements} placements=${status.placements} /><//>
+      <${Panel} id="ways" title="Activations"><${Ways} activations=${status.activations} /><//>
     </div>
   <//>`;
 }

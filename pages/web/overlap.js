@@ -1,5 +1,6 @@
 /** Tensors that functions have in common: of two in full, of many as a matrix. */
-import { useState } from 'preact/hooks';
+import { useMemo, useState } from 'preact/hooks';
+import { Choice } from './fields.js';
 import { bytes, percent } from './format.js';
 import { html } from './html.js';
 import { useAnswer } from './live.js';
@@ -18,13 +19,13 @@ export function OverlapOfTwo({ names, turn }) {
   const [one, other] = chosen?.every((name) => names.includes(name)) ? chosen : closest(all, names);
   const { value } = useAnswer(other === undefined ? undefined : query([one, other]), turn);
   if (other === undefined) return html`<p class="empty">Two functions that have run a model are needed.</p>`;
-  const select = (label, name, choose) =>
-    html`<label class="inline"
-      >${label}
-      <select value=${name} onChange=${({ target }) => setChosen(choose(target.value))}>
-        ${names.map((each) => html`<option key=${each} value=${each} selected=${each === name}>${shortName(each)}</option>`)}
-      </select></label
-    >`;
+  const options = names.map((name) => ({ value: name, text: shortName(name) }));
+  const select = (title, value, choose) =>
+    html`<${Choice}
+      inline
+      ...${{ name: title, title, value, options }}
+      onChange=${(name) => setChosen(choose(name))}
+    />`;
   return html`<div class="row">
       ${select('of', one, (name) => [name, other])} ${select('and', other, (name) => [one, name])}
     </div>
@@ -64,12 +65,28 @@ function Two({ names, overlap }) {
     </p>`;
 }
 
-/** @param names at most as many as can be read */
+/** @param names at most as many as can be read; `turn` changes when their tensors may have */
 export function OverlapMatrix({ names, turn }) {
   const { value } = useAnswer(names.length < 2 ? undefined : query(names), turn);
-  if (names.length < 2 || value === undefined)
-    return html`<p class="empty">Two functions that have run a model are needed.</p>`;
-  const known = value.names;
+  // Drawn when it is another, and not with each update of the figures around it.
+  const matrix = useMemo(() => value && html`<${Matrix} overlaps=${value} />`, [value]);
+  return names.length < 2 || value === undefined
+    ? html`<p class="empty">Two functions that have run a model are needed.</p>`
+    : matrix;
+}
+
+function Matrix({ overlaps: { names, totalBytes, sharedBytes } }) {
+  const cell = (name, row) => (other, column) => {
+    const share = sharedBytes[row][column] / Math.max(1, totalBytes[row] ?? 0);
+    return html`<td
+      key=${other}
+      class=${row === column ? 'self' : null}
+      style=${row === column ? {} : { '--share': `${Math.round(100 * share)}%` }}
+      title=${`${name} and ${other}: ${bytes(sharedBytes[row][column])}`}
+    >
+      ${row === column ? '' : share === 0 ? html`<span class="hidden">0</span>` : Math.round(100 * share)}
+    </td>`;
+  };
   return html`<div class="table matrix" tabindex="0" role="group" aria-label="Tensor overlap">
     <table>
       <caption class="hidden">
@@ -78,25 +95,15 @@ export function OverlapMatrix({ names, turn }) {
       <thead>
         <tr>
           <td></td>
-          ${known.map((name) => html`<th key=${name} scope="col"><span>${shortName(name)}</span></th>`)}
+          ${names.map((name) => html`<th key=${name} scope="col"><span>${shortName(name)}</span></th>`)}
         </tr>
       </thead>
       <tbody>
-        ${known.map(
+        ${names.map(
           (name, row) =>
             html`<tr key=${name}>
-              <th scope="row">${shortName(name)} <span class="soft">${bytes(value.totalBytes[row])}</span></th>
-              ${known.map((other, column) => {
-                const share = value.sharedBytes[row][column] / Math.max(1, value.totalBytes[row] ?? 0);
-                return html`<td
-                  key=${other}
-                  class=${`${row === column ? 'self' : ''} ${share > 0.55 ? 'strong' : ''}`}
-                  style=${row === column ? {} : { '--share': `${Math.round(100 * share)}%` }}
-                  title=${`${name} and ${other}: ${bytes(value.sharedBytes[row][column])}`}
-                >
-                  ${row === column ? '' : share === 0 ? html`<span class="hidden">0</span>` : Math.round(100 * share)}
-                </td>`;
-              })}
+              <th scope="row">${shortName(name)} <span class="soft">${bytes(totalBytes[row])}</span></th>
+              ${names.map(cell(name, row))}
             </tr>`,
         )}
       </tbody>

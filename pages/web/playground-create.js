@@ -1,6 +1,7 @@
 /** Makes an action in the page: its code in an editor, a model from a file. */
 import { zipSync } from 'fflate';
 import { useState } from 'preact/hooks';
+import { Outcome } from './fields.js';
 import { bytes } from './format.js';
 import { html } from './html.js';
 
@@ -142,8 +143,4 @@ export function CreateForm({ api, onCreated }) {
       <${Outcome} ...${state} />
     </div>
   </form>`;
-}
-
-export function Outcome({ done, error }) {
-  return html`<p class=${error ? 'outcome bad' : 'outcome good'} role="status">${error ?? done ?? ''}</p>`;
 }

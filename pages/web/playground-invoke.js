@@ -1,9 +1,9 @@
 /** Invokes an action, once or several times at once, and shows what came of it. */
 import { useEffect, useState } from 'preact/hooks';
 import { annotation } from './api.js';
+import { Choice, Outcome } from './fields.js';
 import { time } from './format.js';
 import { html } from './html.js';
-import { Outcome } from './playground-create.js';
 import { stepsOfRecord, totalMs, Way } from './way.js';
 
 const AT_ONCE_MAX = 64;
@@ -32,12 +32,7 @@ export function InvokeForm({ api, names, chosen, onChoose, onInvoked }) {
   if (name === undefined) return html`<p class="empty">Create an action first.</p>`;
   return html`<form class="form" onSubmit=${submit} aria-label="Invoke an action">
       <div class="fields">
-        <label
-          >Action
-          <select name="action" value=${name} onChange=${({ target }) => onChoose(target.value)}>
-            ${names.map((each) => html`<option key=${each} value=${each} selected=${each === name}>${each}</option>`)}
-          </select>
-        </label>
+        <${Choice} ...${{ name: 'action', title: 'Action', value: name, options: names }} onChange=${onChoose} />
         <label title="As many activations at once, so that instances come"
           >At once<input
             name="times"

@@ -79,7 +79,7 @@ function Playground({ auth }) {
   const rows = functionRows(actions, status.functions, models);
   const known = rows.filter(({ tensorBytes }) => tensorBytes > 0).map(({ name }) => name);
   return html`<${Shell} title="Tetris playground" links=${LINKS} live=${open}>
-    <div class="two">
+    <div class="playground">
       <div class="column">
         <${MemoryPanel} status=${status} />
         <${Panel}
@@ -96,7 +96,6 @@ function Playground({ auth }) {
             onSelect=${({ action }) => setChosen(action.name)}
           />
         <//>
-        <${Panel} id="activations" title="Activations"><${Activations} api=${api} turn=${turn} /><//>
       </div>
       <div class="column">
         <${Panel} id="invoke" title="Invoke">
@@ -119,6 +118,7 @@ function Playground({ auth }) {
         <//>
         <${Panel} id="overlap" title="Tensor overlap"><${OverlapOfTwo} names=${known} turn=${turn} /><//>
       </div>
+      <${Panel} id="activations" title="Activations"><${Activations} api=${api} turn=${turn} /><//>
     </div>
   <//>`;
 }

@@ -1,9 +1,9 @@
 /** What is to be profiled, and how. */
 import { useState } from 'preact/hooks';
-import { bytes } from './format.js';
+import { Field, Outcome } from './fields.js';
 import { html } from './html.js';
 import { answerOf } from './live.js';
-import { Outcome } from './playground-create.js';
+import { ModelChoice, modelOf } from './profile-model.js';
 
 const ROOT = '/tetris/profile';
 
@@ -23,15 +23,6 @@ function numbers(name, text) {
 }
 
 const optional = (name, text) => (text.trim() === '' ? undefined : numbers(name, text)[0]);
-
-async function modelOf({ source, file, path, action }) {
-  if (source === 'path') return { kind: 'path', path };
-  if (source === 'action') return { kind: 'action', action };
-  if (file === undefined) throw new Error('Choose a model file, or name one.');
-  const headers = { 'content-type': 'application/octet-stream' };
-  const { sha256 } = await answerOf(`${ROOT}/models`, { method: 'PUT', headers, body: file });
-  return { kind: 'upload', sha256, name: file.name };
-}
 
 async function specOf(fields) {
   const dims = fields.dims.split(',').filter((part) => part.trim() !== '');
@@ -57,25 +48,24 @@ async function specOf(fields) {
 export function ProfileForm({ machine, roots, uploadBytesMax, onSubmitted }) {
   const [fields, setFields] = useState({
     source: 'upload',
-    ...{ file: undefined, path: roots[0] ? `${roots[0]}/model.onnx` : '', action: '' },
+    ...{ file: undefined, path: roots[0] ? `${roots[0]}/model.onnx` : '', action: '', archived: undefined },
     variants: new Set(['plain', 'optimized', 'int8']),
     cpus: [...new Set([1, machine.cores])].join(','),
     ...{ memory: '128,256,512,1024,2048', batches: '1,2,4,8', workers: '1,2', threads: '1,2' },
     ...{ slo: '', dims: '', rounds: '20', points: '64' },
   });
   const [state, setState] = useState({ busy: false });
-  const set =
-    (name) =>
-    ({ target }) =>
-      setFields((now) => ({ ...now, [name]: target.value }));
-  const field = (name, title, more = {}) =>
-    html`<label title=${more.hint} class=${more.broad ? 'broad' : null}
-      >${title}<input name=${name} value=${fields[name]} onInput=${set(name)} placeholder=${more.placeholder}
-    /></label>`;
+  const change = (news) => setFields((now) => ({ ...now, ...news }));
+  const field = (name, title, more) =>
+    html`<${Field}
+      ...${{ name, title, ...more }}
+      value=${fields[name]}
+      onInput=${(value) => change({ [name]: value })}
+    />`;
   const toggle = (form) => {
     const variants = new Set(fields.variants);
     if (!variants.delete(form)) variants.add(form);
-    setFields((now) => ({ ...now, variants }));
+    change({ variants });
   };
   const submit = async (event) => {
     event.preventDefault();
@@ -94,38 +84,7 @@ export function ProfileForm({ machine, roots, uploadBytesMax, onSubmitted }) {
     }
   };
   return html`<form class="form" onSubmit=${submit} aria-label="Profile a model">
-    <fieldset class="choices">
-      <legend>Model</legend>
-      ${[
-        ['upload', 'upload'],
-        ['path', 'registered file'],
-        ['action', 'of an action'],
-      ].map(
-        ([value, text]) =>
-          html`<label key=${value} class="check"
-            ><input
-              type="radio"
-              name="source"
-              value=${value}
-              checked=${fields.source === value}
-              onChange=${set('source')}
-            />${text}</label
-          >`,
-      )}
-    </fieldset>
-    ${
-      fields.source === 'upload' &&
-      html`<label
-        >ONNX file, up to ${bytes(uploadBytesMax)}
-        <input
-          type="file"
-          name="file"
-          accept=".onnx"
-          onChange=${({ target }) => setFields((now) => ({ ...now, file: target.files[0] }))}
-      /></label>`
-    }
-    ${fields.source === 'path' && field('path', 'Path below a registered model folder', { hint: roots.join(', ') })}
-    ${fields.source === 'action' && field('action', 'Name of an action with a model in its archive', { placeholder: 'classify' })}
+    <${ModelChoice} fields=${fields} change=${change} roots=${roots} uploadBytesMax=${uploadBytesMax} />
     <fieldset class="choices">
       <legend>Forms of the graph</legend>
       ${Object.entries(FORMS).map(

@@ -1,9 +1,9 @@
 /** The profiling service: ask for a profile, see how far it is, read it, compare machines. */
 import { useState } from 'preact/hooks';
+import { Field, Outcome } from './fields.js';
 import { count, date } from './format.js';
 import { html } from './html.js';
 import { answerOf, useAnswer, useLive } from './live.js';
-import { Outcome } from './playground-create.js';
 import { ProfileForm } from './profile-form.js';
 import { ProfileReport } from './profile-report.js';
 import { Panel, Shell, show } from './shell.js';
@@ -99,13 +99,10 @@ function Report({ model, turn }) {
   const query = new URLSearchParams([['sha256', model.sha256], ['bytes', model.bytes], ...given]);
   const { value, error } = useAnswer(`${ROOT}/report?${query}`, turn);
   const field = (name, title) =>
-    html`<label
-      >${title}<input
-        name=${name}
-        inputmode="decimal"
-        value=${options[name]}
-        onInput=${({ target }) => setOptions((now) => ({ ...now, [name]: target.value }))}
-    /></label>`;
+    html`<${Field}
+      ...${{ name, title, value: options[name], inputmode: 'decimal' }}
+      onInput=${(value) => setOptions((now) => ({ ...now, [name]: value }))}
+    />`;
   return html`<${Panel}
     id="report"
     title=${model.name.split('/').at(-1)}

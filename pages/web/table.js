@@ -14,7 +14,7 @@ const SPARE = 8;
  */
 export function Table({ label, columns, rows, rowKey, order, selected, onSelect, empty = 'None yet.' }) {
   const [sorting, setSorting] = useState(order);
-  const sorted = useMemo(() => sortRows(rows, columns, sorting), [rows, columns, sorting]);
+  const sorted = useOrder(rows, columns, sorting, rowKey);
   const sort = ({ key, numeric }) =>
     setSorting((now) => ({ key, down: now.key === key ? !now.down : numeric === true }));
   const place = useRef(null);
@@ -77,34 +77,62 @@ export function Table({ label, columns, rows, rowKey, order, selected, onSelect,
   </div>`;
 }
 
+/** Rows keep their places for so long though their figures change: nobody reads a table whose rows jump. */
+const ORDER_MS = 15_000;
+
+/** The rows as they are sorted, in an order that holds for a while. */
+function useOrder(rows, columns, sorting, rowKey) {
+  const kept = useRef({ atMs: -Infinity });
+  return useMemo(() => {
+    const atMs = performance.now();
+    const { sorting: by, total, places } = kept.current;
+    if (by !== sorting || total !== rows.length || atMs - kept.current.atMs > ORDER_MS) {
+      const sorted = sortRows(rows, columns, sorting);
+      kept.current = { sorting, total: rows.length, atMs, places: new Map(sorted.map((row, at) => [rowKey(row), at])) };
+      return sorted;
+    }
+    const place = (row) => places.get(rowKey(row)) ?? rows.length;
+    return [...rows].sort((one, other) => place(one) - place(other));
+  }, [rows, columns, sorting]);
+}
+
 /** Rows of which something is to be seen, and a few beside them. */
 function useRowsInSight(place, total) {
-  const [top, setTop] = useState(0);
+  const [{ top, inSight }, setView] = useState({ top: 0, inSight: 14 });
   useEffect(() => {
     const element = place.current;
-    if (element === null) return undefined;
+    if (element === null || total <= PLAIN_MAX) return undefined;
     let asked = 0;
-    const onScroll = () => {
+    // Asked for when it changes and not with each update, which would lay the page out once more.
+    const look = () => {
       asked ||= requestAnimationFrame(() => {
         asked = 0;
-        setTop(Math.floor(element.scrollTop / ROW_PX));
+        const { scrollTop, clientHeight } = element;
+        setView({ top: Math.floor(scrollTop / ROW_PX), inSight: Math.ceil(clientHeight / ROW_PX) });
       });
     };
-    element.addEventListener('scroll', onScroll, { passive: true });
-    return () => element.removeEventListener('scroll', onScroll);
-  }, [total > PLAIN_MAX, total === 0]);
+    element.addEventListener('scroll', look, { passive: true });
+    const room = new ResizeObserver(look);
+    room.observe(element);
+    return () => {
+      element.removeEventListener('scroll', look);
+      room.disconnect();
+      cancelAnimationFrame(asked);
+    };
+  }, [total > PLAIN_MAX]);
   if (total <= PLAIN_MAX) return { from: 0, to: total };
-  const inSight = Math.ceil((place.current?.clientHeight ?? 520) / ROW_PX);
   const from = Math.max(0, Math.min(top, total - inSight) - SPARE);
   return { from, to: Math.min(total, from + inSight + 2 * SPARE) };
 }
+
+/** One for all: a collator is dear to make. */
+const byText = new Intl.Collator('en', { numeric: true });
 
 /** What is not known comes last, whichever way. Equals keep their order. */
 function sortRows(rows, columns, { key, down }) {
   const value = columns.find((column) => column.key === key)?.value;
   if (value === undefined) return rows;
-  const compare = (one, other) =>
-    typeof one === 'string' ? one.localeCompare(other, 'en', { numeric: true }) : one - other;
+  const compare = (one, other) => (typeof one === 'string' ? byText.compare(one, other) : one - other);
   return rows
     .map((row) => [value(row), row])
     .sort(([one], [other]) => {

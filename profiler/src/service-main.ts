@@ -41,7 +41,9 @@ async function main(): Promise<void> {
     alpha: ALPHA,
   });
   const jobs = new Jobs({
-    journal: new Journal(folder),
+    journal: new Journal(folder, (path, reason) =>
+      log.warn({ path, reason }, 'this file holds no job: it is passed over; remove it, or put back what was there'),
+    ),
     jobsMax: config.jobsMax,
     nowMs: Date.now,
     run: async (job, change, signal) => {

@@ -1,8 +1,10 @@
 /** The operators' page of a cluster of real processes and servers, in a real browser. */
 import type { Action } from '@tetris/common';
 import { freePort } from '@tetris/bench';
+import { accessibilityFaults } from '../support/accessibility';
 import { openPage, type OpenPage } from '../support/browser';
 import { Cluster, sleeper } from '../support/cluster/cluster';
+import { overflow, tabbedPanels } from '../support/narrow';
 import { until } from '../support/until';
 
 jest.setTimeout(240_000);
@@ -52,6 +54,7 @@ describe("the operators' page of a cluster", () => {
     await page.locator('#placements').getByText('steady').waitFor();
     await page.locator('#ways button', { hasText: 'steady' }).first().click();
     await page.locator('#ways').getByText('in the instance').waitFor();
+    expect(await accessibilityFaults(page)).toEqual([]);
     expect(errors).toEqual([]);
   });
 
@@ -67,6 +70,15 @@ describe("the operators' page of a cluster", () => {
         .reduce((sum, [, value]) => sum + Number(value), 0);
     };
     await until(async () => Number(await used.getAttribute('data-bytes')) === (await metrics()), 30_000, 'they agree');
+  });
+
+  it('shows all of itself on 390 pixels, and the keyboard goes as the eye does', async () => {
+    const { page } = open;
+    await page.setViewportSize({ width: 390, height: 800 });
+    const tops = await tabbedPanels(page);
+    expect(tops.length).toBeGreaterThan(2);
+    expect(tops).toEqual([...tops].sort((one, other) => one - other));
+    expect(await overflow(page)).toBe(0);
   });
 
   it('tells nobody anything without the password, and changes nothing for who has it', async () => {

@@ -7,8 +7,10 @@ import { join } from 'node:path';
 import { buildModel, type BuiltModel, transformer } from '@tetris/bench';
 import type { Page } from 'playwright-core';
 import { accessibilityFaults } from '../support/accessibility';
+import { zip } from '../support/archives';
 import { type OpenPage, openPage } from '../support/browser';
 import { spawnInTest } from '../support/child';
+import { overflow, tabbedPanels } from '../support/narrow';
 import { until } from '../support/until';
 
 jest.setTimeout(240_000);
@@ -127,6 +129,16 @@ describe('the pages of npm start', () => {
     expect(await details.getByRole('img').getAttribute('aria-label')).toMatch(/init \d/);
   });
 
+  it('shows all of itself on 390 pixels, and the keyboard goes as the eye does', async () => {
+    const { page } = open;
+    await page.setViewportSize({ width: 390, height: 800 });
+    const tops = await tabbedPanels(page);
+    expect(tops).toHaveLength(6);
+    expect(tops).toEqual([...tops].sort((one, other) => one - other));
+    expect(await overflow(page)).toBe(0);
+    await page.setViewportSize({ width: 1280, height: 800 });
+  });
+
   it('bad call: says what is wrong with an input and with a model that is too large', async () => {
     const { page } = open;
     const form = page.getByRole('form', { name: 'Invoke an action' });
@@ -198,9 +210,39 @@ describe('the pages of npm start', () => {
     expect(await page.locator('[data-wsk]').first().textContent()).toMatch(
       /^wsk action update tiny tiny\.zip --kind nodejs:tetris -m \d+ -a tetris-slo 2000/,
     );
+    expect(await overflow(page)).toBe(0);
     writeFileSync(path, '{"profiles": []}');
     await page.getByLabel('Results of another machine, as JSON').setInputFiles(path);
     await page.getByText(/this is no export of profiles/).waitFor();
+  });
+
+  it("profiles the one that is chosen of the models in an action's archive", async () => {
+    const { page } = open;
+    const data = readFileSync(model.path);
+    const code = zip([
+      { name: 'index.js', data: 'exports.main = () => ({});' },
+      { name: 'one.onnx', data },
+      { name: 'other.onnx', data },
+    ]);
+    const exec = { kind: 'nodejs:tetris', code: code.toString('base64'), binary: true };
+    const html = await (await fetch(url, { headers: { accept: 'text/html' } })).text();
+    const { auth } = JSON.parse(/id="settings">(.*?)</.exec(html)?.[1] ?? '') as { auth: string };
+    const authorization = `Basic ${Buffer.from(auth).toString('base64')}`;
+    const headers = { authorization, 'content-type': 'application/json' };
+    const address = `${url}/api/v1/namespaces/_/actions/both`;
+    expect((await fetch(address, { method: 'PUT', headers, body: JSON.stringify({ exec }) })).status).toBe(200);
+    const form = page.getByRole('form', { name: 'Profile a model' });
+    await form.getByText('of an action').click();
+    await form.getByLabel(/^Name of an action/).fill('nobody');
+    await form.getByLabel(/^Name of an action/).blur();
+    await form.getByText(/action nobody: /).waitFor();
+    await form.getByLabel(/^Name of an action/).fill('both');
+    await form.locator('button.primary').click();
+    await form.getByText('both has several models: choose one.').waitFor();
+    await form.getByLabel('Model in its archive').selectOption('other.onnx');
+    await form.locator('button.primary').click();
+    // It is the model of before.
+    await page.locator('[data-job=done]', { hasText: 'both.onnx' }).waitFor({ timeout: 60_000 });
   });
 });
 

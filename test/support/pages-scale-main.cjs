@@ -8,53 +8,14 @@ const { tmpdir } = require('node:os');
 const { join } = require('node:path');
 const { setTimeout: sleep } = require('node:timers/promises');
 const { chromium } = require('playwright-core');
-const { Registry } = require('prom-client');
-const { latencyBucket } = require('@tetris/common');
-const { Fleet, SimilarityIndex } = require('@tetris/load-balancer');
-const dist = (file) => require(join(require.resolve('@tetris/load-balancer'), '..', file));
-const { Figures, totalMemory } = dist('status/figures.js');
-const { History } = dist('status/history.js');
-const { overlapsOf } = dist('status/overlap.js');
-const { statusReport } = dist('status/report.js');
-const { startStatusServer } = dist('status/server.js');
-const { Trail } = dist('status/trail.js');
+const { MadeUpCluster } = require('./made-up-cluster.cjs');
 
 const NODES = 100;
 const FUNCTIONS = 1_000;
-const NODES_OF_EACH = 3;
+/** Between two statuses of an invoker, and two states that the page is sent. */
+const STEP_MS = 2_000;
 const WATCHED_MS = 30_000;
 const TICKS_PER_SECOND = 100;
-const GIB = 1024 ** 3;
-
-const fleet = new Fleet({ silenceMs: 1e9, stockGraceMs: 3_000, suspectMs: 1, forgetMs: 1e9, invokersMax: 1_000 });
-const similarity = new SimilarityIndex({ actionsMax: 20_000, nodesMax: 1_000 });
-const figures = new Figures();
-const history = new History(1_000);
-const trail = new Trail();
-
-const functionOf = (index, now) => ({
-  ...{ action: `team${index % 20}/function-${index}@1-a`, namespace: `team${index % 20}`, sloMs: 300 },
-  instances: [{ state: 'warm', shape: 'p=1 t=1 b=8', count: 1 + (index % 3) }],
-  ...{ activations: 1_000 + now, coldStarts: 2, refusals: index % 50 === 0 ? { 'queue-full': 3 } : {} },
-  ...{ answered: 60 + ((now + index) % 40), inTime: 55, batchSum: 240, batchCount: 60 },
-  latency: Array.from({ length: 12 }, (_, at) => [latencyBucket(20 + at * 25), 1 + ((index + now + at) % 7)]),
-});
-
-/** Every node says how it is, a little different each time. */
-function report(now) {
-  for (let node = 0; node < NODES; node += 1) {
-    const own = Array.from({ length: (FUNCTIONS / NODES) * NODES_OF_EACH }, (_, at) => (node * 10 + at) % FUNCTIONS);
-    const memory = { storeBytes: 9 * GIB, leasedBytes: 7 * GIB + now, unsharedBytes: 50 * GIB, privateBytes: 6 * GIB };
-    const status = {
-      ...{ instance: node, node: `node${node}`, atMs: Date.now(), memoryBytes: 64 * GIB, memoryUsedBytes: 13 * GIB },
-      ...{ running: node % 9, waiting: 0, warm: [], draining: false },
-      report: { atMs: Date.now(), windowMs: 60_000, memory, functions: own.map((index) => functionOf(index, now)) },
-    };
-    fleet.status(status, Date.now());
-    fleet.ping({ name: { instance: node, userMemory: '64 GB' }, isEnabled: true }, Date.now());
-    figures.observe(status);
-  }
-}
 
 /** CPU time of a process and all below it, ms. */
 function cpuMs(root) {
@@ -74,48 +35,31 @@ function cpuMs(root) {
   return [...used].reduce((sum, [pid, ticks]) => sum + (isBelow(pid) ? (ticks * 1000) / TICKS_PER_SECOND : 0), 0);
 }
 
+const cpuSelfMs = () => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000;
+};
+
 async function main() {
-  for (let index = 0; index < FUNCTIONS; index += 1) {
-    // A backbone that ten functions share, and a head of its own.
-    const digest = (text) => require('node:crypto').createHash('sha256').update(text).digest('hex');
-    const backbone = Array.from({ length: 100 }, (_, at) => ({ sha256: digest(`b${index % 100} ${at}`), bytes: 1e6 }));
-    const tensors = [...backbone, { sha256: digest(`h${index}`), bytes: 4e6 }];
-    similarity.setManifest(`team${index % 20}/function-${index}@1-a`, { tensors, privateBytes: 6e7, models: [] });
-  }
-  report(0);
-  for (let second = 0; second < 600; second += 1) {
-    history.add(totalMemory(figures.nodes(fleet, Date.now())), Date.now() - (600 - second) * 1_000);
-  }
-  const source = {
-    report: () =>
-      statusReport({ fleet, similarity, figures, history, trail }, { inFlight: 40, waiting: 3 }, Date.now()),
-    overlaps: (names) =>
-      overlapsOf(
-        names,
-        names.map((name) => similarity.demand(similarity.latest(name) ?? '')?.set),
-      ),
-    way: async () => undefined,
-  };
-  const access = { user: 'operator', password: 'secret' };
-  const server = await startStatusServer({ host: '127.0.0.1', port: 0, metrics: new Registry(), source, access });
-  let now = 1;
+  const cluster = new MadeUpCluster({ nodes: NODES, functions: FUNCTIONS });
+  cluster.live(600);
+  const { url, access, source } = await cluster.start();
   let madeUpMs = 0;
   const timer = setInterval(() => {
-    const { user, system } = process.cpuUsage();
-    report((now += 1));
-    const used = process.cpuUsage();
-    madeUpMs += (used.user - user + used.system - system) / 1_000;
-  }, 2_000);
+    const before = cpuSelfMs();
+    cluster.tick();
+    madeUpMs += cpuSelfMs() - before;
+  }, STEP_MS);
   const profile = mkdtempSync(join(tmpdir(), 'tetris-scale-'));
   const context = await chromium.launchPersistentContext(profile, {
     ...{ executablePath: '/usr/bin/chromium', headless: true, viewport: { width: 1280, height: 900 } },
     args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update'],
-    httpCredentials: { username: access.user, password: access.password },
+    httpCredentials: access,
   });
   try {
     const page = await context.newPage();
     const begun = performance.now();
-    await page.goto(server.url);
+    await page.goto(url);
     await page.waitForSelector('#functions tbody tr');
     const paintedMs = await page.evaluate(
       () =>
@@ -126,7 +70,11 @@ async function main() {
     await sleep(3_000);
     const session = await context.newCDPSession(page);
     await session.send('Performance.enable');
-    const figuresNow = async () => ({ all: cpuMs(process.pid) - madeUpMs, ...(await times(session)) });
+    const figuresNow = async () => ({
+      all: cpuMs(process.pid) - madeUpMs,
+      server: cpuSelfMs() - madeUpMs,
+      ...(await times(session)),
+    });
     const before = await figuresNow();
     await sleep(WATCHED_MS);
     const after = await figuresNow();
@@ -140,14 +88,15 @@ async function main() {
           seenMs: Math.round(seenMs),
           domRows: await page.locator('tbody tr').count(),
         },
-        ...{ pageCorePercent: share('task', 1_000), allCorePercent: share('all', 1), ...scroll },
+        ...{ pageCorePercent: share('task', 1_000), serverCorePercent: share('server', 1) },
+        ...{ allCorePercent: share('all', 1), ...scroll },
       })}\n`,
     );
     await page.screenshot({ path: process.argv[2] ?? join(profile, 'page.png'), fullPage: true });
   } finally {
     await context.close();
     clearInterval(timer);
-    await server.close();
+    await cluster.stop();
     rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
   }
 }

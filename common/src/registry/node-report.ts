@@ -68,17 +68,25 @@ export function latencyBucket(ms: number): number {
 /** The middle of a bucket, ms. */
 export const bucketMs = (bucket: number): number => (bucket === 0 ? 1 : GROWTH ** (bucket - 0.5));
 
-/**
- * The time that so large a share of the answers does not exceed, ms; undefined where there are none.
- * @param counts by bucket
- */
-export function latencyPercentile(counts: ReadonlyMap<number, number>, share: number): number | undefined {
-  const sorted = [...counts].sort(([one], [other]) => one - other);
-  const total = sorted.reduce((sum, [, count]) => sum + count, 0);
-  let seen = 0;
-  for (const [bucket, count] of sorted) {
-    seen += count;
-    if (seen >= share * total && count > 0) return bucketMs(bucket);
+/** How many answers took how long, by {@link latencyBucket}: those of several reports add up. */
+export class LatencyCounts {
+  readonly #counts = new Float64Array(BUCKETS_MAX);
+  #total = 0;
+
+  /** @param latency see {@link FunctionReport.latency}; buckets that there are not are left out */
+  add(latency: FunctionReport['latency']): void {
+    for (const [bucket, count] of latency) {
+      const before = this.#counts[bucket];
+      if (before === undefined) continue;
+      this.#counts[bucket] = before + count;
+      this.#total += count;
+    }
   }
-  return undefined;
+
+  /** The time that so large a share of the answers does not exceed, ms; undefined where there are none. */
+  percentile(share: number): number | undefined {
+    if (this.#total === 0) return undefined;
+    let seen = 0;
+    return bucketMs(this.#counts.findIndex((count) => (seen += count) >= share * this.#total && count > 0));
+  }
 }

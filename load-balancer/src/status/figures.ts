@@ -1,28 +1,10 @@
 /** What the invokers have reported for people, put together. Pure, time passed in. */
-import {
-  actionKey,
-  type FunctionReport,
-  type InvokerStatus,
-  isHealthTestName,
-  latencyPercentile,
-  type NodeMemory,
-  type NodeReport,
-} from '@tetris/common';
+import { type InvokerStatus, isHealthTestName, type NodeReport } from '@tetris/common';
 import type { Fleet } from '../fleet/fleet';
 import type { Invoker } from '../fleet/invoker';
 import type { SimilarityIndex } from '../placement/similarity';
-
-/** Memory of one node, or of several added up; `free` is what is left of `budget`. Bytes. */
-export interface MemoryFigures {
-  budgetBytes: number;
-  /** Tensors in the store that nobody leases: they leave when their room is wanted. */
-  keptBytes: number;
-  leasedBytes: number;
-  privateBytes: number;
-  freeBytes: number;
-  /** What the instances would take if each had its own copy of its tensors. */
-  unsharedBytes: number;
-}
+import { type FunctionRow, FunctionSums } from './function-sums';
+import { type MemoryFigures, memoryFigures, totalMemory } from './memory-figures';
 
 export interface NodeRow {
   /** Its name, or `invoker<N>` where nothing was heard from it but pings. */
@@ -38,33 +20,6 @@ export interface NodeRow {
   instances: number;
 }
 
-/** An action as one namespace invokes it, over all nodes and revisions. */
-export interface FunctionRow {
-  /** `guest/vision/classify` */
-  name: string;
-  /** The one heard of last. */
-  revision: string;
-  namespace: string;
-  sloMs: number | undefined;
-  /** Activations answered in a second, lately. */
-  rate: number;
-  /** By state, and by shape. */
-  states: Record<string, number>;
-  shapes: Record<string, number>;
-  batch: number | undefined;
-  /** 0..1, lately; undefined without an objective or an answer. */
-  inTime: number | undefined;
-  p50Ms: number | undefined;
-  p99Ms: number | undefined;
-  activations: number;
-  coldStarts: number;
-  refusals: Record<string, number>;
-  /** Of its tensors, each once; undefined while they are not known. */
-  tensorBytes: number | undefined;
-  /** SHA-256 of the models that it loads, as they came. */
-  models: readonly string[];
-}
-
 interface Heard {
   node: string;
   report: NodeReport;
@@ -77,14 +32,14 @@ export class Figures {
     if (report !== undefined) this.#heard.set(instance, { node, report });
   }
 
+  /** Of the whole cluster. */
+  memory(fleet: Fleet): MemoryFigures {
+    return totalMemory([...byNode(fleet).values()].map((invokers) => this.#memoryOf(invokers)));
+  }
+
   /** One row a node, by name; invokers of one node share its store. */
   nodes(fleet: Fleet, nowMs: number): NodeRow[] {
-    const rows = new Map<string, Invoker[]>();
-    for (const invoker of fleet.all()) {
-      const name = invoker.node ?? `invoker${invoker.instance}`;
-      rows.set(name, [...(rows.get(name) ?? []), invoker]);
-    }
-    return [...rows]
+    return [...byNode(fleet)]
       .map(([node, invokers]) => ({
         node,
         invokers: invokers.map(({ instance }) => instance),
@@ -100,7 +55,7 @@ export class Figures {
 
   /** By name; of invokers that are online. */
   functions(fleet: Fleet, similarity: Pick<SimilarityIndex, 'demand'>): FunctionRow[] {
-    const rows = new Map<string, Sums>();
+    const rows = new Map<string, FunctionSums>();
     for (const { instance, online } of fleet.all()) {
       const heard = this.#heard.get(instance);
       if (!online || heard === undefined) continue;
@@ -109,7 +64,7 @@ export class Figures {
         const [name, revision] = splitKey(report.action);
         if (isHealthTestName(name)) continue;
         const key = `${report.namespace} ${name}`;
-        const known = rows.get(key) ?? new Sums(name, report.namespace);
+        const known = rows.get(key) ?? new FunctionSums(name, report.namespace);
         rows.set(key, known);
         known.add(revision, report, windowMs);
       }
@@ -140,89 +95,14 @@ export class Figures {
   }
 }
 
-function memoryFigures(budgetBytes: number, memory: NodeMemory): MemoryFigures {
-  const { storeBytes, leasedBytes, unsharedBytes, privateBytes } = memory;
-  const keptBytes = Math.max(0, storeBytes - leasedBytes);
-  const freeBytes = Math.max(0, budgetBytes - keptBytes - leasedBytes - privateBytes);
-  return { budgetBytes, keptBytes, leasedBytes, privateBytes, freeBytes, unsharedBytes: unsharedBytes + privateBytes };
-}
-
-/** The whole cluster. */
-export function totalMemory(nodes: readonly NodeRow[]): MemoryFigures {
-  const known = nodes.flatMap(({ memory }) => memory ?? []);
-  const total = (figure: keyof MemoryFigures): number => sum(known, (memory) => memory[figure]);
-  return {
-    budgetBytes: total('budgetBytes'),
-    keptBytes: total('keptBytes'),
-    leasedBytes: total('leasedBytes'),
-    privateBytes: total('privateBytes'),
-    freeBytes: total('freeBytes'),
-    unsharedBytes: total('unsharedBytes'),
-  };
-}
-
-/** The reports of one function from several nodes, added up. */
-class Sums {
-  readonly #name: string;
-  #revision = '';
-  readonly #namespace: string;
-  #sloMs: number | undefined;
-  #rate = 0;
-  #inTime = 0;
-  #answered = 0;
-  #batchSum = 0;
-  #batchCount = 0;
-  #activations = 0;
-  #coldStarts = 0;
-  readonly #refusals: Record<string, number> = {};
-  readonly #states: Record<string, number> = {};
-  readonly #shapes: Record<string, number> = {};
-  readonly #latency = new Map<number, number>();
-
-  constructor(name: string, namespace: string) {
-    this.#name = name;
-    this.#namespace = namespace;
+/** The invokers of each node; of those that have not said where they are, each is a node. */
+function byNode(fleet: Fleet): Map<string, Invoker[]> {
+  const nodes = new Map<string, Invoker[]>();
+  for (const invoker of fleet.all()) {
+    const name = invoker.node ?? `invoker${invoker.instance}`;
+    nodes.set(name, [...(nodes.get(name) ?? []), invoker]);
   }
-
-  add(revision: string, report: FunctionReport, windowMs: number): void {
-    this.#revision = revision;
-    this.#sloMs = report.sloMs ?? this.#sloMs;
-    this.#rate += (1000 * report.answered) / windowMs;
-    this.#answered += report.answered;
-    this.#inTime += report.inTime;
-    this.#batchSum += report.batchSum;
-    this.#batchCount += report.batchCount;
-    this.#activations += report.activations;
-    this.#coldStarts += report.coldStarts;
-    for (const [reason, count] of Object.entries(report.refusals)) addTo(this.#refusals, reason, count);
-    for (const { state, shape, count } of report.instances) {
-      addTo(this.#states, state, count);
-      addTo(this.#shapes, shape, count);
-    }
-    for (const [bucket, count] of report.latency) this.#latency.set(bucket, (this.#latency.get(bucket) ?? 0) + count);
-  }
-
-  row(similarity: Pick<SimilarityIndex, 'demand'>): FunctionRow {
-    const demand = similarity.demand(actionKey(this.#name, this.#revision));
-    return {
-      name: this.#name,
-      revision: this.#revision,
-      namespace: this.#namespace,
-      sloMs: this.#sloMs,
-      rate: this.#rate,
-      states: this.#states,
-      shapes: this.#shapes,
-      batch: this.#batchCount === 0 ? undefined : this.#batchSum / this.#batchCount,
-      inTime: this.#sloMs === undefined || this.#answered === 0 ? undefined : this.#inTime / this.#answered,
-      p50Ms: latencyPercentile(this.#latency, 0.5),
-      p99Ms: latencyPercentile(this.#latency, 0.99),
-      activations: this.#activations,
-      coldStarts: this.#coldStarts,
-      refusals: this.#refusals,
-      tensorBytes: demand?.set.totalBytes,
-      models: demand?.models ?? [],
-    };
-  }
+  return nodes;
 }
 
 /** The name and the revision of an action key. */
@@ -231,11 +111,8 @@ function splitKey(key: string): [name: string, revision: string] {
   return [key.slice(0, at), key.slice(at + 1)];
 }
 
-const addTo = (counts: Record<string, number>, name: string, count: number): void => {
-  counts[name] = (counts[name] ?? 0) + count;
-};
-
 const sum = <T>(rows: readonly T[], figure: (row: T) => number): number =>
   rows.reduce((total, row) => total + figure(row), 0);
 
-const compare = (one: string, other: string): number => one.localeCompare(other, 'en', { numeric: true });
+/** `node10` comes after `node9`. One for all comparisons: a collator is dear to make. */
+const { compare } = new Intl.Collator('en', { numeric: true });

@@ -1,5 +1,5 @@
 /** How the cluster's memory has gone, for the charts. Pure, time passed in. */
-import type { MemoryFigures } from './figures';
+import type { MemoryFigures } from './memory-figures';
 
 /** Bytes at one moment. */
 export interface Moment {

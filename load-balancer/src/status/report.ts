@@ -1,8 +1,10 @@
 /** What the pages and `/status` show, as JSON. */
 import type { Fleet } from '../fleet/fleet';
 import type { SimilarityIndex } from '../placement/similarity';
-import { type Figures, type FunctionRow, type MemoryFigures, type NodeRow, totalMemory } from './figures';
+import type { Figures, NodeRow } from './figures';
+import type { FunctionRow } from './function-sums';
 import type { History, Moment } from './history';
+import { type MemoryFigures, totalMemory } from './memory-figures';
 import type { ActivationNote, PlacementNote, Trail } from './trail';
 
 export interface StatusReport {
@@ -43,7 +45,7 @@ export function statusReport(
     atMs: nowMs,
     ...load,
     sizes: similarity.sizes,
-    memory: totalMemory(nodes),
+    memory: totalMemory(nodes.map(({ memory }) => memory)),
     history: history.moments(),
     nodes,
     functions: figures.functions(fleet, similarity),

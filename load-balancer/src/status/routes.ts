@@ -8,6 +8,8 @@ import type { ActivationWay } from './trail';
 /** What is behind the pages. */
 export interface StatusSource {
   report(): StatusReport;
+  /** Nodes that activations can be sent to. */
+  usableNodes(): number;
   /** @param names of actions, `namespace/name` */
   overlaps(names: readonly string[]): Overlaps;
   /** Undefined where nothing is known of it any more. */

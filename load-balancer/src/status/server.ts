@@ -36,8 +36,8 @@ export async function startStatusServer(options: StatusOptions): Promise<StatusS
   const app = fastify({ forceCloseConnections: true });
   app.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.metrics()));
   app.get('/health', async (_request, reply) => {
-    const usable = source.report().nodes.filter((node) => node.usable).length;
-    return reply.code(usable > 0 ? 200 : 503).send({ usableNodes: usable });
+    const usableNodes = source.usableNodes();
+    return reply.code(usableNodes > 0 ? 200 : 503).send({ usableNodes });
   });
   void app.register(async (pages) => pageRoutes(pages, options));
   const url = await app.listen({ host, port });

@@ -1,6 +1,6 @@
 /** The ONNX files in an action's zip archive. */
 import { buffer } from 'node:stream/consumers';
-import { PluginError } from '@tetris/common';
+import { errorMessage, PluginError } from '@tetris/common';
 import { fromBufferPromise } from 'yauzl';
 
 export interface ArchivedModel {
@@ -11,8 +11,11 @@ export interface ArchivedModel {
 /** An archive of 48 MB holds no larger model than this, unless it is made to fill the disk. */
 const MODEL_BYTES_MAX = 1024 ** 3;
 
+/** @throws PluginError `ERR_MODEL_NOT_FOUND` where it is no zip archive */
 export async function modelsOfArchive(archive: Buffer): Promise<ArchivedModel[]> {
-  const zip = await fromBufferPromise(archive, { autoClose: false });
+  const zip = await fromBufferPromise(archive, { autoClose: false }).catch((error: unknown) => {
+    throw new PluginError('ERR_MODEL_NOT_FOUND', `the code of the action is no zip archive: ${errorMessage(error)}`);
+  });
   const models: ArchivedModel[] = [];
   for await (const entry of zip.eachEntry()) {
     if (!entry.fileName.endsWith('.onnx')) continue;

@@ -1,20 +1,28 @@
 /** Jobs on disk, one file each, so that they outlive the process. */
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { errorMessage } from '@tetris/common';
 import { type Job, JobSchema } from './job';
+import { PART, removeParts } from './parts';
 
 const FILE = /^[\w-]{8,64}\.json$/;
 
 export class Journal {
   readonly #folder: string;
+  readonly #onDamaged: (path: string, reason: string) => void;
 
-  /** @param folder made where it is missing; of one service alone */
-  constructor(folder: string) {
+  /**
+   * @param folder made where it is missing; of one service alone
+   * @param onDamaged hears of files that have the name of a job's and hold none: they stay, and are passed over
+   */
+  constructor(folder: string, onDamaged: (path: string, reason: string) => void) {
     this.#folder = folder;
+    this.#onDamaged = onDamaged;
     mkdirSync(folder, { recursive: true, mode: 0o700 });
+    removeParts(folder);
   }
 
-  /** The newest first; a file that is none of ours is passed over. */
+  /** The newest first. */
   load(): Job[] {
     const jobs = readdirSync(this.#folder)
       .filter((name) => FILE.test(name))
@@ -24,20 +32,28 @@ export class Journal {
 
   /** Whole or not at all, whenever the process is killed. */
   save(job: Job): void {
-    const path = join(this.#folder, `${job.id}.json`);
-    writeFileSync(`${path}.part`, JSON.stringify(job), { flush: true });
-    renameSync(`${path}.part`, path);
+    const path = this.#path(job.id);
+    writeFileSync(`${path}${PART}`, JSON.stringify(job), { flush: true });
+    renameSync(`${path}${PART}`, path);
   }
 
   remove(id: string): void {
-    rmSync(join(this.#folder, `${id}.json`), { force: true });
+    rmSync(this.#path(id), { force: true });
+  }
+
+  #path(id: string): string {
+    return join(this.#folder, `${id}.json`);
   }
 
   #read(name: string): Job | undefined {
+    const path = join(this.#folder, name);
     try {
-      return JobSchema.safeParse(JSON.parse(readFileSync(join(this.#folder, name), 'utf8'))).data;
-    } catch {
-      return undefined;
+      const job = JobSchema.parse(JSON.parse(readFileSync(path, 'utf8')));
+      if (`${job.id}.json` === name) return job;
+      this.#onDamaged(path, `it holds the job ${job.id}`);
+    } catch (error) {
+      this.#onDamaged(path, errorMessage(error));
     }
+    return undefined;
   }
 }

@@ -6,8 +6,9 @@ import { basename, extname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { isInside, PluginError } from '@tetris/common';
-import { modelsOfArchive } from './archive-models';
+import { type ArchivedModel, modelsOfArchive } from './archive-models';
 import type { ModelChoice } from './job';
+import { PART, removeParts } from './parts';
 
 export interface ModelFilesOptions {
   /** Of this service alone. */
@@ -31,11 +32,12 @@ export class ModelFiles {
   constructor(options: ModelFilesOptions) {
     this.#options = options;
     mkdirSync(options.folder, { recursive: true, mode: 0o700 });
+    removeParts(options.folder);
   }
 
   /** Keeps an upload. @throws PluginError `ERR_MODEL_TOO_LARGE` */
   async upload(body: Readable): Promise<{ sha256: string; bytes: number }> {
-    const part = join(this.#options.folder, `${randomUUID()}.part`);
+    const part = join(this.#options.folder, `${randomUUID()}${PART}`);
     const hash = createHash('sha256');
     let bytes = 0;
     const { uploadBytesMax } = this.#options;
@@ -94,9 +96,18 @@ export class ModelFiles {
     throw new PluginError('ERR_MODEL_NOT_FOUND', `there is no file ${path} below a registered folder: ${where}`);
   }
 
-  async #ofAction(action: string, file: string | undefined): Promise<ModelFile> {
+  /** Names of the models in an action's archive. @throws PluginError `ERR_MODEL_NOT_FOUND` where there is no such action */
+  async namesIn(action: string): Promise<string[]> {
+    return (await this.#archived(action)).map(({ name }) => name);
+  }
+
+  async #archived(action: string): Promise<ArchivedModel[]> {
     const { code, binary } = await this.#options.codeOf(action);
-    const models = binary ? await modelsOfArchive(Buffer.from(code, 'base64')) : [];
+    return binary ? modelsOfArchive(Buffer.from(code, 'base64')) : [];
+  }
+
+  async #ofAction(action: string, file: string | undefined): Promise<ModelFile> {
+    const models = await this.#archived(action);
     const names = models.map(({ name }) => name);
     const [first, ...others] = file === undefined ? models : models.filter(({ name }) => name === file);
     if (first === undefined) {
@@ -110,7 +121,7 @@ export class ModelFiles {
       );
     }
     const data = await first.read();
-    const part = join(this.#options.folder, `${randomUUID()}.part`);
+    const part = join(this.#options.folder, `${randomUUID()}${PART}`);
     await writeFile(part, data, { mode: 0o600 });
     const sha256 = await this.#keep(part, createHash('sha256').update(data).digest('hex'));
     return { path: this.#path(sha256), name: `${action.replace(/^\/?_?\/?/, '')}${extname(first.name)}` };

@@ -93,6 +93,10 @@ function serviceRoutes(server: FastifyInstance, parts: ServiceParts): void {
     return reply.code(204).send();
   });
   server.put('/models', async ({ body }) => models.upload(body as Readable));
+  server.get('/models', async ({ query }) => {
+    const { action } = parsed(z.object({ action: z.string().min(1).max(512) }), query);
+    return models.namesIn(action);
+  });
   resultRoutes(server, parts);
 }
 

@@ -1,4 +1,4 @@
-import { bucketMs, latencyBucket, latencyPercentile } from '@tetris/common';
+import { bucketMs, latencyBucket, LatencyCounts } from '@tetris/common';
 import { FunctionFigures } from '../../../invoker-extension/src/report/function-figures';
 
 const START_MS = 1_000_000;
@@ -35,12 +35,10 @@ describe('the figures of a function', () => {
 
 describe('latency in buckets', () => {
   it('tells a percentile within a tenth', () => {
-    const counts = new Map<number, number>();
-    for (let ms = 1; ms <= 1_000; ms += 1) {
-      counts.set(latencyBucket(ms), (counts.get(latencyBucket(ms)) ?? 0) + 1);
-    }
+    const counts = new LatencyCounts();
+    for (let ms = 1; ms <= 1_000; ms += 1) counts.add([[latencyBucket(ms), 1]]);
     for (const share of [0.1, 0.5, 0.9, 0.99]) {
-      const told = latencyPercentile(counts, share) ?? 0;
+      const told = counts.percentile(share) ?? 0;
       expect(Math.abs(told / (1_000 * share) - 1)).toBeLessThan(0.1);
     }
   });
@@ -48,6 +46,16 @@ describe('latency in buckets', () => {
   it('has a place for anything, and says nothing of nothing', () => {
     expect(latencyBucket(0)).toBe(0);
     expect(bucketMs(latencyBucket(1e12))).toBeGreaterThan(1e6);
-    expect(latencyPercentile(new Map(), 0.5)).toBeUndefined();
+    expect(new LatencyCounts().percentile(0.5)).toBeUndefined();
+  });
+
+  it('bad call: leaves out buckets that there are not', () => {
+    const counts = new LatencyCounts();
+    counts.add([
+      [-1, 5],
+      [1e6, 5],
+      [latencyBucket(10), 1],
+    ]);
+    expect(counts.percentile(1)).toBe(bucketMs(latencyBucket(10)));
   });
 });

@@ -1,7 +1,7 @@
 import { type FunctionReport, latencyBucket, type NodeMemory } from '@tetris/common';
 import { Fleet } from '../../../load-balancer/src/fleet/fleet';
 import { SimilarityIndex } from '../../../load-balancer/src/placement/similarity';
-import { Figures, totalMemory } from '../../../load-balancer/src/status/figures';
+import { Figures } from '../../../load-balancer/src/status/figures';
 import { History } from '../../../load-balancer/src/status/history';
 import { statusOf } from './cluster';
 
@@ -51,7 +51,7 @@ describe('what the invokers report, put together', () => {
       ['b', [2]],
     ]);
     expect(nodes[0]?.memory).toMatchObject({ budgetBytes: 2000, leasedBytes: 400, keptBytes: 0, privateBytes: 100 });
-    expect(totalMemory(nodes)).toMatchObject({
+    expect(figures.memory(fleet)).toMatchObject({
       budgetBytes: 3000,
       leasedBytes: 600,
       privateBytes: 150,
