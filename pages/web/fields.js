@@ -8,6 +8,13 @@ export function Field({ name, title, value, onInput, hint, broad, ...input }) {
   /></label>`;
 }
 
+/** Words that rows are looked for by. */
+export function Find({ name, text, onInput }) {
+  return html`<label class="inline"
+    >Find <input name=${name} type="search" value=${text} onInput=${({ target }) => onInput(target.value)}
+  /></label>`;
+}
+
 /** One of several. @param options `{ value, text }`, or texts that are their own values */
 export function Choice({ name, title, value, options, onChange, inline }) {
   return html`<label class=${inline ? 'inline' : null}

@@ -35,7 +35,7 @@ const WITHOUT_MODEL = `function main({ name = 'world' }) {
 `;
 
 /** The code of an action as the API takes it. @throws Error that says what to do */
-export async function codeOf(code, model) {
+async function codeOf(code, model) {
   if (model === undefined) return { code, binary: false };
   if (model.size > ARCHIVE_BYTES_MAX) throw new Error(tooLarge(model.size));
   const files = { 'index.js': new TextEncoder().encode(code), 'model.onnx': new Uint8Array(await model.arrayBuffer()) };

@@ -4,7 +4,7 @@ import { bytes, number, time } from './format.js';
 import { html } from './html.js';
 import { Instances, totalOf } from './instances.js';
 import { InTime, Latency } from './latency.js';
-import { Table } from './table.js';
+import { figure, Table } from './table.js';
 
 /** Actions as the API lists them, with what the platform says of those that have run. */
 export function functionRows(actions, functions, models) {
@@ -65,14 +65,7 @@ const COLUMNS = [
     hint: 'Share of the answers of the last minute that came within the objective',
     cell: (row) => html`<${InTime} ...${row} />`,
   },
-  {
-    key: 'batch',
-    title: 'batch',
-    numeric: true,
-    hint: 'Requests in one execution, on average of the last minute',
-    value: ({ batch }) => batch,
-    cell: ({ batch }) => number(batch),
-  },
+  figure('batch', 'batch', number, { hint: 'Requests in one execution, on average of the last minute' }),
   {
     key: 'runs',
     title: 'runs',

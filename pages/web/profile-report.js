@@ -3,12 +3,10 @@ import { useMemo } from 'preact/hooks';
 import { BatchChart } from './batch-chart.js';
 import { bytes, date, number, time } from './format.js';
 import { html } from './html.js';
-import { Table } from './table.js';
+import { machineName, Rows } from './profile-rows.js';
 
 /** Bars of the chart of costs; the table has all. */
 const COSTS_MAX = 14;
-
-export const machineName = ({ cpu, cores, inputs }) => `${cpu}, ${cores} cores${inputs === '' ? '' : `, ${inputs}`}`;
 
 /** @param report see `report-data.ts` of the profiler */
 export function ProfileReport({ report }) {
@@ -48,7 +46,7 @@ function Verdict({ machine, several }) {
 }
 
 /** A line to copy. */
-export function Copy({ text }) {
+function Copy({ text }) {
   const copy = ({ currentTarget }) => {
     void navigator.clipboard?.writeText(text).then(() => {
       currentTarget.textContent = 'Copied';
@@ -129,68 +127,6 @@ function Costs({ report: { rows, machines, options } }) {
           </li>`,
       )}
     </ol>`;
-}
-
-const figure = (key, title, format, hint) => ({
-  key,
-  title,
-  numeric: true,
-  hint,
-  value: (row) => row[key],
-  cell: (row) => format(row[key]),
-});
-
-const COLUMNS = [
-  {
-    key: 'name',
-    title: 'configuration',
-    value: ({ name }) => name,
-    cell: ({ name, source, chosen, noise }) =>
-      html`<span class="mono">${name}</span> ${chosen && html`<b class="tag good">chosen</b>`}
-        ${source === 'estimated' && html`<span class="tag">estimated</span>`}
-        ${noise !== undefined && html`<span class="tag warn" title=${noise}>noisy</span>`}`,
-  },
-  figure('p50Ms', 'p50', time),
-  figure('p95Ms', 'p95', time),
-  figure('p99Ms', 'p99', time),
-  {
-    key: 'spread',
-    title: 'p95/p50',
-    numeric: true,
-    hint: 'Spread: how much slower the slowest of twenty are than half',
-    value: ({ p50Ms, p95Ms }) => p95Ms / p50Ms,
-    cell: ({ p50Ms, p95Ms }) => number(p95Ms / p50Ms),
-  },
-  figure('throughput', 'req/s', number),
-  figure('loadMs', 'load', time, 'Of a model that the node has already'),
-  figure('steadyBytes', 'memory', bytes, 'Private memory of the instance at work'),
-  figure('peakBytes', 'peak', bytes),
-  figure('limitBytes', 'limit', bytes, 'The least memory limit tried in which it runs'),
-  figure('worth', 'req/s per MiB', number),
-  figure('cost', 'cost', number, 'Memory x time of a request, against the base'),
-  figure('money', 'money', number, 'Of a million requests, by the price given'),
-];
-
-function Rows({ rows, machines }) {
-  const several = machines.length > 1;
-  const machine = {
-    key: 'machine',
-    title: 'machine',
-    value: (row) => row.machine,
-    cell: (row) =>
-      html`<span title=${machineName(machines[row.machine])}
-        >${row.machine + 1}: ${machines[row.machine].cpu.slice(0, 24)}</span
-      >`,
-  };
-  const columns = COLUMNS.filter(({ key }) => key !== 'money' || rows.some(({ money }) => money !== undefined));
-  return html`<${Table}
-    label="All configurations"
-    columns=${several ? [columns[0], machine, ...columns.slice(1)] : columns}
-    rows=${rows}
-    rowKey=${(row) => `${row.machine} ${row.name}`}
-    order=${{ key: 'worth', down: true }}
-    selected=${rows.filter(({ chosen }) => chosen).map((row) => `${row.machine} ${row.name}`)[0]}
-  />`;
 }
 
 function Details({ machine, several }) {

@@ -7,6 +7,12 @@ const PLAIN_MAX = 80;
 const ROW_PX = 38;
 const SPARE = 8;
 
+/** A column of numbers. @param more `hint`, and `value` where the number is no property of the row by the name `key` */
+export const figure = (key, title, format, { hint, value = (row) => row[key] } = {}) => ({
+  ...{ key, title, hint, value, numeric: true },
+  cell: (row) => format(value(row)),
+});
+
 /**
  * @param columns `{ key, title, value(row), cell(row), numeric, hint }`: `value` sorts, `cell` is shown
  * @param rowKey a row's identity
@@ -126,7 +132,7 @@ function useRowsInSight(place, total) {
 }
 
 /** One for all: a collator is dear to make. */
-const byText = new Intl.Collator('en', { numeric: true });
+export const byText = new Intl.Collator('en', { numeric: true });
 
 /** What is not known comes last, whichever way. Equals keep their order. */
 function sortRows(rows, columns, { key, down }) {
