@@ -33,6 +33,7 @@ export class EventStream {
     if (this.#watchers.size >= watchersMax) {
       return reply.status(503).send({ error: `${watchersMax} pages watch already; close one and reload.` });
     }
+    const first = this.#event();
     reply.hijack();
     const response = reply.raw;
     response.writeHead(200, {
@@ -40,7 +41,7 @@ export class EventStream {
       'cache-control': 'no-store',
       'x-content-type-options': 'nosniff',
     });
-    response.write(`retry: ${RETRY_MS}\n${this.#event()}`);
+    response.write(`retry: ${RETRY_MS}\n${first}`);
     this.#watchers.add(response);
     response.on('close', () => this.#left(response));
     this.#timer ??= setInterval(() => this.send(), intervalMs).unref();

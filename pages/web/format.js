@@ -36,6 +36,10 @@ export function number(value) {
   return value >= 99.95 ? value.toFixed(0) : value.toFixed(value >= 9.995 ? 1 : 2);
 }
 
+/** Something in a second: always with as many places, so that a column can be read. */
+export const rate = (value) =>
+  value == null ? '–' : value === 0 ? '0' : value.toFixed(value < 9.95 ? 2 : value < 99.5 ? 1 : 0);
+
 export const count = (value, one, many = `${one}s`) => `${value.toLocaleString('en')} ${value === 1 ? one : many}`;
 
 export const clock = (ms) => new Date(ms).toLocaleTimeString('en-GB');

@@ -5,20 +5,22 @@ import { useEffect, useState } from 'preact/hooks';
 const RETRY_MS = 2_000;
 
 /**
- * The last state of a stream of server-sent events, and whether the stream is open. Hidden pages watch nothing, so that
+ * The last state of a stream of server-sent events, and how the stream is. Hidden pages watch nothing, so that
  * a forgotten tab costs nobody anything.
- * @returns {{ state: any, open: boolean }} `state` undefined until the first has come
+ * @returns {{ state: any, link: 'connecting' | 'live' | 'lost', atMs: number | undefined }} `state`, and when it came, undefined until
+ *   the first has come
  */
 export function useLive(url) {
-  const [live, setLive] = useState({ state: undefined, open: false });
+  const [live, setLive] = useState({ state: undefined, link: 'connecting', atMs: undefined });
   useEffect(() => {
     let source;
     let retry;
     const open = () => {
       source = new EventSource(url);
-      source.onmessage = ({ data }) => setLive({ state: JSON.parse(data) ?? undefined, open: true });
+      source.onmessage = ({ data }) =>
+        setLive({ state: JSON.parse(data) ?? undefined, link: 'live', atMs: Date.now() });
       source.onerror = ({ target }) => {
-        setLive(({ state }) => ({ state, open: false }));
+        setLive((live) => ({ ...live, link: 'lost' }));
         if (target.readyState === EventSource.CLOSED) retry = setTimeout(visible, RETRY_MS);
       };
     };

@@ -6,6 +6,8 @@ import { html } from './html.js';
 
 const options = () => ({
   cursor: { y: false, points: { size: 7 } },
+  // Room for half of the last label.
+  padding: [8, 28, 0, 0],
   legend: { show: false },
   scales: { x: { time: true }, y: { range: (_plot, _min, max) => [0, Math.max(max * 1.1, 1)] } },
   series: [
@@ -31,6 +33,11 @@ function steps() {
 }
 
 export function MemoryChart({ history, height }) {
+  if (history.length < 2) return html`<p class="empty">The chart begins with the first figures.</p>`;
+  return html`<${Drawn} history=${history} height=${height} />`;
+}
+
+function Drawn({ history, height }) {
   const data = useMemo(
     () => [
       history.map(({ atMs }) => atMs / 1000),

@@ -1,12 +1,25 @@
 /** The functions of a cluster: how busy, how quick, and who was refused. */
 import { useMemo, useState } from 'preact/hooks';
 import { Find } from './fields.js';
-import { bytes, count, number, time } from './format.js';
+import { bytes, count, number, rate, time } from './format.js';
 import { html } from './html.js';
 import { Instances, Shapes, totalOf } from './instances.js';
 import { InTime, Latency } from './latency.js';
 import { Panel } from './shell.js';
 import { figure, Table } from './table.js';
+
+/** Reasons that are named in the table; the others by pointing at it. */
+const REASONS_MAX = 2;
+
+/** How many by reason, the most first. */
+function Refusals({ refusals }) {
+  const all = Object.entries(refusals).sort(([, one], [, other]) => other - one);
+  if (all.length === 0) return html`<span class="soft">0</span>`;
+  const texts = all.map(([reason, times]) => `${number(times)} ${reason}`);
+  return html`<span title=${texts.join(', ')}>
+    ${texts.slice(0, REASONS_MAX).map((text) => html`<span key=${text} class="below bad">${text}</span>`)}
+  </span>`;
+}
 
 const COLUMNS = [
   {
@@ -17,7 +30,7 @@ const COLUMNS = [
       html`<b class="name">${name}</b
         >${!name.startsWith(`${namespace}/`) && html`<span class="below">as ${namespace}</span>`}`,
   },
-  figure('rate', 'per s', number, { hint: 'Answers in a second' }),
+  figure('rate', 'per s', rate, { hint: 'Answers in a second' }),
   {
     key: 'instances',
     title: 'instances',
@@ -36,7 +49,7 @@ const COLUMNS = [
   figure('p99Ms', 'p99', time),
   {
     key: 'latency',
-    title: 'against objective',
+    title: 'latency',
     value: ({ p99Ms, sloMs }) => sloMs && p99Ms && p99Ms / sloMs,
     cell: (row) => html`<${Latency} ...${row} />`,
   },
@@ -45,12 +58,7 @@ const COLUMNS = [
     title: 'refused',
     numeric: true,
     value: ({ refusals }) => totalOf(refusals),
-    cell: ({ refusals }) => {
-      const all = Object.entries(refusals).map(([reason, times]) => `${times} ${reason}`);
-      return all.length === 0
-        ? html`<span class="soft">0</span>`
-        : html`<span class="bad" title=${all.join(', ')}>${all.join(', ')}</span>`;
-    },
+    cell: ({ refusals }) => html`<${Refusals} refusals=${refusals} />`,
   },
   figure('coldStarts', 'cold', number, { hint: 'Cold starts since the invokers began' }),
   figure('tensorBytes', 'tensors', bytes),

@@ -22,7 +22,7 @@ export function Placements({ placements }) {
               <td><b class="name">${name}</b></td>
               <td>${node} <span class="tag">${outcome}</span></td>
               <td class="number">${theta.toFixed(2)}</td>
-              <td class="soft">
+              <td class="soft wrap">
                 ${notChosen.map((other) => `${other.node} ${other.theta.toFixed(2)} ${other.why}`).join(' · ') || '–'}
               </td>
             </tr>`,
@@ -41,11 +41,11 @@ export function Ways({ activations }) {
       ({ activationId, name, startMs, sentMs, ackedMs }) =>
         html`<li key=${activationId}>
           <button
-            class="activation"
+            class="activation plain"
             aria-expanded=${open === activationId}
             onClick=${() => setOpen(open === activationId ? undefined : activationId)}
           >
-            <span></span><b class="name">${name}</b><span class="soft when">${clock(startMs)}</span>
+            <b class="name">${name}</b><span class="soft when">${clock(startMs)}</span>
             <span class="way-box"
               ><span class="way"
                 ><i class="step-wait" style=${{ width: `${(100 * Math.max(0, sentMs - startMs)) / longest}%` }}></i

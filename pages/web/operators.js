@@ -11,15 +11,15 @@ import { Placements, Ways } from './operators-trail.js';
 import { Panel, Shell, show } from './shell.js';
 
 function Operators({ profiles }) {
-  const { state: status, open } = useLive('/tetris/events');
+  const { state: status, ...live } = useLive('/tetris/events');
   const links = [
     { href: '/', text: 'Cluster', current: true },
     ...(profiles ? [{ href: '/tetris/profile', text: 'Profiles' }] : []),
   ];
   if (status === undefined)
-    return html`<${Shell} title="Tetris operators" links=${links} live=${open}><p class="loading">Loading</p><//>`;
+    return html`<${Shell} title="Tetris operators" links=${links} live=${live}><p class="loading">Loading</p><//>`;
   const usable = status.nodes.filter((node) => node.usable).length;
-  return html`<${Shell} title="Tetris operators" links=${links} live=${open}>
+  return html`<${Shell} title="Tetris operators" links=${links} live=${live}>
     <div class="two even">
       <${Panel}
         id="memory"

@@ -64,7 +64,7 @@ const turnOf = ({ functions = [], sizes, activations = [] } = {}) =>
   `${activations[0]?.activationId} ${functions.length} ${sizes?.actions} ${functions.map(({ revision, models }) => `${revision}${models.length}`).join()}`;
 
 function Playground({ auth }) {
-  const { state: status, open } = useLive('/tetris/events');
+  const { state: status, ...live } = useLive('/tetris/events');
   const api = useMemo(() => new Api(auth), [auth]);
   const [done, setDone] = useState(0);
   const turn = `${turnOf(status)} ${done}`;
@@ -72,13 +72,13 @@ function Playground({ auth }) {
   const [chosen, setChosen] = useState(undefined);
   const changed = () => setDone((times) => times + 1);
   if (status === undefined) {
-    return html`<${Shell} title="Tetris playground" links=${LINKS} live=${open}
+    return html`<${Shell} title="Tetris playground" links=${LINKS} live=${live}
       ><p class="loading">The platform starts</p><//
     >`;
   }
   const rows = functionRows(actions, status.functions, models);
   const known = rows.filter(({ tensorBytes }) => tensorBytes > 0).map(({ name }) => name);
-  return html`<${Shell} title="Tetris playground" links=${LINKS} live=${open}>
+  return html`<${Shell} title="Tetris playground" links=${LINKS} live=${live}>
     <div class="playground">
       <div class="column">
         <${MemoryPanel} status=${status} />

@@ -25,37 +25,43 @@ function stateOf({ state, measured, error, progress }) {
 }
 
 function Jobs({ jobs, onOpen }) {
-  const remove = (id) => answerOf(`${ROOT}/jobs/${id}`, { method: 'DELETE' });
+  const [error, setError] = useState(undefined);
+  const remove = (id) =>
+    answerOf(`${ROOT}/jobs/${id}`, { method: 'DELETE' }).then(
+      () => setError(undefined),
+      (problem) => setError(problem.message),
+    );
   if (jobs.length === 0) return html`<p class="empty">None yet.</p>`;
-  return html`<ul class="jobs">
-    ${jobs.map((job) => {
-      const { id, spec, state, model, progress, createdMs, command } = job;
-      const name = model?.name.split('/').at(-1) ?? spec.model.name ?? spec.model.action ?? spec.model.path;
-      const over = !['queued', 'running'].includes(state);
-      return html`<li key=${id} data-job=${state}>
-        <div class="row">
-          <b class="name" title=${command}>${name}</b>
-          <span class=${`tag ${state === 'failed' ? 'bad' : state === 'done' ? 'good' : ''}`}>${STATES[state]}</span>
-          <span class="gap"></span>
-          <span class="note">${date(createdMs)}</span>
-          ${state === 'done' && html`<button onClick=${() => onOpen(model, spec.sloMs)}>Report</button>`}
-          <button
-            class="quiet"
-            onClick=${() => remove(id)}
-            aria-label=${`${over ? 'Forget' : 'Cancel'} the profile of ${name}`}
-          >
-            ✕
-          </button>
-        </div>
-        ${state === 'running' && html`<progress max=${progress?.total ?? 1} value=${progress?.done ?? null} aria-label="Progress"></progress>`}
-        <p class=${`note ${state === 'failed' ? 'bad' : ''}`}>${stateOf(job)}</p>
-      </li>`;
-    })}
-  </ul>`;
+  return html`<${Outcome} error=${error} />
+    <ul class="jobs">
+      ${jobs.map((job) => {
+        const { id, spec, state, model, progress, createdMs, command } = job;
+        const name = model?.name.split('/').at(-1) ?? spec.model.name ?? spec.model.action ?? spec.model.path;
+        const over = !['queued', 'running'].includes(state);
+        return html`<li key=${id} data-job=${state}>
+          <div class="row">
+            <b class="name" title=${command}>${name}</b>
+            <span class=${`tag ${state === 'failed' ? 'bad' : state === 'done' ? 'good' : ''}`}>${STATES[state]}</span>
+            <span class="gap"></span>
+            <span class="note">${date(createdMs)}</span>
+            ${state === 'done' && html`<button onClick=${() => onOpen(model, spec.sloMs)}>Report</button>`}
+            <button
+              class="quiet"
+              onClick=${() => remove(id)}
+              aria-label=${`${over ? 'Forget' : 'Cancel'} the profile of ${name}`}
+            >
+              ✕
+            </button>
+          </div>
+          ${state === 'running' && html`<progress max=${progress?.total ?? 1} value=${progress?.done ?? null} aria-label="Progress"></progress>`}
+          <p class=${`note ${state === 'failed' ? 'bad' : ''}`}>${stateOf(job)}</p>
+        </li>`;
+      })}
+    </ul>`;
 }
 
 function Known({ turn, onOpen, onImported }) {
-  const { value: models = [] } = useAnswer(`${ROOT}/results`, turn);
+  const { value: models = [], error } = useAnswer(`${ROOT}/results`, turn);
   const [state, setState] = useState({});
   const bring = async ({ target }) => {
     try {
@@ -72,7 +78,9 @@ function Known({ turn, onOpen, onImported }) {
     }
     target.value = '';
   };
-  return html`<ul class="jobs">
+  return html`${error && html`<p class="bad">${error}</p>`}
+    ${!error && models.length === 0 && html`<p class="empty">None yet.</p>`}
+    <ul class="jobs">
       ${models.map(
         (model) =>
           html`<li key=${`${model.sha256} ${model.bytes}`} class="row">
@@ -95,7 +103,8 @@ function Known({ turn, onOpen, onImported }) {
 
 function Report({ model, turn }) {
   const [options, setOptions] = useState({ slo: model.slo ?? '', base: '', price: '0.0000167' });
-  const given = Object.entries(options).filter(([, value]) => Number(value) > 0);
+  // What is no number is told by the service.
+  const given = Object.entries(options).filter(([, value]) => String(value).trim() !== '');
   const query = new URLSearchParams([['sha256', model.sha256], ['bytes', model.bytes], ...given]);
   const { value, error } = useAnswer(`${ROOT}/report?${query}`, turn);
   const field = (name, title) =>
@@ -118,12 +127,12 @@ function Report({ model, turn }) {
 }
 
 function Profiles({ machine, roots, uploadBytesMax }) {
-  const { state: jobs = [], open } = useLive(`${ROOT}/events`);
+  const { state: jobs = [], ...live } = useLive(`${ROOT}/events`);
   const [model, setModel] = useState(undefined);
   const [imports, setImports] = useState(0);
   const turn = `${imports} ${jobs.filter(({ state }) => state === 'done').length} ${jobs.map(({ progress }) => progress?.done).join()}`;
   const openReport = (known, slo) => setModel({ ...known, slo });
-  return html`<${Shell} title="Tetris profiles" links=${LINKS} live=${open}>
+  return html`<${Shell} title="Tetris profiles" links=${LINKS} live=${live}>
     <div class="two">
       <${Panel} id="new" title="Profile a model" note=${`on this machine: ${machine.cpu}, ${machine.cores} cores`}>
         <${ProfileForm}

@@ -1,6 +1,7 @@
 /** What every page has: its head with the way to the others, the theme, and whether it is live. */
 import { render } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
+import { clock } from './format.js';
 import { html } from './html.js';
 
 const THEMES = ['auto', 'light', 'dark'];
@@ -37,9 +38,11 @@ const LOGO = html`<svg class="logo" viewBox="0 0 24 24" aria-hidden="true">
   <rect x="9" y="2" width="6" height="6" class="kept" />
 </svg>`;
 
+const LINKS = { connecting: 'connecting', live: 'live', lost: 'no connection' };
+
 /**
  * @param links `{ href, text }` of the pages, this one with `current`
- * @param live whether the page's figures are of now; undefined for a page without any
+ * @param live `{ link, atMs }` of `useLive`; undefined for a page without figures
  */
 export function Shell({ title, links = [], live, children }) {
   const [theme, nextTheme] = useTheme();
@@ -54,15 +57,15 @@ export function Shell({ title, links = [], live, children }) {
         </nav>`
       }
       <span class="gap"></span>
-      ${
-        live !== undefined &&
-        html`<span class=${`live ${live ? 'on' : 'off'}`} role="status">${live ? 'live' : 'no connection'}</span>`
-      }
+      ${live !== undefined && html`<span class=${`live ${live.link}`} role="status">${LINKS[live.link]}</span>`}
       <button class="quiet" onClick=${nextTheme} aria-label=${`Theme: ${theme}. Change it.`}>
         <span aria-hidden="true">${{ auto: '◐', light: '☀', dark: '☾' }[theme]}</span>
       </button>
     </header>
-    <main id="main" tabindex="-1">${children}</main>`;
+    <main id="main" tabindex="-1">
+      ${live?.link === 'lost' && live.atMs !== undefined && html`<p class="notice">${`No connection: what is shown is of ${clock(live.atMs)}. It is tried again.`}</p>`}
+      ${children}
+    </main>`;
 }
 
 /** A part of a page with a heading. */

@@ -75,12 +75,18 @@ export class ProfileService {
       this.#starting = undefined;
     });
     const late = AbortSignal.timeout(startTimeoutMs);
-    await Promise.race([
-      once(child, 'message', { signal: late }),
-      once(child, 'exit', { signal: late }).then(() => {
-        throw new PluginError('ERR_NO_CAPACITY', 'the profiling service did not start; its message is above');
-      }),
-    ]);
+    try {
+      await Promise.race([
+        once(child, 'message', { signal: late }),
+        once(child, 'exit', { signal: late }).then(() => {
+          throw new PluginError('ERR_NO_CAPACITY', 'the profiling service did not start; its message is above');
+        }),
+      ]);
+    } catch (error) {
+      // Nobody would know of it any more.
+      child.kill('SIGKILL');
+      throw error;
+    }
     return this.#socketPath;
   }
 

@@ -26,6 +26,7 @@ async function take(page, name) {
     await page.setViewportSize({ width, height: 900 });
     for (const colorScheme of THEMES) {
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      await page.evaluate('scrollTo(0, 0)');
       await page.waitForTimeout(150);
       await page.screenshot({ path: join(flags.out, `${name}-${width}-${colorScheme}.png`), fullPage: true });
     }
