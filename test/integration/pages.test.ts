@@ -10,10 +10,16 @@ import { accessibilityFaults } from '../support/accessibility';
 import { zip } from '../support/archives';
 import { type OpenPage, openPage } from '../support/browser';
 import { spawnInTest } from '../support/child';
-import { overflow, tabbedPanels } from '../support/narrow';
+import { overflow, panelOrders } from '../support/narrow';
 import { until } from '../support/until';
 
 jest.setTimeout(240_000);
+
+/** Of the profiling service. */
+interface Job {
+  state: string;
+  spec: { model: { kind: string } };
+}
 
 const MAIN = join(__dirname, '../../standalone/dist/main.js');
 
@@ -132,9 +138,9 @@ describe('the pages of npm start', () => {
   it('shows all of itself on 390 pixels, and the keyboard goes as the eye does', async () => {
     const { page } = open;
     await page.setViewportSize({ width: 390, height: 800 });
-    const tops = await tabbedPanels(page);
-    expect(tops).toHaveLength(6);
-    expect(tops).toEqual([...tops].sort((one, other) => one - other));
+    const { tabbed, seen } = await panelOrders(page);
+    expect(tabbed).toEqual(['functions', 'invoke', 'create', 'overlap', 'activations']);
+    expect(tabbed).toEqual(seen);
     expect(await overflow(page)).toBe(0);
     await page.setViewportSize({ width: 1280, height: 800 });
   });
@@ -210,7 +216,9 @@ describe('the pages of npm start', () => {
     expect(await page.locator('[data-wsk]').first().textContent()).toMatch(
       /^wsk action update tiny tiny\.zip --kind nodejs:tetris -m \d+ -a tetris-slo 2000/,
     );
+    await page.setViewportSize({ width: 390, height: 800 });
     expect(await overflow(page)).toBe(0);
+    await page.setViewportSize({ width: 1280, height: 800 });
     writeFileSync(path, '{"profiles": []}');
     await page.getByLabel('Results of another machine, as JSON').setInputFiles(path);
     await page.getByText(/this is no export of profiles/).waitFor();
@@ -239,10 +247,14 @@ describe('the pages of npm start', () => {
     await form.getByLabel(/^Name of an action/).fill('both');
     await form.locator('button.primary').click();
     await form.getByText('both has several models: choose one.').waitFor();
-    await form.getByLabel('Model in its archive').selectOption('other.onnx');
+    await form.getByLabel('Model in its archive', { exact: true }).selectOption('other.onnx');
     await form.locator('button.primary').click();
-    // It is the model of before.
-    await page.locator('[data-job=done]', { hasText: 'both.onnx' }).waitFor({ timeout: 60_000 });
+    const latest = async (): Promise<Job | undefined> =>
+      ((await (await fetch(`${url}/tetris/profile/jobs`)).json()) as Job[])[0];
+    const asked = { kind: 'action', action: 'both', file: 'other.onnx' };
+    await until(async () => (await latest())?.spec.model.kind === 'action', 20_000, 'it is asked for');
+    await until(async () => (await latest())?.state === 'done', 60_000, 'it is done: the model is that of before');
+    expect(await latest()).toMatchObject({ spec: { model: asked }, measured: 0 });
   });
 });
 

@@ -7,18 +7,19 @@ const TABS_MAX = 80;
 export const overflow = async (page: Page): Promise<number> =>
   page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth');
 
-/** Where the panels are that Tab comes to, one after the other, px from the top of the page. */
-export async function tabbedPanels(page: Page): Promise<number[]> {
+/** Ids of the panels that Tab comes to, one after the other, and the same from top to bottom. */
+export async function panelOrders(page: Page): Promise<{ tabbed: string[]; seen: string[] }> {
   await page.evaluate("document.getElementById('main').focus()");
-  const tops: number[] = [];
+  const tabbed: string[] = [];
   for (let tab = 0; tab < TABS_MAX; tab += 1) {
     await page.keyboard.press('Tab');
-    const top = await page.evaluate<number | null>(
-      "(() => { const at = document.activeElement?.closest('.panel'); return at && at.getBoundingClientRect().top + scrollY; })()",
-    );
+    const id = await page.evaluate<string | null>("document.activeElement?.closest('.panel')?.id ?? null");
     // Beyond the last one the keyboard is in the browser again.
-    if (top === null) break;
-    if (tops.at(-1) !== top) tops.push(top);
+    if (id === null) break;
+    if (tabbed.at(-1) !== id) tabbed.push(id);
   }
-  return tops;
+  const tops = await page.evaluate<Record<string, number>>(
+    "Object.fromEntries([...document.querySelectorAll('.panel')].map((panel) => [panel.id, panel.getBoundingClientRect().top]))",
+  );
+  return { tabbed, seen: [...tabbed].sort((one, other) => (tops[one] ?? 0) - (tops[other] ?? 0)) };
 }

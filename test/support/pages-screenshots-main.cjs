@@ -170,7 +170,7 @@ async function operators(browser, name, options, { busy = true, stop = false } =
   }
   if (stop) {
     await cluster.stop();
-    await page.getByText('no connection').waitFor();
+    await page.locator('.live.lost').waitFor();
   }
   await take(page, `operators-${name}`);
   await context.close();
@@ -203,7 +203,7 @@ async function main() {
     } finally {
       await end(child);
     }
-    await page.getByText('no connection').waitFor();
+    await page.locator('.live.lost').waitFor();
     await take(page, 'platform-gone');
   } finally {
     await browser.close();

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { errorMessage } from '@tetris/common';
 import { type Job, JobSchema } from './job';
 import { PART, removeParts } from './parts';
+import { problemsOf } from './problems';
 
 const FILE = /^[\w-]{8,64}\.json$/;
 
@@ -48,9 +49,9 @@ export class Journal {
   #read(name: string): Job | undefined {
     const path = join(this.#folder, name);
     try {
-      const job = JobSchema.parse(JSON.parse(readFileSync(path, 'utf8')));
-      if (`${job.id}.json` === name) return job;
-      this.#onDamaged(path, `it holds the job ${job.id}`);
+      const { data: job, error } = JobSchema.safeParse(JSON.parse(readFileSync(path, 'utf8')));
+      if (job !== undefined && this.#path(job.id) === path) return job;
+      this.#onDamaged(path, error === undefined ? 'it holds a job of another name' : problemsOf(error, 'it'));
     } catch (error) {
       this.#onDamaged(path, errorMessage(error));
     }

@@ -2,6 +2,7 @@
 import { type DocumentStore, PluginError } from '@tetris/common';
 import { type ModelProfile, ModelProfileSchema, ProfileArchive } from '@tetris/invoker-extension';
 import { z } from 'zod';
+import { problemsOf } from './problems';
 
 /** A model that results are known of. */
 const KnownModelSchema = z.object({ sha256: z.string(), bytes: z.number(), name: z.string(), atMs: z.number() });
@@ -57,9 +58,8 @@ export class Results {
     const one = ModelProfileSchema.safeParse(value);
     const several = one.success ? undefined : ExportSchema.safeParse(value);
     if (several?.success === false) {
-      const [issue] = several.error.issues;
-      const where = issue === undefined ? '' : `: ${issue.path.join('.') || 'it'}: ${issue.message}`;
-      throw new PluginError('ERR_BAD_REQUEST', `this is no export of profiles, and no file of --json${where}`);
+      const why = problemsOf(several.error, 'it');
+      throw new PluginError('ERR_BAD_REQUEST', `this is no export of profiles, and no file of --json: ${why}`);
     }
     const profiles = one.success ? [one.data] : (several?.data.profiles ?? []);
     for (const profile of profiles) {

@@ -10,6 +10,7 @@ import { reportData } from '../report-data';
 import { commandOf, type Job, JobSpecSchema } from './job';
 import type { Jobs } from './jobs';
 import type { ModelFiles } from './models';
+import { problemsOf } from './problems';
 import type { Results } from './results';
 
 export interface ServiceParts {
@@ -151,6 +152,5 @@ const nameOf = (model: Job['spec']['model']): string =>
 function parsed<T extends z.ZodType>(schema: T, value: unknown): z.infer<T> {
   const result = schema.safeParse(value ?? {});
   if (result.success) return result.data;
-  const problems = result.error.issues.map(({ path, message }) => `${path.join('.') || 'the body'}: ${message}`);
-  throw new PluginError('ERR_BAD_REQUEST', problems.join('; '));
+  throw new PluginError('ERR_BAD_REQUEST', problemsOf(result.error, 'the body'));
 }
