@@ -20,7 +20,9 @@ const PATTERNS: Readonly<Record<string, string | undefined>> = {
 };
 
 /** Of all processors, what the peaks of an application's functions need together. */
-const PEAK_LOAD = 0.6;
+const PEAK_LOAD = 0.4;
+/** What a request costs beside its run: its client, the controller and the invoker are on the same processors. */
+const REQUEST_MS = 6;
 const SECONDS = '20';
 const TIMES = { warmUpMs: 6_000, sampleMs: 500 };
 const QUICK_TIMES = { warmUpMs: 1_000, sampleMs: 250 };
@@ -83,7 +85,7 @@ async function calibrate(application: string, folder: string): Promise<Calibrate
   const durations = await singleDurations(models);
   return models.map((model, at) => {
     const singleMs = Math.max(1, durations[at] ?? NaN);
-    const peak = (1_000 * PEAK_LOAD * availableParallelism()) / (models.length * singleMs);
+    const peak = (1_000 * PEAK_LOAD * availableParallelism()) / (models.length * (singleMs + REQUEST_MS));
     return { model, sloMs: objectiveOf(singleMs), peak };
   });
 }

@@ -1,15 +1,12 @@
 import { type Platform, startPlatform } from '@tetris/standalone';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Cleanups } from '../demo/cleanups';
 import { processorMs } from '../measure/processor-time';
 import { sum } from '../measure/statistics';
+import { PlatformClient } from '../platform/client';
 import { type Answer, Asker, SEEDS, type Target } from './asker';
 import { Callers } from './callers';
 import type { LoadedFunction } from './settings';
-
-const ACTION_PATH = join(__dirname, '../../actions/classify.js');
-const MEMORY_MB = 256;
 
 /** Of the node, instances and store. */
 const MEMORY_BYTES = 3 * 1024 ** 3;
@@ -53,12 +50,10 @@ export class LoadedPlatform {
     const platform = await starting;
     const started = new LoadedPlatform(platform, { url: platform.url, auth: platform.auth, action });
     cleanups.add(() => started.#stopAsking());
-    await started.#asker.put({
-      exec: { kind: 'nodejs:tetris', code: await readFile(ACTION_PATH, 'utf8') },
-      annotations: pairsOf(annotations),
-      parameters: pairsOf({ model: join(modelRoot, `${action}.onnx`), ...loaded.input }),
-      limits: { memory: MEMORY_MB, timeout: 60_000 },
-    });
+    const client = new PlatformClient(platform);
+    cleanups.add(() => client.close());
+    const parameters = { model: join(modelRoot, `${action}.onnx`), ...loaded.input };
+    await client.createAction(action, { annotations, parameters });
     return started;
   }
 
@@ -90,8 +85,4 @@ export class LoadedPlatform {
     await this.#asker.close();
     await this.callers.stop();
   }
-}
-
-function pairsOf(values: object): object[] {
-  return Object.entries(values).map(([key, value]) => ({ key, value: value as unknown }));
 }
