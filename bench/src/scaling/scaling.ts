@@ -34,7 +34,7 @@ async function run({ quick = false, tables }: SuiteOptions): Promise<SuiteResult
     return [name, excesses(set)] as const;
   });
   progress.stop();
-  return Object.fromEntries(figures) as SuiteResult;
+  return Object.fromEntries(figures);
 }
 
 /** Every file of a folder. */
