@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { dirname } from 'node:path';
 import { Cleanups } from '../demo/cleanups';
 import { workOn } from '../evaluation/served-model';
+import { PLAIN } from '../platform/plain';
 import { PlatformServer } from '../platform/server';
 import type { RunReport } from '../runtime/instances';
 import { ALONE, JOINED, type Peer, type PeerLoad, type Served } from './peer';
@@ -15,7 +16,7 @@ const MEMORY_MB = { 'nodejs:tetris': 128, 'nodejs:20': 768 } as const;
 
 type Kind = keyof typeof MEMORY_MB;
 
-/** @param kind `nodejs:20` loads as stock OpenWhisk does; its node needs no daemon, so that this is left out there */
+/** @param kind `nodejs:20` is run as stock OpenWhisk does; its node needs no daemon, so that this is left out there */
 export const platformPeer = (kind: Kind): Peer => ({
   // With an objective it plans by itself.
   tunings: kind === 'nodejs:tetris' ? [JOINED] : [ALONE],
@@ -33,9 +34,10 @@ export const platformPeer = (kind: Kind): Peer => ({
 async function startPlatform(kind: Kind, load: PeerLoad, cleanups: Cleanups): Promise<Served> {
   const { models, instances } = load;
   const modelRoots = [...new Set(models.map(({ path }) => dirname(path)))];
-  const platform = await PlatformServer.start({ modelRoots, memory: MEMORY }, cleanups);
-  const { client } = platform;
   const shares = kind === 'nodejs:tetris';
+  const settings = shares ? {} : PLAIN;
+  const platform = await PlatformServer.start({ modelRoots, memory: MEMORY, settings }, cleanups);
+  const { client } = platform;
   for (const [at, model] of models.entries()) {
     const annotations = shares ? annotationsOf(load) : {};
     const action = { kind, annotations, parameters: workOn(model), memoryMb: MEMORY_MB[kind] };

@@ -5,7 +5,7 @@ import { type ServedModel, workOn } from '../evaluation/served-model';
 import { median, megabytes, relativeError, rounded, sum } from '../measure/statistics';
 import type { Activation, PlatformClient } from '../platform/client';
 import { type PlatformMemory, PlatformServer } from '../platform/server';
-import { type Phase, poissonArrivals } from '../sharing/arrivals';
+import { type Phase, poissonArrivals, ramp } from '../sharing/arrivals';
 import { type Service, serviceOf } from '../sharing/attainment';
 import { openLoop } from '../sharing/open-loop';
 import { type Mode, type ModeName, MODES } from './modes';
@@ -18,7 +18,7 @@ export interface ReplayedFunction {
 }
 
 export interface ReplayTimes {
-  /** Load at its first rate that does not count: instances start, ms. */
+  /** Load up to its first rate that does not count: instances start, and the scaler learns, ms. */
   warmUpMs: number;
   sampleMs: number;
 }
@@ -89,9 +89,8 @@ export async function measureCell(
 
     async function loadOf({ model, sloMs, phases }: ReplayedFunction, at: number): Promise<Service> {
       const durationMs = sum(phases.map((phase) => phase.durationMs));
-      const warmUp = { durationMs: warmUpMs, rate: phases[0]?.rate ?? 0 };
       const outcomes = await openLoop({
-        times: poissonArrivals([warmUp, ...phases], SEED + at),
+        times: poissonArrivals([...ramp(warmUpMs, phases[0]?.rate ?? 0), ...phases], SEED + at),
         send: async (index) => {
           const seed = index % SEEDS;
           const activation = await client.invoke(model.name, { seed: seed + 1 });
@@ -147,7 +146,7 @@ export async function singleDurations(models: readonly ServedModel[]): Promise<n
   const cleanups = new Cleanups();
   try {
     const functions = models.map((model) => ({ model, sloMs: 0, phases: [] }));
-    const { client } = await platformFor({ ...MODES.stock, kind: 'nodejs:tetris' }, functions, cleanups);
+    const { client } = await platformFor({ ...MODES.tetris, annotations: () => ({}) }, functions, cleanups);
     const durations: number[] = [];
     for (const { name } of models) {
       const times: number[] = [];

@@ -1,3 +1,5 @@
+import { PLAIN } from '../platform/plain';
+
 /** The policies that are compared. All run on the same platform, and differ in these settings alone. */
 
 export interface Mode {
@@ -40,7 +42,7 @@ export const MODES = {
     settings: { ...APART, TETRIS_INVOKER_WORKERS: '2' },
   },
   /** OpenWhisk without this project: one request an instance, each with its own copy. */
-  stock: { kind: 'nodejs:20', annotations: () => ({}), settings: {} },
+  stock: { kind: 'nodejs:20', annotations: () => ({}), settings: PLAIN },
 } as const satisfies Record<string, Mode>;
 
 export type ModeName = keyof typeof MODES;

@@ -24,7 +24,7 @@ const PEAK_LOAD = 0.4;
 /** What a request costs beside its run: its client, the controller and the invoker are on the same processors. */
 const REQUEST_MS = 6;
 const SECONDS = '20';
-const TIMES = { warmUpMs: 6_000, sampleMs: 500 };
+const TIMES = { warmUpMs: 12_000, sampleMs: 500 };
 const QUICK_TIMES = { warmUpMs: 1_000, sampleMs: 250 };
 
 /** @throws RangeError where the trace cannot be read */

@@ -1,6 +1,8 @@
 /** When requests come: pure, seeded, fixed before the first is sent, so that a slow platform cannot slow them down. */
 import { Random } from '../models/random';
 
+const RAMP_STEPS = 10;
+
 /** A time in which requests come at one rate. */
 export interface Phase {
   durationMs: number;
@@ -29,6 +31,14 @@ export function poissonArrivals(phases: readonly Phase[], seed: number): number[
     startMs += durationMs;
   }
   return times;
+}
+
+/** From a tenth of the rate to all of it, in steps. */
+export function ramp(durationMs: number, rate: number): Phase[] {
+  return Array.from({ length: RAMP_STEPS }, (_, step) => ({
+    durationMs: durationMs / RAMP_STEPS,
+    rate: (rate * (step + 1)) / RAMP_STEPS,
+  }));
 }
 
 /** One rate per line. @throws RangeError that names the line */

@@ -1,6 +1,6 @@
 import { Cleanups } from '../demo/cleanups';
 import { megabytes, rounded, sum } from '../measure/statistics';
-import { type Phase, poissonArrivals } from './arrivals';
+import { type Phase, poissonArrivals, ramp } from './arrivals';
 import { type Service, serviceOf } from './attainment';
 import type { Calibration, Site } from './calibration';
 import type { Configuration } from './configurations';
@@ -25,7 +25,6 @@ export type ConfigurationFigures = Service & MemoryFigures & OnMachine & { tries
 
 const IN_FLIGHT_MAX = 1_000;
 const SEED = 20_221;
-const RAMP_STEPS = 10;
 
 /**
  * One configuration under the function's load: the same arrivals in all of them. @param phases of the time that counts
@@ -76,14 +75,6 @@ async function measureOnce(
   } finally {
     await cleanups.run();
   }
-}
-
-/** From a tenth of the rate to all of it, in steps. */
-function ramp(durationMs: number, rate: number): Phase[] {
-  return Array.from({ length: RAMP_STEPS }, (_, step) => ({
-    durationMs: durationMs / RAMP_STEPS,
-    rate: (rate * (step + 1)) / RAMP_STEPS,
-  }));
 }
 
 /** @throws RangeError where nothing was sampled */
