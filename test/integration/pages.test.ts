@@ -77,6 +77,12 @@ describe('the pages of npm start', () => {
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   });
 
+  /** On the same folders and port; it ends with the test that calls. */
+  const startAgain = async (): Promise<void> => {
+    platform = new Platform(folder, new URL(url).port);
+    expect(await platform.start()).toBe(url);
+  };
+
   const create = async (page: Page, name: string): Promise<void> => {
     const form = page.getByRole('form', { name: 'Create an action' });
     await form.getByLabel('Name').fill(name);
@@ -187,9 +193,7 @@ describe('the pages of npm start', () => {
     const running = page.locator('[data-job=running]');
     await running.getByText(/[1-9]\d* of \d+: /).waitFor({ timeout: 120_000 });
     await platform.end('SIGKILL');
-    const port = new URL(url).port;
-    platform = new Platform(folder, port);
-    expect(await platform.start()).toBe(url);
+    await startAgain();
     // Nobody has asked for it again, nor opened the page anew.
     await page.locator('[data-job=done]').waitFor({ timeout: 120_000 });
     await page.getByRole('button', { name: 'Report' }).click();
@@ -226,6 +230,9 @@ describe('the pages of npm start', () => {
 
   it("profiles the one that is chosen of the models in an action's archive", async () => {
     const { page } = open;
+    await startAgain();
+    // The page was open all the while.
+    await page.locator('.live.live').waitFor();
     const data = readFileSync(model.path);
     const code = zip([
       { name: 'index.js', data: 'exports.main = () => ({});' },
@@ -247,7 +254,7 @@ describe('the pages of npm start', () => {
     await form.getByLabel(/^Name of an action/).fill('both');
     await form.locator('button.primary').click();
     await form.getByText('both has several models: choose one.').waitFor();
-    await form.getByLabel('Model in its archive', { exact: true }).selectOption('other.onnx');
+    await form.getByLabel(/^Model in its archive/).selectOption('other.onnx');
     await form.locator('button.primary').click();
     const latest = async (): Promise<Job | undefined> =>
       ((await (await fetch(`${url}/tetris/profile/jobs`)).json()) as Job[])[0];

@@ -86,7 +86,7 @@ async function playground(page, { url, model }) {
   await page.locator('#overlap').getByText('100 % of').first().waitFor();
   await page.waitForTimeout(2_000);
   await take(page, 'playground-busy');
-  await create.getByLabel('Code').fill('function main( { return');
+  await create.locator('textarea[name=code]').fill('function main( { return');
   await made('broken', []);
   await invoked('broken', 1, 'failed');
   await page.locator('#activations button.activation').first().click();
