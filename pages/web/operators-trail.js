@@ -7,7 +7,7 @@ import { stepsOf, Way } from './way.js';
 
 export function Placements({ placements }) {
   if (placements.length === 0) return html`<p class="empty">None yet: who finds an instance at work is not placed.</p>`;
-  return html`<div class="table tall" tabindex="0" role="group" aria-label="Placements">
+  return html`<div class="table" tabindex="0" role="group" aria-label="Placements">
     <table>
       <thead>
         <tr>
@@ -20,7 +20,7 @@ export function Placements({ placements }) {
             html`<tr key=${`${activationId} ${atMs}`}>
               <td>${clock(atMs)}</td>
               <td><b class="name">${name}</b></td>
-              <td>${node} <span class="tag">${outcome}</span></td>
+              <td>${node}<span class="below">by ${outcome}</span></td>
               <td class="number">${theta.toFixed(2)}</td>
               <td class="soft wrap">
                 ${notChosen.map((other) => `${other.node} ${other.theta.toFixed(2)} ${other.why}`).join(' · ') || '–'}

@@ -109,7 +109,7 @@ export function CreateForm({ api, onCreated }) {
         >Batch<input name="batch" inputmode="numeric" placeholder="1" value=${fields.batch} onInput=${set('batch')}
       /></label>
       <label
-        >Memory, MB<input name="memory" inputmode="numeric" required value=${fields.memory} onInput=${set('memory')}
+        >Memory, MiB<input name="memory" inputmode="numeric" required value=${fields.memory} onInput=${set('memory')}
       /></label>
     </div>
     <label

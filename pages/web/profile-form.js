@@ -8,11 +8,11 @@ import { ModelChoice, modelOf } from './profile-model.js';
 const ROOT = '/tetris/profile';
 
 const FORMS = {
-  plain: 'as it came',
-  optimized: 'by onnxruntime',
+  plain: 'plain, as it came',
+  optimized: 'optimized',
   int8: 'int8 weights',
-  fp16: 'float16 weights',
-  int4: '4-bit weights',
+  fp16: 'fp16 weights',
+  int4: 'int4 weights',
 };
 
 /** Whole numbers with commas. @throws Error that names the field */
@@ -95,7 +95,7 @@ export function ProfileForm({ machine, roots, uploadBytesMax, onSubmitted }) {
               name=${form}
               checked=${fields.variants.has(form)}
               onChange=${() => toggle(form)}
-            />${`${form}, ${text}`}</label
+            />${text}</label
           >`,
       )}
     </fieldset>

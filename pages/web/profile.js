@@ -16,12 +16,13 @@ const LINKS = [
 
 const STATES = { queued: 'waits', running: 'runs', done: 'done', failed: 'failed', cancelled: 'cancelled' };
 
-function stateOf({ state, measured, error, progress }) {
+/** Beside the state's name. */
+function detailOf({ state, measured, error, progress }) {
   if (state === 'done')
     return measured === 0 ? 'known from the archive' : `${count(measured, 'configuration')} measured`;
   if (state === 'failed') return error;
   if (state === 'running' && progress) return `${progress.done} of ${progress.total}: ${progress.point}`;
-  return STATES[state];
+  return undefined;
 }
 
 function Jobs({ jobs, onOpen }) {
@@ -37,6 +38,7 @@ function Jobs({ jobs, onOpen }) {
       ${jobs.map((job) => {
         const { id, spec, state, model, progress, createdMs, command } = job;
         const name = model?.name.split('/').at(-1) ?? spec.model.name ?? spec.model.action ?? spec.model.path;
+        const told = detailOf(job);
         const over = !['queued', 'running'].includes(state);
         return html`<li key=${id} data-job=${state}>
           <div class="row">
@@ -54,7 +56,7 @@ function Jobs({ jobs, onOpen }) {
             </button>
           </div>
           ${state === 'running' && html`<progress max=${progress?.total ?? 1} value=${progress?.done ?? null} aria-label="Progress"></progress>`}
-          <p class=${`note ${state === 'failed' ? 'bad' : ''}`}>${stateOf(job)}</p>
+          ${told !== undefined && html`<p class=${`note ${state === 'failed' ? 'bad' : ''}`}>${told}</p>`}
         </li>`;
       })}
     </ul>`;

@@ -38,7 +38,7 @@ const LOGO = html`<svg class="logo" viewBox="0 0 24 24" aria-hidden="true">
   <rect x="9" y="2" width="6" height="6" class="kept" />
 </svg>`;
 
-const LINKS = { connecting: 'connecting', live: 'live', lost: 'no connection' };
+const LINKS = { connecting: 'connecting', live: 'live', lost: 'offline' };
 
 /**
  * @param links `{ href, text }` of the pages, this one with `current`

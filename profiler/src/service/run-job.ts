@@ -2,7 +2,7 @@
 import { tmpdir } from 'node:os';
 import { realpath } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { PluginError, removeFolder, temporaryFolder } from '@tetris/common';
+import { asPluginError, PluginError, removeFolder, temporaryFolder } from '@tetris/common';
 import { isConversion, pointName, type ProfileArchive } from '@tetris/invoker-extension';
 import { checkNames, prepareModel } from '../prepare';
 import { profileModel } from '../profile-model';
@@ -28,6 +28,10 @@ export const jobRunner =
     const site = new Site([dirname(path), folder]);
     try {
       return await sweep(job, { ...parts, path, name, folder, site }, change, signal);
+    } catch (error) {
+      // Where the service keeps the file says nothing to who has sent it.
+      const { code, message, retriable } = asPluginError(error);
+      throw new PluginError(code, message.replaceAll(path, name), { retriable, cause: error });
     } finally {
       await site.stop();
       await removeFolder(folder);
