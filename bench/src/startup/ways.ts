@@ -134,7 +134,8 @@ export const WAYS = {
           const startMs = performance.now();
           const report = await instance.run(work);
           const answerMs = performance.now() - startMs;
-          return { answerMs, stages: { firstRun: answerMs }, report };
+          // What it reports as its load was its first.
+          return { answerMs, stages: { firstRun: answerMs }, report: { ...report, loadMs: 0 } };
         });
       },
       { modelRoot },
