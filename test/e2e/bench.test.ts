@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { EVALUATION } from '../../bench/src/results/targets';
+import type { OverloadFigures, PointFigures } from '../../bench/src/overload/report';
 import type { FunctionFigures, SharingFigures } from '../../bench/src/sharing/report';
 
 const BENCH = join(__dirname, '../../bench/dist/main.js');
@@ -27,11 +28,13 @@ describe('npm run bench', () => {
         expect(Object.keys(configurations)).toEqual(['single', 'batching', 'concurrency', 'sharing']);
         for (const figures of Object.values(configurations)) {
           expect(figures.requests).toBeGreaterThan(0);
-          expect(figures.throughput).toBeGreaterThan(0);
           expect(figures.machineSpeed).toBeGreaterThan(0);
           // Told once, though the machine was slow.
           expect(figures.tries).toBe(1);
         }
+        // A busy machine may answer nothing in time in one of them.
+        const throughputs = Object.values(configurations).map(({ throughput }) => throughput);
+        expect(Math.max(...throughputs)).toBeGreaterThan(0);
         const speeds = Object.values(configurations).map(({ machineSpeed }) => machineSpeed);
         expect(result.machineSpeedMin).toBe(Math.min(...speeds));
       } finally {
@@ -64,6 +67,39 @@ describe('npm run bench', () => {
       }
     },
     ALL_TIMEOUT_MS,
+  );
+
+  it(
+    'measures points of an overload, a burst among them, and goes on from what it has written',
+    async () => {
+      const folder = await mkdtemp(join(tmpdir(), 'bench-'));
+      const file = join(folder, 'overload.json');
+      type Measured = OverloadFigures & { points: PointFigures[] };
+      const measure = async (loads: string, neighbour: string): Promise<Measured> => {
+        const choice = ['--loads', loads, '--neighbour', neighbour, '--seconds', '1', '--resume'];
+        await run(process.execPath, [BENCH, 'overload', '--quick', ...choice, '--json', file], { timeout: TIMEOUT_MS });
+        return JSON.parse(await readFile(file, 'utf8')) as Measured;
+      };
+      try {
+        const { points: first } = await measure('0.85,3', 'on');
+        expect(first.map(({ load, neighbour }) => [load, neighbour])).toEqual([
+          [0.85, true],
+          [3, true],
+        ]);
+        for (const { requests, capacity, processors } of first) {
+          expect(requests).toBeGreaterThan(0);
+          expect(capacity).toBeGreaterThan(0);
+          expect(processors.client + processors.platform).toBeGreaterThan(0);
+        }
+        const { points, goodputWorst } = await measure('recovery', 'off');
+        expect(points.slice(0, 2)).toEqual(first);
+        expect(points[2]).toHaveProperty('recoverySeconds');
+        expect(goodputWorst).toBe(first[1]?.goodputRatio);
+      } finally {
+        await rm(folder, { recursive: true, force: true });
+      }
+    },
+    TIMEOUT_MS,
   );
 
   it('bad option: names what it does not know, and what there is', async () => {
