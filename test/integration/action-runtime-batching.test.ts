@@ -106,10 +106,17 @@ it('tells how many were executed together, once for each execution, and nothing 
       return Number(String(headers['x-tetris-inference']).split(',')[1]);
     });
   const sum = (counts: readonly number[]): number => counts.reduce((total, count) => total + count, 0);
-  expect(sum(await together())).toBeLessThan(12);
-  const counts = await together();
+  // Who arrives together is up to the machine: rounds until one was checked, then until one was executed together.
+  const until = async (found: (counts: readonly number[]) => boolean): Promise<readonly number[]> => {
+    for (let round = 0; round < 50; round += 1) {
+      const counts = await together();
+      if (found(counts)) return counts;
+    }
+    throw new Error('no round of 50 was as expected');
+  };
+  await until((counts) => sum(counts) < 12);
+  const counts = await until((counts) => Math.max(...counts) > 1);
   expect(sum(counts)).toBe(12);
-  expect(Math.max(...counts)).toBeGreaterThan(1);
 });
 
 it('joins tensors of 20 MB', async () => {
