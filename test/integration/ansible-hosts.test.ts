@@ -1,15 +1,15 @@
 /**
  * The playbooks on three hosts with a systemd and a Docker engine each: L1, L2, an upgrade of every part one node at a
- * time, the way back, and nothing left of it all.
+ * time while activations come, the way back, and nothing left of it all.
  */
 import { chmodSync, existsSync, mkdtempSync, readlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { buildModel, perceptron } from '@tetris/bench';
 import { type Action, DaemonOperator } from '@tetris/common';
 import type { Finding } from '@tetris/doctor';
-import { Cluster } from '../support/cluster/cluster';
+import { Cluster, type Outcome } from '../support/cluster/cluster';
 import { RUNTIME_IMAGE } from '../support/docker/engine';
-import { inNamespace, namespaceFolder } from '../support/docker/namespace';
+import { inNamespace, namespaceFolder, note } from '../support/docker/namespace';
 import { documented } from '../support/docs/documented';
 import type { Change } from '../support/hosts/changes';
 import { makeBundles, saveImage, SECOND } from '../support/hosts/deliverables';
@@ -23,6 +23,8 @@ const HOSTS = 3;
 const BALANCERS = 2;
 const PHASE_TIMEOUT_MS = 400_000;
 const WAIT_MS = 300_000;
+const PER_SECOND = 50;
+const ANSWER_MS_MAX = 120_000;
 const SHAPE = { inputs: 64, hidden: 256 };
 const STORE_MIB = 256;
 const LARGER_STORE_MIB = 320;
@@ -108,18 +110,32 @@ inNamespace(__filename, () => {
     expect(await playbooks.play(LEVEL_2, { ...atOnce, ...larger })).toEqual([]);
   });
 
-  it('leave a doctor that looks at each node', async () => {
+  it('leave nothing that the doctor finds wrong', async () => {
     for (const host of hosts) {
       const findings = await examine(host);
-      expect(findings.length).toBeGreaterThan(10);
+      expect(findings.filter(({ status }) => status === 'wrong')).toEqual([]);
+      expect(findings.filter(({ status }) => status === 'well').length).toBeGreaterThan(10);
     }
   });
 
-  it('upgrade one node at a time', async () => {
-    await playbooks.play(LEVEL_2, { ...larger, tetris_deploy_bundle: newBundle });
-    for (const name of ['tensor-daemon', 'invoker-extension']) {
-      expect(hosts.filter((host) => !isSecond(host, name))).toEqual([]);
-    }
+  it('upgrade one node at a time under load: no activation is lost, and no instance has to start again for a daemon', async () => {
+    const before = await sharing();
+    expect(before.size).toBeGreaterThan(0);
+    const startMs = Date.now();
+    const daemonsUpgraded = async (): Promise<void> => {
+      await until(() => hosts.every((host) => isSecond(host, 'tensor-daemon')), WAIT_MS, 'every daemon is new');
+      expect(hosts.some((host) => isSecond(host, 'invoker-extension'))).toBe(false);
+      const shareAgain = async (): Promise<boolean> => {
+        const [now, running] = await Promise.all([sharing(startMs), instances()]);
+        const stayed = running.filter((instance) => before.has(instance));
+        return stayed.length > 0 && stayed.every((instance) => now.has(instance));
+      };
+      await until(shareAgain, WAIT_MS, 'instances that ran before have leases of the new daemons');
+    };
+    const upgrade = playbooks.play(LEVEL_2, { ...larger, tetris_deploy_bundle: newBundle });
+    await underLoad(() => Promise.all([upgrade, daemonsUpgraded()]));
+    expect(hosts.every((host) => isSecond(host, 'invoker-extension'))).toBe(true);
+    expect((await sharing()).size).toBeGreaterThan(0);
   });
 
   it('go back to the bundle before', async () => {
@@ -150,8 +166,8 @@ inNamespace(__filename, () => {
   const onNode = (host: Host, command: string): Promise<string> =>
     host.run('sh', '-c', command.replace('node', process.execPath));
 
-  /** Instances that have a lease, by their tokens. */
-  async function sharing(): Promise<Set<string>> {
+  /** Instances that have a lease, by their tokens. @param sinceMs of a lease that counts */
+  async function sharing(sinceMs = 0): Promise<Set<string>> {
     const rows = await Promise.all(
       hosts.map((host) =>
         operator(host)
@@ -159,12 +175,38 @@ inNamespace(__filename, () => {
           .catch(() => []),
       ),
     );
-    return new Set(rows.flat().map(({ instance }) => instance));
+    const leases = rows.flat().filter((lease) => lease.sinceMs >= sinceMs);
+    return new Set(leases.map(({ instance }) => instance));
+  }
+
+  /** Instances whose containers run and are not paused, as idle ones are. */
+  async function instances(): Promise<string[]> {
+    const command = ['docker', 'ps', '--filter', 'status=running', '--format', '{{.Label "tetris.instance"}}'];
+    const lists = await Promise.all(hosts.map((host) => host.run(...command)));
+    return lists.flatMap((list) => list.split('\n'));
   }
 
   async function examine(host: Host): Promise<Finding[]> {
     const command = DOCTOR.replace('tetris/action-nodejs-tetris:0.1.0', RUNTIME_IMAGE);
     return JSON.parse(await onNode(host, `${command} --json || true`)) as Finding[];
+  }
+
+  /** Sends activations at an even pace for as long as something is done. @throws where one is not answered well */
+  async function underLoad(work: () => Promise<unknown>): Promise<void> {
+    const answers: Promise<Outcome>[] = [];
+    const startMs = Date.now();
+    const send = (): void => {
+      while (answers.length < ((Date.now() - startMs) / 1000) * PER_SECOND) {
+        answers.push(cluster.call(infer, { n: answers.length }, ANSWER_MS_MAX));
+        answers.at(-1)?.catch(() => undefined); // told below
+      }
+    };
+    const sender = setInterval(send, 1000 / PER_SECOND);
+    await work().finally(() => clearInterval(sender));
+    const outcomes = await Promise.allSettled(answers);
+    const lost = outcomes.filter((each) => each.status === 'rejected' || each.value.statusCode !== 0);
+    note(`${outcomes.length} activations, ${lost.length} lost`);
+    expect(lost.slice(0, 5)).toEqual([]);
   }
 });
 
