@@ -1,7 +1,7 @@
 'use strict';
 /*
- * Puts the compiled runtime into one file for its process and one for its inference workers: an instance finds, reads
- * and compiles these two in place of some ninety. Part of `node build.js`.
+ * Puts the compiled runtime into one file for its process, one for its inference workers, and one that unpacks archives
+ * where there is one: an instance finds, reads and compiles these in place of some ninety. Part of `node build.js`.
  */
 const { join } = require('path');
 
@@ -9,13 +9,13 @@ module.exports = function bundle() {
   const dist = join(__dirname, 'dist');
   require('esbuild').buildSync({
     absWorkingDir: dist,
-    entryPoints: { main: 'main.js', worker: 'inference/worker.js' },
+    entryPoints: { main: 'main.js', worker: 'inference/worker.js', archive: 'proxy/archive.js' },
     outdir: join(dist, 'bundle'),
     bundle: true,
     platform: 'node',
     target: 'node20',
     // What user code gets too must exist once, and be found as packages are.
-    external: ['onnxruntime-node', 'onnxruntime-common', 'openwhisk', 'koffi', '@tetris/action-runtime/*'],
+    external: ['onnxruntime-node', 'onnxruntime-common', 'openwhisk', 'koffi', '@tetris/action-runtime/*', './archive'],
     // Names stay: they are in what users read. Less text is read sooner, and kept by no instance.
     minifyWhitespace: true,
     minifySyntax: true,

@@ -1,6 +1,6 @@
 /** Builds a function instance: the only place that does. */
 import type { WorkerStarter } from './inference/worker-starter';
-import { trimHeap, trimSoon } from './inference/trim';
+import { trimHeap, trimAtRest } from './inference/trim';
 import type { RuntimeConfig } from './keys';
 import { interceptOnnxruntime } from './onnx/intercept';
 import { MODULE_SYMBOL, type RuntimeModule } from './onnx/module-symbol';
@@ -34,7 +34,7 @@ export async function serveInstance(config: RuntimeConfig, starter: WorkerStarte
     load: actionLoader({ config, environment, context, starter, trace, concurrent, onSleep }),
     environment,
     sleep: () => sleep(),
-    onAnswered: trimSoon,
+    onAnswered: trimAtRest,
   });
   // What no promise of user code caught ends its activation with an error; without one, the process, as Node does.
   for (const event of ['uncaughtException', 'unhandledRejection'] as const) {

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { errorMessage, PluginError } from '@tetris/common/errors';
 import type { WireFailure, WorkerReply, WorkerRequest } from './protocol';
 
@@ -21,7 +21,9 @@ export class InferenceWorker {
    * @param file that the thread runs
    */
   constructor(heapMax: number, onEnd: () => void, file = path.join(__dirname, 'worker.js')) {
-    this.#thread = new Worker(file, {
+    // Not imported above: an instance that runs models in its own thread never comes here.
+    const threads = process.getBuiltinModule('node:worker_threads');
+    this.#thread = new threads.Worker(file, {
       ...(heapMax === 0 ? {} : { resourceLimits: { maxOldGenerationSizeMb: heapMax } }),
       env: {},
     });

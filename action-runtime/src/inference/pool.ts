@@ -5,7 +5,7 @@ import { Admission } from './admission';
 import type { InferenceWorker } from './inference-worker';
 import { type PoolModel, PoolSession, type SessionOwner } from './pool-session';
 import type { Outputs, RunInput } from './protocol';
-import { trimSoon } from './trim';
+import { trimAtRest } from './trim';
 import type { WorkerStarter } from './worker-starter';
 
 /** Size and bounds of a pool. */
@@ -258,7 +258,7 @@ export class WorkerPool implements SessionOwner {
     this.#retired.delete(worker);
     await worker.call({ kind: 'end' }).catch(() => undefined);
     await worker.terminate();
-    trimSoon();
+    trimAtRest();
   }
 
   #ended(worker: InferenceWorker): void {

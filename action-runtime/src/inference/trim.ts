@@ -3,18 +3,23 @@
  * block there keeps all below it; `malloc_trim` gives back every free page. Node cannot call it, a foreign function can.
  */
 
+import { createRequire } from 'node:module';
+
 /** A larger heap of JavaScript is left to V8: to collect it takes longer than a request should wait, bytes. */
 const COLLECTED_BYTES_MAX = 64 * 1024 ** 2;
 
-/** What an activation has left behind is given back so long after it, ms. */
-const TRIM_AFTER_MS = 300;
+/** An instance is at rest when none of its activations has ended for so long, ms. */
+const REST_MS = 300;
 
-/** Pages that are given back are faulted in again by the next run, a millisecond or two: not more often than this, ms. */
-const TRIM_INTERVAL_MS = 10_000;
+/**
+ * One that never rests gives back what is free so often, ms. Not more often: pages that are given back are faulted in
+ * again by the next run, a millisecond or two.
+ */
+const BUSY_INTERVAL_MS = 10_000;
 
 let mallocTrim: ((padBytes: number) => number) | undefined;
 let timer: NodeJS.Timeout | undefined;
-let trimmedMs = -Infinity;
+let trimmedMs = performance.now();
 
 /** Collects garbage, and gives back what is free then, of all threads. Some milliseconds. */
 export function trimHeap(): void {
@@ -24,22 +29,20 @@ export function trimHeap(): void {
   mallocTrim(0);
 }
 
-/** The same in a while. Called in the process's main thread alone. */
-export function trimSoon(): void {
-  if (timer !== undefined) return;
-  const waitMs = Math.max(TRIM_AFTER_MS, trimmedMs + TRIM_INTERVAL_MS - performance.now());
-  timer = setTimeout(() => {
-    timer = undefined;
-    trimHeap();
-  }, waitMs).unref();
+/** The same once the process is at rest. Called in its main thread alone, when an activation has ended. */
+export function trimAtRest(): void {
+  clearTimeout(timer);
+  const busyMs = performance.now() - trimmedMs;
+  timer = setTimeout(trimHeap, Math.min(REST_MS, Math.max(0, BUSY_INTERVAL_MS - busyMs))).unref();
 }
 
 /** Does nothing where there is no glibc, or no build of koffi for it. */
 function loadMallocTrim(): (padBytes: number) => number {
   try {
-    // Loaded when it is first wanted: no answer waits for it.
-    // eslint-disable-next-line @typescript-eslint/no-require-imports
-    const koffi = require('koffi') as typeof import('koffi');
+    // Loaded when it is first wanted: no answer waits for it. The build for this platform itself, because what koffi
+    // puts before it takes an instance another 0.2 MB.
+    const besideKoffi = createRequire(require.resolve('koffi'));
+    const koffi = besideKoffi(`@koromix/koffi-${process.platform}-${process.arch}`) as typeof import('koffi');
     return koffi.load('libc.so.6').func('int malloc_trim(size_t)') as (padBytes: number) => number;
   } catch {
     return () => 0;

@@ -10,7 +10,7 @@ import { pathToFileURL } from 'node:url';
 import vm from 'node:vm';
 import { errorMessage } from '@tetris/common/errors';
 import type { StartTrace } from '../start-trace';
-import { type ArchiveLimits, unpack } from './archive';
+import type { ArchiveLimits } from './archive';
 import type { Workspace } from './workspace';
 
 /** The action's function, as user code wrote it. */
@@ -97,6 +97,9 @@ function isModule(code: string, error: unknown): boolean {
 
 async function unpackArchive({ code }: ActionCode, { actionFolder }: Workspace, limits: ArchiveLimits): Promise<void> {
   try {
+    // A file of its own in the bundle, which an action of plain text never reads.
+    // eslint-disable-next-line @typescript-eslint/no-require-imports
+    const { unpack } = require('./archive') as typeof import('./archive');
     await unpack(Buffer.from(code, 'base64'), actionFolder, limits);
   } catch (error) {
     throw new Error(`There was an error uncompressing the action archive: ${errorMessage(error)}`, { cause: error });

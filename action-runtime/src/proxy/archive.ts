@@ -7,7 +7,6 @@ import { mkdir, symlink } from 'node:fs/promises';
 import path from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { createGunzip } from 'node:zlib';
 import { isInside } from '@tetris/common/files';
 import { bytesOfText, pathOf, tarNames, textOf, zipName } from './archive-names';
 
@@ -138,7 +137,7 @@ async function untar(archive: Buffer, target: Target): Promise<void> {
   // An option that the types of the package leave out.
   const options: object = { filenameEncoding: 'latin1' };
   const entries = extract(options);
-  const unpacked = pipeline(Readable.from([archive]), createGunzip(), entries);
+  const unpacked = pipeline(Readable.from([archive]), process.getBuiltinModule('node:zlib').createGunzip(), entries);
   unpacked.catch(() => undefined);
   for await (const entry of entries) {
     const { type, mode } = entry.header;

@@ -8,25 +8,29 @@ import type { SuiteResult } from '../suite';
 import type { FigureGroup } from './figure-group';
 import { type Work, workOf } from './served-models';
 
-const ROUNDS = 7;
+const ROUNDS = 5;
 const RUNS = 20;
 const SETTLE_MS = 1000;
+/** Time for garbage collectors and allocators to come to rest: V8 gives back what a start has left behind in seconds. */
+const AWAKE_SETTLE_MS = 11_000;
 
 async function measure(bench: Bench, quick: boolean): Promise<SuiteResult> {
   const work = await workOf('bert', bench.folder, quick);
+  // Of two, so that neither has the code to itself.
   const instances = [await bench.instances.start({ room: 1 }), await bench.instances.start({ room: 1 })] as const;
   const [first, second] = instances;
   const [awake, asleep, ended]: [number[], number[], number[]] = [[], [], []];
   const [wakeMs, restartMs, stockMs]: [number[], number[], number[]] = [[], [], []];
   for (let round = 0; round < (quick ? 1 : ROUNDS); round += 1) {
     const pids = await Promise.all(instances.map(async (one) => (await one.run({ ...work, runs: RUNS })).pid));
-    const bothAwakeMb = await ownMb(bench, pids);
+    await delay(quick ? SETTLE_MS : AWAKE_SETTLE_MS);
+    awake.push(uniqueMb(bench, pids) / pids.length);
     for (const instance of instances) await instance.post('/sleep', {});
-    const bothAsleepMb = await ownMb(bench, pids);
+    await delay(SETTLE_MS);
+    asleep.push(uniqueMb(bench, pids) / pids.length);
     wakeMs.push(await timed(() => first.run({ ...work })));
     stockMs.push(await stockFirstMs(bench, work));
     await first.halt();
-    const oneAsleepMb = await ownMb(bench, pids.slice(1));
     ended.push(megabytes((await first.privateBytes()) ?? NaN));
     restartMs.push(
       await timed(async () => {
@@ -35,9 +39,6 @@ async function measure(bench: Bench, quick: boolean): Promise<SuiteResult> {
         await first.run({ ...work });
       }),
     );
-    // Both map the same code: what one costs is by how much two take more.
-    asleep.push(bothAsleepMb - oneAsleepMb);
-    awake.push(bothAsleepMb - oneAsleepMb + (bothAwakeMb - bothAsleepMb) / 2);
   }
   await Promise.all([first.stop(), second.stop()]);
   return {
@@ -51,12 +52,14 @@ async function measure(bench: Bench, quick: boolean): Promise<SuiteResult> {
   };
 }
 
-/** Of processes at rest, MB without the view. */
-async function ownMb(bench: Bench, pids: readonly number[]): Promise<number> {
-  await delay(SETTLE_MS);
-  const all = pids.flatMap((pid) => processTree(pid));
-  return megabytes(processMemory(all, bench.storePath).ownBytes);
-}
+/** What processes have for themselves, MB without the view. */
+const uniqueMb = ({ storePath }: Bench, pids: readonly number[]): number =>
+  megabytes(
+    processMemory(
+      pids.flatMap((pid) => processTree(pid)),
+      storePath,
+    ).uniqueBytes,
+  );
 
 async function timed(work: () => Promise<unknown>): Promise<number> {
   const start = performance.now();

@@ -10,7 +10,14 @@ export interface ProcessMemory {
   ownBytes: number;
   /** Proportional set size of the store's files. */
   storeBytes: number;
+  /**
+   * Pages that no other process maps, without the store's files: by so much all processes together take more than they
+   * would without these. The code that all map is in it only where a single one does.
+   */
+  uniqueBytes: number;
 }
+
+const NOTHING: Readonly<ProcessMemory> = { ownBytes: 0, storeBytes: 0, uniqueBytes: 0 };
 
 /** A process and everything that it started and that still runs, parents first, without the trees of `except`. */
 export function processTree(pid: number, except: readonly number[] = []): number[] {
@@ -21,11 +28,12 @@ export function processTree(pid: number, except: readonly number[] = []): number
 
 /** What these processes occupy. Processes that have ended count nothing. */
 export function processMemory(pids: readonly number[], storePath?: string): ProcessMemory {
-  const total: ProcessMemory = { ownBytes: 0, storeBytes: 0 };
+  const total: ProcessMemory = { ...NOTHING };
   for (const pid of pids) {
-    const { ownBytes, storeBytes } = splitMappings(readProc(`/proc/${pid}/smaps`), storePath);
+    const { ownBytes, storeBytes, uniqueBytes } = splitMappings(readProc(`/proc/${pid}/smaps`), storePath);
     total.ownBytes += ownBytes;
     total.storeBytes += storeBytes;
+    total.uniqueBytes += uniqueBytes;
   }
   return total;
 }
@@ -33,18 +41,23 @@ export function processMemory(pids: readonly number[], storePath?: string): Proc
 /** A mapping's first line: `from-to perms offset device inode   path`. */
 const MAPPING = /^[0-9a-f]+-[0-9a-f]+ \S+ \S+ \S+ \d+ *(.*)$/;
 
-/** Sums the proportional set sizes of a `smaps` text, apart for files under `storePath`. */
+/** Sums the sizes of a `smaps` text, apart for files under `storePath`. */
 export function splitMappings(smaps: string, storePath?: string): ProcessMemory {
-  const memory: ProcessMemory = { ownBytes: 0, storeBytes: 0 };
+  const memory: ProcessMemory = { ...NOTHING };
   const prefix = storePath === undefined ? undefined : storePath.replace(/\/*$/, sep);
   let inStore = false;
   for (const line of smaps.split('\n')) {
     const path = MAPPING.exec(line)?.[1];
     if (path !== undefined) inStore = prefix !== undefined && path.startsWith(prefix);
-    else if (line.startsWith('Pss:')) memory[inStore ? 'storeBytes' : 'ownBytes'] += 1024 * parseInt(line.slice(4), 10);
+    else if (line.startsWith('Pss:')) memory[inStore ? 'storeBytes' : 'ownBytes'] += kilobytes(line);
+    else if (!inStore && line.startsWith('Private_') && !line.startsWith('Private_Hugetlb'))
+      memory.uniqueBytes += kilobytes(line);
   }
   return memory;
 }
+
+/** Of a line such as `Pss:  12 kB`, bytes. */
+const kilobytes = (line: string): number => 1024 * parseInt(line.slice(line.indexOf(':') + 1), 10);
 
 function childrenOf(pid: number): number[] {
   try {

@@ -40,15 +40,16 @@ export interface CellFigures {
   >;
 }
 
-const MEMORY = '8g';
+const MEMORY = '12g';
 const SEED = 20_221;
 const SEEDS = 8;
 const IN_FLIGHT_MAX = 2_000;
 const RELATIVE_ERROR_MAX = 1e-3;
 /** Instances leave so soon after their last request, as time is compressed. */
 const KEEP_ALIVE_MS = '8000';
-/** Beside its model, what a plain instance needs. */
-const PLAIN_MB = 96;
+/** What a plain instance needs at most: beside its model, and for its model while it loads. */
+const PLAIN_MB = 192;
+const PLAIN_COPIES = 2;
 const MEMORY_MB = 256;
 
 export async function measureCell(
@@ -121,7 +122,7 @@ async function platformFor(
   for (const { model, sloMs } of functions) {
     // A plain instance has to be given room for its own copy of the model.
     const memoryMb =
-      kind === 'nodejs:20' ? Math.ceil(Math.max(128, PLAIN_MB + 1.3 * megabytes(model.bytes))) : MEMORY_MB;
+      kind === 'nodejs:20' ? Math.ceil(Math.max(128, PLAIN_MB + PLAIN_COPIES * megabytes(model.bytes))) : MEMORY_MB;
     const action = { kind, annotations: annotations(sloMs), parameters: workOn(model), memoryMb };
     await platform.client.createAction(model.name, action);
   }

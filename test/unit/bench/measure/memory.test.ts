@@ -10,22 +10,29 @@ const SMAPS = `00400000-00401000 r-xp 00000000 fe:00 123                        
 Rss:                   8 kB
 Pss:                   4 kB
 Pss_Dirty:             4 kB
+Private_Clean:         1 kB
+Private_Dirty:         2 kB
 7f0000000000-7f0000100000 r--p 00000000 00:1a 77                         /dev/shm/store/views/i/m/tensor with blank
 Rss:                1024 kB
 Pss:                 512 kB
+Private_Clean:       256 kB
 7f0000200000-7f0000300000 r--p 00000000 00:1a 78                         /dev/shm/store-of-others/tensor
 Pss:                  32 kB
 7f0000400000-7f0000500000 rw-p 00000000 00:00 0 
 Pss:                  16 kB
+Private_Clean:         0 kB
+Private_Dirty:        16 kB
+Private_Hugetlb:    2048 kB
 7ffd00000000-7ffd00021000 rw-p 00000000 00:00 0                          [stack]
 Pss:                   2 kB
 `;
 
 describe('memory of processes', () => {
   it('tells mappings of the store from all others', () => {
-    expect(splitMappings(SMAPS, '/dev/shm/store')).toEqual({ ownBytes: 54 * 1024, storeBytes: 512 * 1024 });
-    expect(splitMappings(SMAPS, '/dev/shm/store/')).toEqual({ ownBytes: 54 * 1024, storeBytes: 512 * 1024 });
-    expect(splitMappings(SMAPS)).toEqual({ ownBytes: 566 * 1024, storeBytes: 0 });
+    const apart = { ownBytes: 54 * 1024, storeBytes: 512 * 1024, uniqueBytes: 19 * 1024 };
+    expect(splitMappings(SMAPS, '/dev/shm/store')).toEqual(apart);
+    expect(splitMappings(SMAPS, '/dev/shm/store/')).toEqual(apart);
+    expect(splitMappings(SMAPS)).toEqual({ ownBytes: 566 * 1024, storeBytes: 0, uniqueBytes: 275 * 1024 });
   });
 
   it('counts what a process really holds, and nothing once it has ended', async () => {
@@ -42,7 +49,7 @@ describe('memory of processes', () => {
       child.kill('SIGKILL');
     }
     await once(child, 'exit');
-    expect(processMemory([pid])).toEqual({ ownBytes: 0, storeBytes: 0 });
+    expect(processMemory([pid])).toEqual({ ownBytes: 0, storeBytes: 0, uniqueBytes: 0 });
   });
 });
 
