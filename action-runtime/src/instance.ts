@@ -21,10 +21,10 @@ import { StartTrace } from './start-trace';
 export async function serveInstance(config: RuntimeConfig, starter: WorkerStarter, nodeMs: number): Promise<void> {
   const trace = new StartTrace();
   trace.mark('node', nodeMs);
-  const context = new ActivationContext();
   const environment = process.env;
-  process.env = activationEnvironment(environment, context);
   const concurrent = environment['__OW_ALLOW_CONCURRENT']?.toLowerCase() === 'true';
+  const context = new ActivationContext(concurrent);
+  process.env = activationEnvironment(environment, context);
   let sleep = async (): Promise<void> => trimHeap();
   const onSleep = (work: () => Promise<void>): void => void (sleep = work);
   const service = new ActivationService({

@@ -24,16 +24,17 @@ export async function runOver(
   return results;
 }
 
-/** The same record where there is nothing to replace. Each value is read once. */
+/** The same record where there is nothing to replace. Each value is read once. Called twice a run. */
 function replaced<T>(
   values: Readonly<Record<string, T>>,
   names: readonly string[],
   by: (read: ReadValue | undefined) => T,
 ): Readonly<Record<string, T>> {
-  const unusable = names
-    .filter((name) => name in values)
-    .map((name) => [name, readValue(values[name])] as const)
-    .filter(([, read]) => !isUsable(read));
-  if (unusable.length === 0) return values;
-  return { ...values, ...Object.fromEntries(unusable.map(([name, read]) => [name, by(read)])) };
+  let copy: Record<string, T> | undefined;
+  for (const name of names) {
+    if (!(name in values)) continue;
+    const read = readValue(values[name]);
+    if (!isUsable(read)) (copy ??= { ...values })[name] = by(read);
+  }
+  return copy ?? values;
 }

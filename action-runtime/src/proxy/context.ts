@@ -32,12 +32,19 @@ export interface InferenceTotals {
 /**
  * Which activation the running code belongs to.
  *
- * It follows asynchronous calls. Code that lost its origin (a callback of a connection pool made while the action was
- * loaded) counts as the only running activation's, where there is exactly one.
+ * Where several run at once it follows asynchronous calls. Code that lost its origin (a callback of a connection pool
+ * made while the action was loaded) counts as the only running activation's, where there is exactly one. Where they run
+ * one by one it is always that one: following the calls makes each promise slower, a tenth of a short run.
  */
 export class ActivationContext {
-  readonly #storage = new AsyncLocalStorage<Work>();
+  readonly #storage: AsyncLocalStorage<Work> | undefined;
   readonly #running = new Set<Work>();
+  #latest: Work | undefined;
+
+  /** @param concurrent may several activations run at once? */
+  constructor(concurrent: boolean) {
+    this.#storage = concurrent ? new AsyncLocalStorage() : undefined;
+  }
 
   /** Activations (and loading) under way. */
   get running(): number {
@@ -47,7 +54,8 @@ export class ActivationContext {
   /** Runs `main` as part of new work; the caller ends it with {@link end}. */
   run<T>(work: Work, main: () => T): T {
     this.#running.add(work);
-    return this.#storage.run(work, main);
+    this.#latest = work;
+    return this.#storage === undefined ? main() : this.#storage.run(work, main);
   }
 
   end(work: Work): void {
@@ -57,14 +65,18 @@ export class ActivationContext {
 
   /** The work whose output this is; undefined where that cannot be known. */
   current(): Work | undefined {
-    const own = this.#storage.getStore();
+    const own = this.#own();
     return own !== undefined && !own.ended ? own : this.#sole();
   }
 
   /** The work whose variables this code sees: its own even after the answer, unless that was only the loading. */
   forEnvironment(): Work | undefined {
-    const own = this.#storage.getStore();
+    const own = this.#own();
     return own !== undefined && (!own.ended || own.env.size > 0) ? own : this.#sole();
+  }
+
+  #own(): Work | undefined {
+    return this.#storage === undefined ? this.#latest : this.#storage.getStore();
   }
 
   #sole(): Work | undefined {

@@ -49,7 +49,7 @@ const RELATIVE_ERROR_MAX = 1e-3;
 const KEEP_ALIVE_MS = '8000';
 /** What a plain instance needs at most: beside its model, and for its model while it loads. */
 const PLAIN_MB = 192;
-const PLAIN_COPIES = 2;
+const PLAIN_COPIES = 3;
 const MEMORY_MB = 256;
 
 export async function measureCell(

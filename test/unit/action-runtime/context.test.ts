@@ -1,4 +1,5 @@
-import { activationTimes, type Work } from '../../../action-runtime/src/proxy/context';
+import { setTimeout as delay } from 'node:timers/promises';
+import { ActivationContext, activationTimes, type Work } from '../../../action-runtime/src/proxy/context';
 
 describe('activationTimes', () => {
   const work = (): Work => ({
@@ -25,5 +26,48 @@ describe('activationTimes', () => {
     expect(one.inference).toMatchObject({ waitedMs: 9, requests: 0, executionMs: 31 });
     activationTimes(one)?.onRun({ waitedMs: 0, requests: 0, executionMs: 2, batch: 2 });
     expect(one.inference).toMatchObject({ waitedMs: 9, requests: 0, executionMs: 33, batch: 8 });
+  });
+});
+
+describe('ActivationContext', () => {
+  const work = (activationId: string): Work => ({
+    activationId,
+    env: new Map([['__OW_ACTIVATION_ID', activationId]]),
+    startedMs: 1000,
+    ended: false,
+  });
+
+  it.each([true, false])(
+    'tells work that runs by itself, and its variables after it too (concurrent: %s)',
+    async (concurrent) => {
+      const context = new ActivationContext(concurrent);
+      expect(context.current()).toBeUndefined();
+      expect(context.forEnvironment()).toBeUndefined();
+      const first = work('first');
+      await context.run(first, async () => {
+        expect([context.current(), context.forEnvironment(), context.running]).toEqual([first, first, 1]);
+        await delay(1);
+        expect(context.current()).toBe(first);
+        context.end(first);
+        expect([context.current(), context.forEnvironment(), context.running]).toEqual([undefined, first, 0]);
+      });
+      const second = work('second');
+      context.run(second, () => expect([context.current(), context.forEnvironment()]).toEqual([second, second]));
+      expect(context.current()).toBe(second);
+    },
+  );
+
+  it('follows the calls of work that runs beside other', async () => {
+    const context = new ActivationContext(true);
+    const works = [work('first'), work('second')];
+    await Promise.all(
+      works.map((each) =>
+        context.run(each, async () => {
+          await delay(1);
+          expect([context.current(), context.forEnvironment()]).toEqual([each, each]);
+        }),
+      ),
+    );
+    expect(context.current()).toBeUndefined();
   });
 });
