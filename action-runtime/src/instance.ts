@@ -23,7 +23,7 @@ export async function serveInstance(config: RuntimeConfig, starter: WorkerStarte
   trace.mark('node', nodeMs);
   const environment = process.env;
   const concurrent = environment['__OW_ALLOW_CONCURRENT']?.toLowerCase() === 'true';
-  const context = new ActivationContext(concurrent);
+  const context = new ActivationContext();
   process.env = activationEnvironment(environment, context);
   let sleep = async (): Promise<void> => trimHeap();
   const onSleep = (work: () => Promise<void>): void => void (sleep = work);
@@ -77,12 +77,14 @@ function actionLoader({ config, environment, context, starter, trace, concurrent
   Object.defineProperty(globalThis, MODULE_SYMBOL, { value: runtimeModule });
   const workspace = createWorkspace(Object.values(packages));
   return async (action: ActionCode, settings: Readonly<Record<string, unknown>>): Promise<Main> => {
+    const inference = readInferenceSettings(settings['tetris'], config.workersMax, concurrent);
+    if (inference.room > 1) context.followCalls();
     provideSettings({
       config,
       folder: workspace.folder,
       namespace: environment['__OW_NAMESPACE'] ?? '',
       actionName: environment['__OW_ACTION_NAME'] ?? '',
-      inference: readInferenceSettings(settings['tetris'], config.workersMax, concurrent),
+      inference,
       activation: () => activationTimes(context.current()),
       starter,
       trace,

@@ -34,16 +34,16 @@ export interface InferenceTotals {
  *
  * Where several run at once it follows asynchronous calls. Code that lost its origin (a callback of a connection pool
  * made while the action was loaded) counts as the only running activation's, where there is exactly one. Where they run
- * one by one it is always that one: following the calls makes each promise slower, a tenth of a short run.
+ * one by one it is always that one: following the calls makes each promise slower, a twentieth of a short run.
  */
 export class ActivationContext {
-  readonly #storage: AsyncLocalStorage<Work> | undefined;
+  #storage: AsyncLocalStorage<Work> | undefined;
   readonly #running = new Set<Work>();
   #latest: Work | undefined;
 
-  /** @param concurrent may several activations run at once? */
-  constructor(concurrent: boolean) {
-    this.#storage = concurrent ? new AsyncLocalStorage() : undefined;
+  /** From now on several may run at once. */
+  followCalls(): void {
+    this.#storage ??= new AsyncLocalStorage();
   }
 
   /** Activations (and loading) under way. */

@@ -47,10 +47,12 @@ const IN_FLIGHT_MAX = 2_000;
 const RELATIVE_ERROR_MAX = 1e-3;
 /** Instances leave so soon after their last request, as time is compressed. */
 const KEEP_ALIVE_MS = '8000';
-/** What a plain instance needs at most: beside its model, and for its model while it loads. */
-const PLAIN_MB = 192;
-const PLAIN_COPIES = 3;
-const MEMORY_MB = 256;
+/**
+ * What an instance needs at most: beside its model, and for its model while it loads. Those that share need it too: for
+ * a moment onnxruntime packs a weight of its own, before it takes the one that is there.
+ */
+const BESIDE_MB = 192;
+const COPIES = 3;
 
 export async function measureCell(
   mode: ModeName,
@@ -120,9 +122,7 @@ async function platformFor(
     cleanups,
   );
   for (const { model, sloMs } of functions) {
-    // A plain instance has to be given room for its own copy of the model.
-    const memoryMb =
-      kind === 'nodejs:20' ? Math.ceil(Math.max(128, PLAIN_MB + PLAIN_COPIES * megabytes(model.bytes))) : MEMORY_MB;
+    const memoryMb = Math.ceil(BESIDE_MB + COPIES * megabytes(model.bytes));
     const action = { kind, annotations: annotations(sloMs), parameters: workOn(model), memoryMb };
     await platform.client.createAction(model.name, action);
   }

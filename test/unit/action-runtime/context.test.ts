@@ -40,7 +40,8 @@ describe('ActivationContext', () => {
   it.each([true, false])(
     'tells work that runs by itself, and its variables after it too (concurrent: %s)',
     async (concurrent) => {
-      const context = new ActivationContext(concurrent);
+      const context = new ActivationContext();
+      if (concurrent) context.followCalls();
       expect(context.current()).toBeUndefined();
       expect(context.forEnvironment()).toBeUndefined();
       const first = work('first');
@@ -58,7 +59,8 @@ describe('ActivationContext', () => {
   );
 
   it('follows the calls of work that runs beside other', async () => {
-    const context = new ActivationContext(true);
+    const context = new ActivationContext();
+    context.followCalls();
     const works = [work('first'), work('second')];
     await Promise.all(
       works.map((each) =>
