@@ -27,8 +27,11 @@ export function peerFigures(rows: readonly PeerRow[]): SuiteResult {
   );
   const memory = Object.fromEntries(peers.map((peer) => [peer, mbOf(rows, 'family', peer, 16, 2)]));
   const strangers = Object.fromEntries(peers.map((peer) => [peer, mbOf(rows, 'strangers', peer, 16, 2)]));
+  // At equal memory: who needs more than the others were given is not compared.
   const rates = Object.fromEntries(
-    rows.flatMap(({ what, peer, rate }) => (what === 'rate' && rate !== undefined ? [[peer, rate]] : [])),
+    rows.flatMap(({ what, peer, rate, mb = NaN }) =>
+      what === 'rate' && rate !== undefined && mb <= CAP_MB ? [[peer, rate]] : [],
+    ),
   ) as Record<string, number>;
   const answers = rows.flatMap(({ logits }) => (logits === undefined ? [] : [logits]));
   return {

@@ -62,11 +62,18 @@ describe('figures of peers', () => {
     kind: 'family',
     cells: [{ functions: 16, instances: 2, mb }],
   });
-  const rate = (peer: string, value: number): PeerRow => ({ name: `rate/${peer}`, what: 'rate', peer, rate: value });
+  const rate = (peer: string, value: number, mb = 1_000): PeerRow => ({
+    name: `rate/${peer}`,
+    what: 'rate',
+    peer,
+    rate: value,
+    mb,
+  });
 
   it('are those of tetris over the best of the others', () => {
     const rows = [memory('tetris', 300), memory('a', 1_000), memory('b', 2_000), rate('tetris', 50), rate('b', 40)];
-    expect(peerFigures([...rows, rate('a', 60)])).toMatchObject({
+    // One that takes more memory than all are given is left out.
+    expect(peerFigures([...rows, rate('a', 60), rate('c', 90, 1_800)])).toMatchObject({
       memoryRatio: 0.3,
       memoryBestPeer: 'a',
       rateRatio: 0.833,
