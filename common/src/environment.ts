@@ -31,19 +31,17 @@ export function machineMemory(total = totalmem(), constrained = process.constrai
 }
 
 /**
- * Freed memory at the end of the allocator's heap that a function instance keeps, bytes. Packing a weight and running a
- * model take buffers and free them again: with a low threshold each is given back and faulted in anew, 190 ms of a load
- * of 490 ms (340 MB model). So it lies above what common models need, and an instance gives back what is free itself.
+ * Freed memory at the end of the allocator's heap that a function instance keeps until it is at rest, bytes. Packing a
+ * weight and running a model take buffers and free them again: given back at once, each is faulted in anew. 190 ms of a
+ * load of 490 ms (340 MB model), a third of a run of SSD with a batch of 16.
  */
-const TRIM_THRESHOLD_BYTES = 64 * 1024 ** 2;
-
-/** Blocks above this are mapped one by one. It has to lie below the other; glibc takes no more than this. */
-const MMAP_THRESHOLD_BYTES = 32 * 1024 ** 2;
+const TRIM_THRESHOLD_BYTES = 1024 ** 3;
 
 /** Environment that every function instance has, whoever starts it; the action image's Dockerfile repeats it. */
 export const INSTANCE_ENVIRONMENT: Readonly<Record<string, string>> = {
   MALLOC_TRIM_THRESHOLD_: String(TRIM_THRESHOLD_BYTES),
-  MALLOC_MMAP_THRESHOLD_: String(MMAP_THRESHOLD_BYTES),
+  // No block is mapped by itself, and unmapped when it is freed.
+  MALLOC_MMAP_MAX_: '0',
   // One for the main thread, one for the workers: each further one keeps free memory of its own.
   MALLOC_ARENA_MAX: '2',
   // onnxruntime's builds since 1.30 report their use over the network, and leave files in TMPDIR, unless told not to.
