@@ -7,8 +7,9 @@ import type { Peer, Served } from './peer';
 /** Requests to each instance before it counts. */
 const REQUESTS = 5;
 /** Rounds in which all instances of a function are asked at once until each has answered. */
-const ROUNDS_MAX = 8;
-const SETTLE_MS = 1_000;
+const ROUNDS_MAX = 16;
+/** Time for garbage collectors and allocators to come to rest, of each peer: V8 takes eight seconds. */
+const SETTLE_MS = 11_000;
 
 export interface GridCell {
   functions: number;
@@ -65,13 +66,14 @@ async function cellOf(peer: Peer, models: readonly ServedModel[], instances: num
   }
 }
 
-/** Asks all instances of a function at once until each has answered. @returns how many have */
+/**
+ * Asks all instances of a function at once until each has answered. Not more at once than there are: OpenWhisk would
+ * start another for it. @returns how many have
+ */
 async function warmedUp(served: Served, at: number, instances: number): Promise<number> {
   const seen = new Set<number>();
   for (let round = 0; round < ROUNDS_MAX && seen.size < instances; round += 1) {
-    const calls = Array.from({ length: 2 * instances }, (_, call) =>
-      served.ask(at, { seed: call + 1, runs: REQUESTS }),
-    );
+    const calls = Array.from({ length: instances }, (_, call) => served.ask(at, { seed: call + 1, runs: REQUESTS }));
     for (const { pid } of await Promise.all(calls)) seen.add(pid);
   }
   return seen.size;
