@@ -8,8 +8,6 @@ import type { Peer, Served } from './peer';
 const REQUESTS = 5;
 /** Rounds in which all instances of a function are asked at once until each has answered. */
 const ROUNDS_MAX = 16;
-/** Time for garbage collectors and allocators to come to rest, of each peer: V8 takes eight seconds. */
-const SETTLE_MS = 11_000;
 
 export interface GridCell {
   functions: number;
@@ -24,6 +22,8 @@ export interface GridCell {
 export interface GridBounds {
   roomBytes: number;
   forMs: number;
+  /** Time for garbage collectors and allocators to come to rest before memory is read. */
+  settleMs: number;
 }
 
 /** @param instances of each function, in turn @returns a cell for each of them */
@@ -31,7 +31,7 @@ export async function memoryRow(
   peer: Peer,
   models: readonly ServedModel[],
   instances: readonly number[],
-  { roomBytes, forMs }: GridBounds,
+  { roomBytes, forMs, settleMs }: GridBounds,
 ): Promise<GridCell[]> {
   const cells: GridCell[] = [];
   const untilMs = performance.now() + forMs;
@@ -40,7 +40,7 @@ export async function memoryRow(
     const isOver = cells.length > 1 && (performance.now() > untilMs || cells.at(-1)?.extrapolated);
     if (isOver || 1e6 * expected > roomBytes) {
       cells.push({ functions: models.length, instances: count, mb: rounded(expected, 1), extrapolated: true });
-    } else cells.push(await cellOf(peer, models, count));
+    } else cells.push(await cellOf(peer, models, count, settleMs));
   }
   return cells;
 }
@@ -53,12 +53,17 @@ function expectedMb(cells: readonly GridCell[], instances: number): number {
   return last.mb + ((last.mb - before.mb) / (last.instances - before.instances)) * (instances - last.instances);
 }
 
-async function cellOf(peer: Peer, models: readonly ServedModel[], instances: number): Promise<GridCell> {
+async function cellOf(
+  peer: Peer,
+  models: readonly ServedModel[],
+  instances: number,
+  settleMs: number,
+): Promise<GridCell> {
   const served = await peer.start({ models, instances, batch: 1, waitMs: 0, sloMs: 0 });
   try {
     let fewest = instances;
     for (const at of models.keys()) fewest = Math.min(fewest, await warmedUp(served, at, instances));
-    await delay(SETTLE_MS);
+    await delay(settleMs);
     const mb = rounded(megabytes(await served.memoryBytes()), 1);
     return { functions: models.length, instances, mb, ...(fewest < instances ? { answered: fewest } : {}) };
   } finally {
