@@ -43,9 +43,18 @@ function headline(results: Results): Section {
   const rows = outcomes(results).filter(({ suite }) => results[suite] !== undefined);
   return {
     title: 'Beside the paper',
+    ...missed(rows),
     head: ['Figure', 'Paper', 'Target', 'Measured', 'Met', 'Command'],
     rows: rows.map((row) => [row.title, row.paper, wanted(row), measured(row), met(row), commandOf(row.suite)]),
   };
+}
+
+/** Why targets are missed, as far as it is known. */
+function missed(rows: readonly Outcome[]): Pick<Section, 'note'> {
+  const reasons = rows.flatMap(({ met: isMet, title, why }) =>
+    isMet === false && why !== undefined ? [`${title}: ${why}.`] : [],
+  );
+  return reasons.length === 0 ? {} : { note: `Missed. ${reasons.join(' ')}` };
 }
 
 function sectionOf({ suite, title, note, head, rows }: ReturnType<typeof resultTables>[number]): Section {
