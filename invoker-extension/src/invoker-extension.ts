@@ -283,6 +283,7 @@ export class InvokerExtension {
     this.#tick();
     if (config.reportMs > 0) this.#every(config.reportMs, () => void this.#report());
     this.#every(config.planMs, () => this.#autoscaler.plan());
+    this.#every(config.measureMs, () => void this.#stemCells.measure());
     this.#every(config.reconcileMs, () => void this.#registrar.reconcile());
     // The topic is made and read before the first ping, because a health test answers it at once.
     await this.#heartbeat.createTopics();

@@ -33,6 +33,7 @@ export class StemCellKeeper {
   readonly #options: StemCellKeeperOptions;
   readonly #cells: StemCells<StemCell>;
   readonly #waiting = new Set<StemCell>();
+  readonly #heldBytes = new WeakMap<StemCell, number>();
   readonly #now: () => number;
   #nextId = 1;
   #stopped = false;
@@ -44,7 +45,7 @@ export class StemCellKeeper {
   constructor(options: StemCellKeeperOptions) {
     this.#options = options;
     this.#now = options.now ?? Date.now;
-    this.#cells = new StemCells(options.plans, options.seenBytesMax);
+    this.#cells = new StemCells(options.plans, options.seenBytesMax, (cell) => this.#heldBytes.get(cell));
   }
 
   /** Cells ready to be taken. */
@@ -55,6 +56,14 @@ export class StemCellKeeper {
   /** Memory that waiting and starting cells are counted with. */
   get reservedBytes(): number {
     return this.#cells.reservedBytes;
+  }
+
+  /** Measures the waiting cells, for {@link reservedBytes}. */
+  async measure(): Promise<void> {
+    for (const cell of this.#waiting) {
+      const bytes = await cell.container.privateBytes();
+      if (bytes !== undefined) this.#heldBytes.set(cell, bytes);
+    }
   }
 
   /** An action has come whose next instance may be made of a cell. */

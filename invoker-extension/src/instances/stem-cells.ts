@@ -40,13 +40,20 @@ export class StemCells<Cell> {
   /** Of the seen ones, the latest comes last. */
   #stocks: Stock<Cell>[];
   readonly #seenBytesMax: number;
+  readonly #heldBytes: (cell: Cell) => number | undefined;
 
   /**
    * @param seenBytesMax memory limits together of the cells that are kept for what was seen
+   * @param heldBytes what a waiting cell holds; undefined where it is not known yet
    * @throws RangeError for a plan that names a kind and memory twice, or a count that is no positive integer
    */
-  constructor(plans: readonly StemCellPlan[], seenBytesMax = 0) {
+  constructor(
+    plans: readonly StemCellPlan[],
+    seenBytesMax = 0,
+    heldBytes: (cell: Cell) => number | undefined = () => undefined,
+  ) {
     this.#seenBytesMax = seenBytesMax;
+    this.#heldBytes = heldBytes;
     this.#stocks = plans.map((plan) => ({ ...plan, ready: [], starting: 0, seen: false }));
     for (const { kind, memoryBytes, count } of plans) {
       const what = `stem cells of kind '${kind}' with ${memoryBytes} bytes`;
@@ -114,10 +121,14 @@ export class StemCells<Cell> {
     }
   }
 
-  /** Bytes of memory that waiting and starting cells reserve: their limits, as the stock invoker counts them. */
+  /** Bytes of memory that cells are counted with: what waiting ones hold; their limit, until that is known. */
   get reservedBytes(): number {
     return this.#stocks.reduce(
-      (sum, { memoryBytes, ready, starting }) => sum + memoryBytes * (ready.length + starting),
+      (sum, { memoryBytes, ready, starting }) =>
+        ready.reduce(
+          (held, cell) => held + Math.min(memoryBytes, this.#heldBytes(cell) ?? memoryBytes),
+          sum + memoryBytes * starting,
+        ),
       0,
     );
   }

@@ -192,15 +192,20 @@ export class GroupScaler {
     };
   }
 
-  /** What must be served for few to wait for longer than they can afford, by the slowest of the instances. */
+  /**
+   * What must be served for few to wait for longer than they can afford, by the instance that leaves least for it: one
+   * that joins requests may leave less than a slower one that does not. Another instance never lowers it.
+   */
   #capacityFor(rate: number, served: readonly ServedInstance[], usable: readonly LearnedRow[]): number {
+    const spareOf = ({ latencyMs, meanMs = latencyMs, batch }: LearnedRow): number =>
+      this.group.sloMs - latencyMs - (batch > 1 ? meanMs : 0);
     const living = served.flatMap(({ row }) => row ?? []);
     const [first, ...others] = living.length > 0 ? living : usable.slice(0, 1);
     if (first === undefined) return rate;
-    const slowest = others.reduce((worst, row) => (row.latencyMs > worst.latencyMs ? row : worst), first);
-    const { latencyMs, meanMs = latencyMs, batch } = slowest;
+    const tightest = others.reduce((least, row) => (spareOf(row) < spareOf(least) ? row : least), first);
+    const { latencyMs, meanMs = latencyMs } = tightest;
     return capacityFor(rate, {
-      spareMs: this.group.sloMs - latencyMs - (batch > 1 ? meanMs : 0),
+      spareMs: spareOf(tightest),
       arrivals: this.#rate.variability,
       // The tail of a normal distribution is so many deviations above its mean.
       executions: ((latencyMs - meanMs) / TAIL_DEVIATIONS / meanMs) ** 2,

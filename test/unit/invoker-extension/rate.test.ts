@@ -1,5 +1,5 @@
 import { RateEstimator } from '../../../invoker-extension/src/scaling/rate';
-import { fractionsFrom, testSeed } from '../../support/random';
+import { fixedSeed, fractionsFrom } from '../../support/random';
 
 const OPTIONS = { bucketMs: 1000, shortMs: 3_000, longMs: 60_000, confidence: 1.64 };
 
@@ -17,7 +17,7 @@ function after(seconds: number, rateAt: (second: number) => number, random: () =
 }
 
 describe('RateEstimator', () => {
-  const seed = testSeed();
+  const seed = fixedSeed();
 
   it('is above a steady rate by little, however few requests come', () => {
     const random = fractionsFrom(seed);

@@ -3,7 +3,7 @@ import { type InstanceShape, meetsSlo, type ProfileRow } from '../../../invoker-
 import { Scaler, type ScalerOptions, type ScalingOrders } from '../../../invoker-extension/src/scaling/scaler';
 import { type InstanceSettings, settingsOfRow } from '../../../invoker-extension/src/scaling/settings';
 import { arrivals, PLAN_MS, SCALER_OPTIONS as OPTIONS, Simulation, type SimulationOptions } from './scaling-simulation';
-import { fractionsFrom, testSeed } from '../../support/random';
+import { fixedSeed, fractionsFrom } from '../../support/random';
 
 const MB = 1024 ** 2;
 const SLO_MS = 200;
@@ -170,7 +170,7 @@ describe('Scaler', () => {
 });
 
 describe('Scaler and pool in simulated time', () => {
-  const seed = testSeed();
+  const seed = fixedSeed();
   const between = (random: () => number, low: number, high: number): number => low + random() * (high - low);
 
   /** A random model: how long it takes alone, what a batch gains, what instances need. */

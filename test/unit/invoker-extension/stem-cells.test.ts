@@ -61,6 +61,16 @@ describe('StemCells', () => {
     expect(stock.reservedBytes).toBe(512 * MIB);
   });
 
+  it('counts waiting cells with what they hold, up to their limit, once that is known', () => {
+    const held = new Map([['c', 20 * MIB]]);
+    const stock = new StemCells<string>([{ ...LARGE, count: 2 }], 0, (cell) => held.get(cell));
+    stock.missing();
+    for (const cell of ['c', 'd']) stock.started(LARGE, cell);
+    expect(stock.reservedBytes).toBe((20 + 512) * MIB);
+    held.set('d', 600 * MIB);
+    expect(stock.reservedBytes).toBe((20 + 512) * MIB);
+  });
+
   describe('for what was seen', () => {
     const [first, second, third] = [of(128), of(192), of(320)];
     const cellsFor = (bytesMax: number): StemCells<string> => new StemCells([{ ...SMALL, count: 1 }], bytesMax);
