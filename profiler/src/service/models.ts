@@ -1,7 +1,7 @@
 /** Models that jobs are about: uploaded, registered, or taken out of an action. Files are named by their digest. */
 import { createHash, randomUUID } from 'node:crypto';
-import { createWriteStream, existsSync, mkdirSync } from 'node:fs';
-import { readdir, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { existsSync, mkdirSync } from 'node:fs';
+import { open, readdir, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -54,8 +54,10 @@ export class ModelFiles {
         yield chunk;
       }
     }
+    // Opened before: a stream that is destroyed while it opens its file makes it after all.
+    const file = await open(part, 'wx', 0o600);
     try {
-      await pipeline(body, counted, createWriteStream(part, { mode: 0o600 }));
+      await pipeline(body, counted, file.createWriteStream());
       return { sha256: await this.#keep(part, hash.digest('hex')), bytes };
     } finally {
       await rm(part, { force: true });
