@@ -1,6 +1,6 @@
 /** Builds a function instance: the only place that does. */
 import type { WorkerStarter } from './inference/worker-starter';
-import { trimHeap, trimAtRest } from './inference/trim';
+import { trimAtRest, trimHeap } from './inference/trim';
 import type { RuntimeConfig } from './keys';
 import { interceptOnnxruntime } from './onnx/intercept';
 import { MODULE_SYMBOL, type RuntimeModule } from './onnx/module-symbol';
@@ -21,10 +21,10 @@ import { StartTrace } from './start-trace';
 export async function serveInstance(config: RuntimeConfig, starter: WorkerStarter, nodeMs: number): Promise<void> {
   const trace = new StartTrace();
   trace.mark('node', nodeMs);
-  const environment = process.env;
-  const concurrent = environment['__OW_ALLOW_CONCURRENT']?.toLowerCase() === 'true';
   const context = new ActivationContext();
+  const environment = process.env;
   process.env = activationEnvironment(environment, context);
+  const concurrent = environment['__OW_ALLOW_CONCURRENT']?.toLowerCase() === 'true';
   let sleep = async (): Promise<void> => trimHeap();
   const onSleep = (work: () => Promise<void>): void => void (sleep = work);
   const service = new ActivationService({

@@ -23,6 +23,7 @@ let trimmedMs = performance.now();
 
 /** Collects garbage, and gives back what is free then, of all threads. Some milliseconds. */
 export function trimHeap(): void {
+  clearTimeout(timer);
   trimmedMs = performance.now();
   if (process.memoryUsage().heapUsed <= COLLECTED_BYTES_MAX) globalThis.gc?.();
   mallocTrim ??= loadMallocTrim();

@@ -1,6 +1,6 @@
 /** Memory of an idle instance at each level, and how soon it answers again. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { processMemory, processTree } from '../measure/process-memory';
+import { AT_REST_MS, processMemory, processTree } from '../measure/process-memory';
 import { median, megabytes, rounded } from '../measure/statistics';
 import { type Bench, startStock } from '../runtime/bench';
 import type { RunReport } from '../runtime/instances';
@@ -11,8 +11,6 @@ import { type Work, workOf } from './served-models';
 const ROUNDS = 5;
 const RUNS = 20;
 const SETTLE_MS = 1000;
-/** Time for garbage collectors and allocators to come to rest: V8 gives back what a start has left behind in seconds. */
-const AWAKE_SETTLE_MS = 11_000;
 
 async function measure(bench: Bench, quick: boolean): Promise<SuiteResult> {
   const work = await workOf('bert', bench.folder, quick);
@@ -23,7 +21,7 @@ async function measure(bench: Bench, quick: boolean): Promise<SuiteResult> {
   const [wakeMs, restartMs, stockMs]: [number[], number[], number[]] = [[], [], []];
   for (let round = 0; round < (quick ? 1 : ROUNDS); round += 1) {
     const pids = await Promise.all(instances.map(async (one) => (await one.run({ ...work, runs: RUNS })).pid));
-    await delay(quick ? SETTLE_MS : AWAKE_SETTLE_MS);
+    await delay(quick ? SETTLE_MS : AT_REST_MS);
     awake.push(uniqueMb(bench, pids) / pids.length);
     for (const instance of instances) await instance.post('/sleep', {});
     await delay(SETTLE_MS);

@@ -1,6 +1,6 @@
 /** Memory that one more instance takes of a model that is in the store, once it has answered some requests. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { processMemory, processTree } from '../measure/process-memory';
+import { AT_REST_MS, processMemory, processTree } from '../measure/process-memory';
 import { median, megabytes, rounded } from '../measure/statistics';
 import type { Bench } from '../runtime/bench';
 import type { Instance } from '../runtime/instances';
@@ -16,8 +16,6 @@ const KEYS = {
 const RUNS = 20;
 /** Instances after the first, one after the other in turns of the models. */
 const ROUNDS = 3;
-/** Time for garbage collectors and allocators to come to rest: V8 gives back what a start has left behind in seconds. */
-const SETTLE_MS = 11_000;
 
 /** The instances of one model that live. */
 interface Family {
@@ -35,7 +33,7 @@ async function measure(bench: Bench, quick: boolean): Promise<Record<string, num
   for (let round = 0; round <= (quick ? 1 : ROUNDS); round += 1) {
     for (const family of families) await grow(bench, family, quick);
   }
-  await delay(quick ? 0 : SETTLE_MS);
+  await delay(quick ? 0 : AT_REST_MS);
   const figures = families.map(({ key, pids }) => [key, rounded(megabytes(nextBytes(bench, pids)), 1)]);
   for (const { instances } of families) await Promise.all(instances.map((instance) => instance.stop()));
   return Object.fromEntries(figures) as Record<string, number>;

@@ -14,7 +14,8 @@ export interface PeerRow extends Partial<ColdStart>, Partial<RateRow> {
   cells?: GridCell[];
 }
 
-const CAP_MB = 1_500;
+/** Memory that functions are counted in, and that all who are compared under load are given. */
+export const CAP_MB = 1_500;
 
 /** @param rows as far as they are measured */
 export function peerFigures(rows: readonly PeerRow[]): SuiteResult {

@@ -4,6 +4,7 @@ import { freemem, tmpdir } from 'node:os';
 import { createProgress } from '../demo/progress';
 import { type ServedModel, served } from '../evaluation/served-model';
 import { chosenRows, measureRows } from '../evaluation/rows';
+import { AT_REST_MS } from '../measure/process-memory';
 import type { ModelDefinition } from '../models/graph-builder';
 import { transformer } from '../models/transformer';
 import type { Suite, SuiteOptions, SuiteResult } from '../suite';
@@ -11,7 +12,7 @@ import { fineTuned } from '../zoo/families';
 import { coldStart } from './cold-start';
 import { type GridBounds, memoryRow } from './memory-grid';
 import type { Peer } from './peer';
-import { type PeerRow, peerFigures } from './peer-figures';
+import { CAP_MB, type PeerRow, peerFigures } from './peer-figures';
 import { platformPeer } from './platform-peer';
 import { isInstalled } from './python-server';
 import { PYTHON_PEERS } from './python-peers';
@@ -27,15 +28,13 @@ export const PEERS: Readonly<Record<string, Peer>> = {
 const KINDS = ['family', 'strangers'] as const;
 const COUNTS = [16, 4, 1];
 const INSTANCES = [1, 2, 4];
-/** Functions under load, in the memory that an operator of the density figure has too. */
+/** Functions under load. */
 const RATE_FUNCTIONS = 4;
-const RATE_ROOM_MB = 1_500;
 
 const QUICK_PEERS = ['tetris', 'fork'];
 
 const SECONDS = '120';
-/** V8 gives back what a start has left behind after eight seconds. */
-const [SETTLE_MS, QUICK_SETTLE_MS] = [11_000, 500];
+const QUICK_SETTLE_MS = 500;
 const ROOM_SHARE = 0.5;
 
 /** What is measured of a peer: a row of its own each, so that an interrupted run goes on where it was. */
@@ -56,7 +55,7 @@ async function run({ quick = false, only, room, seconds = SECONDS, ...options }:
   const bounds = {
     roomBytes: room === undefined ? ROOM_SHARE * freemem() : 1e6 * room,
     forMs: 1_000 * Number(seconds),
-    settleMs: quick ? QUICK_SETTLE_MS : SETTLE_MS,
+    settleMs: quick ? QUICK_SETTLE_MS : AT_REST_MS,
   };
   const measure = (name: string): Promise<PeerRow> => {
     progress.step(name);
@@ -100,7 +99,7 @@ async function measured(name: string, { folder, quick, bounds }: Measuring): Pro
   }
   const models = await modelsOf('family', quick ? 1 : RATE_FUNCTIONS, folder, quick);
   if (what === 'cold') return { ...row, ...(await coldStart(peer, models.slice(0, 1), quick)) };
-  return { ...row, ...(await rateWithin(peer, models, { roomMb: RATE_ROOM_MB, quick })) };
+  return { ...row, ...(await rateWithin(peer, models, { roomMb: CAP_MB, quick })) };
 }
 
 async function modelsOf(kind: string, count: number, folder: string, quick: boolean): Promise<ServedModel[]> {
