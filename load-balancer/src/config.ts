@@ -74,12 +74,24 @@ export const balancerConfig = configSchema('balancer', {
     "Time for which an order beyond the first is held; below the schedulers' in-progress-job-retention, for which they wait for those that a crash takes along",
     { min: 1 },
   ),
+  fpcElsewhereMs: key.integer(
+    500,
+    'ms',
+    'Time for which an order of a kind that is not served here is held: schedulers send them while no stock invoker has room, and order again after it',
+    { min: 1 },
+  ),
   fpcSurplusMax: key.integer(1_000, 'orders', 'Orders held at once; beyond it they are done at once', { min: 1 }),
   fpcActionsIntervalMs: key.integer(
     10_000,
     'ms',
     'Between looks at the entity database for new actions, where no controller says that there are some',
     { min: 100 },
+  ),
+  fpcNewQueueHints: key.integer(
+    32,
+    'orders',
+    'Attracted at once for an action whose queue is new; what schedulers order beyond it goes to stock invokers that have room',
+    { min: 1, max: 100 },
   ),
   controllers: key.list(
     ['0'],

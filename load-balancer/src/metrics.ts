@@ -19,7 +19,7 @@ export interface BalancerMetrics {
   waitSeconds: Histogram;
   inFlight: Gauge;
   waiting: Gauge;
-  /** Orders of schedulers for containers, by outcome: warm-up, refused, begun, surplus. */
+  /** Orders of schedulers for containers, by outcome: warm-up, begun, surplus, elsewhere. */
   orders: Counter<'outcome'>;
   /** Actions that are no longer pulled, by reason. */
   pullsEnded: Counter<'reason'>;

@@ -8,8 +8,11 @@ import { createRequire } from 'node:module';
 /** A larger heap of JavaScript is left to V8: to collect it takes longer than a request should wait, bytes. */
 const COLLECTED_BYTES_MAX = 64 * 1024 ** 2;
 
-/** An instance is at rest when none of its activations has ended for so long, ms. */
-const REST_MS = 300;
+/**
+ * An instance is at rest when none of its activations has ended for so long, ms. One that is called every second or so
+ * keeps what its next run needs.
+ */
+const REST_MS = 2_000;
 
 /**
  * One that never rests gives back what is free so often, ms. Not more often: pages that are given back are faulted in

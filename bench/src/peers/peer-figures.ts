@@ -17,6 +17,9 @@ export interface PeerRow extends Partial<ColdStart>, Partial<RateRow> {
 /** Memory that functions are counted in, and that all who are compared under load are given. */
 export const CAP_MB = 1_500;
 
+/** One master that forks for all functions: nobody is kept apart, so that it is compared by itself. */
+const TOGETHER = 'forkTogether';
+
 /** @param rows as far as they are measured */
 export function peerFigures(rows: readonly PeerRow[]): SuiteResult {
   const peers = [...new Set(rows.map(({ peer }) => peer))];
@@ -26,7 +29,9 @@ export function peerFigures(rows: readonly PeerRow[]): SuiteResult {
       peer,
     ),
   );
-  const memory = Object.fromEntries(peers.map((peer) => [peer, mbOf(rows, 'family', peer, 16, 2)]));
+  const { [TOGETHER]: together, ...memory } = Object.fromEntries(
+    peers.map((peer) => [peer, mbOf(rows, 'family', peer, 16, 2)]),
+  );
   const strangers = Object.fromEntries(peers.map((peer) => [peer, mbOf(rows, 'strangers', peer, 16, 2)]));
   // At equal memory: who needs more than the others were given is not compared.
   const rates = Object.fromEntries(
@@ -37,6 +42,9 @@ export function peerFigures(rows: readonly PeerRow[]): SuiteResult {
   const answers = rows.flatMap(({ logits }) => (logits === undefined ? [] : [logits]));
   return {
     ...ratioTo(memory, 'memoryRatio', 'memoryBestPeer', Math.min),
+    ...(memory['tetris'] === undefined || together === undefined
+      ? {}
+      : { togetherMemoryRatio: rounded(memory['tetris'] / together) }),
     ...ratioTo(strangers, 'strangersMemoryRatio', 'strangersBestPeer', Math.min),
     ...ratioTo(rates, 'rateRatio', 'rateBestPeer', Math.max),
     ...(answers.length > 1 ? { relativeErrorMax: largestError(answers) } : {}),

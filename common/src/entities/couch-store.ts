@@ -316,8 +316,8 @@ function actionChange({ id: name, deleted, doc }: ChangesAnswer['results'][numbe
   if (deleted === true || doc == null || documentType(doc) !== 'action') return { name };
   const parsed = ActionDocumentSchema.safeParse(doc);
   if (!parsed.success) return { name };
-  const { _rev: revision, exec, limits } = parsed.data;
-  return { name, action: { kind: exec.kind, revision, memoryMb: limits.memory } };
+  const { _rev: revision, version, exec, limits } = parsed.data;
+  return { name, action: { kind: exec.kind, revision, version, memoryMb: limits.memory } };
 }
 
 interface OwnDocument {

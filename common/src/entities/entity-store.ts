@@ -103,7 +103,7 @@ export interface ActionChange {
   /** `namespace/name` or `namespace/package/name`. */
   name: string;
   /** Undefined: deleted, or another entity now. */
-  action?: { kind: string; revision: string; memoryMb: number };
+  action?: { kind: string; revision: string; version: string; memoryMb: number };
 }
 
 /** What has happened to entities, in order. Adapter: CouchDB. */

@@ -61,6 +61,7 @@ export class ActionPulls {
   /** Pulls at schedulers of all terms, each of which may bring something. */
   #open = 0;
   #hasRun = false;
+  #isOrdered = false;
   #lastActivationMs: number;
   #reason: StopReason = 'asked to';
   readonly #ended: Promise<void>;
@@ -84,21 +85,22 @@ export class ActionPulls {
     this.#ended = new Promise((resolve) => (this.#end = resolve));
   }
 
-  /** Does this scheduler count this container now? */
-  isAt({ host, port }: SchedulerAddress): boolean {
-    return this.#state === 'pulling' && this.#scheduler.host === host && this.#scheduler.port === port;
+  /** Does this scheduler count this container now, and has one ordered it? */
+  isOrderedBy(scheduler: SchedulerAddress): boolean {
+    return this.#isOrdered && this.#isAt(scheduler);
   }
 
   get isStopped(): boolean {
     return this.#state === 'stopped';
   }
 
-  /** A scheduler has ordered a container: its queue is there. */
-  begin(scheduler: SchedulerAddress): void {
+  /** The action's queue is at this scheduler. @param isOrdered it has ordered a container for it */
+  begin(scheduler: SchedulerAddress, isOrdered: boolean): void {
     if (this.#state === 'stopped') return;
+    this.#isOrdered ||= isOrdered;
     this.#lastActivationMs = this.#parts.now();
     this.#search.answered();
-    this.#pullFrom(scheduler);
+    if (this.#open === 0 || !this.#isAt(scheduler)) this.#pullFrom(scheduler);
   }
 
   /** As many pulls as there should be. To be called when room has come about, too. */
@@ -170,6 +172,10 @@ export class ActionPulls {
         this.#window.handedOn();
         this.fill();
       });
+  }
+
+  #isAt({ host, port }: SchedulerAddress): boolean {
+    return this.#state === 'pulling' && this.#scheduler.host === host && this.#scheduler.port === port;
   }
 
   #isIdle(): boolean {

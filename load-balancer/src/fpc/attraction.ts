@@ -1,11 +1,13 @@
 /**
- * Which actions are ours, and that schedulers order containers for them here: hints for the actions that the entity
- * database has, for those who invoke them, shown while we are up and again to schedulers that begin.
+ * Which actions are ours, and that they come here: hints for the actions that the entity database has, for those who
+ * invoke them, shown while we are up and again to schedulers that begin; and each new queue, to be pulled at once.
  */
-import type { EntityChanges, Etcd, LeasedKeys, Logger } from '@tetris/common';
-import type { EtcdKeys, OrderedName } from './etcd-keys';
+import type { EntityChanges, Etcd, EtcdEntry, LeasedKeys, Logger } from '@tetris/common';
+import { addressOf, type EtcdKeys, type OrderedName, type PulledAction } from './etcd-keys';
 import { Hints } from './hints';
-import { KnownActions } from './known-actions';
+import { type ActionState, KnownActions } from './known-actions';
+import { QueueShare } from './queue-share';
+import type { SchedulerAddress } from './schedulers';
 import { TetrisActions } from './tetris-actions';
 
 export interface AttractionParts {
@@ -13,14 +15,21 @@ export interface AttractionParts {
   keys: EtcdKeys;
   leased: LeasedKeys;
   entityChanges: EntityChanges;
+  /** A queue of one of our actions has come about, which is ours to pull. */
+  queueSeen: (action: PulledAction, scheduler: SchedulerAddress) => void;
+  /** ms */
+  now: () => number;
   log: Logger;
 }
 
 export interface AttractionOptions {
   invoker: number;
+  tags: readonly string[];
   isOurKind: (kind: string) => boolean;
   actionsMax: number;
   actionsIntervalMs: number;
+  /** Orders that are attracted at once for an action whose queue is new. */
+  newQueueHints: number;
 }
 
 export class Attraction {
@@ -28,40 +37,47 @@ export class Attraction {
   readonly #hints: Hints;
   readonly #known: KnownActions;
   readonly #actions: TetrisActions;
+  readonly #share: QueueShare;
   readonly #unwatch: (() => void)[] = [];
+  readonly #newQueueHints: number;
   #isShown = false;
 
   constructor(parts: AttractionParts, options: AttractionOptions) {
-    const { keys, leased, entityChanges, log } = parts;
+    const { etcd, keys, leased, entityChanges, log } = parts;
     const { invoker, isOurKind, actionsMax, actionsIntervalMs: intervalMs } = options;
     this.#parts = parts;
-    this.#hints = new Hints(keys, leased, { invoker, hintsMax: actionsMax });
+    this.#hints = new Hints(keys, leased, { invoker, hintsMax: actionsMax, newQueueKeys: options.newQueueHints });
     this.#known = new KnownActions(actionsMax);
     const seen = {
-      present: (action: { name: string; revision: string; memoryMb: number }): void => this.#present(action),
+      present: (name: string, state: ActionState): void => this.#present(name, state),
       gone: (name: string): void => this.#gone(name),
     };
     this.#actions = new TetrisActions(entityChanges, { isOurKind, intervalMs }, seen, log);
+    this.#newQueueHints = options.newQueueHints;
+    this.#share = new QueueShare(etcd, keys, options);
   }
 
   get hints(): number {
     return this.#hints.size;
   }
 
-  /** The largest memory limit of the actions, MB. */
-  get memoryMaxMb(): number {
-    return this.#known.memoryMaxMb;
+  /** Memory of all that a scheduler may order here at once for one action, MB. */
+  get orderedMaxMb(): number {
+    return this.#newQueueHints * this.#known.memoryMaxMb;
+  }
+
+  /** To be called each second. */
+  tick(): void {
+    this.#hints.tick(this.#parts.now());
   }
 
   /** Resolves when the actions that there are are known. */
   async start(): Promise<void> {
     const { keys } = this.#parts;
     await this.#actions.look();
+    await this.#share.start();
     await this.#watch(keys.schedulers, () => this.schedulerSeen());
-    await this.#watch(keys.queues, (key) => {
-      const queue = keys.queueOf(key);
-      if (queue !== undefined) this.invoked(queue.namespace, queue.name);
-    });
+    await this.#watch(keys.queues, (entry) => this.#queueSeen(entry));
   }
 
   /** An entity may have changed. */
@@ -76,7 +92,8 @@ export class Attraction {
 
   /** Somebody invokes an action. */
   invoked(namespace: string, name: OrderedName): void {
-    const action = this.#known.invoked(namespace, name);
+    if (!this.#known.invoked(namespace, name)) return;
+    const action = this.#known.get(namespace, name);
     if (action !== undefined) this.#hints.put(action);
   }
 
@@ -94,12 +111,13 @@ export class Attraction {
   /** Resolves as {@link hide} does. */
   async stop(): Promise<void> {
     for (const unwatch of this.#unwatch) unwatch();
+    this.#share.stop();
     await this.#actions.stop();
     await this.hide();
   }
 
-  #present({ name, revision, memoryMb }: { name: string; revision: string; memoryMb: number }): void {
-    for (const action of this.#known.present(name, revision, memoryMb)) this.#hints.put(action);
+  #present(name: string, state: ActionState): void {
+    for (const action of this.#known.present(name, state)) this.#hints.put(action);
   }
 
   #gone(name: string): void {
@@ -107,12 +125,19 @@ export class Attraction {
     this.#hints.forget(name);
   }
 
-  async #watch(prefix: string, put: (key: string) => void): Promise<void> {
-    const watcher = {
-      present: (entries: readonly { key: string }[]): void => entries.forEach(({ key }) => put(key)),
-      put: ({ key }: { key: string }): void => put(key),
-      deleted: (): void => undefined,
-    };
-    this.#unwatch.push(await this.#parts.etcd.watch(prefix, watcher));
+  #queueSeen({ key, value }: EtcdEntry): void {
+    const queue = this.#parts.keys.queueOf(key);
+    if (queue === undefined) return;
+    const { namespace, name } = queue;
+    this.invoked(namespace, name);
+    const action = this.#known.get(namespace, name);
+    if (action === undefined || !this.#isShown || !this.#share.isOurs(key)) return;
+    this.#hints.queueSeen(action, this.#parts.now());
+    this.#parts.queueSeen(action, addressOf(value));
+  }
+
+  async #watch(prefix: string, put: (entry: EtcdEntry) => void): Promise<void> {
+    const present = (entries: readonly EtcdEntry[]): void => entries.forEach(put);
+    this.#unwatch.push(await this.#parts.etcd.watch(prefix, { present, put, deleted: () => undefined }));
   }
 }

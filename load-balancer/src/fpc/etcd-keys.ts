@@ -3,6 +3,8 @@
  * `invoker<id>` in `namespace`, and `invoker/<id>` in `warmed`.
  */
 
+import type { SchedulerAddress } from './schedulers';
+
 /** `{path, name}` as the order has it, with version and binding: a queue is asked for with exactly the same. */
 export interface OrderedName {
   path: string;
@@ -29,7 +31,16 @@ export class EtcdKeys {
 
   /** An invoker's state. Without a name: all that have this id. */
   invoker(id: number, uniqueName = ''): string {
-    return `${this.#cluster}/invokers/${id}/${uniqueName}`;
+    return `${this.invokers}${id}/${uniqueName}`;
+  }
+
+  get invokers(): string {
+    return `${this.#cluster}/invokers/`;
+  }
+
+  /** The id of the invoker of a key as {@link invoker} makes it. */
+  invokerOf(key: string): number {
+    return Number.parseInt(key.slice(this.invokers.length), 10);
   }
 
   /** A container that runs: it counts against the limits of the action and of the namespace. */
@@ -64,6 +75,12 @@ export class EtcdKeys {
     if (namespace === undefined || name === undefined || path.length === 0) return undefined;
     return { namespace, name: { path: path.join('/'), name } };
   }
+}
+
+/** @param value of a key as {@link EtcdKeys.leader} makes it @throws SyntaxError */
+export function addressOf(value: string): SchedulerAddress {
+  const { host, rpcPort: port } = JSON.parse(value) as { host: string; rpcPort: number };
+  return { host, port };
 }
 
 /** Neither version nor binding are part of it. */

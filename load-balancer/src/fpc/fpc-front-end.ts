@@ -13,7 +13,7 @@ import { matchesKind } from '../placement/placement';
 import { readArrival } from '../relay/arrival';
 import { virtualInvokerId } from '../relay/translate';
 import { readOrDrop } from '../unreadable';
-import { Attraction } from './attraction';
+import { Attraction, type AttractionParts } from './attraction';
 import { EtcdKeys } from './etcd-keys';
 import type { Order } from './messages';
 import type { FpcAdapters, FpcOptions } from './options';
@@ -52,11 +52,15 @@ export class FpcFrontEnd implements FrontEnd {
     const isOurKind = (kind: string): boolean => kinds.includes(kind);
     const keys = new EtcdKeys(options.cluster);
     const leased = (this.#leased = new LeasedKeys(etcd, { ttlMs: options.leaseTtlMs }, log));
-    this.#attraction = new Attraction({ etcd, keys, leased, entityChanges, log }, { ...options, isOurKind });
     this.#invokerKey = new VirtualInvokerKey(keys, leased, { ...options, id: invoker, uniqueName: options.owner });
     const accept = async (value: Buffer): Promise<void> => this.#activation(value);
     const stopped = (reason: string): void => void metrics.pullsEnded.inc({ reason });
     this.#pulled = new PulledActions({ etcd, keys, leased, schedulers, accept, stopped, now, log }, options);
+    const queueSeen: AttractionParts['queueSeen'] = (action, scheduler) => {
+      if (this.#usable && !this.#closed) this.#pulled.queueSeen(action, scheduler);
+    };
+    const attractionParts = { etcd, keys, leased, entityChanges, queueSeen, now, log };
+    this.#attraction = new Attraction(attractionParts, { ...options, isOurKind });
     this.#orders = new Orders(
       {
         pulled: this.#pulled,
@@ -90,7 +94,8 @@ export class FpcFrontEnd implements FrontEnd {
     const { hints, pulledActions } = this.#parts.metrics;
     hints.set(this.#attraction.hints);
     pulledActions.set(this.#pulled.size);
-    void this.#invokerKey.tell({ usable: isUp, freeBytes }, isUp ? this.#attraction.memoryMaxMb : 0);
+    void this.#invokerKey.tell({ usable: isUp, freeBytes }, isUp ? this.#attraction.orderedMaxMb : 0);
+    this.#attraction.tick();
     if (changed && isUp) {
       this.#attraction.show();
       this.#orders.release();

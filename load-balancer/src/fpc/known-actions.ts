@@ -2,9 +2,13 @@
 import { LRUCache } from 'lru-cache';
 import type { OrderedName, PulledAction } from './etcd-keys';
 
-interface Known {
+export interface ActionState {
   revision: string;
+  version: string;
   memoryMb: number;
+}
+
+interface Known extends ActionState {
   /** Those that have invoked it, its own included. */
   namespaces: Set<string>;
 }
@@ -27,25 +31,38 @@ export class KnownActions {
   }
 
   /** @returns it for each namespace that invokes it */
-  present(name: string, revision: string, memoryMb: number): PulledAction[] {
+  present(name: string, state: ActionState): PulledAction[] {
     const namespaces = this.#known.get(name)?.namespaces ?? new Set([name.slice(0, name.indexOf('/'))]);
-    this.#known.set(name, { revision, memoryMb, namespaces });
-    return [...namespaces].map((namespace) => ({ namespace, name: nameOf(name), revision }));
+    this.#known.set(name, { ...state, namespaces });
+    return [...namespaces].map((namespace) => pulledAction(namespace, nameOf(name), state));
   }
 
   gone(name: string): void {
     this.#known.delete(name);
   }
 
-  /** Somebody invokes it. @returns it, where it is ours and this is the first time */
-  invoked(namespace: string, { path, name }: OrderedName): PulledAction | undefined {
-    const known = this.#known.get(`${path}/${name}`);
-    if (known === undefined || known.namespaces.has(namespace) || known.namespaces.size >= NAMESPACES_MAX)
-      return undefined;
-    known.namespaces.add(namespace);
-    return { namespace, name: { path, name }, revision: known.revision };
+  /** It as its newest revision is pulled for this namespace; undefined: it is not ours. */
+  get(namespace: string, name: OrderedName): PulledAction | undefined {
+    const known = this.#known.get(idOf(name));
+    return known && pulledAction(namespace, name, known);
+  }
+
+  /** Somebody invokes it. @returns is this the first time that we see that, and can it be kept? */
+  invoked(namespace: string, name: OrderedName): boolean {
+    const namespaces = this.#known.get(idOf(name))?.namespaces;
+    if (namespaces === undefined || namespaces.has(namespace) || namespaces.size >= NAMESPACES_MAX) return false;
+    namespaces.add(namespace);
+    return true;
   }
 }
+
+const idOf = ({ path, name }: OrderedName): string => `${path}/${name}`;
+
+const pulledAction = (namespace: string, { path, name }: OrderedName, state: ActionState): PulledAction => ({
+  namespace,
+  name: { path, name, version: state.version },
+  revision: state.revision,
+});
 
 function nameOf(name: string): { path: string; name: string } {
   const at = name.lastIndexOf('/');

@@ -51,12 +51,9 @@ export function isWarmUp({ action, rpcPort }: Creation): boolean {
 }
 
 /**
- * Makes a scheduler order elsewhere. It parses few of the names that it has: an ack with `ShuttingDownError` is dropped.
+ * The ack as a scheduler reads it, without an error: the order is done. All that was sent goes back.
  */
-const REFUSAL = 'ResourceNotEnoughError';
-
-/** The ack as a scheduler reads it. On a refusal it orders anew from what is sent here, so all of it goes back. */
-export function creationAck(creation: Creation, invoker: InvokerInstanceId, refusal?: string): string {
+export function creationAck(creation: Creation, invoker: InvokerInstanceId): string {
   const { transid, creationId, invocationNamespace, action, revision, whiskActionMetaData } = creation;
   const { schedulerHost, rpcPort, retryCount } = creation;
   return JSON.stringify({
@@ -70,6 +67,5 @@ export function creationAck(creation: Creation, invoker: InvokerInstanceId, refu
     schedulerHost,
     rpcPort,
     retryCount,
-    ...(refusal === undefined ? {} : { error: REFUSAL, reason: refusal }),
   });
 }

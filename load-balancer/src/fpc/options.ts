@@ -24,12 +24,14 @@ export interface FpcOptions {
   leaseTtlMs: number;
   actionsMax: number;
   actionsIntervalMs: number;
+  newQueueHints: number;
   pullsMax: number;
   pulledMax: number;
   capacity: number;
   idleMs: number;
   lostMs: number;
   surplusMs: number;
+  elsewhereMs: number;
   surplusMax: number;
   messageBytesMax: number;
 }

@@ -4,14 +4,17 @@
  * | order | answer |
  * | --- | --- |
  * | a new scheduler's warm-up | none |
- * | a kind that is not served | `ResourceNotEnoughError`: it is ordered elsewhere |
+ * | an action whose queue there does not count us | we pull, and it is a success |
+ * | one that does | held for `surplusMs`, in which it keeps further orders back, then done without a container |
  * | nothing usable behind | held until something is, for `surplusMs` at most; then the same |
- * | an action whose queue there does not count us | we begin to pull, and it is a success |
- * | one that does | held for `surplusMs`, in which it keeps further orders back, then a success too |
+ * | a kind that is not served | held for `elsewhereMs`, then the same: it is ordered again where there is room by then |
  *
  * A surplus order is what a scheduler thinks up where messages come faster than they are pulled. One more container
- * would change nothing, for all pull for the same fleet, but would count against the limit of the namespace: so there is
- * none, and the order is done all the same. An error would be told in the scheduler's log.
+ * would change nothing, for all pull for the same fleet, but would count against the limit of the namespace. Another kind
+ * comes here when no stock invoker has room.
+ *
+ * No order is refused. To a scheduler an ack without an error only ends the order, and it orders anew for what still
+ * waits; an error is written into its log, and the sixth one drops the queue.
  */
 import { type InvokerInstanceId, type Logger, errorMessage } from '@tetris/common';
 import type { PulledAction } from './etcd-keys';
@@ -31,11 +34,13 @@ export interface OrderParts {
   log: Logger;
 }
 
-export type OrderOutcome = 'warm-up' | 'refused' | 'begun' | 'surplus';
+export type OrderOutcome = 'warm-up' | 'begun' | 'surplus' | 'elsewhere';
 
 export interface OrderRules {
   /** An order is held for so long, ms: a surplus one, or one for which nothing is usable yet. */
   surplusMs: number;
+  /** The same of one whose kind is not served here, ms. */
+  elsewhereMs: number;
   /** Orders held; beyond it they are answered at once. */
   surplusMax: number;
 }
@@ -54,16 +59,14 @@ export class Orders {
 
   /** Resolves when the order has been answered: one that a crash interrupts comes again. */
   async ordered(creation: Creation, decided: (outcome: OrderOutcome) => void = () => undefined): Promise<void> {
-    let judged = this.#judge(creation);
-    if (judged === 'surplus' || judged === 'unusable') {
+    let outcome = this.#judge(creation);
+    if (outcome === 'surplus' || outcome === 'elsewhere') {
       await this.#hold(creation);
-      judged = this.#judge(creation);
+      // Where the queue has lost us meanwhile, or something is usable again, it is a good one after all.
+      outcome = this.#judge(creation);
     }
-    const outcome = judged === 'unusable' ? 'refused' : judged;
     this.#parts.outcome(outcome);
     decided(outcome);
-    if (outcome === 'refused') return this.#refuse(creation);
-    // Where the queue has lost us while the order was held, it is a good one after all.
     if (outcome === 'begun') await this.#begin(creation);
     if (outcome !== 'warm-up') await this.#send(creation, creationAck(creation, this.#parts.invoker));
   }
@@ -79,41 +82,36 @@ export class Orders {
     this.release();
   }
 
-  #judge(creation: Creation): OrderOutcome | 'unusable' {
-    const { pulled, isUsable, isServed } = this.#parts;
+  #judge(creation: Creation): OrderOutcome {
+    const { pulled, isUsable } = this.#parts;
     const action = actionOf(creation);
     if (isWarmUp(creation)) return 'warm-up';
-    if (!isServed(creation.whiskActionMetaData.exec.kind) || action === undefined) return 'refused';
-    const isSurplus = pulled.isPulledFrom(schedulerOf(creation), action);
-    // To be refused would be told in the scheduler's log; done, it orders again where there is somebody.
-    if (this.#closed && isSurplus) return 'surplus';
-    if (this.#closed || !isUsable()) return 'unusable';
-    return isSurplus ? 'surplus' : 'begun';
+    if (!this.#isServed(creation) || action === undefined) return 'elsewhere';
+    if (pulled.isSurplus(schedulerOf(creation), action)) return 'surplus';
+    return this.#closed || !isUsable() ? 'elsewhere' : 'begun';
+  }
+
+  #isServed(creation: Creation): boolean {
+    return this.#parts.isServed(creation.whiskActionMetaData.exec.kind);
   }
 
   async #begin(creation: Creation): Promise<void> {
     const action = actionOf(creation);
-    if (action !== undefined) await this.#parts.pulled.begin(action, schedulerOf(creation));
+    if (action !== undefined) await this.#parts.pulled.ordered(action, schedulerOf(creation));
   }
 
   /** Where too many are held it does not wait. */
   async #hold(creation: Creation): Promise<void> {
     if (this.#closed || this.#held.size >= this.#rules.surplusMax) return;
+    const { surplusMs, elsewhereMs } = this.#rules;
     await new Promise<void>((release) => {
-      const timer = setTimeout(release, this.#rules.surplusMs);
+      const timer = setTimeout(release, this.#isServed(creation) ? surplusMs : elsewhereMs);
       this.#held.set(creation, () => {
         clearTimeout(timer);
         release();
       });
     });
     this.#held.delete(creation);
-  }
-
-  async #refuse(creation: Creation): Promise<void> {
-    const { kind } = creation.whiskActionMetaData.exec;
-    const isServed = this.#parts.isServed(kind);
-    const reason = isServed ? 'No invoker is usable now.' : `Kind '${kind}' is not served here.`;
-    await this.#send(creation, creationAck(creation, this.#parts.invoker, reason));
   }
 
   /** Never rejects: a scheduler that hears nothing orders again after 20 s. */

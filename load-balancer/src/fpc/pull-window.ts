@@ -1,6 +1,6 @@
 /**
- * How many pulls an action has at once at one scheduler: doubled by each that brings something, halved by each that
- * does not. Pure.
+ * How many pulls an action has at once at one scheduler: all to begin with, since nobody knows how much is about to
+ * come, halved by each that brings nothing, doubled by each that does. Pure.
  */
 export interface PullBounds {
   /** Pulls at once. */
@@ -11,12 +11,13 @@ export interface PullBounds {
 
 export class PullWindow {
   readonly #bounds: PullBounds;
-  #size = 1;
+  #size: number;
   #open = 0;
   #pulled = 0;
 
   constructor(bounds: PullBounds) {
     this.#bounds = bounds;
+    this.#size = bounds.pullsMax;
   }
 
   /** Does anything that was pulled still wait to be handed on? */
@@ -57,7 +58,7 @@ export class PullWindow {
 
   /** Another scheduler, at which nothing is open. */
   restart(): void {
-    this.#size = 1;
+    this.#size = this.#bounds.pullsMax;
     this.#open = 0;
   }
 }

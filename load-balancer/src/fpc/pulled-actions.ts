@@ -1,7 +1,7 @@
 /** The actions that are pulled here, each as one container to its scheduler. */
 import type { Etcd, LeasedKeys, Logger } from '@tetris/common';
 import { ActionPulls, type PullRules, type StopReason } from './action-pulls';
-import type { EtcdKeys, PulledAction } from './etcd-keys';
+import { addressOf, type EtcdKeys, type PulledAction } from './etcd-keys';
 import type { SchedulerAddress, Schedulers } from './schedulers';
 
 export interface PulledActionsParts {
@@ -39,22 +39,19 @@ export class PulledActions {
     return this.#pulls.size;
   }
 
-  /** Does this scheduler count a container of the action here? */
-  isPulledFrom(scheduler: SchedulerAddress, action: PulledAction): boolean {
-    return this.#pulls.get(idOf(action))?.isAt(scheduler) === true;
+  /** Does this scheduler count a container of the action here, which one has ordered? */
+  isSurplus(scheduler: SchedulerAddress, action: PulledAction): boolean {
+    return this.#pulls.get(idOf(action))?.isOrderedBy(scheduler) === true;
   }
 
-  /** Resolves when the scheduler can see the container. */
-  async begin(action: PulledAction, scheduler: SchedulerAddress): Promise<void> {
-    const { keys, leased } = this.#parts;
-    const id = idOf(action);
-    let pulls = this.#pulls.get(id);
-    if (pulls === undefined || pulls.isStopped) {
-      pulls = this.#make(action, scheduler);
-      this.#pulls.set(id, pulls);
-    }
-    await leased.put(keys.container(action, this.#rules.invoker, pulls.container), '');
-    pulls.begin(scheduler);
+  /** It is pulled, by the order of this scheduler. Resolves when the scheduler can see the container. */
+  async ordered(action: PulledAction, scheduler: SchedulerAddress): Promise<void> {
+    await this.#begin(action, scheduler, true);
+  }
+
+  /** A queue of the action has come about at this scheduler: it is pulled before an order has come. */
+  queueSeen(action: PulledAction, scheduler: SchedulerAddress): void {
+    void this.#begin(action, scheduler, false);
   }
 
   /** Stops those of an action that are of this revision or an older one. */
@@ -70,6 +67,19 @@ export class PulledActions {
 
   async stop(): Promise<void> {
     await Promise.all([...this.#pulls.values()].map(async (pulls) => pulls.stop()));
+  }
+
+  async #begin(action: PulledAction, scheduler: SchedulerAddress, isOrdered: boolean): Promise<void> {
+    const { keys, leased } = this.#parts;
+    const id = idOf(action);
+    let pulls = this.#pulls.get(id);
+    if (pulls === undefined || pulls.isStopped) {
+      pulls = this.#make(action, scheduler);
+      this.#pulls.set(id, pulls);
+    }
+    // A pull counts as a container at once. Messages that wait for 100 ms would make the scheduler order more of them.
+    pulls.begin(scheduler, isOrdered);
+    await leased.put(keys.container(action, this.#rules.invoker, pulls.container), '');
   }
 
   #make(action: PulledAction, scheduler: SchedulerAddress): ActionPulls {
@@ -108,8 +118,7 @@ export class PulledActions {
     const { etcd, keys } = this.#parts;
     const value = await etcd.get(keys.leader(action));
     if (value === undefined) return undefined;
-    const { host, rpcPort } = JSON.parse(value) as { host: string; rpcPort: number };
-    return { host, port: rpcPort };
+    return addressOf(value);
   }
 
   #stopped(pulls: ActionPulls, reason: StopReason): void {

@@ -3,6 +3,7 @@
  * entity database, at an interval and whenever a controller says that an entity has changed.
  */
 import { type ActionChange, type EntityChanges, errorMessage, type Logger } from '@tetris/common';
+import type { ActionState } from './known-actions';
 
 export interface TetrisActionsOptions {
   isOurKind: (kind: string) => boolean;
@@ -11,7 +12,7 @@ export interface TetrisActionsOptions {
 }
 
 export interface ActionsSeen {
-  present: (action: { name: string; revision: string; memoryMb: number }) => void;
+  present: (name: string, state: ActionState) => void;
   /** It is deleted, or of another kind now. */
   gone: (name: string) => void;
 }
@@ -67,7 +68,7 @@ export class TetrisActions {
   }
 
   #tell({ name, action }: ActionChange): void {
-    if (action !== undefined && this.#options.isOurKind(action.kind)) this.#seen.present({ name, ...action });
+    if (action !== undefined && this.#options.isOurKind(action.kind)) this.#seen.present(name, action);
     else this.#seen.gone(name);
   }
 }

@@ -14,6 +14,8 @@ export interface VirtualInvokerKeyOptions {
 
 /** Free memory is told in steps of this: a scheduler reads it for each order, and each change is a write to etcd. */
 const STEP_MB = 64;
+/** The smallest memory limit of an action: with less left than this an invoker is left out. */
+const MARGIN_MB = 128;
 const MB = 1024 ** 2;
 
 export class VirtualInvokerKey {
@@ -38,11 +40,12 @@ export class VirtualInvokerKey {
   }
 
   /**
-   * @param memoryMinMb an invoker with less free memory than an action needs gets no order for it, but memory here is
-   *   shared and made free: while anything is taken, there is as much as the largest action asks for
+   * @param orderedMaxMb memory of all that a scheduler may order here at once. Memory here is shared and made free, so
+   *   that no order needs it; but one that finds less than this and {@link MARGIN_MB} in the key goes elsewhere, and where
+   *   several orders of one action do not fit, a 2.0.0 scheduler fails (`head of empty list`).
    */
-  async tell({ usable, freeBytes }: FleetState, memoryMinMb: number): Promise<void> {
-    const freeMemory = Math.max(memoryMinMb, Math.floor(freeBytes / MB / STEP_MB) * STEP_MB);
+  async tell({ usable, freeBytes }: FleetState, orderedMaxMb: number): Promise<void> {
+    const freeMemory = Math.max(orderedMaxMb + MARGIN_MB, Math.floor(freeBytes / MB / STEP_MB) * STEP_MB);
     const { tags } = this.#options;
     const state = { freeMemory, busyMemory: 0, inProgressMemory: 0, tags, dedicatedNamespaces: [] };
     const value = JSON.stringify({ status: usable ? 'up' : 'unhealthy', ...state });

@@ -18,9 +18,9 @@ export class Sleepers {
     this.#client = client;
   }
 
-  async put(name: string): Promise<void> {
+  async put(name: string, kind = 'nodejs:tetris'): Promise<void> {
     const limits = { concurrency: 10, memory: 128 };
-    await this.#client.actions.update({ name, action: SLEEPER, kind: 'nodejs:tetris', ...({ limits } as object) });
+    await this.#client.actions.update({ name, action: SLEEPER, kind, ...({ limits } as object) });
   }
 
   async call(name: string, params: { n: number; ms?: number }): Promise<Answer> {
@@ -33,13 +33,18 @@ export class Sleepers {
     return Promise.all(Array.from({ length: count }, async (_, n) => this.call(name, { n, ms })));
   }
 
-  /** Waits until one is answered, however many are lost; every {@link ATTEMPT_MS} another one is sent. */
-  async answersAgain(name: string, timeoutMs = 90_000): Promise<void> {
+  /**
+   * Waits until one is answered, however many are lost; every {@link ATTEMPT_MS} another one is sent.
+   * @returns how long it took, ms
+   */
+  async answersAgain(name: string, timeoutMs = 90_000): Promise<number> {
+    const sinceMs = performance.now();
     const attempt = async (): Promise<boolean> => {
       const answer = await Promise.race([this.call(name, { n: 7 }), sleep(ATTEMPT_MS)]);
       return typeof answer === 'object' && answer.n === 7;
     };
     await until(attempt, timeoutMs, `${name} answers again`);
+    return Math.round(performance.now() - sinceMs);
   }
 }
 

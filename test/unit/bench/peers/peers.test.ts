@@ -82,4 +82,9 @@ describe('figures of peers', () => {
     });
     expect(peerFigures([memory('tetris', 300)])).not.toHaveProperty('memoryRatio');
   });
+
+  it('tell apart who keeps no function apart', () => {
+    const rows = [memory('tetris', 300), memory('fork', 1_000), memory('forkTogether', 600)];
+    expect(peerFigures(rows)).toMatchObject({ memoryRatio: 0.3, memoryBestPeer: 'fork', togetherMemoryRatio: 0.5 });
+  });
 });

@@ -24,7 +24,7 @@ class Written {
 describe('hints', () => {
   it('are one key for each action and invoking namespace, of its newest revision', () => {
     const written = new Written();
-    const hints = new Hints(keys, written, { invoker: 100, hintsMax: 10 });
+    const hints = new Hints(keys, written, { invoker: 100, hintsMax: 10, newQueueKeys: 3 });
     hints.show();
     for (const revision of ['1-a', '2-b']) hints.put(action('guest', 'one', revision));
     hints.put(action('other', 'one', '2-b'));
@@ -38,7 +38,7 @@ describe('hints', () => {
 
   it('are written again where they are shown again, and taken away where they are hidden', async () => {
     const written = new Written();
-    const hints = new Hints(keys, written, { invoker: 100, hintsMax: 10 });
+    const hints = new Hints(keys, written, { invoker: 100, hintsMax: 10, newQueueKeys: 3 });
     hints.put(action('guest', 'one', '1-a'));
     expect(written.puts).toBe(0);
     hints.show();
@@ -50,9 +50,26 @@ describe('hints', () => {
     expect(written.keys.size).toBe(1);
   });
 
+  it('are several while a queue is new, since schedulers may order many containers at once', async () => {
+    const written = new Written();
+    const hints = new Hints(keys, written, { invoker: 100, hintsMax: 10, newQueueKeys: 3 });
+    hints.show();
+    hints.queueSeen(action('guest', 'unknown', '1-a'), 0);
+    hints.put(action('guest', 'one', '1-a'));
+    hints.queueSeen(action('guest', 'one', '1-a'), 1_000);
+    hints.put(action('guest', 'one', '1-a'));
+    hints.tick(10_999);
+    expect([...written.keys].map((key) => key.split('/').at(-1))).toEqual(['z100-hint', 'z100-1-hint', 'z100-2-hint']);
+    hints.tick(11_000);
+    expect([...written.keys].map((key) => key.split('/').at(-1))).toEqual(['z100-hint']);
+    hints.queueSeen(action('guest', 'one', '1-a'), 12_000);
+    await hints.hide();
+    expect(written.keys.size).toBe(0);
+  });
+
   it('are bounded: the one used longest ago goes', () => {
     const written = new Written();
-    const hints = new Hints(keys, written, { invoker: 100, hintsMax: 2 });
+    const hints = new Hints(keys, written, { invoker: 100, hintsMax: 2, newQueueKeys: 3 });
     hints.show();
     for (const name of ['one', 'two', 'three']) hints.put(action('guest', name, '1-a'));
     expect([...written.keys].map((key) => key.split('/')[5])).toEqual(['two', 'three']);
@@ -62,15 +79,20 @@ describe('hints', () => {
 describe('known actions', () => {
   it('are for their own namespace, and for those that were seen to invoke them', () => {
     const known = new KnownActions(10);
-    expect(known.present('guest/vision/one', '1-a', 512)).toEqual([action('guest', 'one', '1-a')]);
     const name = { path: 'guest/vision', name: 'one' };
-    expect(known.invoked('other', name)).toEqual(action('other', 'one', '1-a'));
-    expect(known.invoked('other', name)).toBeUndefined();
-    expect(known.invoked('other', { path: 'guest', name: 'one' })).toBeUndefined();
-    expect(known.present('guest/vision/one', '2-b', 256)).toHaveLength(2);
+    const pulled = (namespace: string) => ({ namespace, name: { ...name, version: '0.0.1' }, revision: '1-a' });
+    const state = { revision: '1-a', version: '0.0.1', memoryMb: 512 };
+    expect(known.present('guest/vision/one', state)).toEqual([pulled('guest')]);
+    expect([known.invoked('other', name), known.invoked('other', name)]).toEqual([true, false]);
+    expect(known.get('other', name)).toEqual(pulled('other'));
+    expect([
+      known.invoked('other', { path: 'guest', name: 'one' }),
+      known.get('other', { path: 'guest', name: 'one' }),
+    ]).toEqual([false, undefined]);
+    expect(known.present('guest/vision/one', { ...state, revision: '2-b', memoryMb: 256 })).toHaveLength(2);
     expect(known.memoryMaxMb).toBe(256);
     known.gone('guest/vision/one');
-    expect(known.invoked('third', name)).toBeUndefined();
+    expect([known.invoked('third', name), known.get('other', name)]).toEqual([false, undefined]);
   });
 });
 

@@ -30,8 +30,8 @@ const creation = (overrides: object = {}): Creation => {
 function setUp() {
   const state = { usable: true, counted: false, begun: [] as PulledAction[], acks: [] as Record<string, unknown>[] };
   const pulled = {
-    isPulledFrom: () => state.counted,
-    begin: async (action: PulledAction) => void state.begun.push(action),
+    isSurplus: () => state.counted,
+    ordered: async (action: PulledAction) => void state.begun.push(action),
   };
   const orders = new Orders(
     {
@@ -43,7 +43,7 @@ function setUp() {
       invoker: invokerInstanceId(100, 1024 ** 3, 'tetris100'),
       log: createLogger('orders', 'silent'),
     },
-    { surplusMs: 3_000, surplusMax: 2 },
+    { surplusMs: 3_000, elsewhereMs: 500, surplusMax: 2 },
   );
   /** @returns what is decided, which is told before it is answered */
   const order = (overrides: object = {}): { decided: OrderOutcome[]; answered: Promise<void> } => {
@@ -69,17 +69,20 @@ describe('an order for a container', () => {
     ]);
   });
 
-  it('is sent elsewhere where it is for another kind', async () => {
+  it('is held for a moment where it is for another kind, then done without a container and without an error', async () => {
     const { order, state } = setUp();
     const exec = { kind: 'python:3' };
-    const { decided, answered } = order({ whiskActionMetaData: { ...CREATION.whiskActionMetaData, exec } });
-    await answered;
-    expect(decided).toEqual(['refused']);
-    expect(state.acks).toMatchObject([{ error: 'ResourceNotEnoughError', retryCount: 2 }]);
+    const { decided } = order({ whiskActionMetaData: { ...CREATION.whiskActionMetaData, exec } });
+    await jest.advanceTimersByTimeAsync(499);
+    expect(state.acks).toEqual([]);
+    await jest.advanceTimersByTimeAsync(1);
+    expect(decided).toEqual(['elsewhere']);
+    expect(state.acks).toMatchObject([{ retryCount: 2 }]);
+    expect(state.acks[0]).not.toHaveProperty('error');
     expect(state.begun).toEqual([]);
   });
 
-  it('waits for something usable, and is sent elsewhere where there is nothing for too long', async () => {
+  it('waits for something usable, and is done without a container where there is nothing for too long', async () => {
     const { orders, order, state } = setUp();
     state.usable = false;
     const first = order();
@@ -91,8 +94,9 @@ describe('an order for a container', () => {
     const second = order();
     await jest.advanceTimersByTimeAsync(3_000);
     await second.answered;
-    expect(second.decided).toEqual(['refused']);
-    expect(state.acks[1]).toMatchObject({ error: 'ResourceNotEnoughError' });
+    expect(second.decided).toEqual(['elsewhere']);
+    expect([state.begun.length, state.acks.length]).toEqual([1, 2]);
+    expect(state.acks[1]).not.toHaveProperty('error');
   });
 
   it('is not answered where it is a new scheduler that warms up', async () => {
@@ -137,13 +141,14 @@ describe('an order for a container', () => {
     expect(state.begun).toEqual([]);
   });
 
-  it('that held waits for something usable is sent elsewhere at the close', async () => {
+  it('that held waits for something usable is done at the close', async () => {
     const { orders, order, state } = setUp();
     state.usable = false;
     const { answered, decided } = order();
     orders.close();
     await answered;
-    expect([decided, state.acks[0]?.['error']]).toEqual([['refused'], 'ResourceNotEnoughError']);
+    expect([decided, state.begun, state.acks.length]).toEqual([['elsewhere'], [], 1]);
+    expect(state.acks[0]).not.toHaveProperty('error');
   });
 
   it('bad call: lacks what an ack has to echo', () => {
