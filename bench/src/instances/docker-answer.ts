@@ -5,6 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { chmodSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { AT_REST_MS } from '../measure/process-memory';
 import { median, rounded } from '../measure/statistics';
 import { ACTION_PATH, type Bench } from '../runtime/bench';
 import { Instance } from '../runtime/instances';
@@ -17,7 +18,6 @@ const MIB = 1024 ** 2;
 const ROUNDS = 5;
 const RUNS = 20;
 const STEM_MS = 2000;
-const SETTLE_MS = 1000;
 const LIMIT_BYTES = 1024 * MIB;
 
 const KEYS = ['dockerNextMiB', 'dockerStemAnswerMs', 'dockerStemAnswerRatio'];
@@ -108,7 +108,7 @@ class Containers {
   async nextBytes(work: Work & { runs: number }): Promise<number> {
     const first = await this.answered(await this.create('shared'), work);
     const next = await this.answered(await this.create('shared'), work);
-    await delay(SETTLE_MS);
+    await delay(AT_REST_MS);
     const id = this.#docker('ps', '--latest', '--quiet');
     const group = await memoryCgroup(Number(this.#docker('inspect', '--format', '{{.State.Pid}}', id)));
     const bytes = chargedBytes(group);

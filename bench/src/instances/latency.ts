@@ -15,8 +15,8 @@ import { type ServedName, workOf } from './served-models';
 const TURNS_OF = { bert: 5, resnet50: 5, textCnn: 100 } as const satisfies Partial<Record<ServedName, number>>;
 type MeasuredName = keyof typeof TURNS_OF;
 
-/** Of each side and model; so many that a hundredth of their runs is more than one. */
-const TURNS = 60;
+/** Of each side and model; so many that a hundredth of their runs is fifteen at least. */
+const TURNS = 300;
 const WARM_UP = 20;
 
 type Run = (runs: number) => Promise<number[]>;

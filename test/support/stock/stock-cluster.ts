@@ -181,9 +181,9 @@ async function startParts(
   const observer = etcd === undefined ? undefined : await started(EtcdObserver.start(etcd.address));
   const key = await prepareDatabases(couch, home);
   const schedulers: StockScheduler[] = [];
-  const akkaPorts = await Promise.all(Array.from({ length: count }, freePort));
-  for (const id of akkaPorts.keys()) {
-    schedulers.push(await started(startScheduler(servers as FpcServers, { id, akkaPorts }, folder)));
+  const remotingPorts = await Promise.all(Array.from({ length: count }, freePort));
+  for (const id of remotingPorts.keys()) {
+    schedulers.push(await started(startScheduler(servers as FpcServers, { id, remotingPorts }, folder)));
   }
   const controller = await started(StockController.start(servers, classPath, folder));
   const daemon = new TestDaemon();

@@ -23,7 +23,20 @@ export const etcdSettings = ({ etcd }: FpcServers): Record<string, string | numb
 export interface SchedulerPlace {
   id: number;
   /** Of all schedulers by their ids, by which they find each other. */
-  akkaPorts: readonly number[];
+  remotingPorts: readonly number[];
+}
+
+/** Schedulers find each other by Akka until 2.0.0, by Pekko after it. */
+function clusterSettings(toolkit: string, port: number, ports: readonly number[]): Record<string, string | number> {
+  const seeds = ports.map((each, index) => [
+    `${toolkit}.cluster.seed-nodes.${index}`,
+    `${toolkit}://scheduler-actor-system@127.0.0.1:${each}`,
+  ]);
+  return {
+    ...(Object.fromEntries(seeds) as Record<string, string>),
+    [`${toolkit}.actor.provider`]: 'cluster',
+    [`${toolkit}.remote.artery.canonical.port`]: port,
+  };
 }
 
 export class StockScheduler {
@@ -38,20 +51,15 @@ export class StockScheduler {
   /** @param classPath of Java; @param folder for its log. Resolves when it answers. */
   static async start(
     servers: FpcServers,
-    { id, akkaPorts }: SchedulerPlace,
+    { id, remotingPorts }: SchedulerPlace,
     classPath: string,
     folder: string,
   ): Promise<StockScheduler> {
-    const [akkaPort = 0, rpcPort] = [akkaPorts[id], await freePort()];
-    const seeds = akkaPorts.map((port, index) => [
-      `akka.cluster.seed-nodes.${index}`,
-      `akka://scheduler-actor-system@127.0.0.1:${port}`,
-    ]);
+    const [port = 0, rpcPort] = [remotingPorts[id], await freePort()];
     const settings = {
       ...etcdSettings(servers),
-      ...(Object.fromEntries(seeds) as Record<string, string>),
-      'akka.actor.provider': 'cluster',
-      'akka.remote.artery.canonical.port': akkaPort,
+      ...clusterSettings('akka', port, remotingPorts),
+      ...clusterSettings('pekko', port, remotingPorts),
       'whisk.spi.DurationCheckerProvider': `${CORE}.scheduler.queue.NoopDurationCheckerProvider`,
       'whisk.duration-checker.time-window': '1d',
       'whisk.scheduler.data-management-service.retry-interval': '1 second',
@@ -59,7 +67,8 @@ export class StockScheduler {
     const env = {
       WHISK_SCHEDULER_ENDPOINTS_HOST: '127.0.0.1',
       WHISK_SCHEDULER_ENDPOINTS_RPCPORT: String(rpcPort),
-      WHISK_SCHEDULER_ENDPOINTS_AKKAPORT: String(akkaPort),
+      WHISK_SCHEDULER_ENDPOINTS_AKKAPORT: String(port),
+      WHISK_SCHEDULER_ENDPOINTS_PEKKOPORT: String(port),
     };
     let starts = 0;
     const launch = (): Promise<StockProcess> => {
