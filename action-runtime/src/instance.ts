@@ -47,7 +47,7 @@ export async function serveInstance(config: RuntimeConfig, starter: WorkerStarte
   const server = await serve(service, trace, config);
   trace.mark('runtime', performance.now() - nodeMs);
   // Not before onnxruntime is set up, which whoever waits for this instance needs as much.
-  if (config.warmUp) void starter.ready.then(preloadInference);
+  if (config.warmUp) void starter.ready.then(() => preloadInference(config));
   process.once('SIGTERM', () => {
     server.close();
     process.exit(0);
@@ -57,8 +57,9 @@ export async function serveInstance(config: RuntimeConfig, starter: WorkerStarte
 /* eslint-disable @typescript-eslint/no-require-imports -- in time, and within the bundle */
 const runtimeModule = (): RuntimeModule => require('./onnx/runtime-module') as RuntimeModule;
 
-/** Loads and compiles what stands behind that module. */
-const preloadInference = (): unknown => require('./onnx/backend');
+/** Loads and compiles what stands behind that module, and what that needs. */
+const preloadInference = (config: RuntimeConfig): void =>
+  (require('./onnx/backend') as typeof import('./onnx/backend')).preload(config);
 /* eslint-enable @typescript-eslint/no-require-imports */
 
 interface LoaderParts {

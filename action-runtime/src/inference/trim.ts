@@ -16,28 +16,39 @@ const REST_MS = 2_000;
 
 /**
  * One that never rests gives back what is free so often, ms. Not more often: pages that are given back are faulted in
- * again by the next run, a millisecond or two.
+ * again by the next run, and every ten seconds is one run in a hundred of a model that takes 70 ms.
  */
-const BUSY_INTERVAL_MS = 10_000;
+const BUSY_INTERVAL_MS = 60_000;
 
 let mallocTrim: ((padBytes: number) => number) | undefined;
 let timer: NodeJS.Timeout | undefined;
 let trimmedMs = performance.now();
+/** When the last activation has ended. */
+let endedMs = trimmedMs;
 
 /** Collects garbage, and gives back what is free then, of all threads. Some milliseconds. */
 export function trimHeap(): void {
   clearTimeout(timer);
+  timer = undefined;
   trimmedMs = performance.now();
   if (process.memoryUsage().heapUsed <= COLLECTED_BYTES_MAX) globalThis.gc?.();
   mallocTrim ??= loadMallocTrim();
   mallocTrim(0);
 }
 
-/** The same once the process is at rest. Called in its main thread alone, when an activation has ended. */
+/** The same once the process is at rest. To be called in its main thread, when an activation has ended. */
 export function trimAtRest(): void {
-  clearTimeout(timer);
-  const busyMs = performance.now() - trimmedMs;
-  timer = setTimeout(trimHeap, Math.min(REST_MS, Math.max(0, BUSY_INTERVAL_MS - busyMs))).unref();
+  endedMs = performance.now();
+  timer ??= setTimeout(trimIfAtRest, REST_MS).unref();
+}
+
+/** One timer for many activations: to set a new one for each costs the shortest of them more than it should. */
+function trimIfAtRest(): void {
+  timer = undefined;
+  const nowMs = performance.now();
+  const untilRestMs = endedMs + REST_MS - nowMs;
+  if (untilRestMs <= 0 || nowMs - trimmedMs >= BUSY_INTERVAL_MS) trimHeap();
+  else timer = setTimeout(trimIfAtRest, untilRestMs).unref();
 }
 
 /** Does nothing where there is no glibc, or no build of koffi for it. */

@@ -26,8 +26,7 @@ export function inferenceBackend(settings: InstanceSettings): Backend {
   settings.onSleep(() => engine.sleep());
   const spanOf = (): string | undefined => settings.activation()?.traceparent;
   const client = config.daemonSocket === '' ? undefined : new DaemonClient(config.daemonSocket, {}, spanOf);
-  // Node loads and compiles its HTTP client with the first request: 5 ms that the first model should not pay.
-  client?.health().catch(() => undefined);
+  preload(config);
   const shared = client === undefined ? undefined : new SharedModels(client, leaseSettings(settings));
   const sessions = new Sessions(
     {
@@ -46,6 +45,19 @@ export function inferenceBackend(settings: InstanceSettings): Backend {
     init: async () => undefined,
     createInferenceSessionHandler: async (model, options = {}) => sessions.create(modelReference(model), options),
   };
+}
+
+let isPreloaded = false;
+
+/**
+ * What any model needs and the first one should not wait for: onnxruntime's library in this thread, and Node's HTTP
+ * client, which is loaded and compiled with the first request (5 ms). Called in instances that wait for an action, too.
+ */
+export function preload({ daemonSocket }: RuntimeConfig): void {
+  if (isPreloaded) return;
+  isPreloaded = true;
+  if (daemonSocket !== '') void new DaemonClient(daemonSocket).health().catch(() => undefined);
+  stockBackend();
 }
 
 /**

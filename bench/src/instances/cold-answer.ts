@@ -1,9 +1,11 @@
 /** First answer of a new instance with a warm store, from nothing and from a stem cell, over a plain process's. */
+import { hashFile } from '@tetris/common';
 import { setTimeout as delay } from 'node:timers/promises';
 import { median, rounded } from '../measure/statistics';
 import { buildModel } from '../models/built-model';
 import { transformer } from '../models/transformer';
 import type { Bench } from '../runtime/bench';
+import type { Instance } from '../runtime/instances';
 import type { SuiteResult } from '../suite';
 import type { FigureGroup } from './figure-group';
 import { type FirstAnswer, firstAnswer, stockFirstAnswer } from './first-answer';
@@ -23,6 +25,8 @@ interface Times {
 
 async function measure(bench: Bench, quick: boolean): Promise<SuiteResult> {
   const work = await coldWork(bench, quick);
+  // Since its first instance has loaded it, the invoker knows what the action loads.
+  const models = [await hashFile(work.model)];
   // Fills the store.
   await (await bench.instances.start({ room: 1 }, QUICKLY)).run(work);
   const stock: number[] = [];
@@ -30,10 +34,14 @@ async function measure(bench: Bench, quick: boolean): Promise<SuiteResult> {
   const stem: Times = { answerMs: [], stages: [] };
   for (let round = 0; round < (quick ? 1 : ROUNDS); round += 1) {
     stock.push((await stockFirstAnswer(work)).answerMs);
-    keep(cold, await firstAnswer(bench, work, () => bench.instances.create(QUICKLY)));
+    keep(cold, await firstAnswer(bench, work, () => bench.instances.create(QUICKLY, models)));
     const cell = await bench.instances.create(QUICKLY);
     await delay(STEM_MS);
-    keep(stem, await firstAnswer(bench, work, async () => cell));
+    const assigned = async (): Promise<Instance> => {
+      await bench.instances.expect(cell, models);
+      return cell;
+    };
+    keep(stem, await firstAnswer(bench, work, assigned));
   }
   const over = ({ answerMs }: Times): number => rounded(median(answerMs) / median(stock));
   return {

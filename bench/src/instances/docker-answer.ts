@@ -1,5 +1,5 @@
 /** The same in containers of a Docker engine: memory of the next one, first answer from a stem cell over a plain one's. */
-import { configSchema, createLogger, readConfig } from '@tetris/common';
+import { configSchema, createLogger, hashFile, readConfig } from '@tetris/common';
 import { type Container, DOCKER_KEYS, DockerFactory, memoryCgroup } from '@tetris/invoker-extension';
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
@@ -31,6 +31,7 @@ async function measure(bench: Bench, quick: boolean): Promise<SuiteResult> {
   // The model is opened inside by whatever user the container has.
   chmodSync(bench.folder, 0o755);
   const work = await coldWork(bench, quick);
+  const models = [await hashFile(work.model)];
   const containers = new Containers(bench, engine);
   bench.cleanups.add(() => containers.stop());
   const [stock, stem]: [number[], number[]] = [[], []];
@@ -44,6 +45,7 @@ async function measure(bench: Bench, quick: boolean): Promise<SuiteResult> {
     const cell = await containers.create('quick');
     await delay(STEM_MS);
     const takenMs = performance.now();
+    await bench.instances.expect(cell, models);
     await containers.answered(cell, work);
     stem.push(performance.now() - takenMs);
     await cell.stop();
@@ -94,7 +96,7 @@ class Containers {
       ...(viewPath === undefined ? {} : { viewPath }),
       env: { __OW_ALLOW_CONCURRENT: 'true', ...(as === 'quick' ? QUICKLY : {}) },
     });
-    return new Instance(container);
+    return new Instance(container, token);
   }
 
   async answered(instance: Instance, work: Work): Promise<Instance> {

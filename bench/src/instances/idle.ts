@@ -1,4 +1,5 @@
 /** Memory of an idle instance at each level, and how soon it answers again. */
+import { hashFile } from '@tetris/common';
 import { setTimeout as delay } from 'node:timers/promises';
 import { AT_REST_MS, processMemory, processTree } from '../measure/process-memory';
 import { median, megabytes, rounded } from '../measure/statistics';
@@ -14,6 +15,7 @@ const SETTLE_MS = 1000;
 
 async function measure(bench: Bench, quick: boolean): Promise<SuiteResult> {
   const work = await workOf('bert', bench.folder, quick);
+  const models = [await hashFile(work.model)];
   // Of two, so that neither has the code to itself.
   const instances = [await bench.instances.start({ room: 1 }), await bench.instances.start({ room: 1 })] as const;
   const [first, second] = instances;
@@ -24,11 +26,12 @@ async function measure(bench: Bench, quick: boolean): Promise<SuiteResult> {
     await delay(quick ? SETTLE_MS : AT_REST_MS);
     awake.push(uniqueMb(bench, pids) / pids.length);
     for (const instance of instances) await instance.post('/sleep', {});
-    await delay(SETTLE_MS);
+    await delay(quick ? SETTLE_MS : AT_REST_MS);
     asleep.push(uniqueMb(bench, pids) / pids.length);
     wakeMs.push(await timed(() => first.run({ ...work })));
     stockMs.push(await stockFirstMs(bench, work));
     await first.halt();
+    await bench.instances.expect(first, models);
     ended.push(megabytes((await first.privateBytes()) ?? NaN));
     restartMs.push(
       await timed(async () => {

@@ -1,4 +1,5 @@
 import { START_ARGUMENTS } from '@tetris/action-runtime';
+import type { InstanceView } from '@tetris/common';
 import { type Container, ProcessFactory } from '@tetris/invoker-extension';
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -35,10 +36,13 @@ const MEMORY_BYTES = 4 * 1024 ** 3;
 export class Instance {
   /** What the stages of its start have taken, ms, as far as it has told. */
   readonly stages: Record<string, number> = {};
+  /** By which the daemon knows it. */
+  readonly token: string;
   readonly #container: Container;
 
-  constructor(container: Container) {
+  constructor(container: Container, token: string) {
     this.#container = container;
+    this.token = token;
   }
 
   /** One activation. */
@@ -103,10 +107,13 @@ export class Instances {
     return instance;
   }
 
-  /** A started instance without an action, as stem cells are. */
-  async create(env: Readonly<Record<string, string>> = {}): Promise<Instance> {
+  /**
+   * A started instance without an action, as stem cells are.
+   * @param models SHA-256 of those that it is known to load, as its invoker tells the daemon
+   */
+  async create(env: Readonly<Record<string, string>> = {}, models: readonly string[] = []): Promise<Instance> {
     const token = randomUUID();
-    const { viewPath } = await this.#daemon.operator.registerInstance(token, { namespace: 'bench' });
+    const { viewPath } = await this.#register(token, models);
     const container = await this.#factory.create({
       name: `r${(this.#started += 1)}`,
       kind: 'nodejs:tetris',
@@ -115,7 +122,16 @@ export class Instances {
       viewPath,
       env: { __OW_ALLOW_CONCURRENT: 'true', ...env },
     });
-    return new Instance(container);
+    return new Instance(container, token);
+  }
+
+  /** The daemon prepares these models for an instance that is there: a stem cell, or one whose process has ended. */
+  async expect(instance: Instance, models: readonly string[]): Promise<void> {
+    await this.#register(instance.token, models);
+  }
+
+  #register(token: string, models: readonly string[]): Promise<InstanceView> {
+    return this.#daemon.operator.registerInstance(token, { namespace: 'bench', models: [...models] });
   }
 
   async initialize(instance: Instance, tetris: InferenceSettings = {}): Promise<void> {

@@ -45,7 +45,8 @@ export function addOperatorApi(app: FastifyInstance, parts: OperatorParts): void
     const { token } = parseBody(TokenParams, request.params);
     const { namespace, models } = parseBody(InstanceRegistrationSchema, request.body);
     const registered = leases.registerInstance(token, namespace);
-    void leases.prepare(token, models);
+    // The answer is not to wait for it: the instance starts, or gets its action, meanwhile.
+    setImmediate(() => void leases.prepare(token, models));
     return registered;
   });
   app.get('/v1/instances', async () => leases.instances());
