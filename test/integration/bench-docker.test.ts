@@ -3,19 +3,14 @@ import { execFile } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { type Engine, ENGINE_TIMEOUT_MS, RUNTIME_IMAGE, startEngine } from '../support/docker/engine';
+import { engineOfTests, RUNTIME_IMAGE } from '../support/docker/engine';
 import { inNamespace, namespaceFolder, note } from '../support/docker/namespace';
 
 const ROOT = resolve(__dirname, '../..');
 const MEASURING_MS = 400_000;
 
 inNamespace(__filename, () => {
-  let engine: Engine;
-  beforeAll(async () => {
-    engine = await startEngine();
-    await engine.runtimeImage();
-  }, ENGINE_TIMEOUT_MS);
-  afterAll(async () => engine?.stop(), ENGINE_TIMEOUT_MS);
+  const engine = engineOfTests();
 
   it(
     'the next container is charged for what is its own, and a stem cell answers before a plain container',
@@ -31,7 +26,7 @@ inNamespace(__filename, () => {
         env: {
           ...process.env,
           TMPDIR: folder,
-          DOCKER_HOST: `unix://${engine.socketPath}`,
+          DOCKER_HOST: `unix://${engine().socketPath}`,
           TETRIS_INVOKER_DOCKER_IMAGE: RUNTIME_IMAGE,
         },
       });

@@ -124,7 +124,8 @@ it('are replaced where their private memory grows, by one that is ready before',
   for (let sent = 1; sent <= 12; sent += 1) {
     await subject.send(invoke('leaking', { mb: sent <= 4 ? 1 : 24 }));
     await subject.freed(before + sent, 30_000);
-    await delay(300);
+    // Long enough to be measured, and not so long that its process ends.
+    await delay(180);
   }
   const leaking = subject.records.slice(before);
   expect(leaking.map(({ response }) => response.statusCode)).toEqual(Array(12).fill(0));

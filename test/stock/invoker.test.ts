@@ -4,7 +4,7 @@
  */
 import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Engine, ENGINE_TIMEOUT_MS, startEngine } from '../support/docker/engine';
+import { ENGINE_TIMEOUT_MS, engineOfTests } from '../support/docker/engine';
 import { inNamespace, namespaceFolder, note } from '../support/docker/namespace';
 import type { Json } from '../support/platform';
 import { Sleepers } from '../support/stock/sleepers';
@@ -26,12 +26,7 @@ const RECOVERY_MARGIN_MS = 5_000;
 
 inNamespace(__filename, () => {
   jest.setTimeout(200_000);
-  let engine: Engine;
-  beforeAll(async () => {
-    engine = await startEngine();
-    await engine.runtimeImage();
-  }, ENGINE_TIMEOUT_MS);
-  afterAll(async () => engine?.stop(), ENGINE_TIMEOUT_MS);
+  const engine = engineOfTests();
 
   describe.each([
     ['in sharding mode', 0],
@@ -45,7 +40,7 @@ inNamespace(__filename, () => {
       const folder = mkdtempSync(join(namespaceFolder(), 'stock-'));
       // Ids are dense over extensions and stock invokers together.
       const classPath = required('OPENWHISK_INVOKER_CLASSPATH');
-      stock = await startStockInvoker(cluster.servers, engine, cluster.invokers.length, classPath, folder);
+      stock = await startStockInvoker(cluster.servers, engine(), cluster.invokers.length, classPath, folder);
     }, ENGINE_TIMEOUT_MS);
     afterAll(async () => {
       await stock?.stop();
@@ -60,7 +55,7 @@ inNamespace(__filename, () => {
     const complaints = (): readonly string[] =>
       (cluster.schedulers[0]?.complaints() ?? []).filter((line) => !line.includes('invoker[invoker2/'));
     const errors = (): string[] => stock.log.split('\n').filter((line) => line.includes('[ERROR]'));
-    const containers = (): Promise<string> => engine.docker('ps', '--all', '--format', '{{.Names}}');
+    const containers = (): Promise<string> => engine().docker('ps', '--all', '--format', '{{.Names}}');
 
     it('runs the kinds that the extensions do not serve', async () => {
       await put('foreign', FOREIGN_KIND);

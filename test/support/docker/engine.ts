@@ -4,9 +4,8 @@
  * Inside `inNamespace` (see `namespace.ts`):
  *
  * ```ts
- * let engine: Engine;
- * beforeAll(async () => { engine = await startEngine(); await engine.runtimeImage(); }, ENGINE_TIMEOUT_MS);
- * afterAll(() => engine.stop());
+ * const engine = engineOfTests();
+ * it('...', async () => engine().docker('ps'));
  * ```
  *
  * Components that run as processes of their own (an invoker extension's `main.js`) are spawned from the test as usual;
@@ -50,6 +49,20 @@ export interface Engine {
   servicesImage(): Promise<string>;
   /** Removes every container and ends the engine; idempotent. */
   stop(): Promise<void>;
+}
+
+/** For a file's tests: an engine that has the runtime image, from before the first of them to after the last. */
+export function engineOfTests(): () => Engine {
+  let engine: Engine | undefined;
+  beforeAll(async () => {
+    engine = await startEngine();
+    await engine.runtimeImage();
+  }, ENGINE_TIMEOUT_MS);
+  afterAll(async () => engine?.stop(), ENGINE_TIMEOUT_MS);
+  return () => {
+    if (engine === undefined) throw new Error('the engine is started by beforeAll');
+    return engine;
+  };
 }
 
 /** Starts an engine. One per test file. */
