@@ -50,14 +50,13 @@ export function inferenceBackend(settings: InstanceSettings): Backend {
 let isPreloaded = false;
 
 /**
- * What any model needs and the first one should not wait for: onnxruntime's library in this thread, and Node's HTTP
- * client, which is loaded and compiled with the first request (5 ms). Called in instances that wait for an action, too.
+ * What any model needs and the first one should not wait for: Node's HTTP client, which is loaded and compiled with the
+ * first request (5 ms). Called in instances that wait for an action, too.
  */
 export function preload({ daemonSocket }: RuntimeConfig): void {
   if (isPreloaded) return;
   isPreloaded = true;
   if (daemonSocket !== '') void new DaemonClient(daemonSocket).health().catch(() => undefined);
-  stockBackend();
 }
 
 /**

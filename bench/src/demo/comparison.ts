@@ -1,3 +1,4 @@
+import { TRIMMED_MS } from '../measure/process-memory';
 import type { DaemonOperator } from '@tetris/common';
 import { folderBytes } from '../measure/folder-bytes';
 import { relativeError, sum } from '../measure/statistics';
@@ -50,9 +51,6 @@ export interface StoreFigures {
   uniqueBytes: number;
   unsharedBytes: number;
 }
-
-/** Time for garbage collectors and allocators to come to rest before memory is read. */
-const SETTLE_MS = 500;
 
 /** Batch sizes at which run time is compared. */
 const BATCHES = [1, 4] as const;
@@ -118,7 +116,7 @@ async function grow(sites: Sites, wanted: DemoFunction, index: number): Promise<
   const work = { seed: index };
   const shared = await sites.shared.addInstance(wanted, work);
   const stock = await sites.stock.addInstance(wanted, work);
-  await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+  await new Promise((resolve) => setTimeout(resolve, TRIMMED_MS));
   return {
     function: wanted,
     index,

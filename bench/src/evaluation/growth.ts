@@ -1,4 +1,5 @@
 /** Memory as instances come, one after the other, up to what time and machine have room for. */
+import { TRIMMED_MS } from '../measure/process-memory';
 import { freemem } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { megabytes, rounded } from '../measure/statistics';
@@ -7,9 +8,6 @@ import type { ServedModel } from './served-model';
 
 /** Runs of each instance before it counts: buffers have grown to their sizes by then. */
 const RUNS = 2;
-/** Time for garbage collectors and allocators to come to rest. */
-const SETTLE_MS = 500;
-
 /** Memory of some instances. */
 export interface MemoryPoint {
   instances: number;
@@ -49,7 +47,7 @@ export async function grown(
         const instance = await fleet.start(models[instances.length % models.length] as ServedModel);
         await instance.run({ seed: instances.push(instance), runs: RUNS });
       }
-      await delay(SETTLE_MS);
+      await delay(TRIMMED_MS);
       readings.push({ instances: count, bytes: await fleet.memoryBytes() });
     }
     return counts.map((count) => pointAt(readings, count));

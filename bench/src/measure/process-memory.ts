@@ -20,6 +20,9 @@ export interface ProcessMemory {
 /** By then garbage collectors and allocators are at rest: V8 gives back what a start has left behind in seconds, ms. */
 export const AT_REST_MS = 11_000;
 
+/** By then an instance has given back what its last activation has freed, ms: its runtime waits for two seconds. */
+export const TRIMMED_MS = 2_500;
+
 const NOTHING: Readonly<ProcessMemory> = { ownBytes: 0, storeBytes: 0, uniqueBytes: 0 };
 
 /** A process and everything that it started and that still runs, parents first, without the trees of `except`. */
