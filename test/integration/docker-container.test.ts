@@ -1,27 +1,24 @@
 import type { Container, DockerFactory } from '@tetris/invoker-extension';
 import { containerContract } from '../support/container-contract';
 import { containerSpec, dockerFactory, initialise, invoke, resultOf } from '../support/docker/action-container';
-import { type Engine, ENGINE_TIMEOUT_MS, startEngine } from '../support/docker/engine';
+import { engineOfTests } from '../support/docker/engine';
 import { inNamespace } from '../support/docker/namespace';
 
 const TEST_TIMEOUT_MS = 60_000;
 
 inNamespace(__filename, () => {
   jest.setTimeout(TEST_TIMEOUT_MS);
-  let engine: Engine;
+  const engine = engineOfTests();
   let factory: DockerFactory;
 
-  beforeAll(async () => {
-    engine = await startEngine();
-    await engine.runtimeImage();
-    factory = dockerFactory(engine);
-  }, ENGINE_TIMEOUT_MS);
+  beforeAll(() => {
+    factory = dockerFactory(engine());
+  });
   afterEach(() => factory.close());
-  afterAll(() => engine.stop(), ENGINE_TIMEOUT_MS);
 
   /** Names of the engine's containers, running or not. */
   async function containers(): Promise<string[]> {
-    const names = await engine.docker('ps', '--all', '--format', '{{.Names}}');
+    const names = await engine().docker('ps', '--all', '--format', '{{.Names}}');
     return names.split('\n').filter((name) => name !== '');
   }
 
@@ -32,10 +29,10 @@ inNamespace(__filename, () => {
   }
 
   containerContract('Docker container', () => ({
-    factory: (invoker) => dockerFactory(engine, { ...(invoker && { invoker }), keys: { dockerParallelCreates: 2 } }),
-    unstartable: () => dockerFactory(engine, { keys: { dockerNetwork: 'nowhere' } }),
+    factory: (invoker) => dockerFactory(engine(), { ...(invoker && { invoker }), keys: { dockerParallelCreates: 2 } }),
+    unstartable: () => dockerFactory(engine(), { keys: { dockerNetwork: 'nowhere' } }),
     containers,
-    kill: async ({ name }) => void (await engine.docker('kill', name)),
+    kill: async ({ name }) => void (await engine().docker('kill', name)),
     freezes: true,
     halts: false,
   }));
@@ -54,7 +51,7 @@ inNamespace(__filename, () => {
     });
 
     it('bounds the number of processes', async () => {
-      const few = dockerFactory(engine, { keys: { dockerPidsMax: 64 } });
+      const few = dockerFactory(engine(), { keys: { dockerPidsMax: 64 } });
       const container = await started(
         `const { spawn } = require('node:child_process');
          exports.main = async () => {
@@ -80,7 +77,7 @@ inNamespace(__filename, () => {
         'read-only': ['true'],
         tmpfs: ['/tmp:size=4m'],
       };
-      const other = dockerFactory(engine, {
+      const other = dockerFactory(engine(), {
         keys: { dockerExtraArgs: JSON.stringify(extra), dockerExtraEnv: 'COLOUR=blue' },
       });
       const container = await started(
@@ -110,7 +107,7 @@ inNamespace(__filename, () => {
 
   describe('the Docker factory', () => {
     it('expected failure: says what the engine said, and leaves nothing behind', async () => {
-      const wrong = dockerFactory(engine, { keys: { dockerImage: 'nobody/nothing:1' } });
+      const wrong = dockerFactory(engine(), { keys: { dockerImage: 'nobody/nothing:1' } });
       await expect(wrong.create(containerSpec())).rejects.toMatchObject({
         code: 'ERR_CONTAINER_START',
         message: expect.stringMatching(/did not start.*no such image/i),
@@ -119,7 +116,7 @@ inNamespace(__filename, () => {
     });
 
     it('expected failure: an engine that is not there', async () => {
-      const lost = dockerFactory(engine, { keys: { dockerSocketPath: '/nonexistent/engine.sock' } });
+      const lost = dockerFactory(engine(), { keys: { dockerSocketPath: '/nonexistent/engine.sock' } });
       await expect(lost.create(containerSpec())).rejects.toMatchObject({ code: 'ERR_CONTAINER_START' });
     });
   });
@@ -128,11 +125,11 @@ inNamespace(__filename, () => {
     it.each(['tensor-daemon', 'invoker-extension', 'load-balancer'])(
       'has %s as the chart starts it',
       async (program) => {
-        const image = await engine.servicesImage();
+        const image = await engine().servicesImage();
         const main = `/opt/tetris/node_modules/@tetris/${program}/dist/main.js`;
         // A key that there is not ends each at once, after everything is loaded.
         const variable = { 'tensor-daemon': 'DAEMON', 'invoker-extension': 'INVOKER' }[program] ?? 'BALANCER';
-        const wrong = engine.docker(
+        const wrong = engine().docker(
           'run',
           '--rm',
           '--read-only',

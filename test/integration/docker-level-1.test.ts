@@ -9,7 +9,7 @@ import { buildModel, type BuiltModel, transformer } from '@tetris/bench';
 import { DaemonOperator } from '@tetris/common';
 import { cgroupPrivateBytes, memoryCgroup } from '@tetris/invoker-extension';
 import { spawnInTest } from '../support/child';
-import { type Engine, ENGINE_TIMEOUT_MS, startEngine } from '../support/docker/engine';
+import { ENGINE_TIMEOUT_MS, engineOfTests } from '../support/docker/engine';
 import { inNamespace, mountMemory, namespaceFolder, note } from '../support/docker/namespace';
 import { openwhiskVariable } from '../support/openwhisk-variables';
 import { until } from '../support/until';
@@ -44,7 +44,7 @@ const STOCK_CAPABILITIES = ['--cap-drop', 'NET_RAW', '--cap-drop', 'NET_ADMIN'];
 inNamespace(__filename, () => {
   jest.setTimeout(TEST_TIMEOUT_MS);
   let folder: string;
-  let engine: Engine;
+  const engine = engineOfTests();
   let model: BuiltModel;
   let operator: DaemonOperator;
 
@@ -67,10 +67,7 @@ inNamespace(__filename, () => {
     });
     operator = new DaemonOperator(join(folder, 'operator.sock'));
     await until(async () => (await operator.health().catch(() => undefined))?.state === 'ready');
-    engine = await startEngine();
-    await engine.runtimeImage();
   }, ENGINE_TIMEOUT_MS);
-  afterAll(() => engine.stop(), ENGINE_TIMEOUT_MS);
 
   /** What `l1.yml` has a stock invoker add, with this test's folders for the node's. */
   function sharingArguments(): string[] {
@@ -91,8 +88,8 @@ inNamespace(__filename, () => {
 
   /** Starts a container and has it answer once. @returns the answer, and its process */
   async function answered(more: readonly string[]): Promise<{ logits: number[]; pid: number }> {
-    const id = await engine.docker('run', '--detach', ...STOCK_ARGUMENTS, ...more, await engine.runtimeImage());
-    const told = await engine.docker('inspect', '--format', '{{.State.Pid}} {{.NetworkSettings.IPAddress}}', id);
+    const id = await engine().docker('run', '--detach', ...STOCK_ARGUMENTS, ...more, await engine().runtimeImage());
+    const told = await engine().docker('inspect', '--format', '{{.State.Pid}} {{.NetworkSettings.IPAddress}}', id);
     const [pid, host = ''] = told.split(' ');
     const post = async (path: '/init' | '/run', value: object): Promise<{ logits?: number[] }> => {
       const reply = await fetch(`http://${host}:8080${path}`, { method: 'POST', body: JSON.stringify({ value }) });

@@ -1,12 +1,10 @@
 /** Two stock schedulers, which share the queues between them. See `docs/compatibility-fpc.md`. */
-import { ownResults, Sleepers } from '../support/stock/sleepers';
+import { ownResults, RECOVERY_MS_MAX, Sleepers } from '../support/stock/sleepers';
 import { StockCluster } from '../support/stock/stock-cluster';
 
 jest.setTimeout(240_000);
 
 const ACTIONS = Array.from({ length: 6 }, (_, n) => `shared${n}`);
-/** A scheduler's lease in etcd, and five seconds. */
-const RECOVERY_MS_MAX = 15_000;
 const EACH = 20;
 
 describe('two stock schedulers with a load balancer', () => {

@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FpcServers } from '../support/cluster/services';
-import { ownResults, Sleepers } from '../support/stock/sleepers';
+import { ownResults, RECOVERY_MS_MAX, Sleepers } from '../support/stock/sleepers';
 import { StockCluster } from '../support/stock/stock-cluster';
 import { until } from '../support/until';
 
@@ -14,8 +14,6 @@ const IN_FLIGHT = 100;
 const ACTIVATIONS = 10_000;
 const AT_ONCE = 200;
 const WHISK_ERROR = 500;
-/** The load balancer's lease in etcd, which is the default and that of a stock scheduler, and five seconds. */
-const RECOVERY_MS_MAX = 15_000;
 /** A pull that waits at a scheduler is answered after a second. */
 const PULL_MS = 1_500;
 

@@ -1,6 +1,6 @@
-import { TRIMMED_MS } from '../measure/process-memory';
 import type { DaemonOperator } from '@tetris/common';
 import { folderBytes } from '../measure/folder-bytes';
+import { TRIMMED_MS } from '../measure/process-memory';
 import { relativeError, sum } from '../measure/statistics';
 import type { ActionReport } from './cloud';
 import type { Progress } from './progress';

@@ -1,13 +1,14 @@
 /** Memory as instances come, one after the other, up to what time and machine have room for. */
-import { TRIMMED_MS } from '../measure/process-memory';
 import { freemem } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
+import { TRIMMED_MS } from '../measure/process-memory';
 import { megabytes, rounded } from '../measure/statistics';
 import type { FleetInstance, WithFleet } from './fleet';
 import type { ServedModel } from './served-model';
 
 /** Runs of each instance before it counts: buffers have grown to their sizes by then. */
 const RUNS = 2;
+
 /** Memory of some instances. */
 export interface MemoryPoint {
   instances: number;

@@ -2,7 +2,14 @@
  * Which actions are ours, and that they come here: hints for the actions that the entity database has, for those who
  * invoke them, shown while we are up and again to schedulers that begin; and each new queue, to be pulled at once.
  */
-import type { EntityChanges, Etcd, EtcdEntry, LeasedKeys, Logger } from '@tetris/common';
+import {
+  type EntityChanges,
+  errorMessage,
+  type Etcd,
+  type EtcdEntry,
+  type LeasedKeys,
+  type Logger,
+} from '@tetris/common';
 import { addressOf, type EtcdKeys, type OrderedName, type PulledAction } from './etcd-keys';
 import { Hints } from './hints';
 import { type ActionState, KnownActions } from './known-actions';
@@ -34,18 +41,19 @@ export interface AttractionOptions {
 
 export class Attraction {
   readonly #parts: AttractionParts;
+  readonly #options: AttractionOptions;
   readonly #hints: Hints;
   readonly #known: KnownActions;
   readonly #actions: TetrisActions;
   readonly #share: QueueShare;
   readonly #unwatch: (() => void)[] = [];
-  readonly #newQueueHints: number;
   #isShown = false;
 
   constructor(parts: AttractionParts, options: AttractionOptions) {
     const { etcd, keys, leased, entityChanges, log } = parts;
     const { invoker, isOurKind, actionsMax, actionsIntervalMs: intervalMs } = options;
     this.#parts = parts;
+    this.#options = options;
     this.#hints = new Hints(keys, leased, { invoker, hintsMax: actionsMax, newQueueKeys: options.newQueueHints });
     this.#known = new KnownActions(actionsMax);
     const seen = {
@@ -53,7 +61,6 @@ export class Attraction {
       gone: (name: string): void => this.#gone(name),
     };
     this.#actions = new TetrisActions(entityChanges, { isOurKind, intervalMs }, seen, log);
-    this.#newQueueHints = options.newQueueHints;
     this.#share = new QueueShare(etcd, keys, options);
   }
 
@@ -63,7 +70,7 @@ export class Attraction {
 
   /** Memory of all that a scheduler may order here at once for one action, MB. */
   get orderedMaxMb(): number {
-    return this.#newQueueHints * this.#known.memoryMaxMb;
+    return this.#options.newQueueHints * this.#known.memoryMaxMb;
   }
 
   /** To be called each second. */
@@ -133,7 +140,12 @@ export class Attraction {
     const action = this.#known.get(namespace, name);
     if (action === undefined || !this.#isShown || !this.#share.isOurs(key)) return;
     this.#hints.queueSeen(action, this.#parts.now());
-    this.#parts.queueSeen(action, addressOf(value));
+    try {
+      this.#parts.queueSeen(action, addressOf(value));
+    } catch (error) {
+      // To reject it would end the watch of all queues; an order brings the address as well.
+      this.#parts.log.warn({ key, reason: errorMessage(error) }, 'leader of a queue cannot be read');
+    }
   }
 
   async #watch(prefix: string, put: (entry: EtcdEntry) => void): Promise<void> {

@@ -9,6 +9,9 @@ export const SLEEPER = `exports.main = ({ n, ms = 20 }) => new Promise((done) =>
 /** What a client that is told an error sees: its status. */
 export type Answer = { n: number } | number;
 
+/** Lease in etcd of the load balancer, which is the default and that of a stock scheduler, and five seconds. */
+export const RECOVERY_MS_MAX = 15_000;
+
 const ATTEMPT_MS = 2_000;
 
 export class Sleepers {
