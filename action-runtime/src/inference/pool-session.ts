@@ -31,6 +31,8 @@ export interface SessionOwner {
   forget(session: PoolSession): void;
   /** Calls of unlike lengths may be padded to be joined. */
   readonly pads: boolean;
+  /** Loads a session when no other is loaded, in no more memory than that takes. */
+  loading<T>(load: () => Promise<T>): Promise<T>;
   /** Does work that needs a copy of so many bytes, when there is room for it. */
   admitted<T>(bytes: number, work: () => Promise<T>): Promise<T>;
   /** One line for the user's log. */
@@ -146,7 +148,9 @@ export class PoolSession {
   async #load(worker: InferenceWorker): Promise<void> {
     const { name, locate, quickOptions } = this.#model;
     const options = this.isQuickIn(worker) ? (quickOptions ?? this.#model.options) : this.#model.options;
-    const reply = await worker.call({ kind: 'load', sessionId: this.id, file: await locate(), options });
+    const reply = await this.#owner.loading(async () =>
+      worker.call({ kind: 'load', sessionId: this.id, file: await locate(), options }),
+    );
     const { info } = reply as { info: SessionInfo };
     const onOff = (reason: string): void => this.#owner.notice(`runs of ${name} are not batched: ${reason}`);
     this.#loaded ??= { info, joint: new JointRuns(info, onOff, this.#owner.pads) };

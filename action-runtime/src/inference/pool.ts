@@ -5,7 +5,7 @@ import { Admission } from './admission';
 import type { InferenceWorker } from './inference-worker';
 import { type PoolModel, PoolSession, type SessionOwner } from './pool-session';
 import type { Outputs, RunInput } from './protocol';
-import { trimAtRest } from './trim';
+import { trimAtRest, trimHeap } from './trim';
 import type { WorkerStarter } from './worker-starter';
 
 /** Size and bounds of a pool. */
@@ -78,6 +78,8 @@ export class WorkerPool implements SessionOwner {
   readonly #sessions = new Map<number, PoolSession>();
   readonly #queue: Batcher<Job>;
   readonly #admission: Admission;
+  /** Loads take turns; the end of the last one. */
+  #loads: Promise<unknown> | undefined;
   #lastSession = 0;
   #alarm: NodeJS.Timeout | undefined;
   #turn: NodeJS.Immediate | undefined;
@@ -126,6 +128,16 @@ export class WorkerPool implements SessionOwner {
       });
       this.#arrived();
     });
+  }
+
+  /**
+   * A load takes as much memory for a moment as its largest weight, and its thread's heap keeps that until the process
+   * is at rest. Each thread has a heap of its own, so what earlier loads have left is given back before another begins.
+   */
+  loading<T>(load: () => Promise<T>): Promise<T> {
+    const turn = this.#loads?.then(trimHeap).then(load) ?? load();
+    this.#loads = turn.catch(() => undefined);
+    return turn;
   }
 
   get pads(): boolean {

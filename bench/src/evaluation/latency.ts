@@ -1,8 +1,9 @@
 /** Run time of each model of the zoo in an instance over that in a plain process, in turns, at several batch sizes. */
 import { removeFolder, temporaryFolder } from '@tetris/common';
 import { tmpdir } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createProgress } from '../demo/progress';
-import { percentileOf, relativeError, rounded } from '../measure/statistics';
+import { median, percentileOf, relativeError, rounded } from '../measure/statistics';
 import type { Suite, SuiteOptions, SuiteResult } from '../suite';
 import { ZOO } from '../zoo/zoo';
 import { type FleetInstance, withStock, withTetris } from './fleet';
@@ -12,12 +13,18 @@ import { nameOf, ownModel, type ServedModel, servedModel } from './served-model'
 const BATCHES = [1, 4, 16];
 const QUICK = { models: ['textcnn', 'dssm'], batches: [1], forMs: 1_000 };
 
-/** Time for both sides of one model and batch, and the runs that it gives at least and at most. */
+/** Time for both sides of one model and batch, and the runs of each that it gives at least and at most. */
 const FOR_MS = 12_000;
-const RUNS_MIN = 10;
-const RUNS_MAX = 400;
-/** Runs in a row on one side: the caches of a side are its own by the second. */
-const TURN = 5;
+const RUNS_MIN = 20;
+const RUNS_MAX = 20_000;
+/**
+ * Time of the runs in a row on one side. The caches of a side are its own soon, and the other side, which waits
+ * meanwhile, does not come to rest: what a run after a rest takes is another figure.
+ */
+const TURN_MS = 500;
+/** Rests of an instance, after which one run each is taken; twice what an instance waits until it counts as at rest. */
+const REST_MS = 4_000;
+const RESTS = 3;
 
 /** Times of runs at one batch size, ms. */
 interface LatencyPoint {
@@ -28,6 +35,8 @@ interface LatencyPoint {
   stockMs: Percentiles;
   p50Ratio: number;
   p99Ratio: number;
+  /** Of the first run after a rest, medians; of single examples only. */
+  restedRatio?: number;
   relativeError: number;
 }
 
@@ -64,6 +73,7 @@ function figuresOf(rows: readonly LatencyRow[]): SuiteResult {
   return {
     p50Ratio: Math.max(...points.map(({ p50Ratio }) => p50Ratio)),
     p99Ratio: Math.max(...points.map(({ p99Ratio }) => p99Ratio)),
+    restedRatio: Math.max(...points.map(({ restedRatio = 0 }) => restedRatio)),
     maxRelativeError: Math.max(...points.map((point) => point.relativeError)),
     rows,
   };
@@ -101,24 +111,35 @@ async function pointOf(
   forMs: number,
 ): Promise<LatencyPoint> {
   const [our, their] = [await ours.run({ batch, runs: 3 }), await theirs.run({ batch, runs: 3 })];
-  const slowest = Math.max(...our.runMs, ...their.runMs);
-  const wanted = Math.min(RUNS_MAX, Math.max(RUNS_MIN, Math.floor(forMs / (2 * slowest))));
+  const typicalMs = Math.max(median(our.runMs), median(their.runMs));
+  const wanted = Math.min(RUNS_MAX, Math.max(RUNS_MIN, Math.floor(forMs / (2 * typicalMs))));
+  const turn = { batch, runs: Math.max(1, Math.floor(TURN_MS / typicalMs)) };
   const [ourMs, theirMs]: [number[], number[]] = [[], []];
   while (ourMs.length < wanted) {
-    const work = { batch, runs: TURN };
-    ourMs.push(...(await ours.run(work)).runMs);
-    theirMs.push(...(await theirs.run(work)).runMs);
+    ourMs.push(...(await ours.run(turn)).runMs);
+    theirMs.push(...(await theirs.run(turn)).runMs);
   }
-  const [tetrisMs, stockMs] = [percentiles(ourMs), percentiles(theirMs)];
+  const ratioAt = (share: number): number => rounded(percentileOf(ourMs, share) / percentileOf(theirMs, share));
   return {
     batch,
     runs: ourMs.length,
-    tetrisMs,
-    stockMs,
-    p50Ratio: rounded(tetrisMs.p50 / stockMs.p50),
-    p99Ratio: rounded(tetrisMs.p99 / stockMs.p99),
+    tetrisMs: percentiles(ourMs),
+    stockMs: percentiles(theirMs),
+    p50Ratio: ratioAt(0.5),
+    p99Ratio: ratioAt(0.99),
+    ...(batch === 1 && { restedRatio: await restedRatio([ours, theirs]) }),
     relativeError: relativeError(our.logits, their.logits),
   };
+}
+
+/** Both rest at the same time, and run one after the other. */
+async function restedRatio(sides: readonly [FleetInstance, FleetInstance]): Promise<number> {
+  const times: [number[], number[]] = [[], []];
+  for (let rest = 0; rest < RESTS; rest += 1) {
+    await delay(REST_MS);
+    for (const [at, side] of sides.entries()) times[at]?.push(...(await side.run({ batch: 1, runs: 1 })).runMs);
+  }
+  return rounded(median(times[0]) / median(times[1]));
 }
 
 function percentiles(times: readonly number[]): Percentiles {

@@ -44,6 +44,14 @@ export interface GroupScalerOptions {
   instancesMax: number;
   /** Plans in which an instance has to be too much before it ends. */
   scaleInPlans: number;
+  /** Plans in a row in which something is short before living instances are replaced: a start of others looks like it. */
+  replacePlans: number;
+  /**
+   * Factor below which figures do not differ: what serves no more than so much better replaces nothing, a living
+   * instance serves on while its tail exceeds its limit by no more, and a shape of as many cores may cost so much more
+   * for serving more, as the rate may go on rising.
+   */
+  profileNoise: number;
 }
 
 /** An instance that takes activations, or soon will. */
@@ -85,21 +93,6 @@ const FORECAST_SAMPLES = 2;
 /** After a start ahead of demand has failed, demand alone starts instances so long, ms. */
 const BACKOFF_MS = 30_000;
 
-/** Factor by which a mix must serve more than living instances to replace them where neither serves the rate. */
-const BETTER = 1.25;
-
-/**
- * A living instance serves on while its tail exceeds its limit by no more than this factor: noise is no reason to end
- * it.
- */
-const KEPT = 1.25;
-
-/** Factor on cost that a shape of as many cores may have for serving more: the rate may go on rising. */
-const ROOMIER = 1.2;
-
-/** Plans in a row in which something is short before living instances are replaced: a start of others looks like it. */
-const SHORT_PLANS = 2;
-
 /** Standard deviations from the mean to the 95th percentile. */
 const TAIL_DEVIATIONS = 1.645;
 
@@ -114,7 +107,7 @@ export class GroupScaler {
   readonly #rate: RateEstimator;
   readonly #forecast: ArrivalForecast | undefined;
   #foreseen = { sample: -1, rate: 0 };
-  readonly #tardiness = new Tardiness();
+  readonly #tardiness: Tardiness;
   /** Rates of the last plans in which no instance was added. */
   #rates: number[] = [];
   #living = 0;
@@ -130,6 +123,7 @@ export class GroupScaler {
     this.next = group.first;
     this.coresMax = coresMax;
     this.#options = options;
+    this.#tardiness = new Tardiness(options);
     this.#rate = new RateEstimator(options.rate, nowMs);
     this.#forecast = options.forecast === undefined ? undefined : new ArrivalForecast(options.forecast, nowMs);
   }
@@ -151,6 +145,7 @@ export class GroupScaler {
 
   /** @param rows the revision's profile */
   plan(living: readonly LivingInstance[], rows: readonly LearnedRow[], free: FreeResources, nowMs: number): GroupPlan {
+    const { profileNoise } = this.#options;
     const { sloMs, batchMax, roomMax, limitBytes, first } = this.group;
     const allowed = rows.filter(
       ({ batch, concurrency, privateBytes }) =>
@@ -158,7 +153,7 @@ export class GroupScaler {
     );
     const within = allowed.filter((row) => meetsSlo(row, sloMs));
     const usable = within.length > 0 ? within : fastest(allowed);
-    const kept = within.length > 0 ? allowed.filter((row) => meetsSlo(row, KEPT * sloMs)) : usable;
+    const kept = within.length > 0 ? allowed.filter((row) => meetsSlo(row, profileNoise * sloMs)) : usable;
     const served = living.map((instance) => ({ ...instance, row: rowIn(kept, instance.settings) }));
     const rate = capacity(served, free.cores);
     const foreseen = this.#foreseenRate(nowMs);
@@ -227,7 +222,7 @@ export class GroupScaler {
     const reachable = crowded ? 0 : now.rate + rateOf(added.starts);
     this.#shortPlans = short && !added.covers ? this.#shortPlans + 1 : 0;
     // Where something is to start anyway it is to be the right thing.
-    const lasts = this.#shortPlans >= SHORT_PLANS || (this.#shortPlans > 0 && added.starts.length > 0);
+    const lasts = this.#shortPlans >= this.#options.replacePlans || (this.#shortPlans > 0 && added.starts.length > 0);
     if (lasts && (crowded || this.#tardiness.isLate)) this.#takeAim(served, within, reachable, now);
     else if (short && added.covers) this.#aim = [];
     if (this.#aim.length === 0) return { ...NOTHING, starts: added.starts };
@@ -266,9 +261,9 @@ export class GroupScaler {
 
   /** The shape of as many cores that serves most for hardly more. */
   #roomier(row: LearnedRow, rows: readonly LearnedRow[]): LearnedRow {
-    const { alpha } = this.#options;
+    const { alpha, profileNoise } = this.#options;
     return rows
-      .filter((other) => other.cpu === row.cpu && cost(other, alpha) <= ROOMIER * cost(row, alpha))
+      .filter((other) => other.cpu === row.cpu && cost(other, alpha) <= profileNoise * cost(row, alpha))
       .reduce((best, other) => (serviceRate(other) > serviceRate(best) ? other : best), row);
   }
 
@@ -279,14 +274,14 @@ export class GroupScaler {
     reachable: number,
     { asked, wanted, cores, bytes }: FreeResources & { asked: number; wanted: number },
   ): void {
-    const { alpha, instancesMax } = this.#options;
+    const { alpha, instancesMax, profileNoise } = this.#options;
     const own = served.reduce((sum, { row }) => sum + (row?.privateBytes ?? 0), 0);
     const options = { rate: wanted, sloMs: this.group.sloMs, alpha, instancesMax, cores, bytes: bytes + own };
     const best = bestMix(within, options);
     const aimed = this.#aim.flatMap((row) => within.find((other) => sameShape(other, row)) ?? []);
     const before = Math.max(reachable, rateOf(aimed));
     // Below what is asked for, not below what few waits would take: to start and end instances costs more than that.
-    if (before < asked && (best.rate >= wanted || best.rate > BETTER * before)) {
+    if (before < asked && (best.rate >= wanted || best.rate > profileNoise * before)) {
       const roomier = best.rows.map((row) => this.#roomier(row, within));
       const need = roomier.reduce((sum, { privateBytes }) => sum + privateBytes, 0);
       this.#aim = need <= options.bytes ? roomier : best.rows;

@@ -29,6 +29,18 @@ export const SCALING_KEYS = {
     min: 1,
     max: 1000,
   }),
+  replacePlans: key.integer(
+    2,
+    'plans',
+    'Plans in a row in which something is short and late before living instances are replaced: one alone may only see another start.',
+    { min: 1, max: 100 },
+  ),
+  profileNoise: key.number(
+    1.25,
+    'factor',
+    'Measured figures of shapes differ by up to so much by chance: instances are neither replaced nor ended for less.',
+    { min: 1, max: 4 },
+  ),
   groupStartsMax: key.integer(
     0,
     'instances',
@@ -81,7 +93,7 @@ export function groupStartsMaxOf({ groupStartsMax }: Pick<ScalingConfig, 'groupS
 }
 
 export function scalerOptions(config: ScalingConfig): ScalerOptions {
-  const { rateMs, rateShortMs, rateLongMs, rateConfidence, alpha, lateMax } = config;
+  const { rateMs, rateShortMs, rateLongMs, rateConfidence, alpha, lateMax, replacePlans, profileNoise } = config;
   const { scaleInPlans, forecastSampleMs, forecastSamples } = config;
   const cores = availableParallelism();
   return {
@@ -93,6 +105,8 @@ export function scalerOptions(config: ScalingConfig): ScalerOptions {
     alpha,
     lateMax,
     scaleInPlans,
+    replacePlans,
+    profileNoise,
     instancesMax: config.groupInstancesMax,
     groupsMax: config.scaledGroupsMax,
     cores: config.scaleCores === 0 ? cores : config.scaleCores,

@@ -13,6 +13,7 @@ const OWNER: SessionOwner = {
   holders: () => [],
   forget: () => undefined,
   pads: false,
+  loading: (load) => load(),
   admitted: (_bytes, work) => work(),
   notice: () => undefined,
 };

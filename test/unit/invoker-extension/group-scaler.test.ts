@@ -22,6 +22,8 @@ const OPTIONS = {
   lateMax: 0.01,
   instancesMax: 64,
   scaleInPlans: 3,
+  replacePlans: 2,
+  profileNoise: 1.25,
 };
 
 const row = (workers: number, batch: number, latencyMs: number, mb: number): LearnedRow => ({

@@ -56,6 +56,8 @@ export const SCALER_OPTIONS: ScalerOptions = {
   lateMax: 0.01,
   instancesMax: 64,
   scaleInPlans: 3,
+  replacePlans: 2,
+  profileNoise: 1.25,
   cores: 1_000,
   groupsMax: 3,
   profile: { shapes: shapesUpTo(4, 8), shapesMax: 64, samples: 64, samplesMin: 20, drift: 0.2, forgetAfter: 1_000 },

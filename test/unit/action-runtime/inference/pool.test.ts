@@ -3,6 +3,7 @@
  * worker.
  */
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type PoolOptions, type RunReport, WorkerPool } from '../../../../action-runtime/src/inference/pool';
 import type { PoolModel, PoolSession } from '../../../../action-runtime/src/inference/pool-session';
 import { WorkerStarter } from '../../../../action-runtime/src/inference/worker-starter';
@@ -80,6 +81,22 @@ describe('WorkerPool', () => {
     const session = await poolOf({ workers: 3 }).load({ ...MODEL, single: true });
     const answers = await Promise.all(['wait 20', 'a', 'b', 'c'].map((word) => say(session, word)));
     expect(new Set(answers.map(([, thread]) => thread)).size).toBe(1);
+  });
+
+  it('loads a model in one worker after the other: each load takes memory of its own for a moment', async () => {
+    let [loads, atOnce, most] = [0, 0, 0];
+    const locate = async (): ReturnType<PoolModel['locate']> => {
+      loads += 1;
+      most = Math.max(most, (atOnce += 1));
+      await delay(20);
+      atOnce -= 1;
+      // One that fails does not stop those after it.
+      return { kind: 'path', path: loads === 2 ? 'broken' : 'model' };
+    };
+    const session = await poolOf({ workers: 3 }).load({ ...MODEL, locate });
+    await codes(Array.from({ length: 3 }, () => say(session, 'wait 60')));
+    await codes(Array.from({ length: 3 }, () => say(session, 'wait 60')));
+    expect([loads > 2, most]).toEqual([true, 1]);
   });
 
   it('expected failure: a worker that dies takes its own runs with it, and the others are served by a new one', async () => {
