@@ -12,6 +12,12 @@ import type { LoadedFunction } from './settings';
 const MEMORY_BYTES = 3 * 1024 ** 3;
 
 /**
+ * Limit of the action: two workers that load an AlexNet while they answer take more than 256 for a moment. A plain
+ * instance takes as much all the time.
+ */
+const ACTION_MB = 512;
+
+/**
  * No limit that is about tenants, and no waiting for what an overload has left in the queue. That on concurrent
  * requests stays: what is over it is refused, and counts as not served.
  */
@@ -53,7 +59,7 @@ export class LoadedPlatform {
     const client = new PlatformClient(platform);
     cleanups.add(() => client.close());
     const parameters = { model: join(modelRoot, `${action}.onnx`), ...loaded.input };
-    await client.createAction(action, { annotations, parameters });
+    await client.createAction(action, { annotations, parameters, memoryMb: ACTION_MB });
     return started;
   }
 
