@@ -6,6 +6,7 @@
 import { errorMessage, outliveReaders } from '@tetris/common';
 import { Command, Option } from 'commander';
 import { type RunOptions, runSuite, textOf } from './run-suite';
+import { endWorkOnSignals } from './signals';
 import { SUITES } from './suites';
 
 /** Where `all` keeps its results by default. */
@@ -22,6 +23,7 @@ async function run(
 }
 
 outliveReaders();
+endWorkOnSignals();
 const list = Object.entries(SUITES).map(([name, { description }]) => `  ${name.padEnd(12)} ${description}`);
 
 new Command('bench')

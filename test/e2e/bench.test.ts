@@ -1,16 +1,22 @@
-import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { EVALUATION } from '../../bench/src/results/targets';
+import { processTree } from '../../bench/src/measure/process-memory';
 import type { OverloadFigures, PointFigures } from '../../bench/src/overload/report';
 import type { FunctionFigures, SharingFigures } from '../../bench/src/sharing/report';
+import { until } from '../support/until';
 
 const BENCH = join(__dirname, '../../bench/dist/main.js');
 const TIMEOUT_MS = 180_000;
 const ALL_TIMEOUT_MS = 420_000;
 const run = promisify(execFile);
+
+const isAlive = (pid: number): boolean => existsSync(`/proc/${pid}`);
 
 describe('npm run bench', () => {
   it(
@@ -43,6 +49,27 @@ describe('npm run bench', () => {
     },
     TIMEOUT_MS,
   );
+
+  it('ends what it has started, and removes what it has made, at a signal', async () => {
+    const temporary = await mkdtemp(join(tmpdir(), 'bench-'));
+    const bench = spawn(process.execPath, [BENCH, 'latency', '--quick'], {
+      env: { ...process.env, TMPDIR: temporary },
+      stdio: 'ignore',
+    });
+    try {
+      const ended = once(bench, 'exit');
+      const started = (): number[] => processTree(Number(bench.pid)).slice(1);
+      await until(() => started().length >= 3, 60_000, 'a daemon, an instance and a plain process run');
+      const children = started();
+      bench.kill('SIGTERM');
+      expect(await ended).toEqual([143, null]);
+      await until(() => !children.some(isAlive), 10_000, 'none of them runs');
+      expect(await readdir(temporary)).toEqual([]);
+    } finally {
+      bench.kill('SIGKILL');
+      await rm(temporary, { recursive: true, force: true });
+    }
+  }, 120_000);
 
   it(
     'measures every suite of the evaluation on small models, goes on from what is there, and writes the page of results',

@@ -11,7 +11,7 @@ import { chosenRows, measureRows } from './rows';
 import { nameOf, ownModel, type ServedModel, servedModel } from './served-model';
 
 const BATCHES = [1, 4, 16];
-const QUICK = { models: ['textcnn', 'dssm'], batches: [1], forMs: 1_000 };
+const QUICK = { models: ['textcnn', 'dssm'], batches: [1], forMs: 1_000, rests: 1 };
 
 /** Time for both sides of one model and batch, and the runs of each that it gives at least and at most. */
 const FOR_MS = 12_000;
@@ -22,9 +22,15 @@ const RUNS_MAX = 20_000;
  * meanwhile, does not come to rest: what a run after a rest takes is another figure.
  */
 const TURN_MS = 500;
-/** Rests of an instance, after which one run each is taken; twice what an instance waits until it counts as at rest. */
+/** Rests of both sides, after which each runs once: twice what an instance waits until it counts as at rest. */
 const REST_MS = 4_000;
-const RESTS = 3;
+const RESTS = 5;
+
+/** Time for the runs at one batch size, ms, and how many rests there are. */
+interface Effort {
+  forMs: number;
+  rests: number;
+}
 
 /** Times of runs at one batch size, ms. */
 interface LatencyPoint {
@@ -61,7 +67,7 @@ async function run(options: SuiteOptions): Promise<SuiteResult> {
     const modelIn = (folder: string): Promise<ServedModel> =>
       own === undefined ? servedModel(name, folder) : ownModel(own, folder);
     const each = (batch: number): void => progress.step(`${name}: batches of ${batch}`);
-    return { name, points: await compared(modelIn, batches, quick ? QUICK.forMs : FOR_MS, each) };
+    return { name, points: await compared(modelIn, batches, quick ? QUICK : { forMs: FOR_MS, rests: RESTS }, each) };
   };
   const result = await measureRows(models, options, measure, figuresOf);
   progress.stop();
@@ -83,7 +89,7 @@ function figuresOf(rows: readonly LatencyRow[]): SuiteResult {
 async function compared(
   modelIn: (folder: string) => Promise<ServedModel>,
   batches: readonly number[],
-  forMs: number,
+  effort: Effort,
   each: (batch: number) => void,
 ): Promise<LatencyPoint[]> {
   const folder = await temporaryFolder(tmpdir());
@@ -95,7 +101,7 @@ async function compared(
         const points: LatencyPoint[] = [];
         for (const batch of batches) {
           each(batch);
-          points.push(await pointOf(sides, batch, forMs));
+          points.push(await pointOf(sides, batch, effort));
         }
         return points;
       }),
@@ -108,7 +114,7 @@ async function compared(
 async function pointOf(
   [ours, theirs]: [FleetInstance, FleetInstance],
   batch: number,
-  forMs: number,
+  { forMs, rests }: Effort,
 ): Promise<LatencyPoint> {
   const [our, their] = [await ours.run({ batch, runs: 3 }), await theirs.run({ batch, runs: 3 })];
   const typicalMs = Math.max(median(our.runMs), median(their.runMs));
@@ -127,15 +133,15 @@ async function pointOf(
     stockMs: percentiles(theirMs),
     p50Ratio: ratioAt(0.5),
     p99Ratio: ratioAt(0.99),
-    ...(batch === 1 && { restedRatio: await restedRatio([ours, theirs]) }),
+    ...(batch === 1 && { restedRatio: await restedRatio([ours, theirs], rests) }),
     relativeError: relativeError(our.logits, their.logits),
   };
 }
 
 /** Both rest at the same time, and run one after the other. */
-async function restedRatio(sides: readonly [FleetInstance, FleetInstance]): Promise<number> {
+async function restedRatio(sides: readonly [FleetInstance, FleetInstance], rests: number): Promise<number> {
   const times: [number[], number[]] = [[], []];
-  for (let rest = 0; rest < RESTS; rest += 1) {
+  for (let rest = 0; rest < rests; rest += 1) {
     await delay(REST_MS);
     for (const [at, side] of sides.entries()) times[at]?.push(...(await side.run({ batch: 1, runs: 1 })).runMs);
   }

@@ -144,7 +144,7 @@ export interface NeighbourOutcome {
  * Twenty quiet functions with an objective on two nodes, each at a tenth of its share of what the nodes can do, and one
  * at a hundred times its share.
  */
-export async function noisyNeighbour(seed: number, noiseMs = NOISE_MS): Promise<NeighbourOutcome> {
+export async function noisyNeighbour(seed: number, noiseMs: number): Promise<NeighbourOutcome> {
   const aloneMs = await quietTail(seed, false, noiseMs);
   return { aloneMs, besideMs: await quietTail(seed, true, noiseMs) };
 }
@@ -155,7 +155,6 @@ const EXECUTION_MS = 40;
 /** What each of the 21 could ask for if all asked for the same: single requests, all processors at work. */
 const SHARE_PER_SECOND = (NODES * DEFAULTS.cores * 1_000) / EXECUTION_MS / (QUIET_FUNCTIONS + 1);
 const WARM_UP_MS = 20_000;
-const NOISE_MS = 10_000;
 
 async function quietTail(seed: number, noise: boolean, noiseMs: number): Promise<number> {
   const draws = new Draws(seed);
