@@ -3,6 +3,7 @@
  * block there keeps all below it; `malloc_trim` gives back every free page. Node cannot call it, a foreign function can.
  */
 
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 
 /** A larger heap of JavaScript is left to V8: to collect it takes longer than a request should wait, bytes. */
@@ -20,11 +21,30 @@ const REST_MS = 2_000;
  */
 const BUSY_INTERVAL_MS = 60_000;
 
+/**
+ * It gives back sooner where it nears its limit: what it has for itself is beyond one share of the limit, and has grown
+ * by another since it gave back last.
+ */
+const NEAR = 0.5;
+const GROWN = 0.2;
+
+/** How often that is looked at, ms. */
+const LOOK_MS = 100;
+
 let mallocTrim: ((padBytes: number) => number) | undefined;
 let timer: NodeJS.Timeout | undefined;
 let trimmedMs = performance.now();
 /** When the last activation has ended. */
 let endedMs = trimmedMs;
+let lookedMs = trimmedMs;
+let limitBytes = Infinity;
+/** Memory of its own that it had when it gave back last. */
+let leftBytes = 0;
+
+/** Says how much memory the process may have. */
+export function trimWithin(bytes: number): void {
+  limitBytes = bytes;
+}
 
 /** Collects garbage, and gives back what is free then, of all threads. Some milliseconds. */
 export function trimHeap(): void {
@@ -34,12 +54,25 @@ export function trimHeap(): void {
   if (process.memoryUsage().heapUsed <= COLLECTED_BYTES_MAX) globalThis.gc?.();
   mallocTrim ??= loadMallocTrim();
   mallocTrim(0);
+  leftBytes = ownBytes();
 }
 
 /** The same once the process is at rest. To be called in its main thread, when an activation has ended. */
 export function trimAtRest(): void {
   endedMs = performance.now();
-  timer ??= setTimeout(trimIfAtRest, REST_MS).unref();
+  if (endedMs - lookedMs >= LOOK_MS && nearsLimit()) setImmediate(trimHeap);
+  else timer ??= setTimeout(trimIfAtRest, REST_MS).unref();
+}
+
+function nearsLimit(): boolean {
+  lookedMs = endedMs;
+  const bytes = ownBytes();
+  return bytes > NEAR * limitBytes && bytes > leftBytes + GROWN * limitBytes;
+}
+
+/** Memory of the process's own, in whatever heap. */
+function ownBytes(): number {
+  return 1024 * Number(/^RssAnon:\s+(\d+)/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1] ?? 0);
 }
 
 /** One timer for many activations: to set a new one for each costs the shortest of them more than it should. */

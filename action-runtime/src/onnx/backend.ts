@@ -5,12 +5,13 @@ import type { StartTrace } from '../start-trace';
 import type { InferenceEngine } from '../inference/engine';
 import { OwnThread } from '../inference/own-thread';
 import { type RunTimes, WorkerPool } from '../inference/pool';
+import { trimWithin } from '../inference/trim';
 import { modelReference } from './model-reference';
 import { notice } from './notice';
 import type { Patience } from './patience';
 import { Sessions } from './sessions';
 import { workerEngine } from './worker-engine';
-import type { ActivationTimes, InstanceSettings } from './settings';
+import type { ActivationTimes, InferenceSettings, InstanceSettings } from './settings';
 import { type LeaseSettings, SharedModels } from './shared-models';
 
 /** Of an action's memory that copies of inputs may take. */
@@ -24,6 +25,7 @@ export function inferenceBackend(settings: InstanceSettings): Backend {
   const { config, folder } = settings;
   const engine = inferenceEngine(settings);
   settings.onSleep(() => engine.sleep());
+  trimWithin(settings.inference.memoryBytes);
   const spanOf = (): string | undefined => settings.activation()?.traceparent;
   const client = config.daemonSocket === '' ? undefined : new DaemonClient(config.daemonSocket, {}, spanOf);
   preload(config);
@@ -39,7 +41,11 @@ export function inferenceBackend(settings: InstanceSettings): Backend {
       // Best effort: where the daemon is gone there is nobody to count.
       onPrivateLoad: (reason) => void client?.privateLoad({ reason }).catch(() => undefined),
     },
-    { threads: settings.inference.threads, quickBytesMin: config.quickBytesMin },
+    {
+      threads: settings.inference.threads,
+      light: runsOneByOne(settings.inference),
+      quickBytesMin: config.quickBytesMin,
+    },
   );
   return {
     init: async () => undefined,
@@ -65,8 +71,7 @@ export function preload({ daemonSocket }: RuntimeConfig): void {
  */
 function inferenceEngine({ config, inference, activation, starter, trace }: InstanceSettings): InferenceEngine {
   const times = (): RunTimes => runTimes(activation(), inference.sloMs, trace);
-  const oneByOne = inference.room === 1 && inference.workers === 1 && inference.batch === 1;
-  if (oneByOne) return new OwnThread({ times, stock: stockBackend(), wakes: inference.wakes });
+  if (runsOneByOne(inference)) return new OwnThread({ times, stock: stockBackend(), wakes: inference.wakes });
   starter.use();
   return workerEngine(
     new WorkerPool({
@@ -83,6 +88,9 @@ function inferenceEngine({ config, inference, activation, starter, trace }: Inst
     }),
   );
 }
+
+const runsOneByOne = ({ room, workers, batch }: InferenceSettings): boolean =>
+  room === 1 && workers === 1 && batch === 1;
 
 /** Loads onnxruntime's native library into this thread. */
 function stockBackend(): Backend {

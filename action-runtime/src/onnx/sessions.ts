@@ -43,6 +43,8 @@ export interface SessionsParts {
 export interface SessionsOptions {
   /** Intra-op threads of a session whose options do not say. */
   threads: number;
+  /** An instance that runs one request at a time keeps no memory for the next. */
+  light: boolean;
   /** Shared models of at least so many bytes answer before their weights are packed; 0 for none. */
   quickBytesMin: number;
 }
@@ -65,7 +67,8 @@ export class Sessions {
 
   /** @throws onnxruntime's own error; for a URL, an Error with the daemon's text */
   async create(model: ModelReference, given: InferenceSession.SessionOptions): Promise<InferenceSessionHandler> {
-    const plan = planSession(given, { threads: this.#options.threads, logLevel: env.logLevel ?? 'warning' });
+    const { threads, light } = this.#options;
+    const plan = planSession(given, { threads, logLevel: env.logLevel ?? 'warning', light });
     let verdict;
     try {
       return await this.#share(model, plan.shared);

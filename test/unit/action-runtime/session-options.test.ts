@@ -1,6 +1,6 @@
 import { planSession } from '../../../action-runtime/src/onnx/session-options';
 
-const plan = (options: object) => planSession(options, { threads: 3, logLevel: 'warning' });
+const plan = (options: object) => planSession(options, { threads: 3, logLevel: 'warning', light: true });
 
 describe('planSession', () => {
   it('opens the saved graph as it is, with one thread setting for all who do not say', () => {
@@ -20,8 +20,14 @@ describe('planSession', () => {
     });
   });
 
+  it('leaves onnxruntime its arena where the instance is there to be busy', () => {
+    const { shared } = planSession({}, { threads: 1, logLevel: 'warning', light: false });
+    expect(shared).toHaveProperty('options.enableMemPattern', false);
+    expect(shared).not.toHaveProperty('options.enableCpuMemArena');
+  });
+
   it('gives a session the log level that is set for all when it is made, unless its own options say', () => {
-    const quiet = { threads: 1, logLevel: 'fatal' } as const;
+    const quiet = { threads: 1, logLevel: 'fatal', light: true } as const;
     expect(planSession({}, quiet)).toMatchObject({
       privately: { logSeverityLevel: 4 },
       shared: { options: { logSeverityLevel: 4 } },
