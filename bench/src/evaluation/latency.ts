@@ -24,7 +24,7 @@ const RUNS_MAX = 20_000;
 const TURN_MS = 500;
 /** Rests of both sides, after which each runs once: twice what an instance waits until it counts as at rest. */
 const REST_MS = 4_000;
-const RESTS = 5;
+const RESTS = 3;
 
 /** Time for the runs at one batch size, ms, and how many rests there are. */
 interface Effort {
