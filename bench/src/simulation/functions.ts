@@ -21,6 +21,8 @@ export interface SimulatedFunction {
   limitBytes: number;
   /** Requests at once in one instance. */
   concurrency: number;
+  /** What an instance of this shape has for itself; undefined: what its manifest says, in any. */
+  holdsBytes?: (shape: Shape) => number;
   /** Latency objective; undefined: it has none. */
   sloMs?: number;
   /** Median time of one execution in this shape, alone on a node, ms. */

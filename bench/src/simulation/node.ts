@@ -213,8 +213,9 @@ export class SimulatedNode {
       request.ended('answered', executionMs);
     }
     if (settled) return;
-    const { privateBytes } = instance.of.manifest;
-    planner?.measured(instance.of, instance.settings, privateBytes);
+    const { of, settings } = instance;
+    const privateBytes = of.holdsBytes?.(settings) ?? of.manifest.privateBytes;
+    planner?.measured(of, settings, privateBytes);
     this.#apply(this.pool.measured(undefined, new Map([[id, privateBytes]]), this.#nowMs));
   }
 

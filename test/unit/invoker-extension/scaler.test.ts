@@ -1,9 +1,16 @@
 import type { ScaledGroup } from '../../../invoker-extension/src/scaling/group-scaler';
-import { type InstanceShape, meetsSlo, type ProfileRow } from '../../../invoker-extension/src/scaling/profile';
-import { Scaler, type ScalerOptions, type ScalingOrders } from '../../../invoker-extension/src/scaling/scaler';
+import { meetsSlo, type ProfileRow } from '../../../invoker-extension/src/scaling/profile';
+import { Scaler, type ScalerOptions, type ScalingOrders } from '@tetris/invoker-extension';
 import { type InstanceSettings, settingsOfRow } from '../../../invoker-extension/src/scaling/settings';
-import { arrivals, PLAN_MS, SCALER_OPTIONS as OPTIONS, Simulation, type SimulationOptions } from './scaling-simulation';
 import { fixedSeed, fractionsFrom } from '../../support/random';
+import {
+  arrivals,
+  attained,
+  type LoadOptions,
+  PLAN_MS,
+  SCALER_OPTIONS as OPTIONS,
+  underLoad,
+} from '../../support/simulated-load';
 
 const MB = 1024 ** 2;
 const SLO_MS = 200;
@@ -174,16 +181,16 @@ describe('Scaler and pool in simulated time', () => {
   const between = (random: () => number, low: number, high: number): number => low + random() * (high - low);
 
   /** A random model: how long it takes alone, what a batch gains, what instances need. */
-  function randomTruth(random: () => number): SimulationOptions['truth'] {
+  function randomTruth(random: () => number): LoadOptions['truth'] {
     const [aloneMs, share, baseMb, workerMb] = [
       between(random, 5, 80),
       between(random, 0.1, 1),
       between(random, 40, 120),
       between(random, 5, 60),
     ];
-    return ({ concurrency, batch }: InstanceShape) => ({
+    return ({ workers, batch }) => ({
       latencyMs: aloneMs * (1 + share * (batch - 1)),
-      privateBytes: (baseMb + workerMb * (concurrency - 1)) * MB,
+      privateBytes: (baseMb + workerMb * (workers - 1)) * MB,
     });
   }
 
@@ -194,20 +201,18 @@ describe('Scaler and pool in simulated time', () => {
     ['sporadic', (nowMs, rate) => (Math.floor(nowMs / 5_000) % 6 === 0 ? rate : 0)],
   ];
 
-  it.each(TRACES)('keeps its promises under %s load', (name, rateAt) => {
+  it.each(TRACES)('keeps its promises under %s load', async (name, rateAt) => {
     const random = fractionsFrom(seed);
     for (let round = 0; round < 8; round += 1) {
       const rate = between(random, 2, 60);
       const untilMs = 150_000;
       const times = arrivals((nowMs) => rateAt(nowMs, rate), untilMs, random);
       const budgetBytes = between(random, 1, 4) * 1024 * MB;
-      const truth = randomTruth(random);
-      const simulation = new Simulation({
+      const options: LoadOptions = {
+        seed: seed + round,
         scaler: new Scaler(OPTIONS),
-        settings: FIRST,
         sloMs: SLO_MS,
-        truth,
-        random,
+        truth: randomTruth(random),
         budgetBytes,
         onOrders: ({ starts }) => {
           for (const start of starts) {
@@ -218,13 +223,14 @@ describe('Scaler and pool in simulated time', () => {
             expect(start.settings.batchWaitMs + start.row.latencyMs).toBeLessThanOrEqual(SLO_MS);
           }
         },
-      }).run(times, untilMs + 60_000);
-      expect(simulation.latenciesMs.length + simulation.refused).toBe(times.length);
-      expect(simulation.refused).toBe(0);
-      expect(simulation.living).toBe(0);
-      expect(simulation.usedBytesMax).toBeLessThanOrEqual(budgetBytes);
+      };
+      const outcome = await underLoad(options, times, untilMs + 60_000);
+      expect(outcome.latenciesMs.length + outcome.refused).toBe(times.length);
+      expect(outcome.refused).toBe(0);
+      expect(outcome.living).toBe(0);
+      expect(outcome.usedBytesMax).toBeLessThanOrEqual(budgetBytes);
       if (name !== 'steady') continue;
-      const changes = [...simulation.startsMs, ...simulation.endsMs].filter((at) => at > 60_000 && at < untilMs);
+      const changes = [...outcome.startsMs, ...outcome.endsMs].filter((at) => at > 60_000 && at < untilMs);
       // Noise of arrivals starts an instance now and then, which ends again; flapping would change something at each
       // plan.
       const plans = (untilMs - 60_000) / PLAN_MS;
@@ -232,59 +238,46 @@ describe('Scaler and pool in simulated time', () => {
     }
   });
 
-  it('serves the same bursts as one instance per request within a tenth, in less than half of its memory', () => {
+  const truth: LoadOptions['truth'] = ({ workers, batch }) => ({
+    latencyMs: 20 * (1 + 0.4 * (batch - 1)),
+    privateBytes: (60 + 15 * (workers - 1)) * MB,
+  });
+
+  it('serves the same bursts as one instance per request within a tenth, in less than half of its memory', async () => {
     const random = fractionsFrom(seed);
-    const truth = ({ concurrency, batch }: InstanceShape) => ({
-      latencyMs: 20 * (1 + 0.4 * (batch - 1)),
-      privateBytes: (60 + 15 * (concurrency - 1)) * MB,
-    });
     const times = arrivals((nowMs) => (Math.floor(nowMs / 10_000) % 3 === 0 ? 120 : 30), 180_000, random);
-    const common = { sloMs: SLO_MS, truth, random };
-    const scaled = new Simulation({ ...common, settings: FIRST, scaler: new Scaler(OPTIONS) }).run(times, 240_000);
-    const one = new Simulation({ ...common, settings: SINGLE }).run(times, 240_000);
+    const common = { seed, sloMs: SLO_MS, truth };
+    const scaled = await underLoad({ ...common, scaler: new Scaler(OPTIONS) }, times, 240_000);
+    const one = await underLoad(common, times, 240_000);
     expect([scaled.refused, one.refused]).toEqual([0, 0]);
-    expect(scaled.attained()).toBeGreaterThan(one.attained() - 0.1);
+    expect(attained(scaled, SLO_MS)).toBeGreaterThan(attained(one, SLO_MS) - 0.1);
     expect(scaled.byteMs).toBeLessThan(0.5 * one.byteMs);
   });
 
-  it('answers nearly all within the objective under a steady load', () => {
-    const random = fractionsFrom(seed);
-    const truth = ({ concurrency, batch }: InstanceShape) => ({
-      latencyMs: 20 * (1 + 0.4 * (batch - 1)),
-      privateBytes: (60 + 15 * (concurrency - 1)) * MB,
-    });
-    const times = arrivals(() => 80, 120_000, random);
-    const simulation = new Simulation({ sloMs: SLO_MS, truth, random, settings: FIRST, scaler: new Scaler(OPTIONS) });
-    simulation.run(times, 130_000);
+  it('answers nearly all within the objective under a steady load', async () => {
+    const times = arrivals(() => 80, 120_000, fractionsFrom(seed));
+    const outcome = await underLoad({ seed, sloMs: SLO_MS, truth, scaler: new Scaler(OPTIONS) }, times, 130_000);
     // After the time in which instances start and shapes are learned.
-    expect(simulation.attained(Math.floor(times.length / 4))).toBeGreaterThan(0.99);
+    expect(attained(outcome, SLO_MS, Math.floor(times.length / 4))).toBeGreaterThan(0.99);
   });
 
-  it('follows reality: when executions become slower it adds instances, and gives them back when they recover', () => {
-    const random = fractionsFrom(seed);
-    const truth = (_shape: InstanceShape, nowMs: number) => ({
-      latencyMs: nowMs > 60_000 && nowMs < 120_000 ? 80 : 20,
-      privateBytes: 60 * MB,
-    });
-    const counts: [number, number][] = [];
+  it('follows reality: when executions become slower it adds instances, and gives them back when they recover', async () => {
     const scaler = new Scaler({
       ...OPTIONS,
       profile: { ...OPTIONS.profile, shapes: [{ cpu: 1, concurrency: 1, batch: 1 }] },
     });
-    const simulation: Simulation = new Simulation({
+    const options: LoadOptions = {
+      seed,
       scaler,
-      settings: FIRST,
       sloMs: SLO_MS,
-      truth,
-      random,
-      onOrders: (_orders, nowMs) => counts.push([nowMs, simulation.living]),
-    });
-    simulation.run(
-      arrivals(() => 60, 200_000, random),
-      230_000,
-    );
+      truth: (_shape, nowMs) => ({ latencyMs: nowMs > 60_000 && nowMs < 120_000 ? 80 : 20, privateBytes: 60 * MB }),
+    };
+    const times = arrivals(() => 60, 200_000, fractionsFrom(seed));
+    const { startsMs, endsMs } = await underLoad(options, times, 230_000);
+    const livingAt = (nowMs: number): number =>
+      startsMs.filter((atMs) => atMs <= nowMs).length - endsMs.filter((atMs) => atMs <= nowMs).length;
     const mostIn = (fromMs: number, toMs: number): number =>
-      Math.max(...counts.filter(([atMs]) => atMs >= fromMs && atMs < toMs).map(([, count]) => count));
+      Math.max(...[0, 3_000, 6_000, 9_000, 12_000].map((afterMs) => livingAt(Math.min(toMs, fromMs + afterMs))));
     expect(mostIn(105_000, 120_000)).toBeGreaterThan(mostIn(45_000, 60_000));
     expect(mostIn(180_000, 200_000)).toBeLessThan(mostIn(105_000, 120_000));
   });

@@ -2,10 +2,9 @@
  * A rate that single instances do not serve on a node of two cores, which executions and starts share; nothing is known
  * before.
  */
-import type { InstanceShape } from '../../../invoker-extension/src/scaling/profile';
-import { Scaler } from '../../../invoker-extension/src/scaling/scaler';
-import { arrivals, SCALER_OPTIONS, Simulation } from './scaling-simulation';
+import { Scaler } from '@tetris/invoker-extension';
 import { fixedSeed, fractionsFrom } from '../../support/random';
+import { arrivals, attained, type LoadOptions, SCALER_OPTIONS, underLoad } from '../../support/simulated-load';
 
 const MB = 1024 ** 2;
 const SLO_MS = 300;
@@ -32,28 +31,24 @@ const MODELS: [string, Model][] = [
 
 const seed = fixedSeed();
 
-it.each(MODELS)('%s: settles with few starts and then answers in time', (_name, model) => {
+it.each(MODELS)('%s: settles with few starts and then answers in time', async (_name, model) => {
   const { aloneMs, share, loadMs, rate } = model;
-  const random = fractionsFrom(seed);
-  const truth = ({ batch, concurrency }: InstanceShape) => ({
-    latencyMs: aloneMs * (1 + share * (batch - 1)),
-    privateBytes: (60 + 20 * (concurrency - 1)) * MB,
-  });
-  const simulation = new Simulation({
+  const options: LoadOptions = {
+    seed,
     scaler: new Scaler(OPTIONS),
-    settings: { room: 8, workers: 1, threads: 1, batch: 8, batchWaitMs: 0, sloMs: SLO_MS },
     sloMs: SLO_MS,
-    truth,
-    random,
-    startMs: 300,
+    truth: ({ workers, batch }) => ({
+      latencyMs: aloneMs * (1 + share * (batch - 1)),
+      privateBytes: (60 + 20 * (workers - 1)) * MB,
+    }),
+    concurrency: 8,
     loadMs,
     cores: CORES,
     planMs: 1_000,
-    reports: true,
-  });
+  };
   const rateAt = (nowMs: number): number => rate * Math.min(1, (1 + Math.floor((10 * nowMs) / RAMP_MS)) / 10);
-  const times = arrivals(rateAt, 30_000, random);
-  simulation.run(times, 40_000);
-  expect(simulation.attained(times.filter((atMs) => atMs < RAMP_MS).length)).toBeGreaterThan(0.98);
-  expect(simulation.startsMs.length).toBeLessThanOrEqual(5);
+  const times = arrivals(rateAt, 30_000, fractionsFrom(seed));
+  const outcome = await underLoad(options, times, 40_000);
+  expect(attained(outcome, SLO_MS, times.filter((atMs) => atMs < RAMP_MS).length)).toBeGreaterThan(0.98);
+  expect(outcome.startsMs.length).toBeLessThanOrEqual(5);
 });
