@@ -6,6 +6,7 @@ export * from './ping';
 export * from './activation-message';
 export * from './activation';
 export * from './acks';
+export * from './container-slots';
 export * from './event';
 export * from './action-document';
 export * from './entity-documents';

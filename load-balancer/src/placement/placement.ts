@@ -6,7 +6,7 @@ import { chooseHome, chooseShortestQueue, chooseSimilar } from './choose';
 import { type Fractions, homeHash } from './home-invoker';
 import { type Booking, InstanceBook, instanceKey } from './instances';
 import type { SimilarityIndex } from './similarity';
-import { takeSlot, walkHome } from './stock-walk';
+import { claim, walkHome } from './stock-walk';
 
 /** An activation as placement sees it. */
 export interface PlacementRequest {
@@ -158,7 +158,7 @@ export class Placer {
     const walk = { ...request, key: shape, blackbox: kind === BLACKBOX };
     const options = { ...this.#rules, random: this.#random };
     const invoker = walkHome(this.#fleet.stock(), this.#fleet.usable('stock', nowMs), walk, options);
-    return invoker === undefined ? undefined : this.#placed('walk', invoker, 0, { release: takeSlot(invoker, walk) });
+    return invoker === undefined ? undefined : this.#placed('walk', invoker, 0, { release: claim(invoker, walk) });
   }
 
   #placed(

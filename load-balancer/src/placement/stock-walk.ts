@@ -1,4 +1,5 @@
 /** Choice of a stock invoker for kinds that are not ours: the stock controller's walk over our own accounting. */
+import { returnSlot, takeSlot } from '@tetris/common';
 import { type Invoker, newEstimate } from '../fleet/invoker';
 import { type Fractions, homeHash, homeWalk, invokersFor } from './home-invoker';
 
@@ -14,24 +15,20 @@ export interface WalkRequest {
 }
 
 /**
- * Takes one slot, by force where there is no room. An action's containers have `concurrency` slots each; the memory of
- * one is taken with its first slot and returned with its last. Source: OpenWhisk `NestedSemaphore.scala`.
+ * Takes one slot of an action's containers, by force where there is no room, and their memory with it.
  * @returns gives the slot back
  */
-export function takeSlot(invoker: Invoker, { key, concurrency, memoryBytes }: WalkRequest): () => void {
+export function claim(invoker: Invoker, { key, concurrency, memoryBytes }: WalkRequest): () => void {
   const containers = invoker.instances.get(key) ?? newEstimate();
   invoker.instances.set(key, containers);
-  const addContainers = (count: number): void => {
-    containers.capacity += count * concurrency;
-    containers.reservedBytes += count * memoryBytes;
-    invoker.reservedBytes += count * memoryBytes;
+  const reserve = (bytes: number): void => {
+    containers.reservedBytes += bytes;
+    invoker.reservedBytes += bytes;
   };
-  containers.inFlight += 1;
-  if (containers.inFlight > containers.capacity) addContainers(1);
+  if (takeSlot(containers, concurrency)) reserve(memoryBytes);
   return () => {
     if (invoker.instances.get(key) !== containers) return; // The invoker was given up, and its books closed.
-    containers.inFlight -= 1;
-    if (containers.capacity - containers.inFlight >= concurrency) addContainers(-1);
+    if (returnSlot(containers, concurrency)) reserve(-memoryBytes);
     if (containers.inFlight === 0) invoker.instances.delete(key);
   };
 }
