@@ -144,6 +144,6 @@ describe('an action with several models', () => {
   it('gives all back when its instance ends', async () => {
     await runtime.stop();
     await noLease();
-    expect(daemon.files('views')).toEqual([]);
+    await until(() => daemon.files('views').length === 0, 10_000, 'no view is left');
   });
 });

@@ -67,7 +67,7 @@ interface Job {
 export class WorkerPool implements SessionOwner {
   readonly #options: PoolOptions;
   readonly #workers = new Set<InferenceWorker>();
-  /** Batches that busy workers have. */
+  /** Batches and loads that busy workers have. */
   readonly #busy = new Map<InferenceWorker, number>();
   /** When a worker's last batch ended. */
   readonly #endedMs = new WeakMap<InferenceWorker, number>();
@@ -93,7 +93,15 @@ export class WorkerPool implements SessionOwner {
   /** Loads a model into one worker; the others load it when a run first comes to them. */
   async load(model: PoolModel): Promise<PoolSession> {
     const session = new PoolSession(this, ++this.#lastSession, model);
-    await session.quicklyLoadedIn(this.#first());
+    const worker = this.#first();
+    // It is not ended meanwhile, though another takes its place: its turn to load may be to come.
+    this.#enter(worker);
+    try {
+      await session.quicklyLoadedIn(worker);
+    } finally {
+      this.#leave(worker);
+      this.#dispatch();
+    }
     this.#sessions.set(session.id, session);
     return session;
   }
@@ -196,7 +204,7 @@ export class WorkerPool implements SessionOwner {
   }
 
   async #serve(worker: InferenceWorker, session: PoolSession, batch: readonly Waiting<Job>[]): Promise<void> {
-    this.#busy.set(worker, (this.#busy.get(worker) ?? 0) + 1);
+    this.#enter(worker);
     const [key, jobs] = [batch[0]?.key, batch.map(({ value }) => value)];
     try {
       await session.loadedIn(worker).catch((error: unknown) => {
@@ -235,8 +243,7 @@ export class WorkerPool implements SessionOwner {
       for (const { reject } of jobs) reject(error);
     } finally {
       this.#leave(worker);
-      if (this.#retired.has(worker) && !this.#busy.has(worker)) void this.#end(worker);
-      else if (session.isQuickIn(worker)) setImmediate(() => void this.#replace(worker));
+      if (session.isQuickIn(worker)) setImmediate(() => void this.#replace(worker));
       this.#dispatch();
     }
   }
@@ -278,10 +285,15 @@ export class WorkerPool implements SessionOwner {
     this.#dispatch();
   }
 
+  #enter(worker: InferenceWorker): void {
+    this.#busy.set(worker, (this.#busy.get(worker) ?? 0) + 1);
+  }
+
   #leave(worker: InferenceWorker): void {
     const others = (this.#busy.get(worker) ?? 1) - 1;
-    if (others > 0) this.#busy.set(worker, others);
-    else this.#busy.delete(worker);
+    if (others > 0) return void this.#busy.set(worker, others);
+    this.#busy.delete(worker);
+    if (this.#retired.has(worker)) void this.#end(worker);
   }
 
   #roomFor(session: PoolSession): Room {
