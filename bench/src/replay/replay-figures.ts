@@ -24,6 +24,13 @@ export function replayFigures(rows: readonly ReplayRow[]): SuiteResult {
     ...(cuts['tetris'] === undefined ? {} : { meanMemoryCut: cuts['tetris'] }),
     ...(ours.length === 0 ? {} : { sloAttainment: Math.min(...ours.map(({ sloAttainment }) => sloAttainment)) }),
     memoryCut: cuts,
+    togetherMemoryCut: togetherCuts(rows, modes),
+    meanInTime: Object.fromEntries(
+      modes.map((mode) => [
+        mode,
+        meanOf(rows.filter((row) => row.mode === mode).map(({ sloAttainment }) => sloAttainment)),
+      ]),
+    ),
     cells: rows.map(({ name, meanMb, sloAttainment }) => ({
       name,
       normalised: normalised(rows, name),
@@ -32,6 +39,21 @@ export function replayFigures(rows: readonly ReplayRow[]): SuiteResult {
     })),
     rows,
   };
+}
+
+/** What ours saves of the memory that each mode takes under all loads together: small loads weigh little. */
+function togetherCuts(rows: readonly ReplayRow[], modes: readonly string[]): Record<string, number> {
+  const cut = (mode: string): [string, number][] => {
+    const pairs = rows
+      .filter((row) => row.mode === 'tetris')
+      .flatMap((own) => {
+        const other = rows.find((row) => row.mode === mode && isSameLoad(row, own));
+        return other === undefined ? [] : [{ own: own.meanMb, other: other.meanMb }];
+      });
+    if (pairs.length === 0) return [];
+    return [[mode, rounded(1 - sum(pairs.map(({ own }) => own)) / sum(pairs.map(({ other }) => other)))]];
+  };
+  return Object.fromEntries(modes.filter((mode) => mode !== 'tetris').flatMap(cut));
 }
 
 /** Over plain processes under the same load. */

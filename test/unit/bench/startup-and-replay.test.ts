@@ -52,6 +52,8 @@ describe('figures of a replay', () => {
     ];
     const figures = replayFigures([...rows, row('c', 'tetris', 1)]);
     expect(figures).toMatchObject({ meanMemoryCut: 0.7, sloAttainment: 0.995, memoryCut: { tetris: 0.7 } });
+    // The load without plain instances beside it counts nowhere.
+    expect(figures).toMatchObject({ togetherMemoryCut: { stock: 0.75 }, meanInTime: { stock: 1 } });
     expect(figures['cells']).toContainEqual({
       name: 'b/stable/tetris',
       normalised: 0.5,
