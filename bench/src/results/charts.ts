@@ -148,7 +148,7 @@ const frame = (text: string): EChartsOption => ({
   backgroundColor: 'transparent',
   color: COLOURS,
   title: { text, left: 'center', textStyle: { color: INK, fontSize: 15 } },
-  legend: { bottom: 0, textStyle: { color: INK } },
+  legend: { bottom: 0, itemGap: 24, textStyle: { color: INK } },
   grid: { left: 70, right: 20, top: 44, bottom: 110 },
 });
 
