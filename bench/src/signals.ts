@@ -1,5 +1,11 @@
 import { processTree } from './measure/process-memory';
 
+/** What ends a command, with its number: 128 and that is the exit code then. */
+export const SIGNALS = [
+  ['SIGINT', 2],
+  ['SIGTERM', 15],
+] as const;
+
 /** Work that has not ended so long after a signal is left, ms. */
 const GIVE_UP_MS = 10_000;
 
@@ -8,7 +14,7 @@ const GIVE_UP_MS = 10_000;
  * process ends in any case. Its exit code tells the signal.
  */
 export function endWorkOnSignals(): void {
-  for (const [signal, number] of [['SIGINT', 2] as const, ['SIGTERM', 15] as const]) {
+  for (const [signal, number] of SIGNALS) {
     process.once(signal, () => {
       process.once('exit', () => {
         endChildren();

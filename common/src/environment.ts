@@ -2,6 +2,7 @@
  * The part of configuration that needs no schema library: function instances read their few keys with this, because
  * each megabyte of an instance is paid per instance.
  */
+import { readFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
 
 /** `socketPath` of `daemon` -> `TETRIS_DAEMON_SOCKET_PATH`. */
@@ -28,6 +29,11 @@ export function parseBytes(value: string | number): number | undefined {
 export function machineMemory(total = totalmem(), constrained = process.constrainedMemory()): number {
   // Without a limit it is 0 or more than there is.
   return constrained > 0 ? Math.min(total, constrained) : total;
+}
+
+/** Memory that is this process's alone, bytes; 0 where nothing tells it. */
+export function privateBytes(): number {
+  return 1024 * Number(/^RssAnon:\s+(\d+) kB/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1] ?? 0);
 }
 
 /**

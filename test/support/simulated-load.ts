@@ -76,9 +76,8 @@ export async function underLoad(
   untilMs: number,
 ): Promise<Outcome> {
   const { seed, scaler, sloMs, truth, budgetBytes = 8 * 1024 ** 3, cores = 1_000, loadMs = 500 } = options;
-  const outcome: Outcome = {
-    ...{ latenciesMs: [], startsMs: [], endsMs: [], refused: 0, living: 0, byteMs: 0, usedBytesMax: 0 },
-  };
+  const [latenciesMs, startsMs, endsMs]: [number[], number[], number[]] = [[], [], []];
+  let [refused, byteMs, usedBytesMax] = [0, 0, 0];
   const events = new Events();
   const of: SimulatedFunction = {
     ...functionOf(0, [], 0, 0),
@@ -102,33 +101,32 @@ export async function underLoad(
     }),
     onLearned: () => undefined,
     onStarted: (settings) => {
-      outcome.startsMs.push(events.nowMs);
-      outcome.living = living.push({ settings, sinceMs: events.nowMs });
+      startsMs.push(events.nowMs);
+      living.push({ settings, sinceMs: events.nowMs });
     },
     onEnded: (_of, settings) => {
-      outcome.endsMs.push(events.nowMs);
+      endsMs.push(events.nowMs);
       const [ended] = living.splice(
         living.findIndex((each) => each.settings === settings),
         1,
       );
-      outcome.living = living.length;
-      outcome.byteMs += (events.nowMs - (ended?.sinceMs ?? 0)) * truth(shapeOf(settings), events.nowMs).privateBytes;
+      byteMs += (events.nowMs - (ended?.sinceMs ?? 0)) * truth(shapeOf(settings), events.nowMs).privateBytes;
     },
   });
   arrivalsMs.forEach((atMs, index) => {
     const ended = (how: 'answered' | 'refused'): void => {
-      if (how === 'refused') outcome.refused += 1;
-      else outcome.latenciesMs.push(events.nowMs - atMs);
+      if (how === 'refused') refused += 1;
+      else latenciesMs.push(events.nowMs - atMs);
     };
     events.at(atMs, () => node.take({ id: String(index), of, startedMs: atMs, ended }));
   });
   events.every(TICK_MS, () => {
     node.tick();
-    outcome.usedBytesMax = Math.max(outcome.usedBytesMax, node.pool.memory.usedBytes);
+    usedBytesMax = Math.max(usedBytesMax, node.pool.memory.usedBytes);
   });
   events.every(options.planMs ?? PLAN_MS, () => node.plan());
   await events.run(untilMs);
-  return outcome;
+  return { latenciesMs, startsMs, endsMs, refused, living: living.length, byteMs, usedBytesMax };
 }
 
 const shapeOf = ({ workers, threads, batch }: InstanceSettings): Shape => ({ workers, threads, batch });

@@ -139,8 +139,8 @@ export class WorkerPool implements SessionOwner {
   }
 
   /**
-   * A load takes as much memory for a moment as its largest weight, and its thread's heap keeps that until the process
-   * is at rest. Each thread has a heap of its own, so what earlier loads have left is given back before another begins.
+   * A load takes as much memory for a moment as its largest weight, which the allocator keeps until the process is at
+   * rest, where the next load need not find it: what earlier ones have left is given back before another begins.
    */
   loading<T>(load: () => Promise<T>): Promise<T> {
     const turn = this.#loads?.then(trimHeap).then(load) ?? load();

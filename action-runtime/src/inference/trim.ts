@@ -3,8 +3,8 @@
  * block there keeps all below it; `malloc_trim` gives back every free page. Node cannot call it, a foreign function can.
  */
 
-import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { privateBytes } from '@tetris/common/environment';
 
 /** A larger heap of JavaScript is left to V8: to collect it takes longer than a request should wait, bytes. */
 const COLLECTED_BYTES_MAX = 64 * 1024 ** 2;
@@ -41,7 +41,7 @@ let limitBytes = Infinity;
 /** Memory of its own that it had when it gave back last. */
 let leftBytes = 0;
 
-/** Says how much memory the process may have. */
+/** Says how much memory the process may have. Until then none is looked at: an instance without a model is not. */
 export function trimWithin(bytes: number): void {
   limitBytes = bytes;
 }
@@ -54,25 +54,20 @@ export function trimHeap(): void {
   if (process.memoryUsage().heapUsed <= COLLECTED_BYTES_MAX) globalThis.gc?.();
   mallocTrim ??= loadMallocTrim();
   mallocTrim(0);
-  leftBytes = ownBytes();
+  leftBytes = privateBytes();
 }
 
 /** The same once the process is at rest. To be called in its main thread, when an activation has ended. */
 export function trimAtRest(): void {
   endedMs = performance.now();
-  if (endedMs - lookedMs >= LOOK_MS && nearsLimit()) setImmediate(trimHeap);
+  if (limitBytes < Infinity && endedMs - lookedMs >= LOOK_MS && nearsLimit()) setImmediate(trimHeap);
   else timer ??= setTimeout(trimIfAtRest, REST_MS).unref();
 }
 
 function nearsLimit(): boolean {
   lookedMs = endedMs;
-  const bytes = ownBytes();
+  const bytes = privateBytes();
   return bytes > NEAR * limitBytes && bytes > leftBytes + GROWN * limitBytes;
-}
-
-/** Memory of the process's own, in whatever heap. */
-function ownBytes(): number {
-  return 1024 * Number(/^RssAnon:\s+(\d+)/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1] ?? 0);
 }
 
 /** One timer for many activations: to set a new one for each costs the shortest of them more than it should. */

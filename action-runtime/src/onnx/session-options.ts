@@ -52,8 +52,10 @@ const RUN_TIME_OPTIONS = new Set<string>([
  * freed as well, but what an idle instance has of it can be given back. An instance that is there to be busy has the
  * arena: it is quicker, and the allocator would take more than twice as much for the same runs (decision 0057).
  */
-const LIGHT_OPTIONS: SessionOptions = { enableMemPattern: false, enableCpuMemArena: false };
-const BUSY_OPTIONS: SessionOptions = { enableMemPattern: false };
+const memoryOptions = (light: boolean): SessionOptions => ({
+  enableMemPattern: false,
+  ...(light && { enableCpuMemArena: false }),
+});
 
 /** As onnxruntime knows them; it refuses others itself. */
 const OPTIMIZATION_LEVELS: ReadonlySet<unknown> = new Set(['disabled', 'basic', 'extended', 'layout', 'all']);
@@ -92,7 +94,7 @@ export function planSession(given: SessionOptions, { threads, logLevel, light }:
       graph: { graphOptimizationLevel, freeDimensionOverrides: {} },
       options: {
         ...defaults,
-        ...(light ? LIGHT_OPTIONS : BUSY_OPTIONS),
+        ...memoryOptions(light),
         ...rest,
         graphOptimizationLevel: 'disabled',
       },

@@ -7,6 +7,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { Cleanups, privateFolder } from '../demo/cleanups';
 import { createProgress } from '../demo/progress';
 import { machine } from '../measure/machine';
+import { SIGNALS } from '../signals';
 import { writeCorpus } from './corpus/index';
 import { runConformance } from './conformance';
 import { findModels, rootOf } from './models';
@@ -75,7 +76,7 @@ function waysOf(text: string): Way[] {
 async function conformance(folders: readonly string[], options: Options): Promise<number> {
   const cleanups = new Cleanups();
   let signalled: number | undefined;
-  for (const [signal, number] of [['SIGINT', 2] as const, ['SIGTERM', 15] as const]) {
+  for (const [signal, number] of SIGNALS) {
     process.on(signal, () => {
       signalled ??= 128 + number;
       void cleanups.run().finally(() => process.exit(signalled));

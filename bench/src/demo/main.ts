@@ -4,6 +4,7 @@ import { checkOutputs, errorMessage, outliveReaders } from '@tetris/common';
 import { Command } from 'commander';
 import { writeFile } from 'node:fs/promises';
 import { machine } from '../measure/machine';
+import { SIGNALS } from '../signals';
 import { Cleanups } from './cleanups';
 import type { Comparison } from './comparison';
 import { demoSteps, runDemo } from './demo';
@@ -49,7 +50,7 @@ async function demo(options: DemoOptions): Promise<number> {
   const cleanups = new Cleanups();
   const progress = createProgress(demoSteps(settings), process.stderr);
   let signalled: number | undefined;
-  for (const [signal, number] of [['SIGINT', 2] as const, ['SIGTERM', 15] as const]) {
+  for (const [signal, number] of SIGNALS) {
     process.on(signal, () => {
       if (signalled === undefined) process.stderr.write(`\n${signal}: cleaning up\n`);
       signalled ??= 128 + number;

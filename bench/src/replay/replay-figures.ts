@@ -47,7 +47,7 @@ function togetherCuts(rows: readonly ReplayRow[], modes: readonly string[]): Rec
     const pairs = rows
       .filter((row) => row.mode === 'tetris')
       .flatMap((own) => {
-        const other = rows.find((row) => row.mode === mode && isSameLoad(row, own));
+        const other = sameLoadIn(mode, rows, own);
         return other === undefined ? [] : [{ own: own.meanMb, other: other.meanMb }];
       });
     if (pairs.length === 0) return [];
@@ -59,7 +59,7 @@ function togetherCuts(rows: readonly ReplayRow[], modes: readonly string[]): Rec
 /** Over plain processes under the same load. */
 function cutOf(rows: readonly ReplayRow[], row: ReplayRow, mode: string): number[] {
   if (row.mode !== mode) return [];
-  const stock = rows.find((other) => isSameLoad(other, row) && other.mode === 'stock');
+  const stock = sameLoadIn('stock', rows, row);
   return stock === undefined ? [] : [1 - row.meanMb / stock.meanMb];
 }
 
@@ -68,6 +68,9 @@ function normalised(rows: readonly ReplayRow[], name: string): number {
   const row = rows.find((each) => each.name === name) as ReplayRow;
   return rounded(row.meanMb / Math.max(...rows.filter((other) => isSameLoad(other, row)).map(({ meanMb }) => meanMb)));
 }
+
+const sameLoadIn = (mode: string, rows: readonly ReplayRow[], row: ReplayRow): ReplayRow | undefined =>
+  rows.find((other) => other.mode === mode && isSameLoad(other, row));
 
 const isSameLoad = (one: ReplayRow, other: ReplayRow): boolean =>
   one.application === other.application && one.pattern === other.pattern;

@@ -22,7 +22,7 @@ export const SCALING_KEYS = {
   lateMax: key.number(
     0.01,
     'ratio',
-    'Share of the requests that may wait for longer than they can afford, by which instances are planned.',
+    'Share of the requests that may wait for longer than they can afford, by which instances are planned, and of late answers beyond which they are replaced.',
     { min: 0.0001, max: 0.5 },
   ),
   scaleInPlans: key.integer(20, 'plans', 'Plans in a row in which an instance has to be too much before it ends.', {

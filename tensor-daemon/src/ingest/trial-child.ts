@@ -2,11 +2,12 @@
  * The trial process: opens a model as an instance would, says what it is like, and runs it once. It reads what another
  * process wrote for a stranger's model, with the same native code, hence confined in the same way (see sandbox.ts).
  */
+import { privateBytes } from '@tetris/common/environment';
 import { errorMessage } from '@tetris/common/errors';
 import { InferenceSession } from 'onnxruntime-node';
 import { interfaceOf } from './model-interface';
 import type { TrialJob, TrialLine } from './trial-job';
-import { privateBytes, trialRun } from './trial-run';
+import { trialRun } from './trial-run';
 
 /** onnxruntime's level for errors. */
 const LOG_ERRORS = 3;

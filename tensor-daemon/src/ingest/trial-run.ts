@@ -3,7 +3,7 @@
  * dimension is 1. Many models refuse such inputs; then nothing is learned.
  */
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { privateBytes } from '@tetris/common/environment';
 import { errorMessage } from '@tetris/common/errors';
 import { type InferenceSession, Tensor } from 'onnxruntime-node';
 
@@ -71,9 +71,4 @@ function digestOf(outputs: InferenceSession.OnnxValueMapType): string {
     );
   }
   return hash.digest('hex');
-}
-
-/** Memory that is this process's alone. */
-export function privateBytes(): number {
-  return Number(/^RssAnon:\s+(\d+) kB/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? 0) * 1024;
 }
