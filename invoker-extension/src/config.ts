@@ -180,6 +180,12 @@ export const invokerConfig = configSchema('invoker', {
     min: 10,
     max: 9_000,
   }),
+  recentActivationsMax: key.integer(
+    16_384,
+    'activations',
+    'Activations whose ids are remembered: whose message comes again within so many others is not run again.',
+    { min: 1 },
+  ),
   ackAttempts: key.integer(5, 'count', 'Attempts to send an ack while the bus is away.', { min: 1, max: 20 }),
   ackRetryMs: key.integer(200, 'ms', 'Longest pause before the second attempt; doubled each time, up to 30 s.'),
   logWaitMs: key.integer(2_000, 'ms', 'Longest wait between two log lines before the sentinels.', { min: 1 }),

@@ -264,6 +264,7 @@ export class InvokerExtension {
       answerer: this.#answerer,
       prepare: (job) => this.#manifests.load(revisionKey(job)),
       submit: (job) => this.#manager.submit(job),
+      recentMax: config.recentActivationsMax,
       metrics: this.#counts,
       log,
       nowMs,

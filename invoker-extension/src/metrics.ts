@@ -13,6 +13,7 @@ export interface InvokerMetrics {
   activations: Counter<'status'>;
   /** Messages that were no activation message: dropped. */
   malformed: Counter;
+  repeated: Counter;
   /** Acks that were given up. */
   acksLost: Counter;
   /** Containers asked for: ready, init-failed, failed. */
@@ -67,6 +68,7 @@ export function invokerMetrics(registry: Registry): InvokerMetrics {
   return {
     activations: counter('activations_total', 'Activations answered, by OpenWhisk status code', ['status']),
     malformed: counter('malformed_messages_total', 'Messages dropped because they were no activation message'),
+    repeated: counter('repeated_messages_total', 'Messages dropped because their activation had been taken already'),
     acksLost: counter('acks_lost_total', 'Acks given up because the bus did not take them'),
     starts: counter('container_starts_total', 'Containers asked for, by outcome', ['outcome']),
     rests: counter(

@@ -93,6 +93,7 @@ export class StatusPublisher<Ticket> {
       oldestStartMs: oldestStartMs(),
       warm: warmInstances(pool.instances()),
       draining: this.#draining,
+      runsOnce: true,
       ...(readUpTo !== undefined && { readUpTo }),
       ...(peer !== '' && { peer }),
     };

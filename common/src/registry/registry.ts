@@ -78,6 +78,8 @@ export interface InvokerStatus {
    * later is not among them. Absent: not known.
    */
   readUpTo?: number;
+  /** An activation whose message comes twice runs once, so that a message may be sent again. @default false */
+  runsOnce?: boolean;
   warm: WarmInstance[];
   /** Finishing its work and taking no more. */
   draining: boolean;

@@ -1,4 +1,8 @@
-/** From the invoker's topic to the pool: each message is read, judged and handed on or answered, exactly once. */
+/**
+ * From the invoker's topic to the pool: each message is read, judged and handed on or answered. An activation that
+ * comes twice is taken once: who could not learn whether the broker has its message sends it again.
+ */
+import { LRUCache } from 'lru-cache';
 import {
   type ActivationMessage,
   errorMessage,
@@ -19,7 +23,9 @@ export interface ActivationFeedOptions {
   submit: (job: ActivationJob) => Promise<void>;
   /** What has to be known of a job before it is submitted. */
   prepare: (job: ActivationJob) => Promise<void>;
-  metrics: Pick<InvokerMetrics, 'malformed'>;
+  /** Activations whose ids are remembered. */
+  recentMax: number;
+  metrics: Pick<InvokerMetrics, 'malformed' | 'repeated'>;
   log: Logger;
   nowMs: () => number;
 }
@@ -29,10 +35,12 @@ export class ActivationFeed {
   /** Activations taken and not finished, by when their transactions started (epoch ms). */
   readonly #taken = new Set<{ startMs: number }>();
   readonly #positions = new HandledPositions();
+  readonly #recent: LRUCache<string, true>;
   #readUpTo: number | undefined;
 
   constructor(options: ActivationFeedOptions) {
     this.#options = options;
+    this.#recent = new LRUCache({ max: options.recentMax });
   }
 
   /** The topic's offset up to which the status knows of every message; undefined before the first. */
@@ -49,7 +57,7 @@ export class ActivationFeed {
   async handle(value: Buffer, position: number | undefined): Promise<void> {
     if (position !== undefined) this.#positions.handedOut(BigInt(position));
     const message = this.#read(value);
-    if (message === undefined) return this.#inBooks(position);
+    if (message === undefined || this.#isRepeated(message)) return this.#inBooks(position);
     const taken = { startMs: transactionStartMs(message.transid, this.#options.nowMs()) };
     this.#taken.add(taken);
     try {
@@ -86,6 +94,17 @@ export class ActivationFeed {
       case 'healthy':
         return answerer.healthy(message);
     }
+  }
+
+  #isRepeated(message: ActivationMessage): boolean {
+    const { metrics, log } = this.#options;
+    if (this.#recent.has(message.activationId)) {
+      metrics.repeated.inc();
+      log.info(logFields(message), 'activation came twice: it is taken already');
+      return true;
+    }
+    this.#recent.set(message.activationId, true);
+    return false;
   }
 
   /** A malformed message is logged and dropped: there is nobody to answer. */

@@ -215,16 +215,20 @@ export class Dispatcher {
     if (!table.has(entry.activationId)) return; // The invoker was lost, and this activation with it.
     const { instance } = invoker;
     const untilMs = Math.min(now() + this.#rules.sendMsMax, deadlineMs);
+    let isPerhapsThere = false;
+    const again = (error: unknown): boolean => {
+      isPerhapsThere ||= perhapsSent(error);
+      return canSendAgain(error, invoker.runsOnce);
+    };
     try {
       const send = async (): Promise<number | void> => bus.send(topics.invoker(instance), arrival.value);
-      const position = await retry(send, { backoff: SEND_BACKOFF, untilMs, now, again: canSendAgain });
+      const position = await retry(send, { backoff: SEND_BACKOFF, untilMs, now, again });
       if (position !== undefined) sent?.(position);
     } catch (error) {
       const { activationId } = entry;
       log.error({ activationId, invoker: instance, err: error }, 'activation could not be handed on');
-      // Where the broker may have it after all, a second one would run it twice: the invoker will answer, or be found
-      // idle.
-      if (!perhapsSent(error)) await this.lose(activationId, `could not be sent to invoker ${instance}`);
+      // Where the broker may have it after all, the invoker will answer, or be found not to have it.
+      if (!isPerhapsThere) await this.lose(activationId, `could not be sent to invoker ${instance}`);
     }
   }
 

@@ -87,6 +87,7 @@ export class Fleet {
     invoker.positions.read(status.readUpTo);
     invoker.reportedLoad = status.running + status.waiting;
     invoker.oldestStartMs = oldestStart(status);
+    invoker.runsOnce = status.runsOnce === true;
     return invoker;
   }
 

@@ -79,6 +79,8 @@ export interface Invoker {
    * while that is not known.
    */
   oldestStartMs: number | undefined;
+  /** It runs an activation once even if its message comes twice. */
+  runsOnce: boolean;
   /** What its last status knew of, and what came to its topic since. */
   readonly positions: SendPositions;
   /** By instance key, see `placement/instances.ts`. */
@@ -108,6 +110,7 @@ export function newInvoker(instance: number, nowMs: number): Invoker {
     activeActions: 0,
     reportedLoad: 0,
     oldestStartMs: undefined,
+    runsOnce: false,
     positions: new SendPositions(),
     instances: new Map(),
   };

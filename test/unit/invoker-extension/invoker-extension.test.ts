@@ -137,6 +137,27 @@ describe('acks of an activation that ran', () => {
   });
 });
 
+describe('a message that comes twice', () => {
+  it('runs its activation once, also after it has ended', async () => {
+    const subject = await bench();
+    const [first, other] = [aMessage(), aMessage()];
+    await subject.send(first, first);
+    await subject.freed(1);
+    await subject.send(first, other);
+    await subject.freed(2);
+    expect(subject.records.map(({ activationId }) => activationId)).toEqual([first.activationId, other.activationId]);
+    expect(await subject.extension.metrics.metrics()).toMatch(/repeated_messages_total 2\b/);
+  });
+
+  it('is forgotten after as many others as the key says', async () => {
+    const subject = await bench({ config: { recentActivationsMax: 1 } });
+    const [first, other] = [aMessage(), aMessage()];
+    await subject.send(first, other, first);
+    await subject.freed(3);
+    expect(subject.records).toHaveLength(3);
+  });
+});
+
 describe('logs', () => {
   it('are kept up to the limit, in the format of stock, without tags and sentinels', async () => {
     const factory = new FakeFactory((path, body, container) => {

@@ -205,6 +205,49 @@ describe('LoadBalancer', () => {
     });
   });
 
+  describe('when nobody knows whether the broker has a message', () => {
+    /** Writes the first message to an invoker or loses it, and says in either case that it does not know. */
+    class UnsureBus extends MemoryBus {
+      unsure: 'written' | 'lost' | undefined;
+
+      override async send(topic: string, value: string | Buffer): Promise<number> {
+        if (this.unsure === undefined || topic !== 'tetris-invoker0') return super.send(topic, value);
+        if (this.unsure === 'written') await super.send(topic, value);
+        this.unsure = undefined;
+        throw new PluginError('ERR_BUS_UNAVAILABLE', 'gone', { retriable: true, fields: { written: 'unknown' } });
+      }
+    }
+
+    const CASES = [
+      ['again to an invoker that runs an activation once', true, 'lost', 1],
+      ['again, whether or not it was there', true, 'written', 2],
+      ['once to one that might run it twice', false, 'written', 1],
+      ['once to one that might run it twice, and says in the end that it is lost', false, 'lost', 0],
+    ] as const;
+
+    it.each(CASES)('sends it %s', async (_name, runsOnce, unsure, copies) => {
+      const bus = new UnsureBus(log);
+      const { invokers, controller } = await started({ bus, overrides: { lostMs: 2_000 } });
+      const [invoker] = invokers;
+      await invoker?.status({ runsOnce, running: 0 });
+      bus.unsure = unsure;
+      const id = await controller.invoke();
+      await until(() => bus.unsure === undefined);
+      if (copies > 0) await until(() => controller.slots.has(id));
+      await until(() => invoker?.received.length === copies);
+      for (let second = 0; second < 4; second += 1) {
+        cluster.nowMs += 1_000;
+        await invoker?.status({ runsOnce, running: 0 });
+        await cluster.balancer.tick();
+      }
+      await until(() => controller.slots.has(id));
+      expect(controller.slots.get(id)).toBe(1);
+      expect(invoker?.received.map(({ activationId }) => activationId)).toEqual(Array(copies).fill(id));
+      const [ack] = controller.acks;
+      expect(ack).toMatchObject({ response: { response: { statusCode: copies === 0 ? 3 : 0 } } });
+    });
+  });
+
   describe('when an invoker dies', () => {
     it('answers its activations with status 3, once, and stores their records', async () => {
       const { invokers, controller, entities } = await started({ invokers: 2 });
