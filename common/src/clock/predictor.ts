@@ -24,6 +24,8 @@ interface Window {
   /** A ring, ms. */
   times: number[];
   next: number;
+  /** Which of all executions the last one was. */
+  last: number;
   /** Of these; undefined since another one has ended. */
   figures: ExecutionFigures | undefined;
 }
@@ -34,6 +36,7 @@ const SIZES_MAX = 1024;
 export class Predictor {
   readonly #options: PredictorOptions;
   readonly #windows = new Map<number, Window>();
+  #ran = 0;
 
   constructor(options: PredictorOptions = PREDICTION) {
     this.#options = options;
@@ -41,28 +44,32 @@ export class Predictor {
 
   /** An execution of so many requests has ended. Times that are no time are left out. */
   ran(size: number, executionMs: number): void {
-    const window = this.#windows.get(size) ?? { times: [], next: 0, figures: undefined };
+    const window = this.#windows.get(size) ?? { times: [], next: 0, last: 0, figures: undefined };
     if (!(executionMs >= 0) || (this.#windows.size >= SIZES_MAX && window.next === 0)) return;
     window.times[window.next % this.#options.samples] = executionMs;
     window.next += 1;
+    window.last = this.#ran += 1;
     window.figures = undefined;
     this.#windows.set(size, window);
   }
 
   /**
-   * Of an execution of so many requests. Of a size that was not executed: in proportion to the next smaller one that
-   * was, which is too much rather than too little, else as the smallest. Undefined where nothing is known.
+   * Of an execution of so many requests: as measured, within what sizes say that were executed since (see
+   * {@link boundsOf}). Of a size that was not executed: the most that others allow, which is too much rather than too
+   * little. Undefined where nothing is known.
    */
   of(size: number): ExecutionFigures | undefined {
     const own = this.#windows.get(size);
-    if (own !== undefined) return this.#figures(own);
-    const known = [...this.#windows.keys()].sort((one, other) => one - other);
-    const near = known.findLast((each) => each < size) ?? known[0];
-    const window = near === undefined ? undefined : this.#windows.get(near);
-    if (near === undefined || window === undefined) return undefined;
-    const { tailMs, meanMs } = this.#figures(window);
-    const more = Math.max(1, size / near);
-    return { tailMs: tailMs * more, meanMs: meanMs * more };
+    if (own !== undefined && this.#isFresh(own)) return this.#figures(own);
+    const fresh = [...this.#windows].filter(([, window]) => this.#isFresh(window));
+    const bounds = fresh.map(([other, window]) => boundsOf(size, other, this.#figures(window)));
+    const most = leastOf(bounds.map(({ most: each }) => each));
+    if (own === undefined || most === undefined) return most;
+    const { tailMs, meanMs } = this.#figures(own);
+    return {
+      tailMs: Math.max(...bounds.map(({ least }) => least.tailMs), Math.min(tailMs, most.tailMs)),
+      meanMs: Math.max(...bounds.map(({ least }) => least.meanMs), Math.min(meanMs, most.meanMs)),
+    };
   }
 
   /** Time of a slow execution of so many, ms; 0 where nothing is known. */
@@ -75,6 +82,11 @@ export class Predictor {
     return this.of(size)?.meanMs ?? 0;
   }
 
+  /** As many executions as a window holds make one old in which none of them is: a neighbour may have come or gone. */
+  #isFresh({ last }: Window): boolean {
+    return this.#ran - last < this.#options.samples;
+  }
+
   #figures(window: Window): ExecutionFigures {
     if (window.figures !== undefined) return window.figures;
     const sorted = [...window.times].sort((one, other) => one - other);
@@ -83,3 +95,24 @@ export class Predictor {
     return (window.figures = { tailMs, meanMs });
   }
 }
+
+/** More requests take no less time, and no more than in proportion: so one size bounds another. */
+function boundsOf(
+  size: number,
+  other: number,
+  { tailMs, meanMs }: ExecutionFigures,
+): { least: ExecutionFigures; most: ExecutionFigures } {
+  const [less, more] = [Math.min(1, size / other), Math.max(1, size / other)];
+  return {
+    least: { tailMs: tailMs * less, meanMs: meanMs * less },
+    most: { tailMs: tailMs * more, meanMs: meanMs * more },
+  };
+}
+
+const leastOf = (figures: readonly ExecutionFigures[]): ExecutionFigures | undefined =>
+  figures.length === 0
+    ? undefined
+    : {
+        tailMs: Math.min(...figures.map(({ tailMs }) => tailMs)),
+        meanMs: Math.min(...figures.map(({ meanMs }) => meanMs)),
+      };

@@ -40,11 +40,12 @@ export interface WarmInstance {
    */
   inUse: number;
   /**
-   * Of an action with an objective, once measured: time of a slow execution with the way there and back, ms, and
-   * activations a second that the instances answer while they are busy.
+   * Of an action with an objective, once measured: time of a slow execution with the way there and back, ms,
+   * activations a second that the instances answer while they are busy, and mean time of that way, ms.
    */
   tailMs?: number;
   perSecond?: number;
+  wayMs?: number;
 }
 
 /** An invoker extension's state, published with a TTL. */

@@ -2,7 +2,7 @@ import { type ActionManifest, answerMs, type MemoryNeed, Predictor, type Waiting
 import { sameShape } from '../scaling/profile';
 import { executedAtOnce, type InstanceSettings, roomForOne, shapeOf } from '../scaling/settings';
 import type { Execution, Instance } from './instance-record';
-import { answersBefore, beforeMs, executionOf, tailMs } from './service';
+import { answersBefore, beforeMs, executionOf, held, tailMs } from './service';
 
 /** What activations of one action revision and one invoking namespace have in common. */
 export interface GroupDescription {
@@ -29,6 +29,8 @@ export interface GroupService {
   tailMs: number;
   /** Activations that its instances answer a second while they are busy. */
   perSecond: number;
+  /** Mean time of the way there and back, ms. */
+  wayMs: number;
 }
 
 /** Activations that may share instances, and those instances. */
@@ -92,6 +94,10 @@ export class Group<Ticket> {
     return this.#way.tailMs(1);
   }
 
+  get #meanWayMs(): number {
+    return this.#way.meanMs(1);
+  }
+
   /** How long executions take in instances with these settings. */
   predictor(settings: InstanceSettings): Predictor {
     const known = this.#predictors.find((each) => sameShape(shapeOf(each.settings), shapeOf(settings)));
@@ -127,7 +133,8 @@ export class Group<Ticket> {
 
   /**
    * The instance that takes the next ticket: one that answers it in time. Who is late keeps instances at work and no
-   * more: the room in which the next batch gathers is for those that can be in time.
+   * more, what is on its way to them and back not counted: the room in which the next batch gathers is for those that
+   * can be in time.
    */
   withRoom(nowMs: number): Instance<Ticket> | undefined {
     const earliestMs = this.answerMs(nowMs);
@@ -135,7 +142,7 @@ export class Group<Ticket> {
     let best: Instance<Ticket> | undefined;
     for (const instance of this.instances) {
       if (!takesMore(instance) || instance.running.size >= instance.settings.room) continue;
-      const idles = instance.running.size < roomForOne(instance.settings);
+      const idles = held(instance, this.#meanWayMs) < roomForOne(instance.settings);
       if (dueMs < earliestMs ? !idles : this.#answerMs(instance, nowMs) > dueMs) continue;
       if (best === undefined || precedes(instance, best)) best = instance;
     }
@@ -154,8 +161,8 @@ export class Group<Ticket> {
       const withinMs = (settings.sloMs ?? 0) - this.wayMs;
       if (isStarting(state)) {
         const first = settings.sloMs === undefined ? settings.room : executedAtOnce(settings);
-        covered += Math.max(first, answersBefore(instance, withinMs)) - running.size;
-      } else if (isAwake(state)) covered += answersBefore(instance, dueMs - nowMs - this.wayMs);
+        covered += Math.max(first, answersBefore(instance, this.#meanWayMs, withinMs)) - running.size;
+      } else if (isAwake(state)) covered += answersBefore(instance, this.#meanWayMs, dueMs - nowMs - this.wayMs);
     }
     return covered;
   }
@@ -170,11 +177,13 @@ export class Group<Ticket> {
     return {
       tailMs: Math.max(...known.map(({ tailMs }) => tailMs)) + this.wayMs,
       perSecond: known.reduce((sum, { atOnce, meanMs }) => sum + (1000 * atOnce) / Math.max(1, meanMs), 0),
+      wayMs: this.#meanWayMs,
     };
   }
 
   #answerMs(instance: Instance<Ticket>, nowMs: number): number {
-    return answerMs(nowMs, { beforeMs: beforeMs(instance), tailMs: tailMs(instance) + this.wayMs });
+    const wayMs = this.#meanWayMs;
+    return answerMs(nowMs, { beforeMs: beforeMs(instance, wayMs), tailMs: tailMs(instance, wayMs) + this.wayMs });
   }
 }
 

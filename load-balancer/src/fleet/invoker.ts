@@ -26,6 +26,7 @@ export interface InstanceEstimate {
   /** See `WarmInstance`; undefined while not known. */
   tailMs: number | undefined;
   perSecond: number | undefined;
+  wayMs: number;
 }
 
 export const newEstimate = (): InstanceEstimate => ({
@@ -39,6 +40,7 @@ export const newEstimate = (): InstanceEstimate => ({
   absences: undefined,
   tailMs: undefined,
   perSecond: undefined,
+  wayMs: 0,
 });
 
 export interface Invoker {

@@ -7,7 +7,7 @@
  * from other load balancers, and what these have sent since is told by the positions of our own sends (decision 0027). A cold start counts as an instance at once, with its memory set aside, until a status shows it,
  * or it is overdue, or an activation has ended there and still no status shows it: then it has died.
  */
-import { answerMs, isTimely, type WarmInstance } from '@tetris/common';
+import { answerMs, isTimely, underWay, type WarmInstance } from '@tetris/common';
 import { type InstanceEstimate, type Invoker, newEstimate } from '../fleet/invoker';
 
 /** Instances belong to one action revision and one invoking namespace. */
@@ -31,15 +31,23 @@ function room({ positions }: Invoker, { capacity, inFlight, ofOthers }: Instance
   return capacity - inFlight - (ofOthers > 0 ? positions.ofOthers : 0);
 }
 
-/** What one more activation waits for, and how long it takes then; nothing where no status tells. */
-function before(estimate: InstanceEstimate | undefined): { beforeMs: number; tailMs: number } {
-  const { tailMs, perSecond, inFlight = 0, ofOthers = 0 } = estimate ?? {};
-  if (tailMs === undefined || perSecond === undefined) return { beforeMs: 0, tailMs: 0 };
-  return { beforeMs: (1000 * (inFlight + ofOthers)) / perSecond, tailMs };
-}
-
 /** An instance that batches has room for as much again, in which the next batch gathers. */
 const executedAtOnce = ({ capacity }: InstanceEstimate): number => capacity / 2;
+
+/** Of so many that are in flight there, those that are not on their way: what is executed, and what waits for it. */
+function held(requests: number, estimate: InstanceEstimate): number {
+  const { perSecond = 0, wayMs } = estimate;
+  const atOnce = executedAtOnce(estimate);
+  if (perSecond === 0 || atOnce === 0) return requests;
+  return requests - underWay(requests, { atOnce, executionMs: (1000 * atOnce) / perSecond, wayMs });
+}
+
+/** What one more activation waits for, and how long it takes then; nothing where no status tells. */
+function before(estimate: InstanceEstimate | undefined): { beforeMs: number; tailMs: number } {
+  if (estimate?.tailMs === undefined || estimate.perSecond === undefined) return { beforeMs: 0, tailMs: 0 };
+  const { perSecond, tailMs, inFlight, ofOthers } = estimate;
+  return { beforeMs: (1000 * held(inFlight + ofOthers, estimate)) / perSecond, tailMs };
+}
 
 export class InstanceBook {
   readonly #hosts = new Map<string, Set<Invoker>>();
@@ -103,7 +111,7 @@ export class InstanceBook {
     const estimate = invoker.instances.get(key);
     if (estimate?.tailMs === undefined) return true;
     const { beforeMs, tailMs } = before(estimate);
-    return isTimely(nowMs, beforeMs, tailMs, dueMs) || estimate.inFlight < executedAtOnce(estimate);
+    return isTimely(nowMs, beforeMs, tailMs, dueMs) || held(estimate.inFlight, estimate) < executedAtOnce(estimate);
   }
 
   /**
@@ -163,14 +171,14 @@ export class InstanceBook {
   /** Takes over what an invoker's status says. */
   observe(invoker: Invoker, warm: readonly WarmInstance[], nowMs: number): void {
     const living = new Set<string>();
-    for (const { action, namespace, capacity, inUse, tailMs, perSecond } of warm) {
+    for (const { action, namespace, capacity, inUse, tailMs, perSecond, wayMs = 0 } of warm) {
       const key = instanceKey(action, namespace);
       living.add(key);
       const estimate = this.#estimate(invoker, key);
       const ours = [...estimate.sent].filter(({ position }) => invoker.positions.isRead(position)).length;
       estimate.ofOthers = Math.max(0, inUse - ours);
       estimate.capacity = Math.max(0, capacity - estimate.ofOthers);
-      Object.assign(estimate, { tailMs, perSecond });
+      Object.assign(estimate, { tailMs, perSecond, wayMs });
       estimate.expected = 0;
       this.#release(invoker, estimate);
     }

@@ -25,6 +25,24 @@ describe('Predictor', () => {
     expect([subject.tailMs(1), subject.tailMs(4), subject.tailMs(16)]).toEqual([10, 20, 40]);
   });
 
+  describe('of a size that was not executed lately', () => {
+    const twentyTimes = (size: number, executionMs: number): [number, number][] => Array(20).fill([size, executionMs]);
+
+    it('tells no more than a smaller one in proportion: a slow time is over', () => {
+      expect(predictor([8, 400], ...twentyTimes(1, 20)).of(8)).toEqual({ tailMs: 160, meanMs: 160 });
+      expect(predictor([8, 400], ...twentyTimes(1, 20), ...twentyTimes(4, 40)).tailMs(8)).toBe(80);
+    });
+
+    it('tells no less than a smaller one, nor than a larger one in proportion: a slow time has begun', () => {
+      expect(predictor([4, 30], ...twentyTimes(2, 50)).tailMs(4)).toBe(50);
+      expect(predictor([4, 30], ...twentyTimes(8, 80)).tailMs(4)).toBe(40);
+    });
+
+    it('tells what it has seen where that is possible', () => {
+      expect(predictor([8, 60], ...twentyTimes(1, 20), ...twentyTimes(16, 100)).tailMs(8)).toBe(60);
+    });
+  });
+
   it('bad call: leaves out a time that is none', () => {
     expect(predictor([1, NaN], [1, -1], [1, 7]).of(1)).toEqual({ tailMs: 7, meanMs: 7 });
   });
