@@ -27,6 +27,7 @@ export interface InstanceEstimate {
   tailMs: number | undefined;
   perSecond: number | undefined;
   wayMs: number;
+  atOnce: number | undefined;
 }
 
 export const newEstimate = (): InstanceEstimate => ({
@@ -41,6 +42,7 @@ export const newEstimate = (): InstanceEstimate => ({
   tailMs: undefined,
   perSecond: undefined,
   wayMs: 0,
+  atOnce: undefined,
 });
 
 export interface Invoker {
