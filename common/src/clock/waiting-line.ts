@@ -46,6 +46,11 @@ export class WaitingLine<Ticket> {
     return this.#line.length - 1 - this.#line.findLastIndex(({ dueMs }) => dueMs < answerMs);
   }
 
+  /** How many came later, epoch ms, of those due last: newcomers are, where all have one objective. */
+  cameAfter(thenMs: number): number {
+    return this.#line.length - 1 - this.#line.findLastIndex(({ sinceMs }) => sinceMs <= thenMs);
+  }
+
   /** Equals in order of arrival. @returns how many are due before it */
   push(waiting: Waiting<Ticket>): number {
     const place = this.#placeOf(waiting);

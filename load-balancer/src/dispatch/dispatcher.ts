@@ -50,7 +50,7 @@ export interface DispatcherParts {
   topics: Topics;
   catalog: Pick<ActionCatalog, 'facts'>;
   fleet: Fleet;
-  placer: Pick<Placer, 'place' | 'placeProbe' | 'answerMs' | 'atOnce'>;
+  placer: Pick<Placer, 'place' | 'placeProbe' | 'answerMs' | 'service'>;
   table: InFlightTable;
   journal: Journal;
   answers: Answers;
@@ -172,7 +172,7 @@ export class Dispatcher {
         dueMs: Math.min(untilMs, request.dueMs),
         untilMs,
         answerMs: (atMs) => this.#parts.placer.answerMs(request, atMs),
-        atOnce: () => this.#parts.placer.atOnce(request),
+        service: () => this.#parts.placer.service(request),
         attempt,
       },
       nowMs,

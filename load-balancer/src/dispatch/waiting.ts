@@ -13,6 +13,7 @@
  * oldest of it gives way, so that what an overload leaves behind is soon over (decision 0028).
  */
 import { givesWay, type Waiting, WaitingLine } from '@tetris/common';
+import type { Service } from '../placement/instances';
 import { Pace } from './pace';
 
 /** How a wait ended. `expired`: too long; `hopeless`: it would be too long; `full`: no place to wait in. */
@@ -35,8 +36,8 @@ export interface WaitRequest {
   untilMs: number;
   /** When an answer can be there at the earliest, epoch ms: who is due before that is late. */
   answerMs: (nowMs: number) => number;
-  /** Activations that its instances execute at once; infinite where that is not known. */
-  atOnce: () => number;
+  /** How its instances serve; undefined where that is not known. */
+  service: () => Service | undefined;
   /**
    * Tries again; true when the wait is over.
    * @param crowded somebody of its queue is late: more comes than can be served
@@ -54,9 +55,9 @@ interface Queue {
   line: WaitingLine<Ticket>;
   /** Of its newest, for an action has one. */
   priority: number;
-  /** Of its newest, as {@link atOnce}. */
+  /** Of its newest, as {@link service}. */
   answerMs: (nowMs: number) => number;
-  atOnce: () => number;
+  service: () => Service | undefined;
   virtualMs: number;
   readonly length: number;
 }
@@ -102,14 +103,19 @@ export class WaitingRoom {
   }
 
   /**
-   * Whether one more of this queue would only make another one late: somebody is late already, and of those that are
-   * not as many wait as are executed at once. They go first, newest first, when the next places get free.
+   * Whether one more of this queue would only make another one late: somebody is late already, and those that go first,
+   * the newest first, when the next places get free are as many as are executed at once and next: they are in time
+   * still, or have come since as many were served.
    */
   isSurplus(queue: string, nowMs: number): boolean {
     const known = this.#queue(queue);
-    if (known === undefined) return false;
+    const service = known?.service();
+    if (known === undefined || service === undefined) return false;
     const answerMs = known.answerMs(nowMs);
-    return known.line.hasLate(answerMs) && known.line.timely(answerMs) >= known.atOnce();
+    if (!known.line.hasLate(answerMs)) return false;
+    const next = 2 * service.atOnce;
+    const servedSinceMs = nowMs - (1000 * next) / service.perSecond;
+    return Math.max(known.line.timely(answerMs), known.line.cameAfter(servedSinceMs)) >= next;
   }
 
   /** It is tried at once where it goes before those that wait already. */
@@ -228,9 +234,9 @@ export class WaitingRoom {
   }
 }
 
-function queueOf(room: Room, { queue: name, priority, answerMs, atOnce }: WaitRequest): Queue {
+function queueOf(room: Room, { queue: name, priority, answerMs, service }: WaitRequest): Queue {
   const known = room.queues.get(name);
-  if (known !== undefined) return Object.assign(known, { priority, answerMs, atOnce });
+  if (known !== undefined) return Object.assign(known, { priority, answerMs, service });
   const virtualMs = Math.max(room.virtualMs, room.ahead.get(name) ?? 0);
   const line = new WaitingLine<Ticket>();
   return {
@@ -239,7 +245,7 @@ function queueOf(room: Room, { queue: name, priority, answerMs, atOnce }: WaitRe
     line,
     priority,
     answerMs,
-    atOnce,
+    service,
     virtualMs,
     get length() {
       return line.length;

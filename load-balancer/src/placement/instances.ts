@@ -15,6 +15,13 @@ export function instanceKey(action: string, namespace: string): string {
   return `${namespace} ${action}`;
 }
 
+/** How the instances of an action serve while they are busy. */
+export interface Service {
+  /** Activations that they execute at once. */
+  atOnce: number;
+  perSecond: number;
+}
+
 /** Statuses without the instance after which it is gone: the first may be older than the answer. */
 const ABSENCES_MAX = 2;
 
@@ -94,13 +101,16 @@ export class InstanceBook {
     return Number.isFinite(earliest) ? earliest : nowMs;
   }
 
-  /** Activations that its instances execute at once; infinite where no instance tells how it serves. */
-  atOnce(key: string): number {
-    const known = [...(this.#hosts.get(key) ?? [])].flatMap((invoker) => invoker.instances.get(key) ?? []);
-    const telling = known.filter(({ tailMs }) => tailMs !== undefined);
-    return telling.length === 0
-      ? Number.POSITIVE_INFINITY
-      : telling.reduce((sum, each) => sum + executedAtOnce(each), 0);
+  /** How its instances serve while they are busy; undefined where none tells. */
+  service(key: string): Service | undefined {
+    let service: Service | undefined;
+    for (const invoker of this.#hosts.get(key) ?? []) {
+      const estimate = invoker.instances.get(key);
+      if (estimate?.tailMs === undefined) continue;
+      const { atOnce, perSecond } = service ?? { atOnce: 0, perSecond: 0 };
+      service = { atOnce: atOnce + executedAtOnce(estimate), perSecond: perSecond + (estimate.perSecond ?? 0) };
+    }
+    return service;
   }
 
   /**

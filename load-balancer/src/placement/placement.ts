@@ -4,7 +4,7 @@ import type { Invoker } from '../fleet/invoker';
 import { Arriving } from './arriving';
 import { chooseHome, chooseShortestQueue, chooseSimilar } from './choose';
 import { type Fractions, homeHash } from './home-invoker';
-import { type Booking, InstanceBook, instanceKey } from './instances';
+import { type Booking, InstanceBook, instanceKey, type Service } from './instances';
 import type { SimilarityIndex } from './similarity';
 import { claim, walkHome } from './stock-walk';
 
@@ -93,9 +93,9 @@ export class Placer {
     return this.instances.answerMs(instanceKey(actionKey, namespace), nowMs);
   }
 
-  /** Activations of an action that its instances execute at once, as far as statuses tell; infinite where none does. */
-  atOnce({ actionKey, namespace }: Pick<PlacementRequest, 'actionKey' | 'namespace'>): number {
-    return this.instances.atOnce(instanceKey(actionKey, namespace));
+  /** How an action's instances serve while they are busy, as far as statuses tell. */
+  service({ actionKey, namespace }: Pick<PlacementRequest, 'actionKey' | 'namespace'>): Service | undefined {
+    return this.instances.service(instanceKey(actionKey, namespace));
   }
 
   /** A controller's probe goes to the shortest queue: it asks whether anything works, not what is warm. */

@@ -19,7 +19,8 @@ describe('WaitingRoom', () => {
       free -= 1;
       return true;
     };
-    const times = { dueMs: 1e9, untilMs: 1e9, answerMs: (atMs: number): number => atMs + 150, atOnce: (): number => 2 };
+    const answerMs = (atMs: number): number => atMs + 150;
+    const times = { dueMs: 1e9, untilMs: 1e9, answerMs, service: () => ({ atOnce: 1, perSecond: 100 }) };
     const share = { queue: 'guest classify', costMs: 10, weight: 1 };
     const request = { room: 'nodejs:tetris', ...share, priority: 0, ...times, attempt, ...overrides };
     void rooms.wait(request, nowMs).then((outcome) => left.push(`${name} ${outcome}`));
@@ -264,8 +265,19 @@ describe('WaitingRoom', () => {
     expect(rooms.isSurplus('guest classify', 152)).toBe(false);
   });
 
+  it('calls surplus who comes when as many have come as were served since, though none of them is in time', () => {
+    const due = { dueMs: 100 };
+    for (let index = 0; index < 5; index += 1) enter(`late${index}`, 0, due);
+    // Two are served in 20 ms.
+    expect([0, 19, 20].map((nowMs) => rooms.isSurplus('guest classify', nowMs))).toEqual([true, true, false]);
+    enter('new0', 20, due);
+    expect(rooms.isSurplus('guest classify', 20)).toBe(false);
+    enter('new1', 21, due);
+    expect([21, 39, 40].map((nowMs) => rooms.isSurplus('guest classify', nowMs))).toEqual([true, true, false]);
+  });
+
   it('calls nobody surplus where it is not known how the instances serve', () => {
-    const unknown = { atOnce: () => Number.POSITIVE_INFINITY };
+    const unknown = { service: () => undefined };
     for (let index = 0; index < 9; index += 1) enter(`n${index}`, 0, { dueMs: 100 + 100 * index, ...unknown });
     expect(rooms.isSurplus('guest classify', 0)).toBe(false);
   });
