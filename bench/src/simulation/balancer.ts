@@ -98,7 +98,7 @@ export class SimulatedBalancer {
           place: (request, nowMs) => this.#place(request, nowMs),
           placeProbe: () => ({ outcome: 'absent' }),
           answerMs: (request, nowMs) => this.#placer.answerMs(request, nowMs),
-          atOnce: (request) => this.#placer.atOnce(request),
+          service: (request) => this.#placer.service(request),
         },
         table: this.#table,
         journal: new Journal(registry as never, { owner: 'simulation', waitMsMax: 1_000 }, LOG),

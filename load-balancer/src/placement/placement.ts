@@ -124,7 +124,7 @@ export class Placer {
     const usable = (invoker: Invoker): boolean =>
       this.#fleet.isUsable(invoker, nowMs) &&
       invoker.inFlight < inFlightMax &&
-      this.instances.takes(invoker, key, dueMs, nowMs);
+      this.instances.takes(invoker, key, crowded ? Number.NEGATIVE_INFINITY : dueMs, nowMs);
     const warm = this.instances.roomiest(key, usable);
     const take = (invoker: Invoker): Booking => this.instances.take(invoker, key);
     if (warm !== undefined) return this.#placed('warm', warm, 1, take(warm));
