@@ -9,10 +9,19 @@ const LULL_WAITS = 4;
 /** A mate that is overdue by so many gaps is not expected any more. */
 const OVERDUE_GAPS = 2;
 
+/** A size whose time per row is above the least by less than this factor is as good. */
+const AS_GOOD = 1.05;
+
+/** A size that was not run for so many runs per row is tried again: it may have been measured in bad times. */
+const FRESH_RUNS = 64;
+
 /** How often requests of one key come, and how long their runs take. */
 export class Pace {
   /** How long runs take, by rows. */
   readonly runs = new Predictor();
+  /** By rows: the run that was the last of them. */
+  readonly #lastRuns = new Map<number, number>();
+  #ran = 0;
   #gapMs: number | undefined;
   #lastMs: number | undefined;
 
@@ -23,12 +32,24 @@ export class Pace {
     this.#lastMs = nowMs;
   }
 
+  ran(rows: number, executionMs: number): void {
+    this.#ran += 1;
+    this.runs.ran(rows, executionMs);
+    this.#lastRuns.set(rows, this.#ran);
+  }
+
   /**
-   * How many of so many rows to run together: those that are worth it (see `Predictor.worthwhile`), all of them where
-   * that was not tried lately.
+   * How many of so many rows to run together: the fewest whose time per row is nearly the least. More would take as
+   * long as two runs, and all of them would wait for it. All of them where that was not tried lately.
    */
   rowsWorth(rows: number): number {
-    return this.runs.wasTried(rows) ? (this.runs.worthwhile(rows) ?? rows) : rows;
+    const perRow = [...this.#lastRuns]
+      .filter(([size, lastRun]) => size <= rows && this.#ran - lastRun < FRESH_RUNS * size)
+      .map(([size]) => ({ size, ms: this.runs.meanMs(size) / size }))
+      .sort((one, other) => one.size - other.size);
+    if (perRow.at(-1)?.size !== rows) return rows;
+    const least = Math.min(...perRow.map(({ ms }) => ms));
+    return perRow.find(({ ms }) => ms <= AS_GOOD * least)?.size ?? rows;
   }
 
   /** Until when waiting for one more request is worth it, `untilMs` at most; `nowMs` where it is not. */

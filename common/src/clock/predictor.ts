@@ -30,12 +30,6 @@ interface Window {
   figures: ExecutionFigures | undefined;
 }
 
-/** A size whose time per request is above the least by less than this factor is as good. */
-const AS_GOOD = 1.05;
-
-/** A size that was not executed for so many executions per request is tried again: it may have met bad times. */
-const TRIED_EXECUTIONS = 64;
-
 /** Sizes that are remembered; batches are no larger. */
 const SIZES_MAX = 1024;
 
@@ -86,26 +80,6 @@ export class Predictor {
   /** Mean time of an execution of so many, ms; 0 where nothing is known. */
   meanMs(size: number): number {
     return this.of(size)?.meanMs ?? 0;
-  }
-
-  /**
-   * How many of at most so many requests to execute together: the fewest whose time per request is nearly the least.
-   * More would take as long as two executions, and all of them would wait for it. Undefined where none was tried
-   * lately.
-   */
-  worthwhile(sizeMax: number): number | undefined {
-    const perRequest = [...this.#windows.keys()]
-      .filter((size) => size <= sizeMax && this.wasTried(size))
-      .map((size) => ({ size, ms: this.meanMs(size) / size }))
-      .sort((one, other) => one.size - other.size);
-    const least = Math.min(...perRequest.map(({ ms }) => ms));
-    return perRequest.find(({ ms }) => ms <= AS_GOOD * least)?.size;
-  }
-
-  /** Whether so many were executed together lately. */
-  wasTried(size: number): boolean {
-    const window = this.#windows.get(size);
-    return window !== undefined && this.#ran - window.last < TRIED_EXECUTIONS * size;
   }
 
   /** As many executions as a window holds make one old in which none of them is: a neighbour may have come or gone. */

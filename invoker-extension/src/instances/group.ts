@@ -1,16 +1,8 @@
-import {
-  type ActionManifest,
-  answerMs,
-  type MemoryNeed,
-  Predictor,
-  roomForLate,
-  type Waiting,
-  WaitingLine,
-} from '@tetris/common';
+import { type ActionManifest, answerMs, type MemoryNeed, Predictor, type Waiting, WaitingLine } from '@tetris/common';
 import { sameShape } from '../scaling/profile';
-import { executedAtOnce, type InstanceSettings, shapeOf } from '../scaling/settings';
+import { executedAtOnce, type InstanceSettings, roomForOne, shapeOf } from '../scaling/settings';
 import type { Execution, Instance } from './instance-record';
-import { answeredAtOnce, answersBefore, beforeMs, executionOf, held, joinedBy, tailMs } from './service';
+import { answersBefore, beforeMs, executionOf, held, tailMs } from './service';
 
 /** What activations of one action revision and one invoking namespace have in common. */
 export interface GroupDescription {
@@ -39,8 +31,6 @@ export interface GroupService {
   perSecond: number;
   /** Mean time of the way there and back, ms. */
   wayMs: number;
-  /** Activations that they answer with one execution of each worker. */
-  atOnce: number;
 }
 
 /** Activations that may share instances, and those instances. */
@@ -143,7 +133,8 @@ export class Group<Ticket> {
 
   /**
    * The instance that takes the next ticket: one that answers it in time. Who is late keeps instances at work and no
-   * more ({@link roomForLate}), what is on its way to them and back not counted.
+   * more, what is on its way to them and back not counted: the room in which the next batch gathers is for those that
+   * can be in time.
    */
   withRoom(nowMs: number): Instance<Ticket> | undefined {
     const earliestMs = this.answerMs(nowMs);
@@ -151,7 +142,7 @@ export class Group<Ticket> {
     let best: Instance<Ticket> | undefined;
     for (const instance of this.instances) {
       if (!takesMore(instance) || instance.running.size >= instance.settings.room) continue;
-      const idles = held(instance, this.#meanWayMs) < roomForLate(instance.settings.room, answeredAtOnce(instance));
+      const idles = held(instance, this.#meanWayMs) < roomForOne(instance.settings);
       if (dueMs < earliestMs ? !idles : this.#answerMs(instance, nowMs) > dueMs) continue;
       if (best === undefined || precedes(instance, best)) best = instance;
     }
@@ -179,15 +170,14 @@ export class Group<Ticket> {
   /** Undefined while nothing is known, and without an objective. */
   get service(): GroupService | undefined {
     const known = [...this.instances].filter(takesMore).flatMap((instance) => {
-      const execution = executionOf(instance, joinedBy(instance));
-      return execution === undefined ? [] : [{ ...execution, atOnce: answeredAtOnce(instance) }];
+      const execution = executionOf(instance);
+      return execution === undefined ? [] : [{ ...execution, atOnce: executedAtOnce(instance.settings) }];
     });
     if (known.length === 0 || this.description.settings.sloMs === undefined) return undefined;
     return {
       tailMs: Math.max(...known.map(({ tailMs }) => tailMs)) + this.wayMs,
       perSecond: known.reduce((sum, { atOnce, meanMs }) => sum + (1000 * atOnce) / Math.max(1, meanMs), 0),
       wayMs: this.#meanWayMs,
-      atOnce: known.reduce((sum, { atOnce }) => sum + atOnce, 0),
     };
   }
 

@@ -92,6 +92,10 @@ export const executedAtOnce = ({
 export const roomOf = (workers: number, batch: number, roomMax: number): number =>
   Math.min(roomMax, workers * batch * (batch > 1 ? 2 : 1));
 
+/** Room without that in which the next batch gathers. */
+export const roomForOne = ({ room, batch }: Pick<InstanceSettings, 'room' | 'batch'>): number =>
+  batch > 1 ? Math.ceil(room / 2) : room;
+
 /** The settings of an instance that a plan asks for. @param roomMax see {@link ShapeBounds} */
 export function settingsOfRow(row: ProfileRow, sloMs: number, roomMax: number, padding = false): InstanceSettings {
   const { cpu, concurrency, batch, latencyMs } = row;

@@ -27,7 +27,6 @@ export interface InstanceEstimate {
   tailMs: number | undefined;
   perSecond: number | undefined;
   wayMs: number;
-  atOnce: number | undefined;
 }
 
 export const newEstimate = (): InstanceEstimate => ({
@@ -42,7 +41,6 @@ export const newEstimate = (): InstanceEstimate => ({
   tailMs: undefined,
   perSecond: undefined,
   wayMs: 0,
-  atOnce: undefined,
 });
 
 export interface Invoker {

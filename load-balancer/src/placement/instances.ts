@@ -7,7 +7,7 @@
  * from other load balancers, and what these have sent since is told by the positions of our own sends (decision 0027). A cold start counts as an instance at once, with its memory set aside, until a status shows it,
  * or it is overdue, or an activation has ended there and still no status shows it: then it has died.
  */
-import { answerMs, isTimely, roomForLate, underWay, type WarmInstance } from '@tetris/common';
+import { answerMs, isTimely, underWay, type WarmInstance } from '@tetris/common';
 import { type InstanceEstimate, type Invoker, newEstimate } from '../fleet/invoker';
 
 /** Instances belong to one action revision and one invoking namespace. */
@@ -38,8 +38,8 @@ function room({ positions }: Invoker, { capacity, inFlight, ofOthers }: Instance
   return capacity - inFlight - (ofOthers > 0 ? positions.ofOthers : 0);
 }
 
-/** Where no status tells: an instance that batches has room for as much again, in which the next batch gathers. */
-const executedAtOnce = ({ capacity, atOnce = capacity / 2 }: InstanceEstimate): number => atOnce;
+/** An instance that batches has room for as much again, in which the next batch gathers. */
+const executedAtOnce = ({ capacity }: InstanceEstimate): number => capacity / 2;
 
 /** Of so many that are in flight there, those that are not on their way: what is executed, and what waits for it. */
 function held(requests: number, estimate: InstanceEstimate): number {
@@ -115,17 +115,13 @@ export class InstanceBook {
 
   /**
    * Whether the instances there take one more into their places: who is in time takes any, who is not those of what is
-   * executed at once and next, so that instances are kept at work and the other places are for those that can be in
-   * time.
+   * executed at once, so that instances are kept at work and the places before it are for those that can be in time.
    */
   takes(invoker: Invoker, key: string, dueMs: number, nowMs: number): boolean {
     const estimate = invoker.instances.get(key);
     if (estimate?.tailMs === undefined) return true;
     const { beforeMs, tailMs } = before(estimate);
-    return (
-      isTimely(nowMs, beforeMs, tailMs, dueMs) ||
-      held(estimate.inFlight, estimate) < roomForLate(estimate.capacity, executedAtOnce(estimate))
-    );
+    return isTimely(nowMs, beforeMs, tailMs, dueMs) || held(estimate.inFlight, estimate) < executedAtOnce(estimate);
   }
 
   /**
@@ -185,14 +181,14 @@ export class InstanceBook {
   /** Takes over what an invoker's status says. */
   observe(invoker: Invoker, warm: readonly WarmInstance[], nowMs: number): void {
     const living = new Set<string>();
-    for (const { action, namespace, capacity, inUse, tailMs, perSecond, wayMs = 0, atOnce } of warm) {
+    for (const { action, namespace, capacity, inUse, tailMs, perSecond, wayMs = 0 } of warm) {
       const key = instanceKey(action, namespace);
       living.add(key);
       const estimate = this.#estimate(invoker, key);
       const ours = [...estimate.sent].filter(({ position }) => invoker.positions.isRead(position)).length;
       estimate.ofOthers = Math.max(0, inUse - ours);
       estimate.capacity = Math.max(0, capacity - estimate.ofOthers);
-      Object.assign(estimate, { tailMs, perSecond, wayMs, atOnce });
+      Object.assign(estimate, { tailMs, perSecond, wayMs });
       estimate.expected = 0;
       this.#release(invoker, estimate);
     }

@@ -18,13 +18,3 @@ export function underWay(requests: number, { atOnce, executionMs, wayMs }: Throu
   const perMs = Math.min(requests / (wayMs + executionMs), atOnce / executionMs);
   return Math.floor(perMs * wayMs);
 }
-
-/**
- * Room for those that cannot be in time: it keeps instances at work, with the next batch ready when one is done, and
- * leaves what is executed at once to those that can be in time.
- *
- * @param room requests that the instances take
- * @param atOnce as in {@link Throughput}
- */
-export const roomForLate = (room: number, atOnce: number): number =>
-  Math.max(atOnce, Math.min(2 * atOnce, room - atOnce));
