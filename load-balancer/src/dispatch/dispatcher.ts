@@ -243,7 +243,7 @@ export class Dispatcher {
     const { entry, release } = judged.tracked;
     if (ack.durationMs !== undefined) this.#work.ended(queueName(entry), ack.durationMs);
     if (judged.frees) {
-      release();
+      release(now());
       this.#parts.onEnded?.(judged.tracked);
       fleet.outcome(entry.invoker, ack.isSystemError, now());
       this.#waiting.retry(now(), queueName(entry));

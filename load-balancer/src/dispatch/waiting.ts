@@ -104,8 +104,8 @@ export class WaitingRoom {
 
   /**
    * Whether one more of this queue would only make another one late: somebody is late already, and those that go first,
-   * the newest first, when the next places get free are as many as are executed at once and next: they are in time
-   * still, or have come since as many were served.
+   * the newest first, when the next places get free are as many as are executed at once: they are in time still, or
+   * have come since as many were served.
    */
   isSurplus(queue: string, nowMs: number): boolean {
     const known = this.#queue(queue);
@@ -113,9 +113,8 @@ export class WaitingRoom {
     if (known === undefined || service === undefined) return false;
     const answerMs = known.answerMs(nowMs);
     if (!known.line.hasLate(answerMs)) return false;
-    const next = 2 * service.atOnce;
-    const servedSinceMs = nowMs - (1000 * next) / service.perSecond;
-    return Math.max(known.line.timely(answerMs), known.line.cameAfter(servedSinceMs)) >= next;
+    const servedSinceMs = nowMs - (1000 * service.atOnce) / service.perSecond;
+    return Math.max(known.line.timely(answerMs), known.line.cameAfter(servedSinceMs)) >= service.atOnce;
   }
 
   /** It is tried at once where it goes before those that wait already. */

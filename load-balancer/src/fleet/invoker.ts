@@ -1,4 +1,5 @@
 /** One invoker behind the load balancer, as far as it is known here. */
+import { Predictor } from '@tetris/common';
 import { Outcomes } from './outcomes';
 import { SendPositions } from './send-positions';
 
@@ -27,6 +28,11 @@ export interface InstanceEstimate {
   tailMs: number | undefined;
   perSecond: number | undefined;
   wayMs: number;
+  /**
+   * Time from handing on to the answer over the number in flight, of activations that were handed on while somebody of
+   * their queue was late, ms.
+   */
+  readonly turn: Predictor;
 }
 
 export const newEstimate = (): InstanceEstimate => ({
@@ -41,6 +47,7 @@ export const newEstimate = (): InstanceEstimate => ({
   tailMs: undefined,
   perSecond: undefined,
   wayMs: 0,
+  turn: new Predictor(),
 });
 
 export interface Invoker {

@@ -15,7 +15,7 @@ import type { AckType, InFlight } from '@tetris/common';
 export interface Tracked {
   readonly entry: InFlight;
   /** Gives the slot back to placement; does nothing after a recovery, when placement knows of no slot. */
-  readonly release: () => void;
+  readonly release: (answeredMs?: number) => void;
   /** Epoch ms at which it was handed on, or recovered. */
   readonly sentMs: number;
   /** Handed on by an earlier process, so that the acks that have passed are not known. @default false */

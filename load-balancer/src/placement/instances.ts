@@ -29,8 +29,8 @@ const ABSENCES_MAX = 2;
 export interface Booking {
   /** It is in the invoker's topic, at this position. */
   sent: (position: number) => void;
-  /** It has ended. */
-  release: () => void;
+  /** It has ended. @param answeredMs when it was answered, epoch ms; undefined where it was given up */
+  release: (answeredMs?: number) => void;
 }
 
 /** What others have sent since the last status is taken to be for the instances that others use. */
@@ -55,6 +55,12 @@ function before(estimate: InstanceEstimate | undefined): { beforeMs: number; tai
   const { perSecond, tailMs, inFlight, ofOthers } = estimate;
   return { beforeMs: (1000 * held(inFlight + ofOthers, estimate)) / perSecond, tailMs };
 }
+
+/** As {@link before}, by the time that an activation took for each that was in flight. */
+const inTurn = (inFlight: number, turnMs: number): { beforeMs: number; tailMs: number } => ({
+  beforeMs: inFlight * turnMs,
+  tailMs: turnMs,
+});
 
 export class InstanceBook {
   readonly #hosts = new Map<string, Set<Invoker>>();
@@ -114,14 +120,26 @@ export class InstanceBook {
   }
 
   /**
-   * Whether the instances there take one more into their places: who is in time takes any, who is not those of what is
-   * executed at once, so that instances are kept at work and the places before it are for those that can be in time.
+   * Whether the instances there take one more into their places: who is in time takes any. While somebody of its queue
+   * is late, that is judged by what answers took then, so that no more are in flight than are answered in time, however
+   * the node has changed. Who is late keeps the instances at work.
+   *
+   * @param crowded somebody of its queue is late
    */
-  takes(invoker: Invoker, key: string, dueMs: number, nowMs: number): boolean {
+  takes(
+    invoker: Invoker,
+    key: string,
+    { dueMs, crowded }: { dueMs: number; crowded: boolean },
+    nowMs: number,
+  ): boolean {
     const estimate = invoker.instances.get(key);
     if (estimate?.tailMs === undefined) return true;
-    const { beforeMs, tailMs } = before(estimate);
-    return isTimely(nowMs, beforeMs, tailMs, dueMs) || held(estimate.inFlight, estimate) < executedAtOnce(estimate);
+    const isLate = dueMs <= nowMs;
+    const turnMs = estimate.turn.tailMs(1);
+    const isMeasured = crowded && !isLate && turnMs > 0;
+    const { beforeMs, tailMs } = isMeasured ? inTurn(estimate.inFlight, turnMs) : before(estimate);
+    const idleBelow = isMeasured ? 1 : executedAtOnce(estimate) / 2;
+    return isTimely(nowMs, beforeMs, tailMs, dueMs) || held(estimate.inFlight, estimate) < idleBelow;
   }
 
   /**
@@ -155,9 +173,10 @@ export class InstanceBook {
     invoker.reservedBytes += bytes;
   }
 
-  /** Books one activation. */
-  take(invoker: Invoker, key: string): Booking {
+  /** Books one activation. @param crowded as in {@link takes} */
+  take(invoker: Invoker, key: string, crowded: boolean, nowMs: number): Booking {
     const estimate = this.#estimate(invoker, key);
+    const { inFlight } = estimate;
     const booked: { position: number | undefined } = { position: undefined };
     estimate.sent.add(booked);
     estimate.inFlight += 1;
@@ -166,7 +185,8 @@ export class InstanceBook {
       booked.position = position;
       invoker.positions.sent(position);
     };
-    const release = (): void => {
+    const release = (answeredMs?: number): void => {
+      if (crowded && answeredMs !== undefined) estimate.turn.ran(1, (answeredMs - nowMs) / (inFlight + 1));
       estimate.sent.delete(booked);
       estimate.inFlight -= 1;
       estimate.absences ??= 0;

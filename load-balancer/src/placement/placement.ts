@@ -39,7 +39,7 @@ export type Placement =
       invoker: Invoker;
       theta: number;
       sent?: (position: number) => void;
-      release: () => void;
+      release: (answeredMs?: number) => void;
     }
   /** Every invoker that could serve it has all that may be in flight there: wait. */
   | { outcome: 'saturated' }
@@ -124,9 +124,9 @@ export class Placer {
     const usable = (invoker: Invoker): boolean =>
       this.#fleet.isUsable(invoker, nowMs) &&
       invoker.inFlight < inFlightMax &&
-      this.instances.takes(invoker, key, crowded ? Number.NEGATIVE_INFINITY : dueMs, nowMs);
+      this.instances.takes(invoker, key, { dueMs, crowded }, nowMs);
     const warm = this.instances.roomiest(key, usable);
-    const take = (invoker: Invoker): Booking => this.instances.take(invoker, key);
+    const take = (invoker: Invoker): Booking => this.instances.take(invoker, key, crowded, nowMs);
     if (warm !== undefined) return this.#placed('warm', warm, 1, take(warm));
     // Memory alone starts no instance: what is sent for one is a part of the window like what waits for a place. Behind
     // others only where it is in time: whom it would make late overtakes it here, but not there.
@@ -168,9 +168,9 @@ export class Placer {
     booking: Pick<Booking, 'release'> & Partial<Booking>,
   ): Placement {
     invoker.inFlight += 1;
-    const release = (): void => {
+    const release = (answeredMs?: number): void => {
       invoker.inFlight -= 1;
-      booking.release();
+      booking.release(answeredMs);
     };
     return { ...booking, outcome, invoker, theta, release };
   }

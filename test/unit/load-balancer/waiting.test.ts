@@ -20,7 +20,7 @@ describe('WaitingRoom', () => {
       return true;
     };
     const answerMs = (atMs: number): number => atMs + 150;
-    const times = { dueMs: 1e9, untilMs: 1e9, answerMs, service: () => ({ atOnce: 1, perSecond: 100 }) };
+    const times = { dueMs: 1e9, untilMs: 1e9, answerMs, service: () => ({ atOnce: 2, perSecond: 100 }) };
     const share = { queue: 'guest classify', costMs: 10, weight: 1 };
     const request = { room: 'nodejs:tetris', ...share, priority: 0, ...times, attempt, ...overrides };
     void rooms.wait(request, nowMs).then((outcome) => left.push(`${name} ${outcome}`));
