@@ -116,7 +116,7 @@ export class Batcher<T> {
 
   /** Learns how long a run took. One of more rows than are ever joined tells nothing of joining. */
   finished(key: string, rows: number, executionMs: number): void {
-    if (rows <= this.#options.rowsMax) this.#pace(key).ran(rows, executionMs);
+    if (rows <= this.#options.rowsMax) this.#pace(key).runs.ran(rows, executionMs);
   }
 
   /** Those that wait in the order in which they go. */

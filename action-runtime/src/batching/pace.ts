@@ -19,9 +19,6 @@ const FRESH_RUNS = 64;
 export class Pace {
   /** How long runs take, by rows. */
   readonly runs = new Predictor();
-  /** By rows: the run that was the last of them. */
-  readonly #lastRuns = new Map<number, number>();
-  #ran = 0;
   #gapMs: number | undefined;
   #lastMs: number | undefined;
 
@@ -32,20 +29,14 @@ export class Pace {
     this.#lastMs = nowMs;
   }
 
-  ran(rows: number, executionMs: number): void {
-    this.#ran += 1;
-    this.runs.ran(rows, executionMs);
-    this.#lastRuns.set(rows, this.#ran);
-  }
-
   /**
    * How many of so many rows to run together: the fewest whose time per row is nearly the least. More would take as
    * long as two runs, and all of them would wait for it. All of them where that was not tried lately.
    */
   rowsWorth(rows: number): number {
-    const perRow = [...this.#lastRuns]
-      .filter(([size, lastRun]) => size <= rows && this.#ran - lastRun < FRESH_RUNS * size)
-      .map(([size]) => ({ size, ms: this.runs.meanMs(size) / size }))
+    const perRow = this.runs.sizes
+      .filter((size) => size <= rows && this.runs.since(size) < FRESH_RUNS * size)
+      .map((size) => ({ size, ms: this.runs.meanMs(size) / size }))
       .sort((one, other) => one.size - other.size);
     if (perRow.at(-1)?.size !== rows) return rows;
     const least = Math.min(...perRow.map(({ ms }) => ms));

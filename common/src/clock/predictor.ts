@@ -60,8 +60,8 @@ export class Predictor {
    */
   of(size: number): ExecutionFigures | undefined {
     const own = this.#windows.get(size);
-    if (own !== undefined && this.#isFresh(own)) return this.#figures(own);
-    const fresh = [...this.#windows].filter(([, window]) => this.#isFresh(window));
+    if (own !== undefined && this.#isFresh(size)) return this.#figures(own);
+    const fresh = [...this.#windows].filter(([each]) => this.#isFresh(each));
     const bounds = fresh.map(([other, window]) => boundsOf(size, other, this.#figures(window)));
     const most = leastOf(bounds.map(({ most: each }) => each));
     if (own === undefined || most === undefined) return most;
@@ -70,6 +70,16 @@ export class Predictor {
       tailMs: Math.max(...bounds.map(({ least }) => least.tailMs), Math.min(tailMs, most.tailMs)),
       meanMs: Math.max(...bounds.map(({ least }) => least.meanMs), Math.min(meanMs, most.meanMs)),
     };
+  }
+
+  /** Sizes that were executed. */
+  get sizes(): number[] {
+    return [...this.#windows.keys()];
+  }
+
+  /** Executions since the last one of so many; infinite where there was none. */
+  since(size: number): number {
+    return this.#ran - (this.#windows.get(size)?.last ?? Number.NEGATIVE_INFINITY);
   }
 
   /** Time of a slow execution of so many, ms; 0 where nothing is known. */
@@ -83,8 +93,8 @@ export class Predictor {
   }
 
   /** As many executions as a window holds make one old in which none of them is: a neighbour may have come or gone. */
-  #isFresh({ last }: Window): boolean {
-    return this.#ran - last < this.#options.samples;
+  #isFresh(size: number): boolean {
+    return this.since(size) < this.#options.samples;
   }
 
   #figures(window: Window): ExecutionFigures {
