@@ -13,6 +13,7 @@ export interface InvokerMetrics {
   activations: Counter<'status'>;
   /** Messages that were no activation message: dropped. */
   malformed: Counter;
+  /** Messages whose activation had been taken: dropped. */
   repeated: Counter;
   /** Acks that were given up. */
   acksLost: Counter;

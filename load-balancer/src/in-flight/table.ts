@@ -14,7 +14,10 @@ import type { AckType, InFlight } from '@tetris/common';
 /** An entry with what only this process knows of it. */
 export interface Tracked {
   readonly entry: InFlight;
-  /** Gives the slot back to placement; does nothing after a recovery, when placement knows of no slot. */
+  /**
+   * Gives the slot back to placement, which is told when it was answered (epoch ms), unless it was given up; does
+   * nothing after a recovery, when placement knows of no slot.
+   */
   readonly release: (answeredMs?: number) => void;
   /** Epoch ms at which it was handed on, or recovered. */
   readonly sentMs: number;

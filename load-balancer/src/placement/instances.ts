@@ -176,7 +176,8 @@ export class InstanceBook {
   /** Books one activation. @param crowded as in {@link takes} */
   take(invoker: Invoker, key: string, crowded: boolean, nowMs: number): Booking {
     const estimate = this.#estimate(invoker, key);
-    const isMeasured = crowded && estimate.tailMs !== undefined;
+    // What an instance takes to start tells nothing of how it serves.
+    const tells = crowded && estimate.tailMs !== undefined;
     const { inFlight } = estimate;
     const booked: { position: number | undefined } = { position: undefined };
     estimate.sent.add(booked);
@@ -187,7 +188,7 @@ export class InstanceBook {
       invoker.positions.sent(position);
     };
     const release = (answeredMs?: number): void => {
-      if (isMeasured && answeredMs !== undefined) estimate.turn.ran(1, (answeredMs - nowMs) / (inFlight + 1));
+      if (tells && answeredMs !== undefined) estimate.turn.ran(1, (answeredMs - nowMs) / (inFlight + 1));
       estimate.sent.delete(booked);
       estimate.inFlight -= 1;
       estimate.absences ??= 0;

@@ -1,7 +1,6 @@
 /** What the load balancer hands on to instances that cannot serve all that comes. */
 import type { WarmInstance } from '@tetris/common';
-import type { Invoker } from '../../../load-balancer/src/fleet/invoker';
-import { newInvoker } from '../../../load-balancer/src/fleet/invoker';
+import { type Invoker, newInvoker } from '../../../load-balancer/src/fleet/invoker';
 import { type Booking, InstanceBook, instanceKey } from '../../../load-balancer/src/placement/instances';
 
 const ACTION = 'guest/classify@1-a';
@@ -25,11 +24,11 @@ function served(warm: Partial<WarmInstance> = {}): { book: InstanceBook; invoker
   return { book, invoker };
 }
 
-/** Hands on all that it takes at that time. @returns what was handed on */
-function fill({ book, invoker }: ReturnType<typeof served>, dueMs: number, crowded: boolean, nowMs: number): Booking[] {
+/** Hands on all that it takes at time 0. @returns what was handed on */
+function fill({ book, invoker }: ReturnType<typeof served>, dueMs: number, crowded: boolean): Booking[] {
   const booked: Booking[] = [];
-  while (booked.length < 100 && book.takes(invoker, KEY, { dueMs, crowded }, nowMs)) {
-    booked.push(book.take(invoker, KEY, crowded, nowMs));
+  while (booked.length < 100 && book.takes(invoker, KEY, { dueMs, crowded }, 0)) {
+    booked.push(book.take(invoker, KEY, crowded, 0));
   }
   return booked;
 }
@@ -44,41 +43,41 @@ function answersTook(tookMs: number, inFlight: number, world: ReturnType<typeof 
 describe('what is handed on to an instance', () => {
   it('is what its status says will be in time, while nobody is late', () => {
     // 200 ms of the objective are left for those before it, 10 ms for each.
-    expect(fill(served(), SLO_MS, false, 0)).toHaveLength(21);
+    expect(fill(served(), SLO_MS, false)).toHaveLength(21);
   });
 
   it('is not held up by what is on its way there or back', () => {
-    expect(fill(served({ wayMs: 50 }), SLO_MS, false, 0).length).toBeGreaterThan(21);
+    expect(fill(served({ wayMs: 50 }), SLO_MS, false).length).toBeGreaterThan(21);
   });
 
   it('is, while somebody is late, what is in time by what answers took since', () => {
     const world = served();
     answersTook(250, 10, world);
     // 25 ms for each that is in flight, itself included.
-    expect(fill(world, SLO_MS, true, 0)).toHaveLength(12);
+    expect(fill(world, SLO_MS, true)).toHaveLength(12);
   });
 
   it('is more when answers are there sooner, and fewer when they are later, whatever the status says', () => {
     const world = served();
     answersTook(600, 10, world);
-    const slow = fill(world, SLO_MS, true, 0);
+    const slow = fill(world, SLO_MS, true);
     expect(slow).toHaveLength(5);
     for (const { release } of slow) release(150);
     answersTook(100, 10, world);
-    expect(fill(world, SLO_MS, true, 0)).toHaveLength(30);
+    expect(fill(world, SLO_MS, true)).toHaveLength(30);
   });
 
   it('is one at least: it tells how the instance serves now', () => {
     const world = served();
     answersTook(4_000, 1, world);
-    expect(fill(world, SLO_MS, true, 0)).toHaveLength(1);
+    expect(fill(world, SLO_MS, true)).toHaveLength(1);
   });
 
   it('is, of those that are overdue, what keeps it at work: half of what it executes at once', () => {
     const world = served();
-    expect(fill(world, -1, false, 0)).toHaveLength(4);
+    expect(fill(world, -1, false)).toHaveLength(4);
     answersTook(250, 10, world);
-    expect(fill(world, -1, true, 0)).toHaveLength(0);
+    expect(fill(world, -1, true)).toHaveLength(0);
   });
 
   it('learns nothing from what was given up', () => {
