@@ -37,8 +37,8 @@ export interface ServiceParts {
   environment: NodeJS.ProcessEnv;
   /** Gives back what memory the instance can do without until the next activation. */
   sleep: () => Promise<void>;
-  /** Told when an activation has ended, for whoever tidies up after it. */
-  onAnswered: () => void;
+  /** Told when an activation has ended and how long it took, ms, for whoever tidies up after it. */
+  onAnswered: (ranMs: number) => void;
 }
 
 interface Activation extends Work {
@@ -88,9 +88,10 @@ export class ActivationService {
     }
     this.#status = 'running';
     this.#used = true;
+    const startedMs = performance.now();
     const reply = await this.#execute(this.#main, value, body, { dueMs, traceparent });
     if (this.#status === 'running' && context.running === 0) this.#status = 'ready';
-    this.#parts.onAnswered();
+    this.#parts.onAnswered(performance.now() - startedMs);
     return reply;
   }
 

@@ -1,4 +1,7 @@
-/** Run time of each model of the zoo in an instance over that in a plain process, in turns, at several batch sizes. */
+/**
+ * Run time of each model of the zoo in an instance over that in a plain process, in turns, at several batch sizes; and of
+ * a second plain process over the first, which tells how much of the ratio is the machine's.
+ */
 import { removeFolder, temporaryFolder } from '@tetris/common';
 import { tmpdir } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -13,18 +16,23 @@ import { nameOf, ownModel, type ServedModel, servedModel } from './served-model'
 const BATCHES = [1, 4, 16];
 const QUICK = { models: ['textcnn', 'dssm'], batches: [1], forMs: 1_000, rests: 1 };
 
-/** Time for both sides of one model and batch, and the runs of each that it gives at least and at most. */
-const FOR_MS = 12_000;
-const RUNS_MIN = 20;
+/** Time for all sides of one model and batch, and the runs of each that it gives at most. */
+const FOR_MS = 18_000;
 const RUNS_MAX = 20_000;
+/** Where runs are slow there are to be so many of each, if they fit into that time; three in any case. */
+const RUNS_WANTED = 20;
+const SLOW_FOR_MS = 60_000;
+const RUNS_MIN = 3;
 /**
- * Time of the runs in a row on one side. The caches of a side are its own soon, and the other side, which waits
- * meanwhile, does not come to rest: what a run after a rest takes is another figure.
+ * Time of the runs in a row on one side. The caches of a side are its own soon, and the others, which wait meanwhile,
+ * do not come to rest: what a run after a rest takes is another figure.
  */
 const TURN_MS = 500;
-/** Rests of both sides, after which each runs once: twice what an instance waits until it counts as at rest. */
+/** Rests of all sides, after which each runs once: two seconds more than an instance waits until it is at rest. */
 const REST_MS = 4_000;
 const RESTS = 3;
+/** The runs before those that count; a turn of them, or one. */
+const WARM_UP_RUNS = 3;
 
 /** Time for the runs at one batch size, ms, and how many rests there are. */
 interface Effort {
@@ -41,6 +49,9 @@ interface LatencyPoint {
   stockMs: Percentiles;
   p50Ratio: number;
   p99Ratio: number;
+  /** The same of a second plain process over the first. */
+  plainP50Ratio: number;
+  plainP99Ratio: number;
   /** Of the first run after a rest, medians; of single examples only. */
   restedRatio?: number;
   relativeError: number;
@@ -51,6 +62,9 @@ interface Percentiles {
   p95: number;
   p99: number;
 }
+
+/** The instance, a plain process, and another. */
+type Sides = [FleetInstance, FleetInstance, FleetInstance];
 
 interface LatencyRow {
   name: string;
@@ -79,13 +93,15 @@ function figuresOf(rows: readonly LatencyRow[]): SuiteResult {
   return {
     p50Ratio: Math.max(...points.map(({ p50Ratio }) => p50Ratio)),
     p99Ratio: Math.max(...points.map(({ p99Ratio }) => p99Ratio)),
+    plainP50Ratio: Math.max(...points.map(({ plainP50Ratio }) => plainP50Ratio)),
+    plainP99Ratio: Math.max(...points.map(({ plainP99Ratio }) => plainP99Ratio)),
     restedRatio: Math.max(...points.map(({ restedRatio = 0 }) => restedRatio)),
     maxRelativeError: Math.max(...points.map((point) => point.relativeError)),
     rows,
   };
 }
 
-/** An instance and a plain process of one model, both alive, one at work at a time. */
+/** An instance and two plain processes of one model, all alive, one at work at a time. */
 async function compared(
   modelIn: (folder: string) => Promise<ServedModel>,
   batches: readonly number[],
@@ -97,7 +113,7 @@ async function compared(
     const model = await modelIn(folder);
     return await withTetris(folder)((tetris) =>
       withStock()(async (stock) => {
-        const sides: [FleetInstance, FleetInstance] = [await tetris.start(model), await stock.start(model)];
+        const sides: Sides = [await tetris.start(model), await stock.start(model), await stock.start(model)];
         const points: LatencyPoint[] = [];
         for (const batch of batches) {
           each(batch);
@@ -111,39 +127,51 @@ async function compared(
   }
 }
 
-async function pointOf(
-  [ours, theirs]: [FleetInstance, FleetInstance],
-  batch: number,
-  { forMs, rests }: Effort,
-): Promise<LatencyPoint> {
-  const [our, their] = [await ours.run({ batch, runs: 3 }), await theirs.run({ batch, runs: 3 })];
-  const typicalMs = Math.max(median(our.runMs), median(their.runMs));
-  const wanted = Math.min(RUNS_MAX, Math.max(RUNS_MIN, Math.floor(forMs / (2 * typicalMs))));
+async function pointOf(sides: Sides, batch: number, { forMs, rests }: Effort): Promise<LatencyPoint> {
+  const first = await onEach(sides, (side) => side.run({ batch, runs: 1 }));
+  const typicalMs = Math.max(...first.map(({ runMs }) => median(runMs)));
   const turn = { batch, runs: Math.max(1, Math.floor(TURN_MS / typicalMs)) };
-  const [ourMs, theirMs]: [number[], number[]] = [[], []];
-  while (ourMs.length < wanted) {
-    ourMs.push(...(await ours.run(turn)).runMs);
-    theirMs.push(...(await theirs.run(turn)).runMs);
+  await onEach(sides, (side) => side.run({ batch, runs: Math.min(turn.runs, WARM_UP_RUNS) }));
+  const wanted = runsWanted(forMs, typicalMs * sides.length);
+  const times: [number[], number[], number[]] = [[], [], []];
+  while (times[0].length < wanted) {
+    const reports = await onEach(sides, (side) => side.run(turn));
+    reports.forEach(({ runMs }, at) => times[at]?.push(...runMs));
   }
-  const ratioAt = (share: number): number => rounded(percentileOf(ourMs, share) / percentileOf(theirMs, share));
+  const [ours, plain, again] = times;
+  const ratio = (over: readonly number[], share: number): number =>
+    rounded(percentileOf(over, share) / percentileOf(plain, share));
   return {
     batch,
-    runs: ourMs.length,
-    tetrisMs: percentiles(ourMs),
-    stockMs: percentiles(theirMs),
-    p50Ratio: ratioAt(0.5),
-    p99Ratio: ratioAt(0.99),
-    ...(batch === 1 && { restedRatio: await restedRatio([ours, theirs], rests) }),
-    relativeError: relativeError(our.logits, their.logits),
+    runs: ours.length,
+    tetrisMs: percentiles(ours),
+    stockMs: percentiles(plain),
+    p50Ratio: ratio(ours, 0.5),
+    p99Ratio: ratio(ours, 0.99),
+    plainP50Ratio: ratio(again, 0.5),
+    plainP99Ratio: ratio(again, 0.99),
+    ...(batch === 1 && { restedRatio: await restedRatio(sides, { rests, restMs: REST_MS + typicalMs }) }),
+    relativeError: relativeError(first[0].logits, first[1].logits),
   };
 }
 
-/** Both rest at the same time, and run one after the other. */
-async function restedRatio(sides: readonly [FleetInstance, FleetInstance], rests: number): Promise<number> {
+/** @param roundMs what one run of each side takes */
+function runsWanted(forMs: number, roundMs: number): number {
+  const slow = Math.max(RUNS_MIN, Math.min(RUNS_WANTED, Math.floor(SLOW_FOR_MS / roundMs)));
+  return Math.min(RUNS_MAX, Math.max(slow, Math.floor(forMs / roundMs)));
+}
+
+async function onEach<T>(sides: Sides, work: (side: FleetInstance) => Promise<T>): Promise<[T, T, T]> {
+  return [await work(sides[0]), await work(sides[1]), await work(sides[2])];
+}
+
+/** All rest at the same time, and run one after the other. */
+async function restedRatio(sides: Sides, { rests, restMs }: { rests: number; restMs: number }): Promise<number> {
   const times: [number[], number[]] = [[], []];
   for (let rest = 0; rest < rests; rest += 1) {
-    await delay(REST_MS);
-    for (const [at, side] of sides.entries()) times[at]?.push(...(await side.run({ batch: 1, runs: 1 })).runMs);
+    await delay(restMs);
+    const reports = await onEach(sides, (side) => side.run({ batch: 1, runs: 1 }));
+    times.forEach((list, at) => list.push(...(reports[at]?.runMs ?? [])));
   }
   return rounded(median(times[0]) / median(times[1]));
 }
