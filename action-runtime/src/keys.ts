@@ -80,6 +80,30 @@ export const RUNTIME_KEYS = {
     "These copies together, at most; one that is larger waits until it is alone. 0: a quarter of the action's memory.",
   ),
   jointBytesMax: key('bytes', '256m', 'bytes', 'Inputs that are joined to one run, at most.'),
+  batchLullWaits: key(
+    'integer',
+    '4',
+    'waits',
+    'A lull between requests counts as a gap of so many waiting times at most, so that a burst after it is recognised soon.',
+  ),
+  batchOverdueGaps: key(
+    'integer',
+    '2',
+    'gaps',
+    'A request that is overdue by so many of the usual gaps is waited for no longer.',
+  ),
+  batchAlikePercent: key(
+    'integer',
+    '5',
+    'percent',
+    'Batch sizes whose time per request is above the least by less than this are as good; the smallest of them is taken.',
+  ),
+  batchFreshRuns: key(
+    'integer',
+    '64',
+    'runs',
+    'For each request of its batch: a size that was not run for so long is tried again.',
+  ),
   quickBytesMin: key(
     'bytes',
     '0',

@@ -4,7 +4,7 @@
  * they are of.
  */
 import { errorMessage, outliveReaders } from '@tetris/common';
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { type RunOptions, runSuite, textOf } from './run-suite';
 import { endWorkOnSignals } from './signals';
 import { SUITES } from './suites';
@@ -20,6 +20,12 @@ async function run(
     const { runAll } = await import('./results/all.js');
     await runAll(folder, { ...options, ...(page === undefined ? {} : { page }) });
   } else process.stdout.write(textOf(await runSuite(name, options)));
+}
+
+/** @throws InvalidArgumentError, which commander tells with the option and the text */
+function wholeNumber(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('It takes a whole number.');
+  return Number(text);
 }
 
 outliveReaders();
@@ -40,11 +46,15 @@ new Command('bench')
   .option('--loads <loads>', 'overload: only these loads over capacity, with commas; recovery: the one with a burst')
   .option('--neighbour <off|on>', 'overload: only without, or only with a neighbour on the processors')
   .option('--seconds <seconds>', 'overload: load that counts at each point; memory: time for one fleet to grow')
-  .option('--room <megabytes>', 'memory, density, peers: what may be filled (default: half of what is free)', Number)
-  .option('--nodes <number>', 'simulation: nodes of the cluster', Number)
-  .option('--seeds <number>', 'simulation: clusters in which the two placements are compared', Number)
-  .option('--seed <number>', 'simulation: another course of events', Number)
-  .option('--beside <number>', 'relay: so many busy processes beside it', Number)
+  .option(
+    '--room <megabytes>',
+    'memory, density, peers: what may be filled (default: half of what is free)',
+    wholeNumber,
+  )
+  .option('--nodes <number>', 'simulation: nodes of the cluster', wholeNumber)
+  .option('--seeds <number>', 'simulation: clusters in which the two placements are compared', wholeNumber)
+  .option('--seed <number>', 'simulation: another course of events', wholeNumber)
+  .option('--beside <number>', 'relay: so many busy processes beside it', wholeNumber)
   .option('--resume', 'suites that take long: measure only what the file of --json lacks')
   .option('--folder <folder>', 'all: where results are kept, and found again', FOLDER)
   .option('--page', 'all: measure nothing, write the page of what the folder has')

@@ -48,6 +48,11 @@ export const invokerConfig = configSchema('invoker', {
     'Wait for memory after which an action has it reserved and instances are drained for it.',
   ),
   startsMax: key.integer(10, 'containers', 'Containers created at once.', { min: 1 }),
+  barredMs: key.integer(
+    5_000,
+    'ms',
+    'After an instance beside others could not be made ready no further one of its action is tried for so long.',
+  ),
   pauseGraceMs: key.integer(10_000, 'ms', 'Idle time after which an instance is frozen.'),
   sleepAfterMs: key.integer(
     5_000,

@@ -13,7 +13,7 @@ export function instanceIdOf(config: InvokerConfig): ReturnType<typeof invokerIn
 }
 
 export function poolOptions(config: InvokerConfig): PoolOptions {
-  const { memory, inFlightMax, waitingMax, waitMaxMs, patienceMs, startsMax, pauseGraceMs } = config;
+  const { memory, inFlightMax, waitingMax, waitMaxMs, patienceMs, startsMax, barredMs, pauseGraceMs } = config;
   const { sleepAfterMs, endProcessAfterMs, sleepPressurePercent } = config;
   return {
     budgetBytes: memory,
@@ -22,6 +22,7 @@ export function poolOptions(config: InvokerConfig): PoolOptions {
     patienceMs,
     startsMax,
     groupStartsMax: groupStartsMaxOf(config),
+    barredMs,
     pauseGraceMs,
     idle: { sleepAfterMs, endProcessAfterMs, sleepPressure: sleepPressurePercent / 100 },
   };

@@ -175,6 +175,18 @@ export const balancerConfig = configSchema('balancer', {
     'activations',
     'Of one action, waiting although they cannot be in time any more: they are served when nobody else is; beyond it the one that is due for longest is refused',
   ),
+  queuesTriedMax: key.integer(
+    8,
+    'queues',
+    'Queues tried beside its own when an activation has ended; all of them are once a second',
+    { min: 1 },
+  ),
+  unknownWorkMs: key.integer(
+    100,
+    'ms',
+    'What an activation of an action that has not answered yet is taken to cost, for fair shares',
+    { min: 1 },
+  ),
   sendMsMax: key.integer(30_000, 'ms', 'Longest time that an activation is offered to a broker that is away'),
   registryWaitMsMax: key.integer(500, 'ms', 'Longest wait for one in-flight id to be stored'),
   memoryDefault: key.bytes('256m', 'Memory assumed of an action whose document cannot be read'),

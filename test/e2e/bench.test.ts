@@ -50,6 +50,14 @@ describe('npm run bench', () => {
     TIMEOUT_MS,
   );
 
+  it.each(['room', 'nodes', 'seeds', 'seed', 'beside'])('names what --%s is not', async (option) => {
+    const bad = run(process.execPath, [BENCH, 'relay', `--${option}`, 'many'], { timeout: TIMEOUT_MS });
+    await expect(bad).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/'many'.*whole number/s) as string,
+    });
+  });
+
   it('ends what it has started, and removes what it has made, at a signal', async () => {
     const temporary = await mkdtemp(join(tmpdir(), 'bench-'));
     const bench = spawn(process.execPath, [BENCH, 'latency', '--quick'], {

@@ -63,6 +63,7 @@ const POOL = {
   waitingMax: 1e6,
   waitMaxMs: 120_000,
   patienceMs: 5_000,
+  barredMs: 5_000,
   startsMax: 100,
   groupStartsMax: 2,
   pauseGraceMs: 1e9,

@@ -1,6 +1,6 @@
 /** When requests that wait for a worker are run, and which of them together. Time is passed in, epoch ms. */
 import { isTimely } from '@tetris/common/clock';
-import { Pace } from './pace';
+import { Pace, type PaceOptions } from './pace';
 
 /** A request that waits. */
 export interface Waiting<T> {
@@ -25,6 +25,7 @@ export interface BatcherOptions {
   bytesMax: number;
   /** Longest wait for mates while a worker is idle, ms. */
   waitMs: number;
+  pace: PaceOptions;
 }
 
 /** Whether a request can be run: by an idle worker, after the run that is under way in one, or not yet. */
@@ -186,7 +187,7 @@ export class Batcher<T> {
   #pace(key: string): Pace {
     const known = this.#paces.get(key);
     if (known !== undefined) return known;
-    const pace = new Pace();
+    const pace = new Pace(this.#options.pace);
     this.#paces.set(key, pace);
     const [oldest] = this.#paces.keys();
     if (this.#paces.size > KEYS_MAX && oldest !== undefined) this.#paces.delete(oldest);

@@ -83,6 +83,12 @@ function inferenceEngine({ config, inference, activation, starter, trace }: Inst
       bytesMax: config.jointBytesMax,
       pads: inference.padding,
       waitMs: inference.batchWaitMs,
+      pace: {
+        lullWaits: config.batchLullWaits,
+        overdueGaps: config.batchOverdueGaps,
+        alike: config.batchAlikePercent / 100,
+        freshRuns: config.batchFreshRuns,
+      },
       times,
       notice,
     }),

@@ -60,6 +60,7 @@ const POOL: Omit<PoolOptions, 'budgetBytes'> = {
   waitingMax: 1_024,
   waitMaxMs: 120_000,
   patienceMs: 5_000,
+  barredMs: 5_000,
   startsMax: 10,
   groupStartsMax: 2,
   pauseGraceMs: 10_000,

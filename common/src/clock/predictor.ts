@@ -10,8 +10,14 @@ export interface PredictorOptions {
   share: number;
 }
 
+/**
+ * What is taken for a slow execution, at every stage: the share of executions that are no slower, and so many standard
+ * deviations above the mean where only these are known.
+ */
+export const TAIL = { share: 0.95, deviations: 1.645 };
+
 /** What every stage takes where nobody says otherwise (decision 0024). */
-export const PREDICTION: PredictorOptions = { samples: 32, share: 0.95 };
+export const PREDICTION: PredictorOptions = { samples: 32, share: TAIL.share };
 
 /** Times of an execution, ms. */
 export interface ExecutionFigures {

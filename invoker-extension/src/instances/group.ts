@@ -1,4 +1,12 @@
-import { type ActionManifest, answerMs, type MemoryNeed, Predictor, type Waiting, WaitingLine } from '@tetris/common';
+import {
+  type ActionManifest,
+  answerMs,
+  type ExecutionFigures,
+  type MemoryNeed,
+  Predictor,
+  type Waiting,
+  WaitingLine,
+} from '@tetris/common';
 import { sameShape } from '../scaling/profile';
 import { executedAtOnce, type InstanceSettings, roomForOne, shapeOf } from '../scaling/settings';
 import type { Execution, Instance } from './instance-record';
@@ -41,7 +49,7 @@ export class Group<Ticket> {
   /** Those of its instances that run alike. */
   readonly #predictors: { settings: InstanceSettings; predictor: Predictor }[] = [];
   /** What an activation takes beside its execution and its wait in the instance: the way there, user code, and back. */
-  readonly #way = new Predictor();
+  readonly #ways = new Predictor();
   /** Until then no instance starts beside others, epoch ms. */
   barredUntilMs = 0;
 
@@ -89,13 +97,9 @@ export class Group<Ticket> {
     return this.waiting.oldestMs;
   }
 
-  /** When a slow answer to what an instance at work gets now would be back, ms from then. */
-  get wayMs(): number {
-    return this.#way.tailMs(1);
-  }
-
-  get #meanWayMs(): number {
-    return this.#way.meanMs(1);
+  /** Of the way there and back: user code counts with it. */
+  get way(): ExecutionFigures {
+    return this.#ways.of(1) ?? { tailMs: 0, meanMs: 0 };
   }
 
   /** How long executions take in instances with these settings. */
@@ -112,7 +116,7 @@ export class Group<Ticket> {
     if (execution === undefined) return;
     const { requests, executionMs, waitedMs } = execution;
     if (requests > 0) predictor.ran(requests, executionMs);
-    this.#way.ran(1, Math.max(0, nowMs - atMs - waitedMs - executionMs));
+    this.#ways.ran(1, Math.max(0, nowMs - atMs - waitedMs - executionMs));
   }
 
   /** When a slow answer to one more ticket is there at the earliest, by the instances that are at work; epoch ms. */
@@ -142,7 +146,7 @@ export class Group<Ticket> {
     let best: Instance<Ticket> | undefined;
     for (const instance of this.instances) {
       if (!takesMore(instance) || instance.running.size >= instance.settings.room) continue;
-      const idles = held(instance, this.#meanWayMs) < roomForOne(instance.settings);
+      const idles = held(instance, this.way.meanMs) < roomForOne(instance.settings);
       if (dueMs < earliestMs ? !idles : this.#answerMs(instance, nowMs) > dueMs) continue;
       if (best === undefined || precedes(instance, best)) best = instance;
     }
@@ -158,11 +162,11 @@ export class Group<Ticket> {
     let covered = 0;
     for (const instance of this.instances) {
       const { settings, running, state } = instance;
-      const withinMs = (settings.sloMs ?? 0) - this.wayMs;
+      const withinMs = (settings.sloMs ?? 0) - this.way.tailMs;
       if (isStarting(state)) {
         const first = settings.sloMs === undefined ? settings.room : executedAtOnce(settings);
-        covered += Math.max(first, answersBefore(instance, this.#meanWayMs, withinMs)) - running.size;
-      } else if (isAwake(state)) covered += answersBefore(instance, this.#meanWayMs, dueMs - nowMs - this.wayMs);
+        covered += Math.max(first, answersBefore(instance, this.way.meanMs, withinMs)) - running.size;
+      } else if (isAwake(state)) covered += answersBefore(instance, this.way.meanMs, dueMs - nowMs - this.way.tailMs);
     }
     return covered;
   }
@@ -175,15 +179,16 @@ export class Group<Ticket> {
     });
     if (known.length === 0 || this.description.settings.sloMs === undefined) return undefined;
     return {
-      tailMs: Math.max(...known.map(({ tailMs }) => tailMs)) + this.wayMs,
+      tailMs: Math.max(...known.map(({ tailMs }) => tailMs)) + this.way.tailMs,
       perSecond: known.reduce((sum, { atOnce, meanMs }) => sum + (1000 * atOnce) / Math.max(1, meanMs), 0),
-      wayMs: this.#meanWayMs,
+      wayMs: this.way.meanMs,
     };
   }
 
   #answerMs(instance: Instance<Ticket>, nowMs: number): number {
-    const wayMs = this.#meanWayMs;
-    return answerMs(nowMs, { beforeMs: beforeMs(instance, wayMs), tailMs: tailMs(instance, wayMs) + this.wayMs });
+    const { way } = this;
+    const [beforeAllMs, runMs] = [beforeMs(instance, way.meanMs), tailMs(instance, way.meanMs)];
+    return answerMs(nowMs, { beforeMs: beforeAllMs, tailMs: runMs + way.tailMs });
   }
 }
 

@@ -28,6 +28,8 @@ export interface PoolOptions {
   startsMax: number;
   /** Instances of one group with an objective on their way up at once: starting takes cores from those that serve. */
   groupStartsMax: number;
+  /** After an instance beside others could not be made ready, no further one is tried for so long, ms. */
+  barredMs: number;
   /** Idle time after which an instance is paused, ms. */
   pauseGraceMs: number;
   /** When idle instances give memory back. @default never */
@@ -62,9 +64,6 @@ export interface PoolPlan {
   /** Instances that are to take no more. */
   ends: readonly number[];
 }
-
-/** After an instance beside others could not be made ready, no further one is tried for so long, ms. */
-const BARRED_MS = 5_000;
 
 /** When an answer is due. */
 const dueMsOf = ({ settings }: GroupDescription, startedMs: number): number =>
@@ -211,7 +210,7 @@ export class Pool<Ticket> {
         this.#commands.push({ do: 'abort', instance: id, ticket: this.#take(instance.group, nowMs) });
       }
       // Nobody is told of the failure; the same again at once would help nobody.
-      if (instance.running.size === 0) instance.group.barredUntilMs = nowMs + BARRED_MS;
+      if (instance.running.size === 0) instance.group.barredUntilMs = nowMs + this.#options.barredMs;
       instance.running.clear();
       this.#end(instance, 'failed');
     }
@@ -343,7 +342,7 @@ export class Pool<Ticket> {
       instance.level = 'awake';
       instance.running.set(ticket, nowMs);
       instance.lastUsedMs = nowMs;
-      this.#commands.push({ do: 'run', instance: instance.id, ticket, resume, dueMs: dueMs - group.wayMs });
+      this.#commands.push({ do: 'run', instance: instance.id, ticket, resume, dueMs: dueMs - group.way.tailMs });
     }
   }
 

@@ -10,6 +10,10 @@ export interface ForecastOptions {
   samples: number;
   /** Harmonics that are kept; the rest is taken for noise. */
   harmonics: number;
+  /** Samples looked ahead: an instance takes time to start. */
+  ahead: number;
+  /** Fewer arrivals in a sample than this are none. */
+  arrivalsMin: number;
 }
 
 export class ArrivalForecast {
@@ -37,6 +41,13 @@ export class ArrivalForecast {
     this.#roll(nowMs);
     if (this.#counts.length < this.#options.samples / 2) return 0;
     return Math.max(0, extrapolate(this.#counts, this.#options.harmonics, this.#counts.length - 1 + ahead));
+  }
+
+  /** Most requests per second in one of the samples looked ahead. */
+  rate(nowMs: number): number {
+    const { ahead, arrivalsMin, sampleMs } = this.#options;
+    const most = Math.max(...Array.from({ length: ahead }, (_, at) => this.expected(at + 1, nowMs)));
+    return most < arrivalsMin ? 0 : (1000 * most) / sampleMs;
   }
 
   #roll(nowMs: number): void {

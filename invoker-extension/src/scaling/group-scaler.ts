@@ -9,6 +9,7 @@
  * instance is left to the keep-alive policy. Instances are started for what was asked for just now or is foreseen,
  * never for the memory of a rate, and the first one by demand or a forecast alone.
  */
+import { TAIL } from '@tetris/common/clock';
 import { ArrivalForecast, type ForecastOptions } from './forecast';
 import { bestMix } from './mix';
 import type { LearnedRow } from './online-profile';
@@ -52,6 +53,8 @@ export interface GroupScalerOptions {
    * for serving more, as the rate may go on rising.
    */
   profileNoise: number;
+  /** After a start ahead of demand has failed, demand alone starts instances so long, ms. */
+  backoffMs: number;
 }
 
 /** An instance that takes activations, or soon will. */
@@ -83,18 +86,6 @@ export interface GroupPlan {
   /** Cores that the group keeps busy, its starts included. */
   cores: number;
 }
-
-/** A forecast of less than this many arrivals in a sample is none. */
-const FORECAST_MIN = 0.5;
-
-/** Samples looked ahead: an instance takes time to start. */
-const FORECAST_SAMPLES = 2;
-
-/** After a start ahead of demand has failed, demand alone starts instances so long, ms. */
-const BACKOFF_MS = 30_000;
-
-/** Standard deviations from the mean to the 95th percentile. */
-const TAIL_DEVIATIONS = 1.645;
 
 /** So slow a rate that one instance of any shape serves it; requests per second. */
 const RATE_MIN = 1e-6;
@@ -140,7 +131,7 @@ export class GroupScaler {
 
   /** A start ahead of demand has failed. */
   failed(nowMs: number): void {
-    this.#backoffUntilMs = nowMs + BACKOFF_MS;
+    this.#backoffUntilMs = nowMs + this.#options.backoffMs;
   }
 
   /** @param rows the revision's profile */
@@ -203,7 +194,7 @@ export class GroupScaler {
       spareMs: spareOf(tightest),
       arrivals: this.#rate.variability,
       // The tail of a normal distribution is so many deviations above its mean.
-      executions: ((latencyMs - meanMs) / TAIL_DEVIATIONS / meanMs) ** 2,
+      executions: ((latencyMs - meanMs) / TAIL.deviations / meanMs) ** 2,
       lateMax: this.#options.lateMax,
     });
   }
@@ -319,10 +310,7 @@ export class GroupScaler {
     const sampleMs = this.#options.forecast?.sampleMs;
     if (this.#forecast === undefined || sampleMs === undefined) return 0;
     const sample = Math.floor(nowMs / sampleMs);
-    if (sample === this.#foreseen.sample) return this.#foreseen.rate;
-    const expected = Array.from({ length: FORECAST_SAMPLES }, (_, at) => this.#forecast?.expected(at + 1, nowMs) ?? 0);
-    const most = Math.max(...expected);
-    this.#foreseen = { sample, rate: most < FORECAST_MIN ? 0 : (most * 1000) / sampleMs };
+    if (sample !== this.#foreseen.sample) this.#foreseen = { sample, rate: this.#forecast.rate(nowMs) };
     return this.#foreseen.rate;
   }
 }

@@ -5,6 +5,7 @@
  * them, and then all of the profile moves with what was seen; the rest is estimated from the nearest known shape,
  * a little too well, so that a shape worth trying is tried, and believed only once it has served.
  */
+import { movingMean, TAIL } from '@tetris/common/clock';
 import { percentile } from './percentile';
 import { type InstanceShape, type ProfileRow, sameShape } from './profile';
 
@@ -23,6 +24,8 @@ export interface OnlineProfileOptions {
   forgetAfter: number;
   /** Share by which a figure may differ from what is believed before it replaces it; keeps plans from flapping. */
   drift: number;
+  /** What the smallest instance is taken to need until one was measured. */
+  unknownBytes: number;
 }
 
 export interface LearnedRow extends ProfileRow {
@@ -44,14 +47,8 @@ interface Known {
   privateBytes: number | undefined;
 }
 
-/** The tail, not the median, must meet the objective. */
-const PERCENTILE = 0.95;
-
 /** Weight of the newest sample of private bytes. */
 const BYTES_WEIGHT = 0.3;
-
-/** What the smallest instance is taken to need until one was measured. */
-const UNKNOWN_BYTES = 64 * 1024 ** 2;
 
 /**
  * How execution time grows with each request that joins a batch, how threads shorten it, what workers and batches add
@@ -89,7 +86,7 @@ export class OnlineProfile {
     known.next += 1;
     // Looked at once in a while: a sort for each completion would cost more than it tells.
     if (known.next % samplesMin !== 0) return;
-    known.latencyMs = this.#drifted(known.latencyMs, percentile(known.times, PERCENTILE));
+    known.latencyMs = this.#drifted(known.latencyMs, percentile(known.times, TAIL.share));
     known.meanMs = this.#drifted(known.meanMs, mean(known.times));
   }
 
@@ -97,8 +94,7 @@ export class OnlineProfile {
   measured(shape: InstanceShape, privateBytes: number): void {
     const known = this.#entry(shape);
     if (known === undefined || !(privateBytes > 0)) return;
-    const before = known.privateBytes ?? privateBytes;
-    known.privateBytes = before + BYTES_WEIGHT * (privateBytes - before);
+    known.privateBytes = movingMean(known.privateBytes, privateBytes, BYTES_WEIGHT);
   }
 
   /** Every shape that may be planned. Empty while nothing is known at all. */
@@ -106,7 +102,7 @@ export class OnlineProfile {
     const correction = this.#correction();
     const certain = this.#known.flatMap((known) => {
       const remembered = this.#isForgotten(known) ? { ...known, latencyMs: undefined } : known;
-      return certainRow(remembered, correction) ?? [];
+      return certainRow(remembered, correction, this.#options.unknownBytes) ?? [];
     });
     if (certain.length === 0) return [];
     const believed = certain.map((row) => asUnderLoad(row, certain));
@@ -158,8 +154,9 @@ export class OnlineProfile {
 function certainRow(
   { shape, given, latencyMs, meanMs, privateBytes }: Known,
   correction: number,
+  unknownBytes: number,
 ): LearnedRow | undefined {
-  const bytes = privateBytes ?? given?.privateBytes ?? UNKNOWN_BYTES * size(shape);
+  const bytes = privateBytes ?? given?.privateBytes ?? unknownBytes * size(shape);
   if (latencyMs !== undefined && meanMs !== undefined) {
     return { ...shape, latencyMs, meanMs: Math.min(meanMs, latencyMs), privateBytes: bytes, source: 'learned' };
   }

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { key } from '@tetris/common';
 import type { z } from 'zod';
+import type { ForecastOptions } from './forecast';
 import { shapesUpTo } from './online-profile';
 import type { ScalerOptions } from './scaler';
 
@@ -41,6 +42,27 @@ export const SCALING_KEYS = {
     'Measured figures of shapes differ by up to so much by chance: instances are neither replaced nor ended for less.',
     { min: 1, max: 4 },
   ),
+  profileSamples: key.integer(64, 'executions', 'Latest execution times kept of a shape.', { min: 1, max: 1_000 }),
+  profileSamplesMin: key.integer(20, 'executions', 'Execution times of a shape before its figures are believed.', {
+    min: 1,
+    max: 1_000,
+  }),
+  profileDrift: key.number(
+    0.2,
+    'ratio',
+    'Share by which a figure may differ from what is believed before it takes its place: plans would follow each change.',
+    { max: 1 },
+  ),
+  profileForget: key.integer(
+    1_000,
+    'executions',
+    'Executions in other shapes after which what was learned of one is forgotten: it may have been learned in bad times.',
+    { min: 1 },
+  ),
+  unknownMemory: key.bytes(
+    '64m',
+    'Memory that the smallest instance of an action is taken to need until one was measured.',
+  ),
   groupStartsMax: key.integer(
     0,
     'instances',
@@ -72,6 +94,17 @@ export const SCALING_KEYS = {
   ),
   forecastSampleMs: key.integer(10_000, 'ms', 'Width of a sample of the forecast.', { min: 100 }),
   forecastSamples: key.integer(180, 'samples', 'Samples that the forecast looks back on.', { min: 8, max: 1_000 }),
+  forecastWaves: key.integer(4, 'count', 'Waves that the forecast continues; more would continue noise.', { max: 64 }),
+  forecastAhead: key.integer(2, 'samples', 'Samples that the forecast looks ahead: an instance takes time to start.', {
+    min: 1,
+    max: 64,
+  }),
+  forecastMin: key.number(0.5, 'arrivals', 'Arrivals in a sample of the forecast below which there are none.'),
+  forecastBackoffMs: key.integer(
+    30_000,
+    'ms',
+    'After a start ahead of demand has failed, demand alone starts instances for so long.',
+  ),
   profilePath: key.text(
     '',
     'path',
@@ -81,11 +114,8 @@ export const SCALING_KEYS = {
 
 type ScalingConfig = { readonly [name in keyof typeof SCALING_KEYS]: z.output<(typeof SCALING_KEYS)[name]> };
 
-/** Waves that a forecast continues; more would continue noise. */
-const HARMONICS = 4;
-
-/** Execution times kept of a shape, how many are believed, how far they may drift, and how long they hold. */
-const LEARNING = { shapesMax: 256, samples: 64, samplesMin: 20, drift: 0.2, forgetAfter: 1_000 };
+/** Shapes of one action that figures are kept of: more than {@link SCALING_KEYS} let be planned. */
+const SHAPES_MAX = 256;
 
 /** Starting takes a core each. */
 export function groupStartsMaxOf({ groupStartsMax }: Pick<ScalingConfig, 'groupStartsMax'>): number {
@@ -94,14 +124,12 @@ export function groupStartsMaxOf({ groupStartsMax }: Pick<ScalingConfig, 'groupS
 
 export function scalerOptions(config: ScalingConfig): ScalerOptions {
   const { rateMs, rateShortMs, rateLongMs, rateConfidence, alpha, lateMax, replacePlans, profileNoise } = config;
-  const { scaleInPlans, forecastSampleMs, forecastSamples } = config;
+  const { scaleInPlans, profileSamples, profileSamplesMin, profileDrift, profileForget, unknownMemory } = config;
   const cores = availableParallelism();
   return {
     rate: { bucketMs: rateMs, shortMs: rateShortMs, longMs: rateLongMs, confidence: rateConfidence },
-    forecast:
-      config.prewarm === 'off'
-        ? undefined
-        : { sampleMs: forecastSampleMs, samples: forecastSamples, harmonics: HARMONICS },
+    forecast: config.prewarm === 'off' ? undefined : forecastOptions(config),
+    backoffMs: config.forecastBackoffMs,
     alpha,
     lateMax,
     scaleInPlans,
@@ -110,6 +138,25 @@ export function scalerOptions(config: ScalingConfig): ScalerOptions {
     instancesMax: config.groupInstancesMax,
     groupsMax: config.scaledGroupsMax,
     cores: config.scaleCores === 0 ? cores : config.scaleCores,
-    profile: { ...LEARNING, shapes: shapesUpTo(config.shapeWorkersMax, config.shapeBatchMax) },
+    profile: {
+      shapes: shapesUpTo(config.shapeWorkersMax, config.shapeBatchMax),
+      shapesMax: SHAPES_MAX,
+      samples: profileSamples,
+      samplesMin: profileSamplesMin,
+      drift: profileDrift,
+      forgetAfter: profileForget,
+      unknownBytes: unknownMemory,
+    },
+  };
+}
+
+function forecastOptions(config: ScalingConfig): ForecastOptions {
+  const { forecastSampleMs, forecastSamples, forecastWaves, forecastAhead, forecastMin } = config;
+  return {
+    sampleMs: forecastSampleMs,
+    samples: forecastSamples,
+    harmonics: forecastWaves,
+    ahead: forecastAhead,
+    arrivalsMin: forecastMin,
   };
 }

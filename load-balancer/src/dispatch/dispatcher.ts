@@ -37,10 +37,14 @@ export interface DispatchRules extends DeadlineRules {
   waitingMax: number;
   /** Of one action, that may wait although they are late. */
   lateWaitingMax: number;
+  /** Queues tried beside its own when an activation has ended. */
+  queuesTriedMax: number;
   /** `namespace=weight`. */
   namespaceWeights: readonly string[];
   /** Actions whose durations are remembered. */
   actionsMax: number;
+  /** What an activation of an action is taken to cost that has not answered yet, ms. */
+  unknownWorkMs: number;
   /** Longest time that a message is offered to a broker that is away, ms. */
   sendMsMax: number;
 }
@@ -82,7 +86,7 @@ export class Dispatcher {
     this.#parts = parts;
     this.#rules = rules;
     this.#waiting = new WaitingRoom(rules);
-    this.#work = new WorkEstimates(rules.actionsMax);
+    this.#work = new WorkEstimates(rules.actionsMax, rules.unknownWorkMs);
     this.#weights = new NamespaceWeights(rules.namespaceWeights);
   }
 

@@ -1,3 +1,5 @@
+import { movingMean } from '@tetris/common/clock';
+
 /** Departures after which a pace is believed. */
 const DEPARTURES_MIN = 10;
 /** Share of the newest gap in the mean. */
@@ -17,7 +19,7 @@ export class Pace {
     if (count === 0) return;
     const gapMs = (nowMs - this.#sinceMs) / count;
     const weight = 1 - (1 - NEWEST) ** count;
-    this.#gapMs = this.#gapMs === undefined ? gapMs : this.#gapMs + weight * (gapMs - this.#gapMs);
+    this.#gapMs = movingMean(this.#gapMs, gapMs, weight);
     this.#sinceMs = nowMs;
     this.#departures += count;
   }

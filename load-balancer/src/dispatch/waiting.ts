@@ -71,17 +71,16 @@ interface Room {
   pace: Pace;
 }
 
-/**
- * Queues that are tried beside that of an activation which has ended. An end changes little for others; memory and
- * windows, which they wait for, are looked at for all of them once a second.
- */
-const TRIED_MAX = 8;
-
 export interface WaitingBounds {
   /** Activations that may wait in all rooms together. */
   waitingMax: number;
   /** Of one queue, that may wait although they are late. */
   lateWaitingMax: number;
+  /**
+   * Queues that are tried beside that of an activation which has ended. An end changes little for others; memory and
+   * windows, which they wait for, are looked at for all of them once a second.
+   */
+  queuesTriedMax: number;
 }
 
 export class WaitingRoom {
@@ -143,7 +142,7 @@ export class WaitingRoom {
    */
   retry(nowMs: number, freed?: string): void {
     for (const room of this.#rooms.values()) {
-      const triesMax = freed === undefined ? Number.POSITIVE_INFINITY : TRIED_MAX;
+      const triesMax = freed === undefined ? Number.POSITIVE_INFINITY : this.#bounds.queuesTriedMax;
       let placed = this.#serve(room, [...room.queues.values()], triesMax, nowMs);
       // A place in a window is whose turn it is; one in an instance is of use to its own queue alone, so that is tried
       // in any case, but last: first, it would keep for ever what it has once taken.

@@ -1,8 +1,7 @@
 /** What activations of an action are expected to cost, for fair shares. Pure. */
+import { movingMean } from '@tetris/common/clock';
 import { LRUCache } from 'lru-cache';
 
-/** Of an action that has not answered yet, ms. */
-const UNKNOWN_MS = 100;
 /** Nothing is free: an action of no time at all would never give way. */
 const LEAST_MS = 1;
 /** Weight of the newest in the mean. */
@@ -11,19 +10,23 @@ const NEWEST = 0.1;
 /** A moving mean of durations, by action and invoking namespace. */
 export class WorkEstimates {
   readonly #meansMs: LRUCache<string, number>;
+  readonly #unknownMs: number;
 
-  /** @param actionsMax the longest unused are forgotten */
-  constructor(actionsMax: number) {
+  /**
+   * @param actionsMax the longest unused are forgotten
+   * @param unknownMs taken of an action that has not answered yet
+   */
+  constructor(actionsMax: number, unknownMs: number) {
+    this.#unknownMs = unknownMs;
     this.#meansMs = new LRUCache({ max: actionsMax });
   }
 
   costMs(queue: string): number {
-    return Math.max(LEAST_MS, this.#meansMs.get(queue) ?? UNKNOWN_MS);
+    return Math.max(LEAST_MS, this.#meansMs.get(queue) ?? this.#unknownMs);
   }
 
   ended(queue: string, durationMs: number): void {
-    const meanMs = this.#meansMs.get(queue) ?? durationMs;
-    this.#meansMs.set(queue, meanMs + NEWEST * (durationMs - meanMs));
+    this.#meansMs.set(queue, movingMean(this.#meansMs.get(queue), durationMs, NEWEST));
   }
 }
 

@@ -24,6 +24,7 @@ const OPTIONS = {
   scaleInPlans: 3,
   replacePlans: 2,
   profileNoise: 1.25,
+  backoffMs: 30_000,
 };
 
 const row = (workers: number, batch: number, latencyMs: number, mb: number): LearnedRow => ({

@@ -63,7 +63,7 @@ describe('GreedyDualKeepAlive', () => {
 });
 
 describe('ArrivalForecast', () => {
-  const options = { sampleMs: 60_000, samples: 120, harmonics: 8 };
+  const options = { sampleMs: 60_000, samples: 120, harmonics: 8, ahead: 2, arrivalsMin: 0.5 };
 
   it('expects the next burst of a periodic action and the silence between bursts', () => {
     const forecast = new ArrivalForecast(options, 0);

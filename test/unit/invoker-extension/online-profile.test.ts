@@ -9,6 +9,7 @@ const OPTIONS = {
   samplesMin: 10,
   drift: 0.2,
   forgetAfter: 100_000,
+  unknownBytes: 64 * MB,
 };
 const ONE = { cpu: 1, concurrency: 1, batch: 1 };
 const TWO = { cpu: 2, concurrency: 2, batch: 1 };

@@ -17,6 +17,7 @@ const OPTIONS: PoolOptions = {
   waitingMax: 1000,
   waitMaxMs: 10_000,
   patienceMs: 100,
+  barredMs: 5_000,
   startsMax: 100,
   groupStartsMax: 100,
   pauseGraceMs: 50,

@@ -155,7 +155,7 @@ describe('Scaler', () => {
   });
 
   it('starts instances before arrivals that come every minute, when it forecasts', () => {
-    const forecast = { sampleMs: 5_000, samples: 120, harmonics: 20 };
+    const forecast = { sampleMs: 5_000, samples: 120, harmonics: 20, ahead: 2, arrivalsMin: 0.5 };
     const scaler = new Scaler({ ...OPTIONS, forecast });
     scaler.given('r', [SMALL]);
     const before: number[] = [];

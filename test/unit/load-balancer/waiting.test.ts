@@ -7,7 +7,7 @@ describe('WaitingRoom', () => {
   let free: number;
   let left: string[];
   beforeEach(() => {
-    rooms = new WaitingRoom({ waitingMax: 100, lateWaitingMax: 100 });
+    rooms = new WaitingRoom({ waitingMax: 100, lateWaitingMax: 100, queuesTriedMax: 8 });
     free = 0;
     left = [];
   });
@@ -205,7 +205,7 @@ describe('WaitingRoom', () => {
   });
 
   it('is bounded: the last of the lowest priority gives way to a higher one, one of the same queue is refused', async () => {
-    rooms = new WaitingRoom({ waitingMax: 2, lateWaitingMax: 100 });
+    rooms = new WaitingRoom({ waitingMax: 2, lateWaitingMax: 100, queuesTriedMax: 8 });
     enter('a', 0, { queue: 'a', priority: 1 });
     enter('b', 0, { room: 'nodejs:20', queue: 'b' });
     enter('equal', 1, { room: 'nodejs:20', queue: 'b' });
@@ -218,7 +218,7 @@ describe('WaitingRoom', () => {
   });
 
   it('is bounded: the last of the longest queue gives way to one of a shorter', async () => {
-    rooms = new WaitingRoom({ waitingMax: 4, lateWaitingMax: 100 });
+    rooms = new WaitingRoom({ waitingMax: 4, lateWaitingMax: 100, queuesTriedMax: 8 });
     enter('late', 0, { queue: 'slow', dueMs: 100, attempt: () => false });
     enter('early', 0, { queue: 'slow', dueMs: 1e6, attempt: () => false });
     for (let index = 0; index < 3; index += 1) {
@@ -228,7 +228,7 @@ describe('WaitingRoom', () => {
     // Who is late would be served last, so it is the one that leaves.
     expect(left).toEqual(['late full']);
     left = [];
-    rooms = new WaitingRoom({ waitingMax: 4, lateWaitingMax: 100 });
+    rooms = new WaitingRoom({ waitingMax: 4, lateWaitingMax: 100, queuesTriedMax: 8 });
     for (const name of ['noisy0', 'noisy1', 'noisy2', 'noisy3']) enter(name, 0, { queue: 'noisy' });
     enter('quiet', 1, { queue: 'quiet' });
     enter('noisy4', 2, { queue: 'noisy' });
@@ -237,7 +237,7 @@ describe('WaitingRoom', () => {
   });
 
   it('is bounded: of a queue so many wait that are late, and those of others never leave for them', async () => {
-    rooms = new WaitingRoom({ waitingMax: 100, lateWaitingMax: 2 });
+    rooms = new WaitingRoom({ waitingMax: 100, lateWaitingMax: 2, queuesTriedMax: 8 });
     for (let index = 0; index < 4; index += 1) enter(`late${index}`, 0, { dueMs: 100 + index });
     enter('other', 0, { queue: 'other', dueMs: 100 });
     enter('timely', 0, { dueMs: 1_000 });
@@ -285,7 +285,7 @@ describe('WaitingRoom', () => {
   it('ends every wait exactly once, whatever happens in which order', async () => {
     const seed = testSeed();
     const below = randomFrom(seed);
-    rooms = new WaitingRoom({ waitingMax: 20, lateWaitingMax: 100 });
+    rooms = new WaitingRoom({ waitingMax: 20, lateWaitingMax: 100, queuesTriedMax: 8 });
     let entered = 0;
     for (let nowMs = 0; nowMs < 20_000; nowMs += 10) {
       if (below(2) === 0) {

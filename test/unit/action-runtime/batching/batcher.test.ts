@@ -1,6 +1,8 @@
 import { randomFrom } from '../../../support/random';
 import { Batcher, type Room, type Waiting } from '../../../../action-runtime/src/batching/batcher';
 
+const PACE = { lullWaits: 4, overdueGaps: 2, alike: 0.05, freshRuns: 64 };
+
 const request = (value: number, given: Partial<Waiting<number>> = {}): Waiting<number> => ({
   key: 'a',
   rows: 1,
@@ -16,7 +18,7 @@ const busy = (): Room => 'ahead';
 const values = (batch: readonly Waiting<number>[]): number[] => batch.map(({ value }) => value);
 
 /** A batcher that has seen requests of key `a` every `gapMs` up to time 0, and none waits. Joining saves 50 ms each. */
-function paced(gapMs: number, options = { rowsMax: 4, bytesMax: Infinity, waitMs: 20 }): Batcher<number> {
+function paced(gapMs: number, options = { rowsMax: 4, bytesMax: Infinity, waitMs: 20, pace: PACE }): Batcher<number> {
   const batcher = new Batcher<number>(options);
   for (let back = 8; back >= 1; back -= 1) batcher.add(request(-back, { arrivedMs: -back * gapMs }));
   while (batcher.length > 0) batcher.take(Number.MAX_SAFE_INTEGER, always);
@@ -26,7 +28,7 @@ function paced(gapMs: number, options = { rowsMax: 4, bytesMax: Infinity, waitMs
 
 describe('a batcher', () => {
   it('joins what waits while every worker is busy, in order and up to the largest batch', () => {
-    const batcher = new Batcher<number>({ rowsMax: 4, bytesMax: Infinity, waitMs: 0 });
+    const batcher = new Batcher<number>({ rowsMax: 4, bytesMax: Infinity, waitMs: 0, pace: PACE });
     for (let value = 0; value < 6; value += 1) batcher.add(request(value));
     expect(batcher.take(5, () => 'none')).toEqual([]);
     expect(values(batcher.take(5, always))).toEqual([0, 1, 2, 3]);
@@ -35,7 +37,7 @@ describe('a batcher', () => {
   });
 
   it('joins no more bytes than its bound, nor waits for what it would not join', () => {
-    const batcher = paced(5, { rowsMax: 8, bytesMax: 100, waitMs: 20 });
+    const batcher = paced(5, { rowsMax: 8, bytesMax: 100, waitMs: 20, pace: PACE });
     for (let value = 0; value < 4; value += 1) batcher.add(request(value, { bytes: 40 }));
     batcher.add(request(4, { bytes: 400 }));
     expect(values(batcher.take(0, always))).toEqual([0, 1]);
@@ -44,7 +46,7 @@ describe('a batcher', () => {
   });
 
   it('keeps requests of other keys, and those without one, apart', () => {
-    const batcher = new Batcher<number>({ rowsMax: 4, bytesMax: Infinity, waitMs: 0 });
+    const batcher = new Batcher<number>({ rowsMax: 4, bytesMax: Infinity, waitMs: 0, pace: PACE });
     const keys = ['a', 'b', undefined, 'a', undefined, 'b'];
     keys.forEach((key, value) => batcher.add(request(value, { key })));
     const taken = Array.from({ length: 4 }, () => values(batcher.take(0, always)));
@@ -52,7 +54,7 @@ describe('a batcher', () => {
   });
 
   it('counts the rows that a request brings, and runs one that brings too many alone', () => {
-    const batcher = new Batcher<number>({ rowsMax: 4, bytesMax: Infinity, waitMs: 0 });
+    const batcher = new Batcher<number>({ rowsMax: 4, bytesMax: Infinity, waitMs: 0, pace: PACE });
     [3, 2, 1, 9].forEach((rows, value) => batcher.add(request(value, { rows })));
     expect(values(batcher.take(0, always))).toEqual([0]);
     expect(values(batcher.take(0, always))).toEqual([1, 2]);
@@ -60,7 +62,7 @@ describe('a batcher', () => {
   });
 
   it('runs the first requests at once, as long as no pace is known', () => {
-    const batcher = new Batcher<number>({ rowsMax: 4, bytesMax: Infinity, waitMs: 1000 });
+    const batcher = new Batcher<number>({ rowsMax: 4, bytesMax: Infinity, waitMs: 1000, pace: PACE });
     batcher.add(request(1));
     expect(values(batcher.take(0, always))).toEqual([1]);
   });
@@ -99,7 +101,7 @@ describe('a batcher', () => {
   });
 
   it('never waits past what the oldest can afford: its due time less the execution', () => {
-    const batcher = paced(5, { rowsMax: 4, bytesMax: Infinity, waitMs: 1000 });
+    const batcher = paced(5, { rowsMax: 4, bytesMax: Infinity, waitMs: 1000, pace: PACE });
     for (let run = 0; run < 100; run += 1) for (const rows of [1, 2]) batcher.finished('a', rows, 20 + 10 * rows);
     batcher.add(request(0, { dueMs: 47 }));
     expect(batcher.take(0, always)).toEqual([]);
@@ -108,14 +110,14 @@ describe('a batcher', () => {
   });
 
   it('makes the batch no larger than what the oldest can afford', () => {
-    const batcher = new Batcher<number>({ rowsMax: 8, bytesMax: Infinity, waitMs: 0 });
+    const batcher = new Batcher<number>({ rowsMax: 8, bytesMax: Infinity, waitMs: 0, pace: PACE });
     batcher.finished('a', 1, 10);
     for (let value = 0; value < 6; value += 1) batcher.add(request(value, { dueMs: value === 0 ? 35 : 500 }));
     expect(values(batcher.take(0, always))).toEqual([0, 1, 2]);
   });
 
   it('joins all the more when the oldest is late whatever happens', () => {
-    const batcher = new Batcher<number>({ rowsMax: 8, bytesMax: Infinity, waitMs: 0 });
+    const batcher = new Batcher<number>({ rowsMax: 8, bytesMax: Infinity, waitMs: 0, pace: PACE });
     batcher.finished('a', 1, 10);
     for (let value = 0; value < 6; value += 1) batcher.add(request(value, { dueMs: 5 }));
     expect(values(batcher.take(0, always))).toHaveLength(6);
@@ -130,7 +132,7 @@ describe('a batcher', () => {
   });
 
   it('gives a full batch, and no other, to a worker that is busy', () => {
-    const batcher = new Batcher<number>({ rowsMax: 4, bytesMax: Infinity, waitMs: 0 });
+    const batcher = new Batcher<number>({ rowsMax: 4, bytesMax: Infinity, waitMs: 0, pace: PACE });
     for (let value = 0; value < 6; value += 1) batcher.add(request(value));
     expect(values(batcher.take(0, busy))).toEqual([0, 1, 2, 3]);
     expect(batcher.take(0, busy)).toEqual([]);
@@ -140,7 +142,7 @@ describe('a batcher', () => {
   });
 
   it('lets no full batch overtake an older request that waits for the same worker', () => {
-    const batcher = new Batcher<number>({ rowsMax: 2, bytesMax: Infinity, waitMs: 0 });
+    const batcher = new Batcher<number>({ rowsMax: 2, bytesMax: Infinity, waitMs: 0, pace: PACE });
     batcher.add(request(0));
     for (const value of [1, 2]) batcher.add(request(value, { key: 'b' }));
     expect(batcher.take(0, busy)).toEqual([]);
@@ -149,7 +151,7 @@ describe('a batcher', () => {
   });
 
   it('gives none ahead that would be too large for its oldest by the time it begins', () => {
-    const batcher = new Batcher<number>({ rowsMax: 2, bytesMax: Infinity, waitMs: 0 });
+    const batcher = new Batcher<number>({ rowsMax: 2, bytesMax: Infinity, waitMs: 0, pace: PACE });
     batcher.finished('a', 1, 8);
     batcher.finished('a', 2, 12);
     for (const value of [0, 1]) batcher.add(request(value, { dueMs: 20 }));
@@ -160,7 +162,7 @@ describe('a batcher', () => {
   describe('that knows what joining saves', () => {
     /** Time by rows, ms; each measured once. */
     const measured = (times: Readonly<Record<number, number>>, rowsMax = 8): Batcher<number> => {
-      const batcher = new Batcher<number>({ rowsMax, bytesMax: Infinity, waitMs: 1000 });
+      const batcher = new Batcher<number>({ rowsMax, bytesMax: Infinity, waitMs: 1000, pace: PACE });
       for (const [rows, ms] of Object.entries(times)) batcher.finished('a', Number(rows), ms);
       return batcher;
     };
@@ -223,7 +225,7 @@ describe('a batcher', () => {
   });
 
   it('gives up requests whose activation has ended', () => {
-    const batcher = new Batcher<number>({ rowsMax: 4, bytesMax: Infinity, waitMs: 0 });
+    const batcher = new Batcher<number>({ rowsMax: 4, bytesMax: Infinity, waitMs: 0, pace: PACE });
     batcher.add(request(0, { deadlineMs: 10 }));
     batcher.add(request(1));
     expect(batcher.wakeAtMs).toBe(10);
@@ -237,7 +239,7 @@ describe('a batcher', () => {
     process.stdout.write(`seed ${seed}\n`);
     const random = randomFrom(seed);
     for (let round = 0; round < 50; round += 1) {
-      const options = { rowsMax: 1 + random(8), bytesMax: Infinity, waitMs: random(30) };
+      const options = { rowsMax: 1 + random(8), bytesMax: Infinity, waitMs: random(30), pace: PACE };
       const batcher = new Batcher<number>(options);
       const sent: number[] = [];
       const seen: number[] = [];

@@ -43,6 +43,7 @@ function poolOf(options: Partial<PoolOptions> = {}): WorkerPool {
     rowsMax: 1,
     bytesMax: 1e6,
     waitMs: 0,
+    pace: { lullWaits: 4, overdueGaps: 2, alike: 0.05, freshRuns: 64 },
     times: () => ({ dueMs: Infinity, deadlineMs: Infinity }),
     notice: () => undefined,
     ...options,
