@@ -8,7 +8,7 @@ import type { Backend, InferenceSession, InferenceSessionHandler } from 'onnxrun
 import type { InferenceEngine } from './engine';
 import type { RunTimes } from './pool';
 import type { PoolModel } from './pool-session';
-import { trimHeap } from './trim';
+import { trimAfterLoad, trimHeap } from './trim';
 import { runOver } from './usable-memory';
 
 type Run = InferenceSessionHandler['run'];
@@ -41,7 +41,8 @@ export class OwnThread implements InferenceEngine {
     const { stock, times, wakes } = this.#options;
     const open = async (options: InferenceSession.SessionOptions): Promise<InferenceSessionHandler> => {
       const { kind, path } = await model.locate();
-      return stock.createInferenceSessionHandler(kind === 'path' ? path : readFileSync(path), options);
+      const source = kind === 'path' ? path : readFileSync(path);
+      return stock.createInferenceSessionHandler(source, options).finally(trimAfterLoad);
     };
     const session: OwnSession = new OwnSession(model, open, times, async () => {
       this.#sessions.delete(session);

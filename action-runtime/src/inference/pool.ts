@@ -5,7 +5,7 @@ import { Admission } from './admission';
 import type { InferenceWorker } from './inference-worker';
 import { type PoolModel, PoolSession, type SessionOwner } from './pool-session';
 import type { Outputs, RunInput } from './protocol';
-import { trimAtRest, trimHeap } from './trim';
+import { trimAfterLoad, trimAtRest, trimHeap } from './trim';
 import type { WorkerStarter } from './worker-starter';
 
 /** Size and bounds of a pool. */
@@ -139,12 +139,12 @@ export class WorkerPool implements SessionOwner {
   }
 
   /**
-   * A load takes as much memory for a moment as its largest weight, which the allocator keeps until the process is at
-   * rest, where the next load need not find it: what earlier ones have left is given back before another begins.
+   * A load takes as much memory for a moment as its largest weight, which the allocator keeps: what earlier ones have
+   * left is given back before another begins, and after the last one's first run.
    */
   loading<T>(load: () => Promise<T>): Promise<T> {
     const turn = this.#loads?.then(trimHeap).then(load) ?? load();
-    this.#loads = turn.catch(() => undefined);
+    this.#loads = turn.then(trimAfterLoad, trimAfterLoad);
     return turn;
   }
 

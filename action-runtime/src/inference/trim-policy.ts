@@ -23,6 +23,8 @@ export class TrimPolicy {
   #lookedMs: number;
   /** Memory of its own at the first look since it gave back, which its runs need; undefined until then. */
   #neededBytes: number | undefined = 0;
+  /** Whether a load has left memory, and an activation has ended since. */
+  #leftByLoad: 'nothing' | 'unused' | 'used' = 'nothing';
 
   constructor(nowMs: number) {
     this.#trimmedMs = this.#restMs = this.#lookedMs = nowMs;
@@ -37,11 +39,21 @@ export class TrimPolicy {
   trimmed(nowMs: number): void {
     this.#trimmedMs = nowMs;
     this.#neededBytes = undefined;
+    this.#leftByLoad = 'nothing';
+  }
+
+  /**
+   * A load has ended. What it leaves, as much as its largest weight, no run needs: it does not wait for a rest, but for
+   * the first answer, whose run should not have to fault its memory in.
+   */
+  loaded(): void {
+    this.#leftByLoad = 'unused';
   }
 
   /** An activation that took so long has ended. */
   ended(nowMs: number, ranMs: number): void {
     this.#restMs = nowMs + REST_MS + Math.min(ranMs, BUSY_INTERVAL_MS);
+    if (this.#leftByLoad === 'unused') this.#leftByLoad = 'used';
   }
 
   /**
@@ -59,6 +71,7 @@ export class TrimPolicy {
 
   /** @returns ms until freed memory is to be given back, unless another activation ends before; 0 for now */
   waitMs(nowMs: number): number {
-    return nowMs - this.#trimmedMs >= BUSY_INTERVAL_MS ? 0 : Math.max(0, this.#restMs - nowMs);
+    const now = this.#leftByLoad === 'used' || nowMs - this.#trimmedMs >= BUSY_INTERVAL_MS;
+    return now ? 0 : Math.max(0, this.#restMs - nowMs);
   }
 }

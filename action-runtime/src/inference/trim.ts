@@ -19,6 +19,11 @@ export function trimWithin(bytes: number): void {
   policy.limit(bytes);
 }
 
+/** Says that a model was loaded. */
+export function trimAfterLoad(): void {
+  policy.loaded();
+}
+
 /** Collects garbage, and gives back what is free then, of all threads. Some milliseconds. */
 export function trimHeap(): void {
   clearTimeout(timer);

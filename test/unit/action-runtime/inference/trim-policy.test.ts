@@ -25,6 +25,18 @@ describe('when freed memory is given back', () => {
     expect(policy.waitMs(120_000)).toBe(0);
   });
 
+  it('at once after a load, when an activation has ended, though the instance never rests', () => {
+    const policy = new TrimPolicy(0);
+    policy.ended(1_000, 500);
+    policy.loaded();
+    expect(policy.waitMs(1_500)).toBe(2_000);
+    policy.ended(2_000, 500);
+    expect(policy.waitMs(2_000)).toBe(0);
+    policy.trimmed(2_000);
+    policy.ended(2_500, 500);
+    expect(policy.waitMs(2_500)).toBe(2_500);
+  });
+
   it('sooner where half of the way from what its runs need to its limit is used up', () => {
     const policy = new TrimPolicy(0);
     policy.limit(256 * MB);
