@@ -31,3 +31,6 @@ export const meanOf = (one: Capacity, other: Capacity): Capacity => ({
   quiet: (one.quiet + other.quiet) / 2,
   beside: (one.beside + other.beside) / 2,
 });
+
+/** @param share of the time in which the neighbour is at it */
+export const overTime = ({ quiet, beside }: Capacity, share: number): number => (1 - share) * quiet + share * beside;

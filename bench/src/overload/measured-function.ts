@@ -13,7 +13,7 @@ import type { Load as Answered } from '../sharing/callers';
 import type { Outcome } from '../sharing/open-loop';
 import type { LoadedFunction } from '../sharing/settings';
 import { burstsWithin, busyShare } from './bursts';
-import { type Capacity, meanOf, measureCapacity } from './capacity';
+import { type Capacity, meanOf, measureCapacity, overTime } from './capacity';
 import { Neighbour } from './neighbour';
 import { recoverySeconds } from './recovery';
 import { ProcessorShares } from './processor-shares';
@@ -89,10 +89,9 @@ export class MeasuredFunction {
     const phases = phasesOf(load, this.#settings);
     const measuredMs = sum(phases.map(({ durationMs }) => durationMs));
     const bursts = neighbour ? burstsWithin(warmUpMs + measuredMs, SEED) : [];
-    const capacityOf = ({ quiet, beside }: Capacity): number => {
-      const share = Number(load) < OVERLOAD ? Number(neighbour) : busyShare(bursts, warmUpMs, warmUpMs + measuredMs);
-      return (1 - share) * quiet + share * beside;
-    };
+    const share = busyShare(bursts, warmUpMs, warmUpMs + measuredMs);
+    const capacityOf = (measured: Capacity): number =>
+      overTime(measured, Number(load) < OVERLOAD ? Number(neighbour) : share);
     const offered = capacityOf(before);
     const warmUp = { durationMs: warmUpMs, load: Math.min(1, phases[0]?.load ?? 1) };
     const rates = [warmUp, ...phases].map(({ durationMs, load: times }) => ({ durationMs, rate: times * offered }));
@@ -101,8 +100,11 @@ export class MeasuredFunction {
 
     const window = { fromMs: warmUpMs, toMs: warmUpMs + measuredMs };
     const service = serviceOf(outcomes, window, this.#sloMs);
-    const capacity = capacityOf(meanOf(before, after));
-    const goodput = (1000 * service.sloAttainment * service.requests) / measuredMs;
+    const around = meanOf(before, after);
+    const capacity = capacityOf(around);
+    const rate = (1000 * service.requests) / measuredMs;
+    const goodput = service.sloAttainment * rate;
+    const most = { quiet: Math.min(rate, around.quiet), beside: Math.min(rate, around.beside) };
     return {
       function: this.#loaded.definition.name,
       load,
@@ -111,9 +113,10 @@ export class MeasuredFunction {
       capacityBefore: before,
       capacityAfter: after,
       capacity: rounded(capacity, 1),
-      rate: rounded((1000 * service.requests) / measuredMs, 1),
+      rate: rounded(rate, 1),
       goodput: rounded(goodput, 1),
       goodputRatio: rounded(goodput / capacity),
+      possibleRatio: rounded(overTime(most, share) / capacity),
       requests: service.requests,
       sloAttainment: service.sloAttainment,
       errors: service.errors,

@@ -24,6 +24,11 @@ export interface PointFigures extends PointKey, Omit<Service, 'throughput'> {
   /** Right answers within the objective a second, and over capacity. */
   goodput: number;
   goodputRatio: number;
+  /**
+   * What that could be: no more than is offered while the neighbour rests, and than the node can answer beside it. Below 1
+   * at a load of about 1, as what a rest leaves unused is not there in a burst.
+   */
+  possibleRatio: number;
   /** Requests that were refused at once, those of the warm-up included: more were under way than a namespace may have. */
   refused: number;
   processors: Processors;
@@ -35,6 +40,8 @@ export interface PointFigures extends PointKey, Omit<Service, 'throughput'> {
 export interface OverloadFigures {
   /** Least goodput over capacity at a load of 1 and more. */
   goodputWorst: number | null;
+  /** The same over what is possible. */
+  goodputOfPossibleWorst: number | null;
   /** Least attainment below that, without and with the neighbour. */
   attainmentQuiet: number | null;
   attainmentNeighbour: number | null;
@@ -44,6 +51,7 @@ export interface OverloadFigures {
 
 export function overloadFigures(points: readonly PointFigures[]): OverloadFigures {
   const steady = points.filter((point) => point.load !== 'recovery');
+  const above = steady.filter(({ load }) => Number(load) >= OVERLOAD);
   const below = (neighbour: boolean): number[] =>
     steady
       .filter((point) => Number(point.load) < OVERLOAD && point.neighbour === neighbour)
@@ -51,7 +59,10 @@ export function overloadFigures(points: readonly PointFigures[]): OverloadFigure
   const recoveries = points.flatMap((point) => point.recoverySeconds ?? (point.load === 'recovery' ? Infinity : []));
   const longest = recoveries.length === 0 ? Infinity : Math.max(...recoveries);
   return {
-    goodputWorst: least(steady.filter(({ load }) => Number(load) >= OVERLOAD).map(({ goodputRatio }) => goodputRatio)),
+    goodputWorst: least(above.map(({ goodputRatio }) => goodputRatio)),
+    goodputOfPossibleWorst: least(
+      above.map(({ goodputRatio, possibleRatio }) => rounded(goodputRatio / possibleRatio)),
+    ),
     attainmentQuiet: least(below(false)),
     attainmentNeighbour: least(below(true)),
     recoverySeconds: Number.isFinite(longest) ? longest : null,
@@ -75,6 +86,7 @@ export function pointTable(points: readonly PointFigures[]): string {
       'capacity/s',
       'offered/s',
       'goodput',
+      'possible',
       'in SLO',
       'p50 ms',
       'p99 ms',
@@ -82,15 +94,15 @@ export function pointTable(points: readonly PointFigures[]): string {
       'client + platform + instances',
       'recovery s',
     ],
-    colAligns: ['left', 'right', 'right', 'right', 'right', 'right', 'right', 'right', 'right', 'right'],
+    colAligns: ['left', 'right', 'right', 'right', 'right', 'right', 'right', 'right', 'right', 'right', 'right'],
     style: { head: [], border: [] },
   });
   for (const point of points) {
-    const { capacity, rate, goodputRatio, sloAttainment, latencyMs, errors, sloMs, processors } = point;
+    const { capacity, rate, goodputRatio, possibleRatio, sloAttainment, latencyMs, errors, sloMs, processors } = point;
     const share = `${(100 * sloAttainment).toFixed(2)} %`;
     const recovery = point.load === 'recovery' ? (point.recoverySeconds ?? 'never') : '';
     const label = `${labelOf(point)}, SLO ${sloMs} ms`;
-    const figures = [rounded(capacity, 1), rounded(rate, 1), rounded(goodputRatio), share];
+    const figures = [rounded(capacity, 1), rounded(rate, 1), rounded(goodputRatio), rounded(possibleRatio), share];
     table.push([label, ...figures, latencyMs.p50, latencyMs.p99, errors, sharesOf(processors), recovery]);
   }
   return table.toString();
