@@ -40,18 +40,22 @@ interface Effort {
   rests: number;
 }
 
-/** Times of runs at one batch size, ms. */
-interface LatencyPoint {
-  batch: number;
-  /** On each side. */
-  runs: number;
-  tetrisMs: Percentiles;
-  stockMs: Percentiles;
+/** An instance's run time over a plain process's. */
+interface Ratios {
   p50Ratio: number;
   p99Ratio: number;
   /** The same of a second plain process over the first. */
   plainP50Ratio: number;
   plainP99Ratio: number;
+}
+
+/** Times of runs at one batch size, ms. */
+interface LatencyPoint extends Ratios {
+  batch: number;
+  /** On each side. */
+  runs: number;
+  tetrisMs: Percentiles;
+  stockMs: Percentiles;
   /** Of the first run after a rest, medians; of single examples only. */
   restedRatio?: number;
   relativeError: number;
@@ -91,13 +95,21 @@ async function run(options: SuiteOptions): Promise<SuiteResult> {
 function figuresOf(rows: readonly LatencyRow[]): SuiteResult {
   const points = rows.flatMap((row) => row.points);
   return {
-    p50Ratio: Math.max(...points.map(({ p50Ratio }) => p50Ratio)),
-    p99Ratio: Math.max(...points.map(({ p99Ratio }) => p99Ratio)),
-    plainP50Ratio: Math.max(...points.map(({ plainP50Ratio }) => plainP50Ratio)),
-    plainP99Ratio: Math.max(...points.map(({ plainP99Ratio }) => plainP99Ratio)),
+    ...ratiosOf(points, (values) => Math.max(...values)),
+    medians: ratiosOf(points, median),
     restedRatio: Math.max(...points.map(({ restedRatio = 0 }) => restedRatio)),
     maxRelativeError: Math.max(...points.map((point) => point.relativeError)),
     rows,
+  };
+}
+
+/** What all points have together: the worst, or the one in the middle. */
+function ratiosOf(points: readonly LatencyPoint[], together: (values: number[]) => number): Ratios {
+  return {
+    p50Ratio: rounded(together(points.map(({ p50Ratio }) => p50Ratio))),
+    p99Ratio: rounded(together(points.map(({ p99Ratio }) => p99Ratio))),
+    plainP50Ratio: rounded(together(points.map(({ plainP50Ratio }) => plainP50Ratio))),
+    plainP99Ratio: rounded(together(points.map(({ plainP99Ratio }) => plainP99Ratio))),
   };
 }
 
