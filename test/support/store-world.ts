@@ -295,11 +295,12 @@ export class StoreWorld {
     // Calls may follow from calls.
     do {
       for (const abort of [...this.asking, ...this.holders.keys()]) abort.abort();
-      this.holders.clear();
       await this.ingest.stop();
+      await this.store.trash.emptied();
       await nextTurn();
     } while (this.#calls.size > 0);
-    await this.store.trash.emptied();
+    // Also of leases that were asked for and granted within the last turn.
+    this.holders.clear();
   }
 
   async dispose(): Promise<void> {
