@@ -31,7 +31,7 @@ const TURN_MS = 500;
 /** Rests of all sides, after which each runs once: two seconds more than an instance waits until it is at rest. */
 const REST_MS = 4_000;
 const RESTS = 3;
-/** The runs before those that count; a turn of them, or one. */
+/** Quick runs after the first, which is a slow one, by which it is told how long a run takes; one where they are slow. */
 const WARM_UP_RUNS = 3;
 
 /** Time for the runs at one batch size, ms, and how many rests there are. */
@@ -141,9 +141,10 @@ async function compared(
 
 async function pointOf(sides: Sides, batch: number, { forMs, rests }: Effort): Promise<LatencyPoint> {
   const first = await onEach(sides, (side) => side.run({ batch, runs: 1 }));
-  const typicalMs = Math.max(...first.map(({ runMs }) => median(runMs)));
+  const areQuick = Math.max(...first.flatMap(({ runMs }) => runMs)) < TURN_MS;
+  const warm = await onEach(sides, (side) => side.run({ batch, runs: areQuick ? WARM_UP_RUNS : 1 }));
+  const typicalMs = Math.max(...warm.map(({ runMs }) => median(runMs)));
   const turn = { batch, runs: Math.max(1, Math.floor(TURN_MS / typicalMs)) };
-  await onEach(sides, (side) => side.run({ batch, runs: Math.min(turn.runs, WARM_UP_RUNS) }));
   const wanted = runsWanted(forMs, typicalMs * sides.length);
   const times: [number[], number[], number[]] = [[], [], []];
   while (times[0].length < wanted) {

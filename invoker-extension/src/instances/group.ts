@@ -159,14 +159,15 @@ export class Group<Ticket> {
    */
   covered(nowMs: number): number {
     const dueMs = this.waiting.next(Number.NEGATIVE_INFINITY)?.dueMs ?? Number.POSITIVE_INFINITY;
+    const { way } = this;
     let covered = 0;
     for (const instance of this.instances) {
       const { settings, running, state } = instance;
-      const withinMs = (settings.sloMs ?? 0) - this.way.tailMs;
+      const withinMs = (settings.sloMs ?? 0) - way.tailMs;
       if (isStarting(state)) {
         const first = settings.sloMs === undefined ? settings.room : executedAtOnce(settings);
-        covered += Math.max(first, answersBefore(instance, this.way.meanMs, withinMs)) - running.size;
-      } else if (isAwake(state)) covered += answersBefore(instance, this.way.meanMs, dueMs - nowMs - this.way.tailMs);
+        covered += Math.max(first, answersBefore(instance, way.meanMs, withinMs)) - running.size;
+      } else if (isAwake(state)) covered += answersBefore(instance, way.meanMs, dueMs - nowMs - way.tailMs);
     }
     return covered;
   }
@@ -187,8 +188,8 @@ export class Group<Ticket> {
 
   #answerMs(instance: Instance<Ticket>, nowMs: number): number {
     const { way } = this;
-    const [beforeAllMs, runMs] = [beforeMs(instance, way.meanMs), tailMs(instance, way.meanMs)];
-    return answerMs(nowMs, { beforeMs: beforeAllMs, tailMs: runMs + way.tailMs });
+    const runMs = tailMs(instance, way.meanMs);
+    return answerMs(nowMs, { beforeMs: beforeMs(instance, way.meanMs), tailMs: runMs + way.tailMs });
   }
 }
 

@@ -23,22 +23,16 @@ import type { BalancerMetrics } from '../metrics';
 import type { Placement, PlacementRequest, Placer } from '../placement/placement';
 import { type Failure, failedActivation } from './failure';
 import { canSendAgain, perhapsSent, SEND_BACKOFF } from './sending';
-import { type WaitOutcome, WaitingRoom } from './waiting';
+import { type WaitingBounds, type WaitOutcome, WaitingRoom } from './waiting';
 import { NamespaceWeights, WorkEstimates } from './work';
 
-export interface DispatchRules extends DeadlineRules {
+export interface DispatchRules extends DeadlineRules, WaitingBounds {
   /** Time limit assumed of an action whose document cannot be read, ms. */
   timeLimitMaxMs: number;
   /** Memory assumed of it, bytes. */
   memoryDefaultBytes: number;
   /** Longest wait for an invoker with room, ms. */
   waitMsMax: number;
-  /** Activations that may wait for one. */
-  waitingMax: number;
-  /** Of one action, that may wait although they are late. */
-  lateWaitingMax: number;
-  /** Queues tried beside its own when an activation has ended. */
-  queuesTriedMax: number;
   /** `namespace=weight`. */
   namespaceWeights: readonly string[];
   /** Actions whose durations are remembered. */
