@@ -44,8 +44,8 @@ need ip 'tests with containers' iproute2
 need unshare 'tests with containers' util-linux
 need ansible-playbook 'tests of the playbooks' ansible
 need systemd-nspawn 'tests of the playbooks' systemd-container
-python3 -c 'import requests' 2>/dev/null || apt_install python3-requests || missing="$missing
-  Python's requests for tests of the playbooks (Debian package python3-requests)"
+/usr/bin/python3 -c 'import requests' 2>/dev/null || apt_install python3-requests || missing="$missing
+  requests of the distribution's Python for tests of the playbooks (Debian package python3-requests)"
 need promtool 'tests of the alert rules' prometheus
 need chromium 'tests of the pages' chromium
 

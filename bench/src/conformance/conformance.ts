@@ -54,10 +54,12 @@ interface Site {
   modelRoots: readonly string[];
 }
 
-async function openSite({ roots }: ConformanceOptions, folder: string, cleanups: Cleanups): Promise<Site> {
+async function openSite({ roots, jobs }: ConformanceOptions, folder: string, cleanups: Cleanups): Promise<Site> {
   const modelRoots = await Promise.all(roots.map((root) => realpath(root)));
   const daemon = new DaemonProcess(folder, join(folder, 'store'), {
     TETRIS_DAEMON_MODEL_ROOTS: modelRoots.join(','),
+    // No lane waits for the model of another.
+    TETRIS_DAEMON_INGESTS_MAX: String(jobs),
     // What it refuses is told by the instance.
     TETRIS_DAEMON_LOG_LEVEL: 'error',
   });

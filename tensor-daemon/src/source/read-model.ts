@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import { PluginError } from '@tetris/common';
+import { PluginError } from '@tetris/common/errors';
 import {
   fileSource,
   type OnnxScan,
