@@ -36,6 +36,8 @@ module.exports = {
       },
     },
     { ...base, displayName: 'integration', testMatch: ['<rootDir>/test/integration/**/*.test.ts'] },
+    // Three hosts, each with an engine of its own, fill a machine: by themselves.
+    { ...base, displayName: 'hosts', testMatch: ['<rootDir>/test/hosts/**/*.test.ts'] },
     { ...base, displayName: 'e2e', testMatch: ['<rootDir>/test/e2e/**/*.test.ts'] },
     // Needs a stock OpenWhisk controller, which this project does not bring: `npm run test:stock` alone runs it.
     { ...base, displayName: 'stock', testMatch: ['<rootDir>/test/stock/**/*.test.ts'] },

@@ -32,8 +32,10 @@ import { delimiter, join, resolve } from 'node:path';
 const FOLDER_VARIABLE = 'TETRIS_TEST_NAMESPACE';
 /** In that folder: lines for the outer run to print. */
 const NOTES = 'notes.txt';
-const RUN_TIMEOUT_MS = 12 * 60_000;
+const RUN_TIMEOUT_MS = 20 * 60_000;
 const OUTPUT_BYTES_MAX = 16 * 1024 ** 2;
+/** With tests of this kind. */
+const PROJECTS = ['integration', 'hosts', 'stock'];
 const JEST = require.resolve('jest/bin/jest');
 const ROOT = resolve(__dirname, '../../..');
 
@@ -108,7 +110,7 @@ function runInside(file: string): JestReport {
   const folder = mkdtempSync(join(tmpdir(), 'tetris-docker-'));
   try {
     const reportPath = join(folder, 'report.json');
-    const jest = [process.execPath, JEST, '--selectProjects', 'integration', 'stock', '-i', '--runTestsByPath', file];
+    const jest = [process.execPath, JEST, '--selectProjects', ...PROJECTS, '-i', '--runTestsByPath', file];
     const namespaces = ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc'];
     // The shell is process 1 in there: it brings loopback up and reaps what the engine leaves behind.
     const shell = ['sh', '-c', 'ip link set lo up && "$@"; exit $?', 'sh'];

@@ -7,7 +7,7 @@ import { note } from '../docker/namespace';
 import type { Host } from './host';
 
 const ANSIBLE = resolve(__dirname, '../../../ansible');
-const TIMEOUT_MS = 380_000;
+const TIMEOUT_MS = 580_000;
 const SAID_MAX = 6_000;
 
 export class Playbooks {

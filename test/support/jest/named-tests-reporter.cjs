@@ -4,7 +4,7 @@ const { relative } = require('node:path');
 const { isNamed, namedTests, ROOT } = require('./named-tests.cjs');
 
 /** A test that is named as of none of these is of no run: a slip of the pen. */
-const PROJECTS = new Set(['unit', 'integration', 'e2e', 'stock']);
+const PROJECTS = new Set(['unit', 'integration', 'hosts', 'e2e', 'stock']);
 
 /**
  * Fails a run in which a test that the documents name did not run, or did not pass. A run of some files only is judged by
