@@ -1,5 +1,5 @@
 /** One invoker behind the load balancer, as far as it is known here. */
-import { Predictor } from '@tetris/common';
+import { PREDICTION, Predictor } from '@tetris/common';
 import { Outcomes } from './outcomes';
 import { SendPositions } from './send-positions';
 
@@ -35,6 +35,12 @@ export interface InstanceEstimate {
   readonly turn: Predictor;
 }
 
+/**
+ * The slowest of the last: while more comes than can be served, there is always another one to hand on later, and one
+ * handed on too early is answered late (decision 0029).
+ */
+const TURN = { ...PREDICTION, share: 1 };
+
 export const newEstimate = (): InstanceEstimate => ({
   capacity: 0,
   expected: 0,
@@ -47,7 +53,7 @@ export const newEstimate = (): InstanceEstimate => ({
   tailMs: undefined,
   perSecond: undefined,
   wayMs: 0,
-  turn: new Predictor(),
+  turn: new Predictor(TURN),
 });
 
 export interface Invoker {

@@ -42,7 +42,15 @@ function begins(script: string, name: string): boolean {
 }
 
 /** What tests take from pages: commands, and whole blocks. */
-const sources = ['test/unit', 'test/integration', 'test/e2e', 'test/kubernetes', 'test/stock', 'test/support']
+const sources = [
+  'test/unit',
+  'test/integration',
+  'test/hosts',
+  'test/e2e',
+  'test/kubernetes',
+  'test/stock',
+  'test/support',
+]
   .flatMap((folder) => filesIn(folder, true))
   .filter((path) => path.endsWith('.ts'))
   .map(read)

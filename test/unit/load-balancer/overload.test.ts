@@ -33,10 +33,10 @@ function fill({ book, invoker }: ReturnType<typeof served>, dueMs: number, crowd
   return booked;
 }
 
-/** 64 of them, one after the other with so many in flight, each answered after that time. */
-function answersTook(tookMs: number, inFlight: number, world: ReturnType<typeof served>): void {
+/** So many of them, one after the other with so many in flight, each answered after that time. */
+function answersTook(tookMs: number, inFlight: number, world: ReturnType<typeof served>, count = 64): void {
   const others = Array.from({ length: inFlight - 1 }, () => world.book.take(world.invoker, KEY, false, 0));
-  for (let at = 0; at < 64; at += 1) world.book.take(world.invoker, KEY, true, at).release(at + tookMs);
+  for (let at = 0; at < count; at += 1) world.book.take(world.invoker, KEY, true, at).release(at + tookMs);
   for (const { release } of others) release();
 }
 
@@ -55,6 +55,13 @@ describe('what is handed on to an instance', () => {
     answersTook(250, 10, world);
     // 25 ms for each that is in flight, itself included.
     expect(fill(world, SLO_MS, true)).toHaveLength(12);
+  });
+
+  it('goes by the slowest of the last answers: what is handed on too early is late', () => {
+    const world = served();
+    answersTook(300, 10, world, 1);
+    answersTook(100, 10, world, 31);
+    expect(fill(world, SLO_MS, true)).toHaveLength(10);
   });
 
   it('is more when answers are there sooner, and fewer when they are later, whatever the status says', () => {
