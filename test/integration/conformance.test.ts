@@ -75,7 +75,7 @@ describe('the corpus in an action instance and in plain onnxruntime-node', () =>
     'the same for a sample under Node %i',
     async (major) => {
       const version = (await nodeVersions()).find((candidate) => candidate.major === major);
-      const summary = await conformance(version?.binary ?? '', ['--every', '15']);
+      const summary = await conformance(version?.binary ?? '', ['--every', '9']);
       expect(defects(summary)).toEqual([]);
       expect(summary.models).toBeGreaterThan(50);
     },

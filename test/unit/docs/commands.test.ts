@@ -42,17 +42,8 @@ function begins(script: string, name: string): boolean {
 }
 
 /** What tests take from pages: commands, and whole blocks. */
-const sources = [
-  'test/unit',
-  'test/integration',
-  'test/hosts',
-  'test/e2e',
-  'test/kubernetes',
-  'test/stock',
-  'test/support',
-]
-  .flatMap((folder) => filesIn(folder, true))
-  .filter((path) => path.endsWith('.ts'))
+const sources = filesIn('test', true)
+  .filter((path) => path.endsWith('.ts') && !path.endsWith('.d.ts'))
   .map(read)
   .join('\n');
 const taken = [...sources.matchAll(/\bdocumented(Block)?\(\s*'([^']+)',\s*'([^']+)',?\s*\)/g)].flatMap(
