@@ -3,11 +3,20 @@
  * Puts the compiled runtime into one file for its process, one for its inference workers, and one that unpacks archives
  * where there is one: an instance finds, reads and compiles these in place of some ninety. Part of `node build.js`.
  */
-const { join } = require('path');
+const { mkdirSync, renameSync, writeFileSync } = require('fs');
+const { dirname, join } = require('path');
+
+/** In one step: an instance that starts meanwhile reads the file before or this one, never half of it. */
+function replace(path, contents) {
+  mkdirSync(dirname(path), { recursive: true });
+  const part = `${path}.${process.pid}.part`;
+  writeFileSync(part, contents);
+  renameSync(part, path);
+}
 
 module.exports = function bundle() {
   const dist = join(__dirname, 'dist');
-  require('esbuild').buildSync({
+  const { outputFiles } = require('esbuild').buildSync({
     absWorkingDir: dist,
     entryPoints: { main: 'main.js', worker: 'inference/worker.js', archive: 'proxy/archive.js' },
     outdir: join(dist, 'bundle'),
@@ -21,5 +30,7 @@ module.exports = function bundle() {
     minifySyntax: true,
     legalComments: 'none',
     logLevel: 'warning',
+    write: false,
   });
+  for (const { path, contents } of outputFiles) replace(path, contents);
 };

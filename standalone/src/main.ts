@@ -139,11 +139,12 @@ async function main(): Promise<void> {
     const starting = launch(config, env, Object.fromEntries(given));
     stopOnSignals(starting);
     const platform = await starting;
-    process.stdout.write(welcome(platform, config));
     const warning = roomWarning(platform.storeRoom, config.memory);
     if (warning !== undefined) process.stderr.write(`tetris: warning: ${warning}\n`);
     const smallPages = platform.nodes[0]?.smallPages;
     if (smallPages !== undefined) process.stderr.write(`tetris: ${smallPagesNote(smallPages)}\n`);
+    // Last, so that whoever waits for it has been told the rest.
+    process.stdout.write(welcome(platform, config));
   } catch (error) {
     process.stderr.write(`tetris: ${explain(error, config)}\n`);
     process.exit(1);
