@@ -1,5 +1,5 @@
 /** One invoker behind the load balancer, as far as it is known here. */
-import { PREDICTION, Predictor } from '@tetris/common';
+import { InFlightLimit } from '../placement/in-flight-limit';
 import { Outcomes } from './outcomes';
 import { SendPositions } from './send-positions';
 
@@ -28,18 +28,9 @@ export interface InstanceEstimate {
   tailMs: number | undefined;
   perSecond: number | undefined;
   wayMs: number;
-  /**
-   * Time from handing on to the answer over the number in flight, of activations that were handed on while somebody of
-   * their queue was late, ms.
-   */
-  readonly turn: Predictor;
+  /** Told by activations that were handed on while somebody of their queue was late. */
+  readonly limit: InFlightLimit;
 }
-
-/**
- * The slowest of the last: while more comes than can be served, there is always another one to hand on later, and one
- * handed on too early is answered late (decision 0029).
- */
-const TURN = { ...PREDICTION, share: 1 };
 
 export const newEstimate = (): InstanceEstimate => ({
   capacity: 0,
@@ -53,7 +44,7 @@ export const newEstimate = (): InstanceEstimate => ({
   tailMs: undefined,
   perSecond: undefined,
   wayMs: 0,
-  turn: new Predictor(TURN),
+  limit: new InFlightLimit(),
 });
 
 export interface Invoker {

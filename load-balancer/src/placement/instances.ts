@@ -25,6 +25,14 @@ export interface Service {
 /** Statuses without the instance after which it is gone: the first may be older than the answer. */
 const ABSENCES_MAX = 2;
 
+/** An activation's objective and its queue. */
+export interface Due {
+  /** When its answer is due, epoch ms. */
+  dueMs: number;
+  /** Somebody of its queue is late. */
+  crowded: boolean;
+}
+
 /** One activation that was given to an invoker's instances. */
 export interface Booking {
   /** It is in the invoker's topic, at this position. */
@@ -55,12 +63,6 @@ function before(estimate: InstanceEstimate | undefined): { beforeMs: number; tai
   const { perSecond, tailMs, inFlight, ofOthers } = estimate;
   return { beforeMs: (1000 * held(inFlight + ofOthers, estimate)) / perSecond, tailMs };
 }
-
-/** As {@link before}, by the time that an activation took for each that was in flight. */
-const inTurn = (inFlight: number, turnMs: number): { beforeMs: number; tailMs: number } => ({
-  beforeMs: inFlight * turnMs,
-  tailMs: turnMs,
-});
 
 export class InstanceBook {
   readonly #hosts = new Map<string, Set<Invoker>>();
@@ -121,25 +123,18 @@ export class InstanceBook {
 
   /**
    * Whether the instances there take one more into their places: who is in time takes any. While somebody of its queue
-   * is late, that is judged by what answers took then, so that no more are in flight than are answered in time, however
-   * the node has changed. Who is late keeps the instances at work.
-   *
-   * @param crowded somebody of its queue is late
+   * is late, that is judged by whether answers were in time then, however the node has changed. Who is late keeps the
+   * instances at work.
    */
-  takes(
-    invoker: Invoker,
-    key: string,
-    { dueMs, crowded }: { dueMs: number; crowded: boolean },
-    nowMs: number,
-  ): boolean {
+  takes(invoker: Invoker, key: string, { dueMs, crowded }: Due, nowMs: number): boolean {
     const estimate = invoker.instances.get(key);
     if (estimate?.tailMs === undefined) return true;
     const isLate = dueMs <= nowMs;
-    const turnMs = estimate.turn.tailMs(1);
-    const isMeasured = crowded && !isLate && turnMs > 0;
-    const { beforeMs, tailMs } = isMeasured ? inTurn(estimate.inFlight, turnMs) : before(estimate);
-    const idleBelow = isMeasured ? 1 : executedAtOnce(estimate) / 2;
-    return isTimely(nowMs, beforeMs, tailMs, dueMs) || held(estimate.inFlight, estimate) < idleBelow;
+    const limit = crowded && !isLate ? estimate.limit.of(dueMs - nowMs) : undefined;
+    const atWork = held(estimate.inFlight, estimate);
+    if (limit !== undefined) return estimate.inFlight + 1 <= limit || atWork < 1;
+    const { beforeMs, tailMs } = before(estimate);
+    return isTimely(nowMs, beforeMs, tailMs, dueMs) || atWork < executedAtOnce(estimate) / 2;
   }
 
   /**
@@ -173,22 +168,21 @@ export class InstanceBook {
     invoker.reservedBytes += bytes;
   }
 
-  /** Books one activation. @param crowded as in {@link takes} */
-  take(invoker: Invoker, key: string, crowded: boolean, nowMs: number): Booking {
+  /** Books one activation. */
+  take(invoker: Invoker, key: string, { dueMs, crowded }: Due, nowMs: number): Booking {
     const estimate = this.#estimate(invoker, key);
     // What an instance takes to start tells nothing of how it serves.
     const tells = crowded && estimate.tailMs !== undefined;
-    const { inFlight } = estimate;
     const booked: { position: number | undefined } = { position: undefined };
     estimate.sent.add(booked);
-    estimate.inFlight += 1;
-    if (estimate.inFlight === 1) invoker.activeActions += 1;
+    const inFlight = (estimate.inFlight += 1);
+    if (inFlight === 1) invoker.activeActions += 1;
     const sent = (position: number): void => {
       booked.position = position;
       invoker.positions.sent(position);
     };
     const release = (answeredMs?: number): void => {
-      if (tells && answeredMs !== undefined) estimate.turn.ran(1, (answeredMs - nowMs) / (inFlight + 1));
+      if (tells && answeredMs !== undefined) estimate.limit.answered({ inFlight, sentMs: nowMs, dueMs, answeredMs });
       estimate.sent.delete(booked);
       estimate.inFlight -= 1;
       estimate.absences ??= 0;

@@ -126,7 +126,7 @@ export class Placer {
       invoker.inFlight < inFlightMax &&
       this.instances.takes(invoker, key, { dueMs, crowded }, nowMs);
     const warm = this.instances.roomiest(key, usable);
-    const take = (invoker: Invoker): Booking => this.instances.take(invoker, key, crowded, nowMs);
+    const take = (invoker: Invoker): Booking => this.instances.take(invoker, key, { dueMs, crowded }, nowMs);
     if (warm !== undefined) return this.#placed('warm', warm, 1, take(warm));
     // Memory alone starts no instance: what is sent for one is a part of the window like what waits for a place. Behind
     // others only where it is in time: whom it would make late overtakes it here, but not there.

@@ -32,7 +32,7 @@ class Balancer {
   send(append: () => number): boolean {
     const invoker = this.book.roomiest(KEY, () => true);
     if (invoker === undefined) return false;
-    this.book.take(invoker, KEY, false, 0).sent(append());
+    this.book.take(invoker, KEY, { dueMs: Number.POSITIVE_INFINITY, crowded: false }, 0).sent(append());
     this.sent += 1;
     return true;
   }

@@ -1,0 +1,40 @@
+/** Share of the limit that a round of answers in time adds to it. */
+const GROWTH = 1 / 16;
+/** Of what would have been in time, where an answer was late: what comes next varies, too. */
+const CAUTION = 0.85;
+
+/** An activation that was handed on and has been answered. Times in epoch ms. */
+export interface Answered {
+  /** When it was handed on, itself included. */
+  inFlight: number;
+  sentMs: number;
+  dueMs: number;
+  answeredMs: number;
+}
+
+/**
+ * How many activations may be in flight for the next one to be in time, found by whether the last ones were: a
+ * sixteenth more for each round of answers in time; after a late one, most of as many as would have been in time at its
+ * pace. Congestion control, in short (Chiu and Jain, 1989). It asks for no model of what serves them, and forgets
+ * what was true of a slower or faster node within some rounds (decision 0029). Pure.
+ */
+export class InFlightLimit {
+  /** In flight for each ms that is left. */
+  #perMs: number | undefined;
+
+  /** So many may be in flight with one that has so long left, ms; undefined while no answer has told. */
+  of(leftMs: number): number | undefined {
+    return this.#perMs === undefined ? undefined : this.#perMs * leftMs;
+  }
+
+  answered({ inFlight, sentMs, dueMs, answeredMs }: Answered): void {
+    const leftMs = dueMs - sentMs;
+    // It was late when it was handed on: that tells nothing of how many may be in flight.
+    if (leftMs <= 0) return;
+    const pace = (CAUTION * inFlight) / Math.max(1, answeredMs - sentMs);
+    if (this.#perMs === undefined) this.#perMs = pace;
+    else if (answeredMs > dueMs) this.#perMs = Math.min(this.#perMs, pace);
+    // With few in flight it is no wonder that it was in time.
+    else if (2 * inFlight >= this.#perMs * leftMs) this.#perMs *= 1 + GROWTH / inFlight;
+  }
+}

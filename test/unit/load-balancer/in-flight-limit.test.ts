@@ -1,0 +1,88 @@
+/** How many activations are handed on while more comes than can be served. */
+import { InFlightLimit } from '../../../load-balancer/src/placement/in-flight-limit';
+import { fixedSeed } from '../../support/random';
+import { goodput, type Policy, type SimulatedFunction } from '../../support/simulated-overload';
+
+const SLO_MS = 300;
+
+/** Answers of activations that were handed on one after the other with so many in flight, ms after each. */
+function after(
+  tookMs: number,
+  inFlight: number,
+  count: number,
+  limit = new InFlightLimit(),
+  fromMs = 0,
+): InFlightLimit {
+  for (let sentMs = fromMs; sentMs < fromMs + count; sentMs += 1) {
+    limit.answered({ inFlight, sentMs, dueMs: sentMs + SLO_MS, answeredMs: sentMs + tookMs });
+  }
+  return limit;
+}
+
+describe('the limit of what is in flight', () => {
+  it('is not known before an answer', () => {
+    expect(new InFlightLimit().of(SLO_MS)).toBeUndefined();
+  });
+
+  it('begins with most of what the first answer says, for what is left of the objective', () => {
+    const limit = after(100, 4, 1);
+    expect(limit.of(SLO_MS)).toBeCloseTo(0.85 * 12, 0);
+    expect(limit.of(SLO_MS / 2)).toBeCloseTo(0.85 * 6, 0);
+  });
+
+  it('grows by a sixteenth with each round of answers in time', () => {
+    const limit = after(250, 10, 1);
+    const before = limit.of(SLO_MS) ?? 0;
+    after(250, 10, 10, limit);
+    expect((limit.of(SLO_MS) ?? 0) / before).toBeCloseTo(1 + 1 / 16);
+  });
+
+  it('does not grow by answers that had few beside them', () => {
+    const limit = after(100, 10, 1);
+    const before = limit.of(SLO_MS);
+    after(100, 10, 100, limit);
+    expect(limit.of(SLO_MS)).toBe(before);
+  });
+
+  it('falls, when an answer was late, below what would have been in time: once for all that were late together', () => {
+    const limit = after(200, 10, 1);
+    after(400, 10, 8, limit);
+    expect(limit.of(SLO_MS)).toBeCloseTo((0.85 * 10 * SLO_MS) / 400);
+    after(2_000, 5, 1, limit);
+    expect(limit.of(SLO_MS)).toBeCloseTo((0.85 * 5 * SLO_MS) / 2_000);
+  });
+
+  it('does not grow by a late answer, however few are in flight', () => {
+    const limit = after(400, 4, 1);
+    const before = limit.of(SLO_MS);
+    after(301, 10, 1, limit);
+    expect(limit.of(SLO_MS)).toBe(before);
+  });
+
+  it('learns nothing from what was late when it was handed on', () => {
+    const limit = new InFlightLimit();
+    limit.answered({ inFlight: 1, sentMs: 10, dueMs: 10, answeredMs: 20 });
+    expect(limit.of(SLO_MS)).toBeUndefined();
+  });
+});
+
+const FUNCTIONS: Readonly<Record<string, SimulatedFunction>> = {
+  'takes as much for each request of a batch': { batchMs: 5, requestMs: 30, perSecond: 110 },
+  'takes less for each': { batchMs: 20, requestMs: 15, perSecond: 200 },
+  'takes little more for a batch than for one': { batchMs: 60, requestMs: 8, perSecond: 240 },
+};
+
+const fixed = (most: number): Policy => ({ of: () => most, answered: () => undefined });
+
+describe.each(Object.entries(FUNCTIONS))('under twice what a node can do, of a function that %s', (_name, of) => {
+  it.each([false, true])(
+    'as many answers are in time as with the best fixed limit (neighbour: %s)',
+    async (neighbour) => {
+      const play = (policy: Policy): Promise<number> =>
+        goodput(of, policy, { neighbour, seconds: 120, seed: fixedSeed() });
+      const best = Math.max(...(await Promise.all([4, 6, 8, 10, 13, 16, 20].map((most) => play(fixed(most))))));
+      const found = await play(new InFlightLimit());
+      expect(found / best).toBeGreaterThan(0.65);
+    },
+  );
+});
