@@ -21,6 +21,13 @@ export interface Answered {
 export class InFlightLimit {
   /** In flight for each ms that is left. */
   #perMs: number | undefined;
+  /** The most that one had left when it was handed on, ms. */
+  #leftMs = 0;
+
+  /** Not even one alone is in time. */
+  get isHopeless(): boolean {
+    return this.#perMs !== undefined && this.#perMs * this.#leftMs < 1;
+  }
 
   /** So many may be in flight with one that has so long left, ms; undefined while no answer has told. */
   of(leftMs: number): number | undefined {
@@ -31,6 +38,7 @@ export class InFlightLimit {
     const leftMs = dueMs - sentMs;
     // It was late when it was handed on: that tells nothing of how many may be in flight.
     if (leftMs <= 0) return;
+    this.#leftMs = Math.max(this.#leftMs, leftMs);
     const pace = (CAUTION * inFlight) / Math.max(1, answeredMs - sentMs);
     if (this.#perMs === undefined) this.#perMs = pace;
     else if (answeredMs > dueMs) this.#perMs = Math.min(this.#perMs, pace);

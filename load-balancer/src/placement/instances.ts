@@ -123,18 +123,18 @@ export class InstanceBook {
 
   /**
    * Whether the instances there take one more into their places: who is in time takes any. While somebody of its queue
-   * is late, that is judged by whether answers were in time then, however the node has changed. Who is late keeps the
-   * instances at work.
+   * is late, that is judged by whether answers were in time then, however the node has changed. Who is late goes where
+   * nobody is at work; where nobody is in time anyway, half of what is executed at once is kept at work.
    */
   takes(invoker: Invoker, key: string, { dueMs, crowded }: Due, nowMs: number): boolean {
     const estimate = invoker.instances.get(key);
     if (estimate?.tailMs === undefined) return true;
-    const isLate = dueMs <= nowMs;
-    const limit = crowded && !isLate ? estimate.limit.of(dueMs - nowMs) : undefined;
-    const atWork = held(estimate.inFlight, estimate);
-    if (limit !== undefined) return estimate.inFlight + 1 <= limit || atWork < 1;
+    const atWork = estimate.limit.isHopeless ? executedAtOnce(estimate) / 2 : 1;
+    if (held(estimate.inFlight, estimate) < atWork) return true;
+    const limit = crowded && dueMs > nowMs ? estimate.limit.of(dueMs - nowMs) : undefined;
+    if (limit !== undefined) return estimate.inFlight + 1 <= limit;
     const { beforeMs, tailMs } = before(estimate);
-    return isTimely(nowMs, beforeMs, tailMs, dueMs) || atWork < executedAtOnce(estimate) / 2;
+    return isTimely(nowMs, beforeMs, tailMs, dueMs);
   }
 
   /**

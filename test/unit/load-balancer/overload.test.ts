@@ -65,17 +65,20 @@ describe('what is handed on to an instance', () => {
     expect(fill(world, SLO_MS, true)).toHaveLength(6);
   });
 
-  it('is one at least: it tells how the instance serves now', () => {
+  it('is half of what is executed at once where not even one alone is in time: an objective that cannot be met', () => {
     const world = served();
     answerTook(4_000, 1, world);
-    expect(fill(world, SLO_MS, true)).toHaveLength(1);
+    expect(fill(world, SLO_MS, true)).toHaveLength(4);
+    expect(fill(served(), -1, true)).toHaveLength(1);
   });
 
-  it('is, of those that are overdue, what keeps it at work: half of what it executes at once', () => {
+  it('is, of those that are overdue, one where nobody is at work', () => {
     const world = served();
-    expect(fill(world, -1, false)).toHaveLength(4);
-    answerTook(250, 10, world);
+    const [late] = fill(world, -1, false);
+    expect(fill(world, -1, false)).toHaveLength(0);
     expect(fill(world, -1, true)).toHaveLength(0);
+    late?.release(100);
+    expect(fill(world, -1, true)).toHaveLength(1);
   });
 
   it('learns nothing from what was given up', () => {
