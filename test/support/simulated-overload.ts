@@ -5,6 +5,7 @@
 import { Draws } from '../../bench/src/simulation/draws';
 import { Events } from '../../bench/src/simulation/events';
 import { Processors } from '../../bench/src/simulation/processors';
+import type { InFlightLimit } from '../../load-balancer/src/placement/in-flight-limit';
 
 export interface SimulatedFunction {
   /** Processor time of a batch, and of each request in it, ms. */
@@ -15,11 +16,7 @@ export interface SimulatedFunction {
 }
 
 /** How many may be in flight. */
-export interface Policy {
-  /** @param leftMs until the next one is due */
-  of: (leftMs: number) => number | undefined;
-  answered: (answered: { inFlight: number; sentMs: number; dueMs: number; answeredMs: number }) => void;
-}
+export type Policy = Pick<InFlightLimit, 'of' | 'answered'>;
 
 interface Handed {
   inFlight: number;
