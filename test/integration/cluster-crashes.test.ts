@@ -37,7 +37,7 @@ describe('a cluster with two load balancers and two invokers', () => {
     cluster.violations.length = 0;
     await until(
       () => cluster.controller.states().every((state) => state === 'healthy'),
-      60_000,
+      150_000,
       'all are healthy again',
     );
   });
