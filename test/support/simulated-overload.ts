@@ -5,7 +5,7 @@
 import { Draws } from '../../bench/src/simulation/draws';
 import { Events } from '../../bench/src/simulation/events';
 import { Processors } from '../../bench/src/simulation/processors';
-import type { InFlightLimit } from '../../load-balancer/src/placement/in-flight-limit';
+import type { Answered, InFlightLimit } from '../../load-balancer/src/fleet/in-flight-limit';
 
 export interface SimulatedFunction {
   /** Processor time of a batch, and of each request in it, ms. */
@@ -18,11 +18,7 @@ export interface SimulatedFunction {
 /** How many may be in flight. */
 export type Policy = Pick<InFlightLimit, 'of' | 'answered'>;
 
-interface Handed {
-  inFlight: number;
-  sentMs: number;
-  dueMs: number;
-}
+type Handed = Omit<Answered, 'answeredMs'>;
 
 const OBJECTIVE_MS = 300;
 const WORKERS = 2;
@@ -52,10 +48,10 @@ export async function goodput(
   let free = WORKERS;
   let good = 0;
 
-  const answer = ({ inFlight: with_, sentMs, dueMs }: Handed): void => {
+  const answer = (handed: Handed): void => {
     inFlight -= 1;
-    if (events.nowMs <= dueMs) good += 1;
-    policy.answered({ inFlight: with_, sentMs, dueMs, answeredMs: events.nowMs });
+    if (events.nowMs <= handed.dueMs) good += 1;
+    policy.answered({ ...handed, answeredMs: events.nowMs });
     handOn();
   };
   const execute = (): void => {

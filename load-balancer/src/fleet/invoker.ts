@@ -1,5 +1,5 @@
 /** One invoker behind the load balancer, as far as it is known here. */
-import { InFlightLimit } from '../placement/in-flight-limit';
+import { InFlightLimit } from './in-flight-limit';
 import { Outcomes } from './outcomes';
 import { SendPositions } from './send-positions';
 

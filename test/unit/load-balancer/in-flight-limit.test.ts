@@ -1,5 +1,5 @@
 /** How many activations are handed on while more comes than can be served. */
-import { InFlightLimit } from '../../../load-balancer/src/placement/in-flight-limit';
+import { InFlightLimit } from '../../../load-balancer/src/fleet/in-flight-limit';
 import { fixedSeed } from '../../support/random';
 import { goodput, type Policy, type SimulatedFunction } from '../../support/simulated-overload';
 
@@ -76,7 +76,7 @@ const fixed = (most: number): Policy => ({ of: () => most, answered: () => undef
 
 describe.each(Object.entries(FUNCTIONS))('under twice what a node can do, of a function that %s', (_name, of) => {
   it.each([false, true])(
-    'as many answers are in time as with the best fixed limit (neighbour: %s)',
+    'two thirds of the answers that the best fixed limit has in time are, at least (neighbour: %s)',
     async (neighbour) => {
       const play = (policy: Policy): Promise<number> =>
         goodput(of, policy, { neighbour, seconds: 120, seed: fixedSeed() });
