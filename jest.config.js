@@ -9,12 +9,12 @@ const base = {
   rootDir: __dirname,
   testEnvironment: '<rootDir>/test/support/jest/environment.cjs',
   setupFiles: ['<rootDir>/test/support/jest/seed.cjs'],
-  // Against what hangs; no test asserts a time, however busy the machine is.
-  testTimeout: 30_000,
   transform,
 };
 
 module.exports = {
+  // Against what hangs; no test asserts a time, however busy the machine is. Jest reads it here only, in no project.
+  testTimeout: 120_000,
   reporters: ['default', '<rootDir>/test/support/jest/named-tests-reporter.cjs'],
   projects: [
     {

@@ -67,17 +67,17 @@ describe('npm run bench', () => {
     try {
       const ended = once(bench, 'exit');
       const started = (): number[] => processTree(Number(bench.pid)).slice(1);
-      await until(() => started().length >= 3, 60_000, 'a daemon, an instance and a plain process run');
+      await until(() => started().length >= 3, 'a daemon, an instance and a plain process run');
       const children = started();
       bench.kill('SIGTERM');
       expect(await ended).toEqual([143, null]);
-      await until(() => !children.some(isAlive), 10_000, 'none of them runs');
+      await until(() => !children.some(isAlive), 'none of them runs');
       expect(await readdir(temporary)).toEqual([]);
     } finally {
       bench.kill('SIGKILL');
       await rm(temporary, { recursive: true, force: true });
     }
-  }, 120_000);
+  });
 
   it(
     'measures every suite of the evaluation on small models, goes on from what is there, and writes the page of results',

@@ -7,8 +7,6 @@ import { zip } from '../support/archives';
 import { clientOf, type Json, rejection } from '../support/platform';
 import { until } from '../support/until';
 
-jest.setTimeout(60_000);
-
 const ECHO = 'function main(args) { console.log("hello from main"); console.error("and stderr"); return args; }';
 
 describe('the npm client openwhisk on a standalone platform', () => {
@@ -52,13 +50,11 @@ describe('the npm client openwhisk on a standalone platform', () => {
   it('invokes without waiting, and reads record, result and logs later', async () => {
     await client.actions.update({ name: 'later', action: ECHO });
     const { activationId }: Json = await client.actions.invoke({ name: 'later', params: { b: 1 } });
-    await until(
-      () =>
-        client.activations.get({ name: activationId }).then(
-          () => true,
-          () => false,
-        ),
-      10_000,
+    await until(() =>
+      client.activations.get({ name: activationId }).then(
+        () => true,
+        () => false,
+      ),
     );
     expect(await client.activations.result({ name: activationId })).toMatchObject({
       success: true,
@@ -98,13 +94,11 @@ describe('the npm client openwhisk on a standalone platform', () => {
     expect(records.map(({ response }) => response.result.n)).toEqual(Array.from({ length: 20 }, (_, n) => n));
     expect(new Set(records.map(({ response }) => response.result.pid)).size).toBe(1);
     const record = records[7];
-    await until(
-      () =>
-        client.activations.get({ name: record.activationId }).then(
-          () => true,
-          () => false,
-        ),
-      10_000,
+    await until(() =>
+      client.activations.get({ name: record.activationId }).then(
+        () => true,
+        () => false,
+      ),
     );
     const { logs } = (await client.activations.logs({ name: record.activationId })) as { logs: string[] };
     expect(logs.map((line) => line.replace(/^\S+ +/, ''))).toEqual(['stdout: run 7']);
@@ -185,7 +179,7 @@ describe('the npm client openwhisk on a standalone platform', () => {
   });
 
   it('ends with balanced books and without a violation', async () => {
-    await until(() => platform.books().inFlight === 0, 10_000);
+    await until(() => platform.books().inFlight === 0);
     expect(platform.books().invokers.map(({ outstanding }) => outstanding)).toEqual([0]);
     expect(platform.violations).toEqual([]);
     expect(readdirSync(join(folder, 'store'))).toEqual(['node0']);

@@ -13,4 +13,4 @@ it('one package is built, and one test runs', async () => {
   await shell(documented('docs/README.md', 'node build.js load-balancer'));
   const { stderr } = await shell(documented('docs/README.md', 'npx jest --selectProjects unit'));
   expect(stderr).toMatch(/Tests: +\d+ passed/);
-}, 120_000);
+});

@@ -10,8 +10,6 @@ import { provideCommands } from '../support/commands/provide';
 import { blocksOf, documented } from '../support/docs/documented';
 import { numbersOf } from '../support/numbers';
 
-jest.setTimeout(120_000);
-
 const ROOT = join(__dirname, '../..');
 const EXAMPLES = join(ROOT, 'examples');
 const RELATIVE_ERROR_MAX = 1e-4;

@@ -4,8 +4,6 @@ import type openwhisk from 'openwhisk';
 import { type ArchiveFile, zip } from '../support/archives';
 import { clientOf } from '../support/platform';
 
-jest.setTimeout(60_000);
-
 const atTheTop = (model: string): string => `
 const ort = require('onnxruntime-node');
 const session = ort.InferenceSession.create(${JSON.stringify(model)});

@@ -9,8 +9,6 @@ import { infer } from '../support/infer';
 import { clientOf, INFER_CODE, type Json, plainFeeds, rejection } from '../support/platform';
 import { until } from '../support/until';
 
-jest.setTimeout(90_000);
-
 const RELATIVE = 1e-5;
 const SMALL = { layers: 2, hidden: 128, heads: 4, sequence: 16 };
 
@@ -197,5 +195,5 @@ describe('a store that is full', () => {
 /** Ends every instance, as its keep-alive would. */
 async function release({ nodes }: Platform): Promise<void> {
   for (const { pid } of (await nodes[0]?.instances()) ?? []) process.kill(pid, 'SIGKILL');
-  await until(async () => (await nodes[0]?.operator.totals())?.leases === 0, 10_000);
+  await until(async () => (await nodes[0]?.operator.totals())?.leases === 0);
 }

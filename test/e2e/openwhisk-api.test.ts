@@ -5,8 +5,6 @@ import { zip } from '../support/archives';
 import { clientOf, type Json, rejection } from '../support/platform';
 import { until } from '../support/until';
 
-jest.setTimeout(60_000);
-
 const HELLO = 'function main({ name = "stranger" }) { return { payload: `Hello ${name}` }; }';
 
 let platform: Platform;
@@ -110,7 +108,7 @@ describe('the npm client', () => {
         () => true,
         () => false,
       );
-    await until(there, 10_000);
+    await until(there);
     expect(await client.activations.result({ name: outcome.activationId })).toMatchObject({ result: { n: 1 } });
     await client.rules.disable({ name: 'r' });
     expect(await client.rules.get({ name: 'r' })).toMatchObject({ status: 'inactive' });

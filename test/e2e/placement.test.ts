@@ -7,8 +7,6 @@ import type openwhisk from 'openwhisk';
 import { type ActivationRecord, clientOf, INFER_CODE, plainFeeds } from '../support/platform';
 import { until } from '../support/until';
 
-jest.setTimeout(90_000);
-
 describe('placement over two nodes', () => {
   const folder = mkdtempSync(join(tmpdir(), 'tetris-e2e-'));
   let platform: Platform;

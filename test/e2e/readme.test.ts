@@ -49,7 +49,7 @@ afterAll(async () => {
     await ended;
   }
   rmSync(folder, { recursive: true, force: true });
-}, 60_000);
+});
 
 /** As a user's, in a folder of his. */
 async function shell(commands: string): Promise<string> {
@@ -77,7 +77,7 @@ describe('README', () => {
     const answer = JSON.parse(stdout.slice(stdout.lastIndexOf('\n{') + 1)) as { output: number[] };
     expect(answer.output).toHaveLength(3);
     expect(answer.output.every(Number.isFinite)).toBe(true);
-  }, 120_000);
+  });
 
   it('takes annotations as docs/README.md has them', async () => {
     const said = await shell(documented('docs/README.md', 'wsk action update classify'));

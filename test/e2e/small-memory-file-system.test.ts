@@ -10,8 +10,6 @@ import type openwhisk from 'openwhisk';
 import { clientOf } from '../support/platform';
 import { until } from '../support/until';
 
-jest.setTimeout(120_000);
-
 const ROOT = join(__dirname, '../..');
 const START = `mount -t tmpfs -o size=64m tmpfs /dev/shm && exec "$0" "$@"`;
 const CODE = `

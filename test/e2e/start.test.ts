@@ -11,8 +11,6 @@ import { spawnInTest } from '../support/child';
 import { clientOf, type Json } from '../support/platform';
 import { until } from '../support/until';
 
-jest.setTimeout(90_000);
-
 const MAIN = join(__dirname, '../../standalone/dist/main.js');
 const GUEST = /AUTH=(\S+)/;
 const URL = /ready on (http:\/\/\S+?):? /;
@@ -96,8 +94,8 @@ describe('npm start', () => {
     const one = start('--invokers', '2');
     await run(await one.ready());
     await one.end('SIGKILL');
-    await until(async () => (await one.processes()).length === 0, 15_000);
-    await until(() => one.left().length === 0, 15_000);
+    await until(async () => (await one.processes()).length === 0);
+    await until(() => one.left().length === 0);
   });
 
   it('keeps actions and activations in its data folder, through a kill too', async () => {

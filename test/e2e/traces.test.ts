@@ -30,8 +30,6 @@ interface Export {
   }[];
 }
 
-jest.setTimeout(90_000);
-
 const ACTION = `
 const ort = require('onnxruntime-node');
 exports.main = async ({ path, fails }) => {
@@ -108,7 +106,7 @@ async function spansOf(params: Record<string, unknown>, count: number): Promise<
   const invoked = client.actions.invoke({ name: 'traced', blocking: true, params });
   const { activationId } = (await invoked.catch((error: { error: unknown }) => error.error)) as ActivationRecord;
   const own = () => told.filter(({ traceId }) => traceId === activationId);
-  await until(() => own().length >= count, 20_000, `${count} spans of ${activationId}`);
+  await until(() => own().length >= count, `${count} spans of ${activationId}`);
   return own();
 }
 

@@ -125,14 +125,14 @@ inNamespace(__filename, () => {
     expect(before.size).toBeGreaterThan(0);
     const startMs = Date.now();
     const daemonsUpgraded = async (): Promise<void> => {
-      await until(() => hosts.every((host) => isSecond(host, 'tensor-daemon')), WAIT_MS, 'every daemon is new');
+      await until(() => hosts.every((host) => isSecond(host, 'tensor-daemon')), 'every daemon is new', WAIT_MS);
       expect(hosts.some((host) => isSecond(host, 'invoker-extension'))).toBe(false);
       const shareAgain = async (): Promise<boolean> => {
         const [now, running] = await Promise.all([sharing(startMs), instances()]);
         const stayed = running.filter((instance) => before.has(instance));
         return stayed.length > 0 && stayed.every((instance) => now.has(instance));
       };
-      await until(shareAgain, WAIT_MS, 'instances that ran before have leases of the new daemons');
+      await until(shareAgain, 'instances that ran before have leases of the new daemons', WAIT_MS);
     };
     const upgrade = playbooks.play(LEVEL_2, { ...larger, tetris_deploy_bundle: newBundle });
     await underLoad(() => Promise.all([upgrade, daemonsUpgraded()]));
@@ -156,7 +156,7 @@ inNamespace(__filename, () => {
 
   function balancersHealthy(): Promise<void> {
     const healthy = (): number => cluster.controller.states().filter((state) => state === 'healthy').length;
-    return until(() => healthy() >= BALANCERS, WAIT_MS, 'the controller takes the load balancers for healthy');
+    return until(() => healthy() >= BALANCERS, 'the controller takes the load balancers for healthy', WAIT_MS);
   }
 
   const operator = (host: Host): DaemonOperator => new DaemonOperator(host.path('/run/tetris/operator/daemon.sock'));

@@ -123,7 +123,7 @@ it('joins tensors of 20 MB', async () => {
   await start(tagging());
   const calls = Array.from({ length: 4 }, (_, index): Call => ({ dims: [1, 5_000_000], tag: index }));
   (await all(calls)).forEach((reply, index) => expectOwn(calls[index] as Call, reply));
-}, 90_000);
+});
 
 it('finds out that a model mixes its requests, answers each as if alone, and says so once', async () => {
   await start(mixing());
@@ -204,19 +204,19 @@ describe('inputs of 1 GB', () => {
       { dims: call.dims, values: ['15'], bytes: 2 ** 30 },
       { dims: [1, 4], values: ['21'], bytes: 16 },
     ]);
-  }, 120_000);
+  });
 
   it('are run though they alone are beyond the bound, and others meanwhile wait', async () => {
     await start(tagging(), {}, { TETRIS_RUNTIME_INPUT_BYTES_MAX: '512m' });
     const [large, small] = await all([call, { dims: [1, 4], tag: 7, keeps: true }]);
     expect(large?.body).toMatchObject({ values: ['15'], bytes: 2 ** 30 });
     expect(small?.body).toMatchObject({ values: ['21'] });
-  }, 120_000);
+  });
 
   it('wait for each other where they pass the bound together', async () => {
     await start(tagging(), { batch: 1 }, { TETRIS_RUNTIME_INPUT_BYTES_MAX: '64m' });
     const calls = Array.from({ length: 6 }, (_, tag): Call => ({ dims: [1, 2 ** 23], tag, keeps: true }));
     const replies = await all(calls);
     calls.forEach((each, index) => expectOwn(each, replies[index] as RuntimeReply));
-  }, 60_000);
+  });
 });

@@ -134,7 +134,7 @@ describe('tagged logs', () => {
     await runtime.sentinels(1);
     expect(linesOf(runtime.stdout, 'id-0')).toContain('tick');
     runtime.stdout = '';
-    await until(() => runtime.stdout.includes('\ntick\n'), 5000, 'a bare tick');
+    await until(() => runtime.stdout.includes('\ntick\n'), 'a bare tick');
     expect(linesOf(runtime.stdout, 'id-0')).toEqual([]);
   });
 });

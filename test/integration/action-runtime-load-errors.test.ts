@@ -18,8 +18,6 @@ import { eachOf, onStock, probeInstance, type Report } from '../support/probe';
 import type { RuntimeProcess } from '../support/runtime';
 import { model, UNUSUAL_MODELS, WIDTH } from '../support/unusual-models';
 
-jest.setTimeout(60_000);
-
 const ROOT = realpathSync(mkdtempSync(path.join(tmpdir(), 'load-errors-')));
 const OUTSIDE = realpathSync(mkdtempSync(path.join(tmpdir(), 'load-errors-outside-')));
 const daemon = new TestDaemon();

@@ -13,8 +13,6 @@ import type { RuntimeProcess } from '../support/runtime';
 import { manyTensors, sparse, UNUSUAL_MODELS, hidden, writeExternal, writeModelProto } from '../support/unusual-models';
 import { until } from '../support/until';
 
-jest.setTimeout(60_000);
-
 const root = mkdtempSync(path.join(tmpdir(), 'models-'));
 const daemon = new TestDaemon();
 let runtime: RuntimeProcess;
@@ -44,7 +42,7 @@ const written = (name: string, proto: ModelProto): string => {
 };
 
 const leases = async () => daemon.operator.leases();
-const noLease = () => until(async () => (await leases()).length === 0, 10_000, 'the session has given its lease back');
+const noLease = () => until(async () => (await leases()).length === 0, 'the session has given its lease back');
 
 /** Runs a model in the instance and on stock onnxruntime. @returns the leases that it held meanwhile */
 async function compare(model: string, options?: object) {
@@ -144,6 +142,6 @@ describe('an action with several models', () => {
   it('gives all back when its instance ends', async () => {
     await runtime.stop();
     await noLease();
-    await until(() => daemon.files('views').length === 0, 10_000, 'no view is left');
+    await until(() => daemon.files('views').length === 0, 'no view is left');
   });
 });

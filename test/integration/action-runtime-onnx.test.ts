@@ -11,8 +11,6 @@ import { type CallReport, expectClose, onStock, probeFeeds, probeInstance, type 
 import type { RuntimeProcess } from '../support/runtime';
 import { until } from '../support/until';
 
-jest.setTimeout(60_000);
-
 const root = mkdtempSync(path.join(tmpdir(), 'models-'));
 const typed = path.join(root, 'typed.onnx');
 const daemon = new TestDaemon();
@@ -196,7 +194,7 @@ describe('leases', () => {
   let probe: (argument: object) => Promise<Report>;
   const held = async (): Promise<number> => (await daemon.operator.leases()).length;
   beforeEach(async () => {
-    await until(async () => (await held()) === 0, 10_000, 'no lease is left over');
+    await until(async () => (await held()) === 0, 'no lease is left over');
     ({ runtime, probe } = await probeInstance(shared(), { 'own.onnx': readFileSync(models.convnet.path) }));
   });
   afterEach(() => runtime.stop());
@@ -208,14 +206,14 @@ describe('leases', () => {
     expect(await held()).toBe(1);
     await probe({ reuse: true });
     await probe({ model: models.transformer.path });
-    await until(async () => (await held()) === 1, 10_000, 'the transformer is given back');
+    await until(async () => (await held()) === 1, 'the transformer is given back');
   });
 
   it('end when the instance is killed', async () => {
     await probe({ model: models.perceptron.path, keep: true });
     expect(await held()).toBe(1);
     await runtime.stop();
-    await until(async () => (await held()) === 0, 10_000, 'the lease ends');
+    await until(async () => (await held()) === 0, 'the lease ends');
   });
 
   it("share a model of the action's own folder, sent once by its digest", async () => {
@@ -259,7 +257,7 @@ describe('leases', () => {
     } finally {
       await daemon.start({ modelRoots: root });
     }
-    await until(async () => (await held()) === 1, 15_000, 'the held model is leased again');
+    await until(async () => (await held()) === 1, 'the held model is leased again');
   });
 });
 
@@ -326,7 +324,7 @@ describe('two-phase load', () => {
     expectClose({ ...expected, calls: given }, expected);
     const threads = (): number => readdirSync(`/proc/${runtime.pid}/task`).length;
     let before = threads();
-    await until(() => before === (before = threads()), 5000, 'no worker comes or goes');
+    await until(() => before === (before = threads()), 'no worker comes or goes');
     await probe({ reuse: true, keep: true, calls });
     expect(runtime.alive).toBe(true);
     await runtime.stop();
@@ -335,7 +333,7 @@ describe('two-phase load', () => {
 
 describe('an abort of the native library', () => {
   it('expected failure: ends its instance and activations; others, and the store, do not notice', async () => {
-    await until(async () => (await daemon.operator.leases()).length === 0, 10_000, 'no lease is left over');
+    await until(async () => (await daemon.operator.leases()).length === 0, 'no lease is left over');
     const aborting = await probeInstance(shared());
     const other = await probeInstance(shared());
     const calls = Array.from({ length: 20 }, (_, seed) => ({ feeds: feedsOf(models.transformer, 1, seed) }));
@@ -346,7 +344,7 @@ describe('an abort of the native library', () => {
     process.kill(aborting.runtime.pid, 'SIGABRT');
     await expect(lost).rejects.toThrow();
     for (const call of (await kept).calls) expect(call).toHaveProperty('results');
-    await until(async () => (await daemon.operator.leases()).length === 1, 10_000, 'its lease ends');
+    await until(async () => (await daemon.operator.leases()).length === 1, 'its lease ends');
     expect(aborting.runtime.alive).toBe(false);
     for (const { runtime } of [aborting, other]) await runtime.stop();
   });

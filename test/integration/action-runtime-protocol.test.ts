@@ -18,7 +18,7 @@ const archive = (files: Record<string, string>, extra: ActionInit = {}): ActionI
   code: zip(Object.entries(files).map(([name, data]) => ({ name, data }))).toString('base64'),
   ...extra,
 });
-const stderrSays = (pattern: RegExp): Promise<void> => until(() => pattern.test(runtime.stderr), 5000, String(pattern));
+const stderrSays = (pattern: RegExp): Promise<void> => until(() => pattern.test(runtime.stderr), String(pattern));
 
 describe('requests that do not reach user code', () => {
   beforeEach(() => start());

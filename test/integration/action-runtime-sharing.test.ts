@@ -12,8 +12,6 @@ import { expectClose, onStock, probeFeeds, probeInstance } from '../support/prob
 import { manyTensors, UNUSUAL_MODELS, writeModelProto } from '../support/unusual-models';
 import { until } from '../support/until';
 
-jest.setTimeout(120_000);
-
 const folder = mkdtempSync(path.join(tmpdir(), 'sharing-'));
 const model = path.join(folder, 'model.onnx');
 const daemon = new TestDaemon();
@@ -70,7 +68,7 @@ describe('a daemon that', () => {
     expect(log).toMatch(/tetris: .*model\.onnx is loaded privately: /);
     expect(log).toMatch(text);
     const counted = new RegExp(`tetris_daemon_private_loads_total\\{reason="(${reasons})"\\} 1`);
-    await until(async () => counted.test(await daemon.operator.metrics()), 10_000, 'the private load is counted');
+    await until(async () => counted.test(await daemon.operator.metrics()), 'the private load is counted');
   });
 
   it('is gone', async () => {
@@ -101,7 +99,7 @@ describe('a daemon that', () => {
     const { runtime, probe } = await instance({ TETRIS_RUNTIME_SHARE_WAIT_MS: '1' });
     try {
       await probe({ model, calls });
-      await until(async () => (await daemon.operator.models()).length === 1, 20_000, 'the model is in the store');
+      await until(async () => (await daemon.operator.models()).length === 1, 'the model is in the store');
     } finally {
       await runtime.stop();
     }

@@ -14,8 +14,6 @@ import type { RuntimeProcess } from '../support/runtime';
 import { manyTensors, UNUSUAL_MODELS, writeModelProto } from '../support/unusual-models';
 import { until } from '../support/until';
 
-jest.setTimeout(120_000);
-
 const root = realpathSync(mkdtempSync(path.join(tmpdir(), 'sources-registered-')));
 const elsewhere = realpathSync(mkdtempSync(path.join(tmpdir(), 'sources-elsewhere-')));
 const daemon = new TestDaemon();
@@ -56,7 +54,7 @@ beforeEach(async () => {
   ({ runtime, probe } = await probeInstance({
     ...daemon.instanceEnvironment(root),
   }));
-  await until(async () => (await daemon.operator.leases()).length === 0, 10_000, 'no lease is held');
+  await until(async () => (await daemon.operator.leases()).length === 0, 'no lease is held');
 });
 
 const kind = (name: string): ModelProto => {

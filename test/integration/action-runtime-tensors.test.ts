@@ -83,7 +83,7 @@ describe("a tensor's data", () => {
       expect(outcome.written).toEqual(Array<string>(rest.preallocated ? rest.times : 0).fill(given));
     });
     await fc.assert(property, { numRuns: 400 });
-  }, 120_000);
+  });
 
   it('of texts arrives and comes back', async () => {
     const text = fc.string({ unit: 'grapheme' }).filter((value) => !value.includes('\0'));
@@ -93,7 +93,7 @@ describe("a tensor's data", () => {
       expect(outcome.outputs).toEqual(Array<string[]>(argument.times).fill(argument.texts));
     });
     await fc.assert(property, { numRuns: 100 });
-  }, 60_000);
+  });
 });
 
 describe('many at once', () => {
@@ -114,7 +114,7 @@ describe('many at once', () => {
       };`);
     expect(await runtime.run({ count: 5000 })).toMatchObject({ body: { right: 5000 } });
     await runtime.stop();
-  }, 60_000);
+  });
 
   it('a million texts pass through a worker, whatever its heap was to hold', async () => {
     const runtime = await started(`${HEAD}
@@ -126,7 +126,7 @@ describe('many at once', () => {
       };`);
     expect(await runtime.run({ count: 1_500_000 })).toMatchObject({ body: { right: 1_500_000 } });
     await runtime.stop();
-  }, 120_000);
+  });
 });
 
 describe('a request to a worker that it cannot read', () => {
@@ -140,5 +140,5 @@ describe('a request to a worker that it cannot read', () => {
     expect(failed).toMatchObject({ reason: { message: expect.stringContaining('could not read a request') } });
     expect(answered).toMatchObject({ status: 'fulfilled' });
     await worker.terminate();
-  }, 20_000);
+  });
 });

@@ -27,7 +27,7 @@ describe('a cluster with two controllers', () => {
       onViolation: (violation) => violations.push(violation),
     });
     await other.start();
-    await until(() => other.states()[0] === 'healthy', 30_000, 'the second controller takes it for healthy');
+    await until(() => other.states()[0] === 'healthy', 'the second controller takes it for healthy');
   });
   afterAll(async () => {
     gate.open();

@@ -145,7 +145,7 @@ inNamespace(__filename, () => {
       inFlight: 0,
       outstanding: 0,
     });
-    await until(async () => (await recordCount()) === QUESTIONS + ACTIVATIONS, 60_000, 'every record is stored once');
+    await until(async () => (await recordCount()) === QUESTIONS + ACTIVATIONS, 'every record is stored once');
   });
 
   it('expected failure: answers what runs in a container that is killed with an error, and goes on', async () => {
@@ -161,7 +161,7 @@ inNamespace(__filename, () => {
       const logs = await Promise.all(killed.map((name) => engine.docker('logs', name)));
       return logs.join('').split(BEGUN).length - 1;
     };
-    await until(async () => (await running()) === sent.length, 40_000, 'all of them run');
+    await until(async () => (await running()) === sent.length, 'all of them run');
     await engine.docker('kill', ...killed);
     const outcomes = await Promise.all(sent.map((each) => cluster.outcomeOf(each)));
     // 2: what stock says of a container that ended while it ran an activation.
@@ -176,7 +176,7 @@ inNamespace(__filename, () => {
     const sleeping = await cluster.putAction(sleeper('dozer'));
     await cluster.call(sleeping, { n: 0 });
     const dozers = async (): Promise<string[]> => (await containers('paused')).filter((name) => name.includes('dozer'));
-    await until(async () => (await dozers()).length === 1, 30_000, 'the container is paused');
+    await until(async () => (await dozers()).length === 1, 'the container is paused');
     const [paused = ''] = await dozers();
     await engine.docker('kill', paused);
     expect(await cluster.call(sleeping, { n: 1 })).toMatchObject({ statusCode: 0, result: { n: 1 } });
@@ -187,7 +187,7 @@ inNamespace(__filename, () => {
 
   it('runs the first activation of an action in a container that waited for it, and starts another to wait', async () => {
     const stems = async (): Promise<string[]> => (await containers()).filter((name) => /_stem-\d+$/.test(name));
-    await until(async () => (await stems()).length === nodes.length, 60_000, 'one waits on each node');
+    await until(async () => (await stems()).length === nodes.length, 'one waits on each node');
     const waiting = await stems();
     const adopted = await cluster.putAction({
       name: 'adopted',
@@ -197,7 +197,7 @@ inNamespace(__filename, () => {
     const [first, other] = [await cluster.call(adopted, { n: 1 }), await cluster.call(infer, { n: 1 })];
     expect(first).toMatchObject({ statusCode: 0, result: other.result });
     expect((await containers()).filter((name) => name.includes('adopted'))).toEqual([]);
-    await until(async () => (await stems()).length === nodes.length + 1, 60_000, 'another waits');
+    await until(async () => (await stems()).length === nodes.length + 1, 'another waits');
     expect(await stems()).toEqual(expect.arrayContaining(waiting));
     await cluster.level();
     expect(cluster.violations).toEqual([]);

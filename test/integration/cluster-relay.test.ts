@@ -3,8 +3,6 @@ import { Redis } from 'ioredis';
 import { Cluster, sleeper } from '../support/cluster/cluster';
 import { until } from '../support/until';
 
-jest.setTimeout(120_000);
-
 describe('a cluster with one load balancer and two invokers', () => {
   let cluster: Cluster;
   beforeAll(async () => {

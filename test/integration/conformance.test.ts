@@ -52,7 +52,7 @@ it('as it is documented, says that a model of a user has no difference', async (
   const summary = JSON.parse(readFileSync(json, 'utf8')) as Summary;
   expect(defects(summary)).toEqual([]);
   expect(summary.models).toBe(1);
-}, 120_000);
+});
 
 describe('the corpus in an action instance and in plain onnxruntime-node', () => {
   it(

@@ -12,8 +12,6 @@ import {
   type DurableStoreUnderTest,
 } from '../support/entity-store-contract';
 import { until } from '../support/until';
-
-jest.setTimeout(60_000);
 const log = createLogger('test', 'silent');
 
 let couch: CouchServer;

@@ -110,7 +110,7 @@ describe.each(Object.entries(AWAY))('a tensor daemon that %s', (_what, { begin, 
       }
       expect({ failed, answers: answers.size }).toEqual({ failed: 0, answers: 1 });
       const said = (): string[] => runtime.stderr.split('\n').filter((line) => line.includes('loaded privately'));
-      await until(() => said().length > 0, 10_000, 'the log tells of a private load');
+      await until(() => said().length > 0, 'the log tells of a private load');
       expect(said()[0]).toMatch(reason);
     } finally {
       await runtime.stop();

@@ -101,7 +101,6 @@ inNamespace(__filename, () => {
         fetch(`http://${host}:8080/`)
           .then(() => true)
           .catch(() => false),
-      30_000,
       'the runtime listens',
     );
     await post('/init', { name: 'action', main: 'main', binary: false, code: ACTION, env: {} });

@@ -47,7 +47,7 @@ beforeAll(async () => {
     ([name, path]) => `TETRIS_DAEMON_${name}_PATH="${join(daemon.folder, path)}"\n`,
   );
   writeFileSync(join(settings, 'tensor-daemon.env'), lines.join(''));
-}, 120_000);
+});
 afterAll(async () => {
   await Promise.all([kafka?.stop(), redis?.stop(), http.close(), daemon.dispose()]);
 });

@@ -155,7 +155,7 @@ describe('tensor daemon: killed at every fault point', () => {
       restore: { diskPath: disk, diskVerify: 'sha256' },
       'restore from a peer': { peers: `http://127.0.0.1:${peerPort}`, peerSecretPath: secretPath },
     };
-  }, 60_000);
+  });
   afterEach(async () => {
     await daemon.end('SIGKILL');
     rmSync(disk, { recursive: true, force: true });
@@ -172,7 +172,7 @@ describe('tensor daemon: killed at every fault point', () => {
 
   const collect = async (): Promise<void> => {
     (await lease()).release();
-    await until(async () => (await daemon.operator.leases()).length === 0, 10_000, 'the lease has ended');
+    await until(async () => (await daemon.operator.leases()).length === 0, 'the lease has ended');
     await daemon.operator.collect();
   };
 
@@ -206,52 +206,48 @@ describe('tensor daemon: killed at every fault point', () => {
   });
 
   const cases = [...FAULT_POINTS.map((point): [string, Scenario] => [point, SCENARIOS[point]]), ...OTHER_WAYS];
-  it.each(cases)(
-    'at %s, in %s: nothing torn, lost or left, and a living instance goes on',
-    async (point, scenario) => {
-      config = { modelRoots: models, ...configs[scenario] };
-      if (scenario === 'restore') {
-        await daemon.start(config);
-        await collect();
-        await daemon.end();
-      }
-      const start = daemon.start({ ...config, faultPoint: point });
-      if (scenario === 'start') {
-        await expect(start).rejects.toThrow(/ended with SIGKILL/);
-      } else {
-        await start;
-        // Whatever the call makes of it: the daemon is gone before it can answer, or just after.
-        await carryOut[scenario]().catch(() => undefined);
-      }
-      expect(await daemon.ended()).toBe('SIGKILL');
-
+  it.each(cases)('at %s, in %s: nothing torn, lost or left, and a living instance goes on', async (point, scenario) => {
+    config = { modelRoots: models, ...configs[scenario] };
+    if (scenario === 'restore') {
       await daemon.start(config);
-      expect(storeFaults(daemon.store)).toEqual([]);
-      if (existsSync(disk)) expect([...storeFaults(disk), ...originalFaults(disk)]).toEqual([]);
-      expect(daemon.files('tensors')).toEqual(expect.arrayContaining(baseline));
-      expect(daemon.files('views')).toContain(LIVING);
-      expect(await living.run()).toEqual(answers);
-      await daemon.operator.registerInstance(LIVING, { namespace: 'guest' });
-      expect(await living.lease()).toEqual({ view, warm: true });
-
-      const again = await lease();
-      again.release();
-      await daemon.operator.releaseInstance(VICTIM);
-      await until(async () => (await daemon.operator.leases()).length === 1, 10_000, 'one lease is left');
-      await daemon.operator.collect();
-      await until(() => storeFaults(daemon.store).length === 0, 10_000, 'the store is in order');
-      expect(daemon.files('tensors').sort()).toEqual(baseline);
-      expect(new Set(daemon.links().values())).toEqual(new Set([2]));
-      expect(daemon.files('views')).toEqual([LIVING]);
-      expect(daemon.files('instances')).toEqual([`${LIVING}.json`]);
-      if (existsSync(disk)) {
-        expect(storeFaults(disk)).toEqual([]);
-        expect(readdirSync(join(disk, 'models'))).toHaveLength(1);
-      }
+      await collect();
       await daemon.end();
-      // A daemon that is stopped in order leaves to the next one what living instances hold.
-      expect(existsSync(join(daemon.store, 'views', view))).toBe(true);
-    },
-    60_000,
-  );
+    }
+    const start = daemon.start({ ...config, faultPoint: point });
+    if (scenario === 'start') {
+      await expect(start).rejects.toThrow(/ended with SIGKILL/);
+    } else {
+      await start;
+      // Whatever the call makes of it: the daemon is gone before it can answer, or just after.
+      await carryOut[scenario]().catch(() => undefined);
+    }
+    expect(await daemon.ended()).toBe('SIGKILL');
+
+    await daemon.start(config);
+    expect(storeFaults(daemon.store)).toEqual([]);
+    if (existsSync(disk)) expect([...storeFaults(disk), ...originalFaults(disk)]).toEqual([]);
+    expect(daemon.files('tensors')).toEqual(expect.arrayContaining(baseline));
+    expect(daemon.files('views')).toContain(LIVING);
+    expect(await living.run()).toEqual(answers);
+    await daemon.operator.registerInstance(LIVING, { namespace: 'guest' });
+    expect(await living.lease()).toEqual({ view, warm: true });
+
+    const again = await lease();
+    again.release();
+    await daemon.operator.releaseInstance(VICTIM);
+    await until(async () => (await daemon.operator.leases()).length === 1, 'one lease is left');
+    await daemon.operator.collect();
+    await until(() => storeFaults(daemon.store).length === 0, 'the store is in order');
+    expect(daemon.files('tensors').sort()).toEqual(baseline);
+    expect(new Set(daemon.links().values())).toEqual(new Set([2]));
+    expect(daemon.files('views')).toEqual([LIVING]);
+    expect(daemon.files('instances')).toEqual([`${LIVING}.json`]);
+    if (existsSync(disk)) {
+      expect(storeFaults(disk)).toEqual([]);
+      expect(readdirSync(join(disk, 'models'))).toHaveLength(1);
+    }
+    await daemon.end();
+    // A daemon that is stopped in order leaves to the next one what living instances hold.
+    expect(existsSync(join(daemon.store, 'views', view))).toBe(true);
+  });
 });

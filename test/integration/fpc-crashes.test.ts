@@ -43,7 +43,7 @@ describe('a cluster of the new scheduler', () => {
     const sent = await Promise.all(Array.from({ length: IN_FLIGHT }, (_, n) => cluster.invoke(gated, gate.content(n))));
     try {
       await gate.reached(40);
-      await until(() => cluster.schedulers[0]?.waiting === 0, 30_000, 'all are pulled');
+      await until(() => cluster.schedulers[0]?.waiting === 0, 'all are pulled');
     } catch (error) {
       throw new Error(`${JSON.stringify(cluster.schedulers[0]?.counts)}\n${cluster.logs()}`, { cause: error });
     }
@@ -61,7 +61,7 @@ describe('a cluster of the new scheduler', () => {
       const first = await Promise.race([outcome, late]);
       return first !== undefined && 'activation' in first;
     };
-    await until(attempt, 60_000, 'an activation is answered');
+    await until(attempt, 'an activation is answered');
   }
 
   it('answers everything after both load balancers were killed and started again, what waited in them too', async () => {
@@ -102,7 +102,7 @@ describe('a cluster of the new scheduler', () => {
     await answersAgain();
     const [first] = cluster.balancers;
     await first?.end('SIGKILL');
-    await until(async () => (await cluster.keys('invokers')).length === 1, 30_000, 'its keys are gone');
+    await until(async () => (await cluster.keys('invokers')).length === 1, 'its keys are gone');
     await answersAgain();
     first?.start();
     await cluster.up();

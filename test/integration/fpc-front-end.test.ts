@@ -48,7 +48,7 @@ describe('a load balancer under a strict scheduler', () => {
   it('gets an action that another namespace invokes from its second order on', async () => {
     expect(resultOf(await cluster.call(action, { n: 1 }, 'other'))).toEqual({ n: 1 });
     const hinted = async (): Promise<boolean> => (await cluster.keys('warmed')).some((key) => key.includes('/other/'));
-    await until(hinted, 10_000, 'there is a hint for it');
+    await until(hinted, 'there is a hint for it');
   });
 
   it('serves a new revision, and no longer the old one', async () => {
@@ -57,21 +57,21 @@ describe('a load balancer under a strict scheduler', () => {
     expect(resultOf(await cluster.call(newer, { n: 2 }))).toEqual({ n: 2 });
     const old = async (): Promise<boolean> =>
       (await cluster.keys('warmed')).some((key) => key.includes(action.revision));
-    await until(async () => !(await old()), 10_000, 'the old hint is gone');
+    await until(async () => !(await old()), 'the old hint is gone');
   });
 
   it('tells schedulers of an invoker that loses its own, and of none where nothing is usable', async () => {
     for (const invoker of cluster.invokers) await invoker.end('SIGKILL');
     const entry = async (): Promise<string> => (await cluster.etcd.list('fpc-test/invokers/'))[0]?.value ?? '';
-    await until(async () => (await entry()).includes('unhealthy'), 60_000, 'it says that it is unhealthy');
-    await until(async () => (await cluster.keys('warmed')).length === 0, 10_000, 'it attracts nothing');
+    await until(async () => (await entry()).includes('unhealthy'), 'it says that it is unhealthy');
+    await until(async () => (await cluster.keys('warmed')).length === 0, 'it attracts nothing');
     for (const invoker of cluster.invokers) invoker.start();
     await cluster.up();
   });
 
   it('leaves no key when it is drained', async () => {
     expect(await cluster.balancers[0]?.end('SIGTERM')).toBe(0);
-    await until(async () => (await cluster.keys()).length === 0, 10_000, 'no key is left');
-    await until(() => cluster.schedulers[0]?.containers === 0, 10_000, 'nothing is counted');
+    await until(async () => (await cluster.keys()).length === 0, 'no key is left');
+    await until(() => cluster.schedulers[0]?.containers === 0, 'nothing is counted');
   });
 });

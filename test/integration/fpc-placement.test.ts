@@ -4,8 +4,6 @@ import { type Action, actionKey, createLogger, Topics } from '@tetris/common';
 import { RedisRegistry } from '@tetris/common/redis';
 import { FakeInvoker } from '../support/fake-invoker';
 import { FpcCluster } from '../support/scheduler/fpc-cluster';
-
-jest.setTimeout(120_000);
 const FUNCTIONS = 100;
 const GIB = 1024 ** 3;
 const PING_MS = 1_000;

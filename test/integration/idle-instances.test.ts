@@ -11,8 +11,6 @@ import { aMessage, aStoredAction } from '../support/invoker';
 import { InvokerBench } from '../support/invoker-bench';
 import { randomFrom, testSeed } from '../support/random';
 
-jest.setTimeout(120_000);
-
 const MODEL_CODE = `
 const ort = require('onnxruntime-node');
 let session;
@@ -94,7 +92,7 @@ it('sleep and end where memory is short, keep their tensors, and answer as befor
   const logits: number[][] = [];
   for (let step = 1; step <= 25; step += 1) {
     await subject.send(invoke('model', { model: model.path, seed: 7 }));
-    await subject.freed(step, 30_000);
+    await subject.freed(step);
     logits.push((subject.records.at(-1)?.response.result as { logits: number[] }).logits);
     // Awake, on its way to sleep, asleep, frozen, on its way to its end, or ended.
     await delay(random(600));
@@ -115,7 +113,7 @@ it('sleep and end where memory is short, keep their tensors, and answer as befor
   // Whichever level it had, it leases its tensors once it has answered.
   const answered = subject.records.length;
   await subject.send(invoke('model', { model: model.path, seed: 7 }));
-  await subject.freed(answered + 1, 30_000);
+  await subject.freed(answered + 1);
   expect((await daemon.operator.totals()).leasedBytes).toBeGreaterThan(0);
 });
 
@@ -123,7 +121,7 @@ it('are replaced where their private memory grows, by one that is ready before',
   const before = subject.records.length;
   for (let sent = 1; sent <= 12; sent += 1) {
     await subject.send(invoke('leaking', { mb: sent <= 4 ? 1 : 24 }));
-    await subject.freed(before + sent, 30_000);
+    await subject.freed(before + sent);
     // Long enough to be measured, and not so long that its process ends.
     await delay(180);
   }

@@ -32,8 +32,6 @@ function built(args: string[], env: Record<string, string> = {}): string {
 }
 
 describe('image.sh', () => {
-  jest.setTimeout(60_000);
-
   it('pins the base by the digest that its tag has now, and has the image say so', () => {
     const asked = built([]);
     expect(asked).toContain(`--build-arg BASE_IMAGE=node@${DIGEST}`);

@@ -9,8 +9,6 @@ import { aMessage, aStoredAction } from '../support/invoker';
 import { InvokerBench } from '../support/invoker-bench';
 import { until } from '../support/until';
 
-jest.setTimeout(120_000);
-
 const RUNTIME = resolve(__dirname, '../support/plain-runtime.cjs');
 const folders: string[] = [];
 const benches: InvokerBench[] = [];
@@ -100,7 +98,7 @@ describe('process containers', () => {
     expect(isAlive()).toBe(true);
     await subject.extension.stop();
     benches.length = 0;
-    await until(() => !isAlive(), 5_000, 'the detached process has ended');
+    await until(() => !isAlive(), 'the detached process has ended');
   });
 
   it('give init its environment and run its arguments', async () => {
@@ -238,7 +236,7 @@ describe('killing instances in the middle of many activations', () => {
     const { subject } = await bench({ actions: [action], config: { memory: '2g' } });
     const contents = Array.from({ length: 40 }, (_, name) => ({ name, dies: name % 10 === 3 }));
     await subject.send(...contents.map((content) => aMessage({ content })));
-    await subject.freed(contents.length, 60_000);
+    await subject.freed(contents.length);
     const names = subject.records.flatMap(({ response }) => (response.result as { name?: number }).name ?? []);
     const living = contents.filter(({ dies }) => !dies).map(({ name }) => name);
     expect(names.sort((one, other) => one - other)).toEqual(living);
@@ -255,7 +253,7 @@ describe('killing instances in the middle of many activations', () => {
     );
     const sending = subject.send(...messages);
     let kills = 0;
-    await subject.freed(10, 60_000);
+    await subject.freed(10);
     while (kills < 6) {
       const [pid] = instancePids(workPath);
       if (pid !== undefined) {
@@ -265,7 +263,7 @@ describe('killing instances in the middle of many activations', () => {
       await new Promise((wait) => setTimeout(wait, 100));
     }
     await sending;
-    await subject.freed(total, 60_000);
+    await subject.freed(total);
     await new Promise((wait) => setTimeout(wait, 200));
 
     const freed = subject.acks.filter(({ instance }) => instance != null);

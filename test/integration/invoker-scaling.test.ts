@@ -7,8 +7,6 @@ import { aMessage, aStoredAction } from '../support/invoker';
 import { InvokerBench } from '../support/invoker-bench';
 import { until } from '../support/until';
 
-jest.setTimeout(120_000);
-
 const RUNTIME = resolve(__dirname, '../support/plain-runtime.cjs');
 const SLO_MS = 500;
 const RUN_MS = 40;
@@ -85,19 +83,15 @@ async function metric(line: RegExp): Promise<string[]> {
 it('start in the default shape, and in planned ones once executions were seen', async () => {
   let sent = 0;
   const shapes = (): Set<string> => new Set(answers().map(shapeOf));
-  await until(
-    async () => {
-      // More and more: the first instances would go on serving what they can serve.
-      const together = 4 + Math.floor(sent / 100);
-      await subject.send(...Array.from({ length: together }, () => aMessage()));
-      sent += together;
-      await new Promise((wait) => setTimeout(wait, 25));
-      return answers().some(({ settings: { workers, batch } }) => workers * batch > 1);
-    },
-    60_000,
-    'an instance of a planned shape answers',
-  );
-  await subject.freed(sent, 60_000);
+  await until(async () => {
+    // More and more: the first instances would go on serving what they can serve.
+    const together = 4 + Math.floor(sent / 100);
+    await subject.send(...Array.from({ length: together }, () => aMessage()));
+    sent += together;
+    await new Promise((wait) => setTimeout(wait, 25));
+    return answers().some(({ settings: { workers, batch } }) => workers * batch > 1);
+  }, 'an instance of a planned shape answers');
+  await subject.freed(sent);
   expect(shapes()).toContain('p=1 t=1 b=1');
   for (const { settings, together } of answers()) {
     // The whole of it: what the way takes is in the time at which each answer is due.
@@ -118,9 +112,9 @@ it('start in the default shape, and in planned ones once executions were seen', 
 });
 
 it('are gone when nobody asks any more, and a stem cell waits for the next one', async () => {
-  await until(() => subject.extension.status().warm.length === 0, 30_000, 'no instance lives');
-  await until(async () => (await metric(/^tetris_invoker_shaped_instances\{/)).length === 0, 10_000, 'all have ended');
-  await until(async () => (await metric(/^tetris_invoker_stem_cells 1$/)).length === 1, 10_000, 'a stem cell waits');
+  await until(() => subject.extension.status().warm.length === 0, 'no instance lives');
+  await until(async () => (await metric(/^tetris_invoker_shaped_instances\{/)).length === 0, 'all have ended');
+  await until(async () => (await metric(/^tetris_invoker_stem_cells 1$/)).length === 1, 'a stem cell waits');
   const before = subject.records.length;
   await subject.send(aMessage());
   await until(() => subject.records.length === before + 1);

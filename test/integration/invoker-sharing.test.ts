@@ -66,11 +66,11 @@ afterAll(async () => {
 
 it('publishes what an action needs, and counts tensors that two actions share once', async () => {
   await subject.send(invoke('one', '1-a'), invoke('two', '1-b'));
-  await subject.freed(2, 60_000);
+  await subject.freed(2);
   expect(subject.records.map(({ response }) => response.statusCode)).toEqual([0, 0]);
   const manifest = async (key: string) => subject.registry.getManifest(key);
-  await until(async () => (await manifest('guest/one@1-a'))?.tensors.length !== undefined, 20_000);
-  await until(async () => (await manifest('guest/two@1-b'))?.tensors.length !== undefined, 20_000);
+  await until(async () => (await manifest('guest/one@1-a'))?.tensors.length !== undefined);
+  await until(async () => (await manifest('guest/two@1-b'))?.tensors.length !== undefined);
   const [one, two] = [await manifest('guest/one@1-a'), await manifest('guest/two@1-b')];
   expect(one?.tensors.length).toBeGreaterThan(0);
   expect(two?.tensors).toEqual(one?.tensors);
@@ -80,7 +80,7 @@ it('publishes what an action needs, and counts tensors that two actions share on
   // Until they are measured, instances count with their memory limits.
   const measured = (): boolean =>
     used() > leasedBytes + 0.5 * privateBytes && used() < leasedBytes + 1.5 * privateBytes;
-  await until(measured, 20_000);
+  await until(measured);
 
   const published = new Set<string>();
   await subject.registry.watch({
@@ -88,7 +88,7 @@ it('publishes what an action needs, and counts tensors that two actions share on
     inventoryDelta: (_node, { added }) => added.forEach(({ sha256 }) => published.add(sha256)),
   });
   const arrived = (): boolean => (one?.tensors ?? []).every(({ sha256 }) => published.has(sha256));
-  await until(arrived, 20_000, 'the inventory names what the action needs');
+  await until(arrived, 'the inventory names what the action needs');
 });
 
 it('after kills in the middle of 200 activations each is answered once, and references match the living instances exactly', async () => {
@@ -124,7 +124,7 @@ it('after kills in the middle of 200 activations each is answered once, and refe
   expect(mine.filter(({ response }) => response.statusCode === 2).length).toBeLessThanOrEqual(kills * 2);
 
   const living = (): string[] => livingTokens(folder);
-  await until(async () => (await tokens()).sort().join() === living().join(), 20_000);
+  await until(async () => (await tokens()).sort().join() === living().join());
   // The view of an instance on its way up is there before its process, and goes with one that is not wanted any more.
   const settled = (): boolean => {
     try {
@@ -133,7 +133,7 @@ it('after kills in the middle of 200 activations each is answered once, and refe
       return false; // A view has gone while it was read.
     }
   };
-  await until(settled, 20_000);
+  await until(settled);
   const { holders, references, seen } = storeLinks(daemon.store);
   expect(holders).toEqual(living());
   expect(references).toEqual(seen);
@@ -141,7 +141,7 @@ it('after kills in the middle of 200 activations each is answered once, and refe
 
 it('leaves no lease and no view behind when the invoker stops', async () => {
   await subject.extension.stop();
-  await until(async () => (await daemon.operator.leases()).length === 0, 10_000);
+  await until(async () => (await daemon.operator.leases()).length === 0);
   expect(storeLinks(daemon.store).holders).toEqual([]);
 });
 

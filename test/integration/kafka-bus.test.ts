@@ -15,8 +15,6 @@ import { KafkaBus, type KafkaOptions } from '@tetris/common/kafka';
 import { busContract } from '../support/bus-contract';
 import { CuttingProxy, type Forge } from '../support/cutting-proxy';
 import { until } from '../support/until';
-
-jest.setTimeout(60_000);
 /** Key and error code of the Kafka protocol. */
 const OFFSET_COMMIT = 8;
 const NOT_COORDINATOR = 16;

@@ -9,8 +9,6 @@ import { documented } from '../support/docs/documented';
 import { installTools, type KubernetesObject, runAsync } from '../support/kubernetes/charts';
 import { ObjectServer } from '../support/kubernetes/object-server';
 
-jest.setTimeout(120_000);
-
 const ROOT = resolve(__dirname, '../..');
 const NAMESPACE = '/api/v1/namespaces/openwhisk';
 const METADATA = { apiVersion: 'v2', name: 'openwhisk', version: '1.0.1' };

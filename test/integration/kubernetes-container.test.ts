@@ -4,8 +4,6 @@ import { KubernetesCluster } from '../support/kubernetes/cluster';
 import { processRuntime } from '../support/kubernetes/process-runtime';
 import { RUNTIME_COMMAND } from '../support/runtime-command';
 
-jest.setTimeout(60_000);
-
 let cluster: KubernetesCluster;
 beforeAll(async () => {
   cluster = await KubernetesCluster.start({ runtime: processRuntime(RUNTIME_COMMAND) });

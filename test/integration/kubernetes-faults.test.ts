@@ -135,7 +135,7 @@ it(`answers everything and leaves nothing of ${PODS} pods, whatever the API serv
     const subject = await invoker();
     invokers.push(subject);
     await subject.send(...messages(PODS / 2, round));
-    await subject.freed(PODS / 20, 60_000);
+    await subject.freed(PODS / 20);
     await Promise.all([restartServer(), evictSome()]);
     await subject.freed(PODS / 2, 120_000);
     await subject.extension.stop();

@@ -11,8 +11,6 @@ import { lightRuntime } from '../support/kubernetes/light-runtime';
 import { Refusal } from '../support/kubernetes/pod-store';
 import { until } from '../support/until';
 
-jest.setTimeout(60_000);
-
 /** What the kubelet says of the next pods instead of running them. */
 let refused: PodStatus | undefined;
 let cluster: KubernetesCluster;

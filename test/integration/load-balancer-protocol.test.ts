@@ -101,9 +101,9 @@ describe('a load balancer under a strict controller', () => {
     for (const balancer of balancers) {
       await balancer.start();
       // Ids must become known in ascending order.
-      await until(() => controller.states().length > balancers.indexOf(balancer), 10_000);
+      await until(() => controller.states().length > balancers.indexOf(balancer));
     }
-  }, 60_000);
+  });
 
   afterAll(async () => {
     for (const invoker of invokers) invoker.stop();
@@ -140,7 +140,7 @@ describe('a load balancer under a strict controller', () => {
   };
 
   it('becomes healthy through the health test of each virtual invoker', async () => {
-    await until(() => controller.states().filter((state) => state === 'healthy').length === 2, 20_000);
+    await until(() => controller.states().filter((state) => state === 'healthy').length === 2);
   });
 
   it('leaves level books and nothing to complain about after thousands of activations', async () => {
@@ -150,7 +150,7 @@ describe('a load balancer under a strict controller', () => {
       const blocking = sent.filter((_, index) => index % 4 > 0);
       await Promise.all(blocking.map(async ({ result }) => result));
     }
-    await until(() => controller.books().inFlight === 0, 20_000);
+    await until(() => controller.books().inFlight === 0);
     expect(controller.books().invokers.map(({ outstanding }) => outstanding)).toEqual([0, 0]);
     // A health test may come at any time.
     const ran = invokers.flatMap(({ handled }) => handled.filter((id) => ids.has(id)));
@@ -160,15 +160,15 @@ describe('a load balancer under a strict controller', () => {
       { inFlight: 0, waiting: 0 },
     ]);
     expect(violations).toEqual([]);
-  }, 60_000);
+  });
 
   it('goes away at once when it is stopped, and the other takes over', async () => {
     await balancers[0]?.stop();
-    await until(() => controller.states()[0] === 'offline', 5_000);
+    await until(() => controller.states()[0] === 'offline');
     const { invoker } = await publish(1);
     expect(invoker).toBe(1);
     await balancers[1]?.stop();
-    await until(() => controller.states()[1] === 'offline', 5_000);
+    await until(() => controller.states()[1] === 'offline');
     await expect(publish(2)).rejects.toMatchObject({ code: 'ERR_NO_CAPACITY' });
   });
 });

@@ -45,7 +45,7 @@ class Platform {
     });
     this.#child = child;
     child.stdout?.setEncoding('utf8').on('data', (text: string) => (this.#output += text));
-    await until(() => this.#output.includes('Ctrl-C'), 60_000, 'the platform is ready');
+    await until(() => this.#output.includes('Ctrl-C'), 'the platform is ready');
     return /ready on (http:\/\/[^: ]+:\d+)/.exec(this.#output)?.[1] ?? '';
   }
 
@@ -110,7 +110,7 @@ describe('the pages of npm start', () => {
     await row.getByText(/model\.onnx · .* of tensors/).waitFor();
     await row.getByText(/warm|paused/).waitFor();
     const saved = page.locator('#memory [data-figure=savedBytes]');
-    await until(async () => (await saved.textContent()) !== '0 MiB', 20_000, 'something is saved');
+    await until(async () => (await saved.textContent()) !== '0 MiB', 'something is saved');
     // Both have the same model.
     await page.locator('#overlap').getByText('100 % of', { exact: false }).first().waitFor();
     expect(await accessibilityFaults(page)).toEqual([]);
@@ -119,7 +119,7 @@ describe('the pages of npm start', () => {
 
   it('shows what the metrics say, at the same moment', async () => {
     const { page } = open;
-    await until(async () => (await figuresOf(page)) === (await metricsOf(url)), 20_000, 'page and metrics agree');
+    await until(async () => (await figuresOf(page)) === (await metricsOf(url)), 'page and metrics agree');
   });
 
   it("shows an activation's input, answer, logs, and where its time went", async () => {
@@ -215,7 +215,7 @@ describe('the pages of npm start', () => {
     await page.getByText('rows of Neoverse-N1 came.').waitFor();
     await page.getByText('2: Neoverse-N1').or(page.getByText('1: Neoverse-N1')).first().waitFor();
     const rows = page.getByRole('group', { name: 'All configurations' }).locator('tbody tr');
-    await until(async () => (await rows.count()) === 18, 20_000, 'the rows of both machines stand side by side');
+    await until(async () => (await rows.count()) === 18, 'the rows of both machines stand side by side');
     expect(await accessibilityFaults(page)).toEqual([]);
     expect(await page.locator('[data-wsk]').first().textContent()).toMatch(
       /^wsk action update tiny tiny\.zip --kind nodejs:tetris -m \d+ -a tetris-slo 2000/,
@@ -259,8 +259,8 @@ describe('the pages of npm start', () => {
     const latest = async (): Promise<Job | undefined> =>
       ((await (await fetch(`${url}/tetris/profile/jobs`)).json()) as Job[])[0];
     const asked = { kind: 'action', action: 'both', file: 'other.onnx' };
-    await until(async () => (await latest())?.spec.model.kind === 'action', 20_000, 'it is asked for');
-    await until(async () => (await latest())?.state === 'done', 60_000, 'it is done: the model is that of before');
+    await until(async () => (await latest())?.spec.model.kind === 'action', 'it is asked for');
+    await until(async () => (await latest())?.state === 'done', 'it is done: the model is that of before');
     expect(await latest()).toMatchObject({ spec: { model: asked }, measured: 0 });
   });
 });

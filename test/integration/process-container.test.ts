@@ -6,8 +6,6 @@ import { ProcessFactory } from '@tetris/invoker-extension';
 import { containerContract } from '../support/container-contract';
 import { RUNTIME_COMMAND } from '../support/runtime-command';
 
-jest.setTimeout(60_000);
-
 const folder = mkdtempSync(join(tmpdir(), 'tetris-process-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

@@ -96,14 +96,14 @@ async function invokedTwice(
   await subject.create(name, annotations);
   const before = await looked(subject);
   await subject.invoke(name, model, built);
-  await until(async () => (await looked(subject)) > before, 30_000, 'a profile was looked for');
+  await until(async () => (await looked(subject)) > before, 'a profile was looked for');
   await idle(subject);
   await subject.invoke(name, model, built);
   return subject.recorder.told(name);
 }
 
 const idle = ({ metrics }: Subject): Promise<void> =>
-  until(async () => !/^tetris_invoker_instances\{.*\} [1-9]/m.test(await metrics()), 30_000, 'no instance lives');
+  until(async () => !/^tetris_invoker_instances\{.*\} [1-9]/m.test(await metrics()), 'no instance lives');
 
 /** What both kinds of platform promise. */
 async function plansWithTheProfile(subject: Subject, model: string, entries: ModelProfile['entries']): Promise<void> {
@@ -125,7 +125,7 @@ async function learns(subject: Subject): Promise<void> {
     await subject.invoke('learned', stranger.path, stranger);
     return subject.recorder.told('learned').at(-1)?.batch === BATCH;
   };
-  await until(isPlanned, 60_000, 'an instance is planned from what was seen');
+  await until(isPlanned, 'an instance is planned from what was seen');
   expect(await lookups(subject, 'found')).toBe(found);
 }
 

@@ -114,7 +114,7 @@ describe('npm run profile', () => {
     child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text));
     child.stdout.resume();
     const known = async (): Promise<number> => (await documents.load(sha256))[0]?.entries.length ?? 0;
-    await until(async () => (await known()) >= 2, 60_000, 'two configurations are kept');
+    await until(async () => (await known()) >= 2, 'two configurations are kept');
     child.kill('SIGINT');
     expect(await once(child, 'exit')).toEqual([130, null]);
     expect(errors).toContain('the same command goes on');

@@ -5,8 +5,6 @@ import { createLogger } from '@tetris/common';
 import { RedisRegistry, type RedisRegistryOptions } from '@tetris/common/redis';
 import { inFlight, invokerStatus, registryContract, tensor, Told } from '../support/registry-contract';
 import { until } from '../support/until';
-
-jest.setTimeout(60_000);
 const log = createLogger('test', 'silent');
 
 let redis: RedisServer;

@@ -18,7 +18,7 @@ describe('tensor daemon: disk tier', () => {
     for (let seed = 1; seed <= 3; seed++) {
       built.push(await buildModel(perceptron(`d${seed}`, { hidden: 720, seed }), models));
     }
-  }, 30_000);
+  });
   beforeEach(() => {
     config = { modelRoots: models, diskPath: disk };
   });
@@ -59,7 +59,7 @@ describe('tensor daemon: disk tier', () => {
     const actual = await infer(daemon.viewPath(back.view), feeds, 'disabled');
     expect(actual).toEqual(stock);
     back.release();
-  }, 60_000);
+  });
 
   it('leaves memory a second time without being written again', async () => {
     await daemon.start(config);
@@ -68,7 +68,7 @@ describe('tensor daemon: disk tier', () => {
     await demote(0);
     expect(onDisk().map((name) => statSync(join(disk, 'tensors', name)).ino)).toEqual(written);
     await expectSaid({ 'model restored': 1 });
-  }, 60_000);
+  });
 
   it('finds after a restart, even of the whole machine, what is on the disk', async () => {
     await daemon.start(config);
@@ -78,7 +78,7 @@ describe('tensor daemon: disk tier', () => {
     await daemon.start(config);
     (await lease(0)).release();
     await expectSaid({ 'model ingested': 0, 'model restored': 1 });
-  }, 60_000);
+  });
 
   it('drops at start a model whose tensor a loss of power has cut short', async () => {
     await daemon.start(config);
@@ -92,7 +92,7 @@ describe('tensor daemon: disk tier', () => {
     expect(onDisk()).toEqual([]);
     (await lease(0)).release();
     await expectSaid({ 'model ingested': 1 });
-  }, 60_000);
+  });
 
   it('expected failure: a file that has been cut short under way is found out by its size', async () => {
     await daemon.start(config);
@@ -103,7 +103,7 @@ describe('tensor daemon: disk tier', () => {
     (await lease(0)).release();
     await expectSaid({ 'model ingested': 2, 'model not restored': 1 });
     expect(kept()).toEqual([]);
-  }, 60_000);
+  });
 
   it('expected failure: a file that has rotted is found out, forgotten, and the model ingested again', async () => {
     await daemon.start({ ...config, diskVerify: 'sha256' });
@@ -122,7 +122,7 @@ describe('tensor daemon: disk tier', () => {
     await until(async () => (await daemon.operator.totals()).leases === 0);
     await daemon.operator.collect();
     expect(kept()).toHaveLength(1);
-  }, 60_000);
+  });
 
   it('has back, checked byte by byte, what is shared in one namespace only', async () => {
     const instance = 'instance-one-00000';
@@ -135,7 +135,7 @@ describe('tensor daemon: disk tier', () => {
     expect(daemon.files('tensors')).toEqual([]);
     (await scoped()).release();
     await expectSaid({ 'model ingested': 1, 'model restored': 1, 'model not restored': 0 });
-  }, 60_000);
+  });
 
   it('keeps the disk within its budget, and forgets what can never fit', async () => {
     await daemon.start({ ...config, diskBytesMax: '8m' });
@@ -151,7 +151,7 @@ describe('tensor daemon: disk tier', () => {
     await demote(2);
     await expectSaid({ 'model not demoted': 1 });
     expect(kept().length).toBeLessThanOrEqual(1);
-  }, 60_000);
+  });
 
   it('makes room in memory for a new model by demoting', async () => {
     await daemon.start({ ...config, storeBytesMax: '12m' });
@@ -166,7 +166,7 @@ describe('tensor daemon: disk tier', () => {
     const left = built.findIndex(({ name }) => !inMemory.includes(name));
     (await lease(left)).release();
     await expectSaid({ 'model ingested': 3, 'model restored': 1 });
-  }, 60_000);
+  });
 
   it('bad call: a second daemon may not use the same disk folder', async () => {
     await daemon.start(config);
@@ -176,5 +176,5 @@ describe('tensor daemon: disk tier', () => {
     } finally {
       await other.dispose();
     }
-  }, 60_000);
+  });
 });

@@ -133,8 +133,8 @@ describe('fuzz', () => {
         const { leases, instances } = await daemon.operator.totals();
         return leases === 1 && instances === 1 && daemon.files('uploads').length === 0;
       };
-      await until(quiet, 15_000, 'one lease is left, and no upload');
-      await until(() => storeTree().join('\n') === before.join('\n'), 10_000, 'the store is what it was').catch(() =>
+      await until(quiet, 'one lease is left, and no upload');
+      await until(() => storeTree().join('\n') === before.join('\n'), 'the store is what it was').catch(() =>
         expect(storeTree()).toEqual(before),
       );
       expect([daemon.pid, await daemon.client.health()]).toMatchObject([pid, { state: 'ready' }]);
@@ -163,10 +163,10 @@ describe('fuzz', () => {
         if (lease === undefined) return;
         expect(readFileSync(daemon.viewPath(lease.view)).length).toBeGreaterThan(0);
         lease.release();
-        await until(async () => (await daemon.operator.totals()).leases === 0, 10_000);
+        await until(async () => (await daemon.operator.totals()).leases === 0);
       });
       await daemon.operator.collect();
-      await until(() => daemon.files('scratch').length === 0, 10_000, 'no scratch is left');
+      await until(() => daemon.files('scratch').length === 0, 'no scratch is left');
       // Nobody holds anything now: at most what was there before, less what has been collected.
       expect(names().filter((name) => !before.includes(name))).toEqual([]);
       expect(daemon.files('models')).toEqual([]);

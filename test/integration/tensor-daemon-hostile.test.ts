@@ -28,7 +28,7 @@ describe('tensor daemon: hostile input', () => {
   const models = tmpfsFolder('tetris-hostile-test-');
   const socketPath = join(daemon.folder, 'instance.sock');
   const config = { modelRoots: models, storeBytesMax: '64m', ingestTimeoutMs: 60_000 };
-  beforeAll(() => daemon.start(config), 30_000);
+  beforeAll(() => daemon.start(config));
   afterAll(async () => {
     await daemon.dispose();
     rmSync(models, { recursive: true, force: true });
@@ -42,7 +42,7 @@ describe('tensor daemon: hostile input', () => {
     );
     if (!isPluginError(error)) throw error;
     expect(error.code).not.toBe('ERR_INTERNAL');
-    await until(() => daemon.files('scratch').length === 0, 10_000, 'scratch is empty');
+    await until(() => daemon.files('scratch').length === 0, 'scratch is empty');
     expect([daemon.files('tensors'), daemon.files('views')]).toEqual([[], []]);
     expect(await daemon.client.health()).toMatchObject({ state: 'ready' });
     return { code: error.code, message: error.message };
@@ -123,7 +123,7 @@ describe('tensor daemon: hostile input', () => {
       expect(found).toMatchObject({ code: 'ERR_STORE_FULL', message: expect.stringContaining('bomb.onnx') });
       // What one file may have is bounded by the store; the room for it is asked for while it grows.
       expect(peak).toBeLessThanOrEqual(80 * MIB);
-    }, 90_000);
+    });
 
     it('bad call: graph options without end', async () => {
       const wanted = written('options.onnx', manyTensors(1));
@@ -214,23 +214,23 @@ describe('tensor daemon: hostile input', () => {
       lease.release();
       await until(async () => (await daemon.operator.leases()).length === 0);
       await daemon.operator.collect();
-    }, 60_000);
+    });
 
     it('expected failure: a connection that asks for more behind its lease is ended, and its lease with it', async () => {
       writeModelProto(join(models, 'fine.onnx'), manyTensors(1));
       const lease = leaseText({ source: fileSource(join(models, 'fine.onnx')) });
       const health = 'GET /v1/health HTTP/1.1\r\nhost: daemon\r\n\r\n';
       const flood = await rawConnection(socketPath, lease);
-      await until(async () => (await daemon.operator.leases()).length === 1, 10_000, 'the lease is held');
+      await until(async () => (await daemon.operator.leases()).length === 1, 'the lease is held');
       flood.socket.pause();
       for (let sent = 0; sent < 100 && !flood.socket.destroyed; sent++) flood.socket.write(health.repeat(2_000));
       const atOnce = await rawConnection(socketPath, lease.repeat(10));
-      await until(async () => (await daemon.operator.leases()).length === 0, 10_000, 'no lease is left');
+      await until(async () => (await daemon.operator.leases()).length === 0, 'no lease is left');
       await atOnce.closed;
       flood.socket.destroy();
       expect(daemon.files('views')).toEqual([]);
       await daemon.operator.collect();
-    }, 60_000);
+    });
 
     it('keeps its memory when a connection asks without end and reads nothing', async () => {
       const { socket } = await rawConnection(socketPath);
@@ -244,7 +244,7 @@ describe('tensor daemon: hostile input', () => {
       expect(await daemon.client.health()).toMatchObject({ state: 'ready' });
       expect(residentBytes(daemon.pid) - before).toBeLessThan(100 * MIB);
       socket.destroy();
-    }, 60_000);
+    });
 
     it('bad call: methods, upgrades and targets that make no sense get an answer', async () => {
       for (const head of [
@@ -257,11 +257,11 @@ describe('tensor daemon: hostile input', () => {
         'PUT /v1/uploads HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 99999999999999999999\r\n\r\n',
       ]) {
         const connection = await rawConnection(socketPath, head);
-        await until(() => connection.socket.destroyed || /^HTTP\/1\.1 \d/.test(connection.said()), 20_000, head);
+        await until(() => connection.socket.destroyed || /^HTTP\/1\.1 \d/.test(connection.said()), head);
         connection.socket.destroy();
       }
       expect(await daemon.client.health()).toMatchObject({ state: 'ready' });
-    }, 60_000);
+    });
   });
 });
 

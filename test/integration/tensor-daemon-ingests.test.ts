@@ -20,7 +20,7 @@ describe('tensor daemon: every way an ingest, or a removal, can end', () => {
     small = await buildModel(perceptron('small', { hidden: 512 }), models);
     large = await buildModel(transformer('large', { layers: 4, hidden: 512, heads: 8 }), models);
     await daemon.start({ modelRoots: models, cleanupRetryMs: 20 });
-  }, 60_000);
+  });
   afterAll(async () => {
     await daemon.dispose();
     rmSync(models, { recursive: true, force: true });
@@ -48,10 +48,10 @@ describe('tensor daemon: every way an ingest, or a removal, can end', () => {
         hangUp.signal,
       );
       await expect(lost).rejects.toThrow();
-      await until(() => daemon.files('scratch').length === 0, 20_000, 'nothing is left of the ingest');
+      await until(() => daemon.files('scratch').length === 0, 'nothing is left of the ingest');
       expect([await uncounted(), daemon.files('tensors'), await daemon.operator.ingests()]).toEqual([0, [], []]);
     }
-  }, 120_000);
+  });
 
   it('is listed, and ended by an operator for all who wait', async () => {
     const lost = daemon.client.lease({ source: fileSource(large.path), name: 'large' });
@@ -60,17 +60,17 @@ describe('tensor daemon: every way an ingest, or a removal, can end', () => {
       retriable: false,
       message: expect.stringContaining('aborted by an operator') as string,
     });
-    await until(async () => (await daemon.operator.ingests()).length === 1, 20_000, 'the ingest is listed');
+    await until(async () => (await daemon.operator.ingests()).length === 1, 'the ingest is listed');
     const [row] = (await tetrisTensors('ingests')) as { ingestId: string }[];
     expect(row).toMatchObject({ name: 'large', namespace: '', waiting: 1 });
     await tetrisTensors('ingests', '--abort', row?.ingestId ?? '');
     await refused;
     expect(await daemon.operator.ingests()).toEqual([]);
-    await until(() => storeFaults(daemon.store).length === 0, 20_000, 'nothing is left of it');
+    await until(() => storeFaults(daemon.store).length === 0, 'nothing is left of it');
     await expect(daemon.operator.abortIngest(row?.ingestId ?? '')).rejects.toMatchObject({
       code: 'ERR_INGEST_UNKNOWN',
     });
-  }, 60_000);
+  });
 
   it('goes on where a view cannot be removed, and removes it at a later attempt', async () => {
     const lease = await daemon.client.lease({ source: fileSource(small.path) });
@@ -78,11 +78,11 @@ describe('tensor daemon: every way an ingest, or a removal, can end', () => {
     mkdirSync(join(dirname(daemon.viewPath(lease.view)), '0-in-the-way', 'folder'), { recursive: true });
     lease.release();
     await daemon.logged({ 'removal failed': 1 });
-    await until(() => storeFaults(daemon.store).length === 0, 20_000, 'the view is gone');
+    await until(() => storeFaults(daemon.store).length === 0, 'the view is gone');
     expect((await daemon.operator.health()).state).toBe('ready');
     expect(await daemon.operator.metrics()).toContain('tetris_daemon_cleanup_failures_total{outcome="retried"} 1');
     (await daemon.client.lease({ source: fileSource(small.path) })).release();
-  }, 60_000);
+  });
 
   it('has no more room than its file system, and says so', async () => {
     const other = new TestDaemon();
@@ -94,5 +94,5 @@ describe('tensor daemon: every way an ingest, or a removal, can end', () => {
     } finally {
       await other.dispose();
     }
-  }, 60_000);
+  });
 });

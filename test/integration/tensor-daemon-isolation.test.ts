@@ -52,7 +52,7 @@ describe('tensor daemon: isolation', () => {
   beforeAll(async () => {
     model = await buildModel(perceptron('shared', { hidden: 512 }), models);
     for (const folder of [daemon.folder, models]) chmodSync(folder, 0o755);
-  }, 30_000);
+  });
   afterEach(async () => {
     for (const lease of held) lease.release();
     held = [];
@@ -169,7 +169,7 @@ describe('tensor daemon: isolation', () => {
       const [one, two] = [await lease('instance-one-00000'), await lease('instance-two-00000')];
       expect(two).toMatchObject({ modelKey: one.modelKey, warm: true });
       expect(new Set(links())).toEqual(new Set([3]));
-    }, 30_000);
+    });
 
     it('the registered instances of one namespace, where it is "namespace", and whoever claims to be of it with nobody', async () => {
       await daemon.start({ modelRoots: models, sharing: 'namespace' });
@@ -187,7 +187,7 @@ describe('tensor daemon: isolation', () => {
       const feeds = model.inputs(1, 1);
       const answers = await Promise.all([one, two].map(({ view }) => infer(daemon.viewPath(view), feeds, 'disabled')));
       expect(answers[0]).toEqual(answers[1]);
-    }, 60_000);
+    });
 
     it('nobody, where it is "off": not even an upload is found by another', async () => {
       await daemon.start({ modelRoots: models, sharing: 'off' });
@@ -199,7 +199,7 @@ describe('tensor daemon: isolation', () => {
         code: 'ERR_MODEL_UNKNOWN',
       });
       expect((await lease('instance-one-11111')).warm).toBe(false);
-    }, 30_000);
+    });
   });
 
   describe('limits of a namespace', () => {
@@ -216,7 +216,7 @@ describe('tensor daemon: isolation', () => {
       await expect(upload('c', 'instance-one-00000')).rejects.toMatchObject({ code: 'ERR_UPLOAD_LIMIT' });
       await upload('c', 'instance-two-00000');
       expect(daemon.files('uploads')).toHaveLength(3);
-    }, 30_000);
+    });
 
     it('expected failure: leases and models over its limits are refused, and others are served', async () => {
       await daemon.start({ modelRoots: models, leasesPerNamespaceMax: 3, modelsPerNamespaceMax: 1 });
@@ -229,7 +229,7 @@ describe('tensor daemon: isolation', () => {
       await lease('instance-one-00000');
       await expect(lease('instance-one-00000')).rejects.toMatchObject({ code: 'ERR_LEASE_LIMIT' });
       expect((await daemon.operator.totals()).leases).toBe(4);
-    }, 30_000);
+    });
 
     it('expected failure: models to ingest over its limit are refused while others wait their turn', async () => {
       await daemon.start({ modelRoots: models, ingestsPerNamespaceMax: 1 });
@@ -239,10 +239,10 @@ describe('tensor daemon: isolation', () => {
         await buildModel(transformer('second', { layers: 2, hidden: 256, heads: 4, seed: 5 }), models),
       ];
       const under = lease('instance-one-00000', first.path);
-      await until(() => daemon.files('scratch').length > 0, 10_000, 'the first ingest has begun');
+      await until(() => daemon.files('scratch').length > 0, 'the first ingest has begun');
       await expect(lease('instance-one-00000', second.path)).rejects.toMatchObject({ code: 'ERR_QUEUE_FULL' });
       await Promise.all([under, lease('instance-two-00000', second.path)]);
-    }, 60_000);
+    });
 
     it('expected failure: who is not registered is not served, where the operator says so', async () => {
       await daemon.start({ modelRoots: models, instancesRegisteredOnly: 'true' });
@@ -253,7 +253,7 @@ describe('tensor daemon: isolation', () => {
       }
       expect(daemon.files('uploads')).toEqual([]);
       expect(daemon.files('views')).toEqual(['instance-one-00000']);
-    }, 30_000);
+    });
   });
 
   describe('what uploads may claim', () => {
@@ -291,7 +291,7 @@ describe('tensor daemon: isolation', () => {
         });
       }
       expect(daemon.files('tensors')).toEqual([]);
-    }, 30_000);
+    });
 
     it('bad call: external data under names that leave the folder, hide the model or clash', async () => {
       await daemon.start();
@@ -311,10 +311,10 @@ describe('tensor daemon: isolation', () => {
         await expect(daemon.client.lease({ source: { kind: 'digest', sha256, externalData } })).rejects.toMatchObject({
           code: 'ERR_MODEL_INVALID',
         });
-        await until(() => daemon.files('scratch').length === 0, 5_000, 'nothing is left');
+        await until(() => daemon.files('scratch').length === 0, 'nothing is left');
       }
       expect(daemon.files('tensors')).toEqual([]);
-    }, 30_000);
+    });
 
     it('the digest is of what arrived: nothing can be put in the place of another model', async () => {
       await daemon.start({ modelRoots: models });
@@ -333,7 +333,7 @@ describe('tensor daemon: isolation', () => {
         Object.values(await infer(daemon.viewPath(honest.view), feeds, 'disabled'))[0]?.data ?? [],
       ];
       for (const [index, value] of expected.entries()) expect(found[index]).toBeCloseTo(value, 4);
-    }, 60_000);
+    });
   });
 
   describe('abuse of the socket', () => {
@@ -345,14 +345,14 @@ describe('tensor daemon: isolation', () => {
           rawConnection(socketPath, ...(index % 2 === 0 ? [] : ['POST /v1/leases HTTP/1.1\r\nhost: daemon\r\n'])),
         ),
       );
-      await until(() => silent.filter(({ socket }) => !socket.destroyed).length <= 20, 5_000, 'the oldest are ended');
+      await until(() => silent.filter(({ socket }) => !socket.destroyed).length <= 20, 'the oldest are ended');
       const other = await lease();
       await Promise.all(silent.map(({ closed }) => closed));
       // Leases are no pending connections, however long they are silent.
       expect((await daemon.operator.leases()).map(({ leaseId }) => leaseId).sort()).toEqual(
         [one.leaseId, other.leaseId].sort(),
       );
-    }, 30_000);
+    });
 
     it('expected failure: a body that trickles in is ended, and an upload that stalls leaves nothing', async () => {
       await daemon.start({ modelRoots: models, connectionPendingMs: 700, uploadIdleMs: 400, uploadTimeoutMs: 1_500 });
@@ -363,15 +363,15 @@ describe('tensor daemon: isolation', () => {
       const drops = setInterval(() => trickling.socket.write('.'), 100);
       await Promise.all([slowBody, stalled, trickling].map(({ closed }) => closed));
       clearInterval(drops);
-      await until(() => daemon.files('uploads').length === 0, 5_000, 'nothing is left of the uploads');
+      await until(() => daemon.files('uploads').length === 0, 'nothing is left of the uploads');
       expect(await daemon.client.health()).toMatchObject({ state: 'ready' });
-    }, 30_000);
+    });
 
     it('bad call: huge heads, huge or malformed JSON, and requests of another protocol', async () => {
       await daemon.start({ modelRoots: models });
       const answer = async (...parts: string[]): Promise<string> => {
         const connection = await rawConnection(socketPath, ...parts);
-        await until(() => connection.said().includes('\r\n\r\n') || connection.socket.destroyed, 10_000, 'an answer');
+        await until(() => connection.said().includes('\r\n\r\n') || connection.socket.destroyed, 'an answer');
         connection.socket.destroy();
         return connection.said().split('\r\n', 1)[0] ?? '';
       };
@@ -393,6 +393,6 @@ describe('tensor daemon: isolation', () => {
         .catch((error: unknown) => error);
       expect(isPluginError(bad, 'ERR_BAD_REQUEST')).toBe(true);
       expect(await daemon.operator.totals()).toMatchObject({ leases: 0, instances: 0, tensors: 0 });
-    }, 30_000);
+    });
   });
 });

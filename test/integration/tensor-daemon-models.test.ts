@@ -16,7 +16,7 @@ describe('tensor daemon: models of every kind', () => {
   const feeds = [1, 2, 3].map((seed) =>
     feedsOf([{ name: 'x', type: 'float32', dims: ['batch', 64], bound: 1 }], 3, seed),
   );
-  beforeAll(() => daemon.start({ modelRoots: models, tensorBytesMin: 256 }), 30_000);
+  beforeAll(() => daemon.start({ modelRoots: models, tensorBytesMin: 256 }));
   afterAll(async () => {
     await daemon.dispose();
     rmSync(models, { recursive: true, force: true });
@@ -49,7 +49,6 @@ describe('tensor daemon: models of every kind', () => {
       if (shared) expect(tensors).toBeGreaterThan(0);
       else expect(tensors).toBeLessThanOrEqual(1);
     },
-    60_000,
   );
 
   it('keeps what a model says about itself', async () => {
@@ -65,17 +64,17 @@ describe('tensor daemon: models of every kind', () => {
     lease.release();
     expect(cut).toMatchObject({ ...said, irVersion: original.irVersion });
     expect(cut.metadataProps.map((entry) => [entry.key, entry.value])).toContainEqual([key, value]);
-  }, 60_000);
+  });
 
   it('answers as stock does when the weights lie in a file beside the model', async () => {
     expect(await compare(writeExternal(models, 'external'))).toBeGreaterThan(0);
-  }, 60_000);
+  });
 
   it('answers as stock does with a free dimension fixed', async () => {
     const path = join(models, 'fixed.onnx');
     writeModelProto(path, UNUSUAL_MODELS['int8, dynamic']?.make() ?? manyTensors(1));
     expect(await compare(path, { freeDimensionOverrides: { batch: 3 } })).toBeGreaterThan(0);
-  }, 60_000);
+  });
 
   it('answers as stock does from 20,000 small tensors, each in a file of its own where it is told to', async () => {
     const path = join(models, 'many.onnx');
@@ -93,7 +92,7 @@ describe('tensor daemon: models of every kind', () => {
       code: 'ERR_MODEL_UNSHAREABLE',
       message: expect.stringContaining('onnxruntime cannot save it') as string,
     });
-  }, 60_000);
+  });
 
   it.each([1, 2, 3, 4, 5, 6, 7, 8])(
     'answers as stock does to the last bit from graphs within graphs, seed %i',
@@ -102,6 +101,5 @@ describe('tensor daemon: models of every kind', () => {
       writeModelProto(path, nestedModel(randomFrom(seed * 7919)));
       await compare(path);
     },
-    60_000,
   );
 });

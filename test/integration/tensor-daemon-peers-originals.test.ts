@@ -43,7 +43,7 @@ describe('tensor daemon: peers of another platform, and URLs', () => {
     external = await buildExternalModel(perceptron('external', { hidden: 256 }), folder);
     [onePort, twoPort] = [await freePort(), await freePort()];
     [proxyUrl, base] = [await proxy.open(), await origin.open()];
-  }, 60_000);
+  });
   beforeEach(() => {
     origin.contents.clear();
     origin.contents.set('/model.onnx', { file: model.path, etag: ETAG });
@@ -88,7 +88,7 @@ describe('tensor daemon: peers of another platform, and URLs', () => {
   /** Ends a lease, and forgets its model. */
   const forget = async (daemon: TestDaemon, held: Lease): Promise<void> => {
     held.release();
-    await until(async () => (await daemon.operator.totals()).leases === 0, 10_000, 'no lease is held');
+    await until(async () => (await daemon.operator.totals()).leases === 0, 'no lease is held');
     await daemon.operator.collect();
   };
   const expectSaid = async (daemon: TestDaemon, counts: Record<string, number>): Promise<void> => {
@@ -107,7 +107,7 @@ describe('tensor daemon: peers of another platform, and URLs', () => {
     await expectSaid(two, { 'original brought': 1, 'model ingested': 1, 'model restored': 0 });
     await expectAnswers(two, second, model);
     [first, second].forEach((held) => held.release());
-  }, 60_000);
+  });
 
   it('has the model itself from a peer of its platform, and no bytes from the origin', async () => {
     await startOne();
@@ -118,7 +118,7 @@ describe('tensor daemon: peers of another platform, and URLs', () => {
     await expectSaid(two, { 'model restored': 1, 'model ingested': 0, 'original brought': 0 });
     expect(asked('originals')).toEqual([]);
     await expectAnswers(two, held, model);
-  }, 60_000);
+  });
 
   it('has the files of a model with external data each from a peer', async () => {
     await startOne();
@@ -129,7 +129,7 @@ describe('tensor daemon: peers of another platform, and URLs', () => {
     expect([origin.bodies, origin.confirmations]).toEqual([2, 2]);
     await expectSaid(two, { 'original brought': 2, 'model ingested': 1 });
     await expectAnswers(two, held, external);
-  }, 60_000);
+  });
 
   it('asks by time where the origin gives no tag', async () => {
     origin.contents.set('/model.onnx', { file: model.path, lastModified: 'Sun, 06 Nov 2022 08:49:37 GMT' });
@@ -138,7 +138,7 @@ describe('tensor daemon: peers of another platform, and URLs', () => {
     await lease(one);
     await lease(two);
     expect([origin.bodies, origin.confirmations]).toEqual([1, 1]);
-  }, 60_000);
+  });
 
   it('fetches what nobody can confirm: an answer with neither tag nor time', async () => {
     origin.contents.set('/model.onnx', { file: model.path });
@@ -148,7 +148,7 @@ describe('tensor daemon: peers of another platform, and URLs', () => {
     await lease(two);
     expect([origin.bodies, origin.confirmations]).toEqual([2, 0]);
     await expectSaid(two, { 'original brought': 0, 'model ingested': 1 });
-  }, 60_000);
+  });
 
   it('fetches what has changed at the origin, once for all who share a platform', async () => {
     await startOne({ urlMaxAgeMs: 0 });
@@ -163,7 +163,7 @@ describe('tensor daemon: peers of another platform, and URLs', () => {
     const after = await lease(one);
     expect(after.modelKey).toBe(held.modelKey);
     await expectSaid(one, { 'model ingested': 1, 'model restored': 1 });
-  }, 60_000);
+  });
 
   it('expected failure: other bytes than a peer said are refuted, and the origin is asked', async () => {
     await startOne();
@@ -179,7 +179,7 @@ describe('tensor daemon: peers of another platform, and URLs', () => {
     expect(origin.bodies).toBe(2);
     await expectSaid(two, { 'original brought': 0, 'original not brought': 1, 'peer dropped': 1, 'model ingested': 1 });
     await expectAnswers(two, held, model);
-  }, 60_000);
+  });
 
   it('goes on where a transfer of an original broke', async () => {
     await startOne();
@@ -194,7 +194,7 @@ describe('tensor daemon: peers of another platform, and URLs', () => {
     await lease(two);
     expect([cuts, proxy.ranges.length, origin.bodies]).toEqual([1, 1, 1]);
     await expectSaid(two, { 'original brought': 1 });
-  }, 60_000);
+  });
 
   it('expected failure: asks the origin when a peer dies in the middle', async () => {
     await startOne();
@@ -208,7 +208,7 @@ describe('tensor daemon: peers of another platform, and URLs', () => {
     await expectSaid(two, { 'original brought': 0, 'model ingested': 1 });
     await expectAnswers(two, held, model);
     expect(two.files('scratch')).toEqual([]);
-  }, 60_000);
+  });
 
   describe('a peer that says what is not so', () => {
     let server: Server;
@@ -236,25 +236,21 @@ describe('tensor daemon: peers of another platform, and URLs', () => {
       expect(two.said).toContain('does not hold');
       await expectAnswers(two, held, model);
       expect(origin.bodies).toBe(1);
-    }, 60_000);
+    });
 
     it.each([
       ['that it does not name', 'model.onnx'],
       ['that is not there', 'nowhere.data'],
       ['outside', '../model.onnx'],
-    ])(
-      'expected failure: about external data %s: the same',
-      async (_what, location) => {
-        const sha256 = createHash('sha256').update(readFileSync(model.path)).digest('hex');
-        word = { sha256, bytes: model.bytes, etag: ETAG, locations: [location] };
-        await startTwo({ peers: liar });
-        const held = await lease(two);
-        await expectSaid(two, { 'peer dropped': 1, 'model ingested': 1 });
-        expect(two.said).toContain('does not name the external data');
-        await expectAnswers(two, held, model);
-      },
-      60_000,
-    );
+    ])('expected failure: about external data %s: the same', async (_what, location) => {
+      const sha256 = createHash('sha256').update(readFileSync(model.path)).digest('hex');
+      word = { sha256, bytes: model.bytes, etag: ETAG, locations: [location] };
+      await startTwo({ peers: liar });
+      const held = await lease(two);
+      await expectSaid(two, { 'peer dropped': 1, 'model ingested': 1 });
+      expect(two.said).toContain('does not name the external data');
+      await expectAnswers(two, held, model);
+    });
 
     it('bad call: with a header in its tag: it is no record', async () => {
       word = { sha256: 'a'.repeat(64), bytes: 1_000, etag: '"x"\r\nhost: elsewhere', locations: [] };
@@ -262,7 +258,7 @@ describe('tensor daemon: peers of another platform, and URLs', () => {
       await lease(two);
       await expectSaid(two, { 'peer dropped': 1, 'model ingested': 1 });
       expect(two.said).toContain('no record of a URL');
-    }, 60_000);
+    });
   });
 
   it('tells what a namespace has fetched to that namespace only, and asks nobody for what is one instance its own', async () => {
@@ -286,7 +282,7 @@ describe('tensor daemon: peers of another platform, and URLs', () => {
     await startTwo({ sharing: 'off', ...unlike });
     await lease(two, '/model.onnx', { instance: stranger });
     expect([proxy.paths, origin.bodies]).toEqual([[], 3]);
-  }, 60_000);
+  });
 
   it('does all this by certificates too', async () => {
     const tls = { peerSecretPath: '', ...nodeCertificate(folder) };
@@ -297,7 +293,7 @@ describe('tensor daemon: peers of another platform, and URLs', () => {
     expect([origin.bodies, origin.confirmations]).toEqual([1, 1]);
     await expectSaid(two, { 'original brought': 1, 'model ingested': 1 });
     await expectAnswers(two, held, model);
-  }, 60_000);
+  });
 
   it('bad call: whoever knows another secret learns of no URL and has no original', async () => {
     await startOne();
@@ -311,29 +307,29 @@ describe('tensor daemon: peers of another platform, and URLs', () => {
       const reply = await fetch(`http://127.0.0.1:${onePort}${path}`, { method });
       expect([reply.status, await reply.text()]).toEqual([401, '']);
     }
-  }, 60_000);
+  });
 
   it('bad call: a CPU of which nothing tells is refused at start', async () => {
     await expect(startOne({ cpuInfoPath: join(folder, 'nowhere') })).rejects.toThrow(/cpuInfoPath/);
-  }, 60_000);
+  });
 
   describe('kept beside the disk tier', () => {
     const kept = { diskPath: disk, diskOriginalBytesMax: '64m', uploadTtlMs: 2_000 };
     const keptNames = (): string[] =>
       existsSync(join(disk, 'originals')) ? readdirSync(join(disk, 'originals')).filter((name) => name[0] !== '.') : [];
-    const uploadGone = (): Promise<void> => until(() => one.files('uploads').length === 0, 10_000, 'no upload is left');
+    const uploadGone = (): Promise<void> => until(() => one.files('uploads').length === 0, 'no upload is left');
 
     it('serves an original after its upload has gone', async () => {
       await startOne(kept);
       await startTwo(unlike);
       await lease(one);
       await uploadGone();
-      await until(() => keptNames().length === 1, 10_000, 'the original is kept');
+      await until(() => keptNames().length === 1, 'the original is kept');
       const before = origin.bodies;
       await lease(two);
       expect([origin.bodies, origin.confirmations]).toEqual([before, 1]);
       await expectSaid(two, { 'original brought': 1 });
-    }, 60_000);
+    });
 
     it('ingests another form of a model without a download, also after a restart', async () => {
       await startOne({ ...kept, urlMaxAgeMs: 0 });
@@ -344,7 +340,7 @@ describe('tensor daemon: peers of another platform, and URLs', () => {
       // So that somebody can tell a daemon that has forgotten.
       await lease(two);
       await uploadGone();
-      await until(() => keptNames().length === 1, 10_000, 'the original is kept');
+      await until(() => keptNames().length === 1, 'the original is kept');
       const before = origin.bodies;
       await form('basic');
       await uploadGone();
@@ -355,13 +351,13 @@ describe('tensor daemon: peers of another platform, and URLs', () => {
       await expectSaid(one, { 'original brought': 1, 'model ingested': 1 });
       expect(one.said).toContain('"from":"disk"');
       await expectAnswers(one, held, model, 'disabled');
-    }, 60_000);
+    });
 
     it('expected failure: a kept original that has rotted is forgotten, and the origin asked', async () => {
       await startOne({ ...kept, urlMaxAgeMs: 0 });
       const held = await lease(one);
       await uploadGone();
-      await until(() => keptNames().length === 1, 10_000, 'the original is kept');
+      await until(() => keptNames().length === 1, 'the original is kept');
       const [name = ''] = keptNames();
       rmSync(join(disk, 'originals', name));
       copyFileSync(changed.path, join(disk, 'originals', name));
@@ -372,10 +368,10 @@ describe('tensor daemon: peers of another platform, and URLs', () => {
       expect(origin.bodies).toBe(before + 1);
       await expectSaid(one, { 'original not brought': 1 });
       await expectAnswers(one, again, model);
-    }, 60_000);
+    });
 
     it('bad call: a budget for originals without a disk tier is refused at start', async () => {
       await expect(startOne({ diskOriginalBytesMax: '1g' })).rejects.toThrow(/diskPath/);
-    }, 60_000);
+    });
   });
 });

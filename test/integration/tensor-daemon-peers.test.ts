@@ -35,7 +35,7 @@ describe('tensor daemon: peers', () => {
     proxyUrl = await proxy.open();
     await one.start({ modelRoots: folder, peerListen: `127.0.0.1:${port}`, peerSecretPath: secretPath });
     await lease(one).then((held) => held.release());
-  }, 60_000);
+  });
   beforeEach(() => {
     proxy.tamper = (_path, chunk) => chunk;
     proxy.paths.length = 0;
@@ -76,7 +76,7 @@ describe('tensor daemon: peers', () => {
     const actual = await infer(two.viewPath(held.view), feeds, 'disabled');
     expect(actual).toEqual(await infer(model.path, feeds));
     held.release();
-  }, 60_000);
+  });
 
   it('fetches only the tensors that it lacks', async () => {
     await startTwo(proxyUrl);
@@ -89,7 +89,7 @@ describe('tensor daemon: peers', () => {
     await expectSaid({ 'model restored': 1 });
     expect(fetched.length).toBeGreaterThan(0);
     expect(fetched.length).toBeLessThan(held.tensors);
-  }, 60_000);
+  });
 
   it('expected failure: a peer that sends other bytes is dropped and counted, and the model ingested', async () => {
     await startTwo(proxyUrl);
@@ -109,7 +109,7 @@ describe('tensor daemon: peers', () => {
     proxy.paths.length = 0;
     (await lease(two)).release();
     expect(proxy.paths).toEqual([]);
-  }, 60_000);
+  });
 
   it('expected failure: a manifest that somebody has changed under way is not believed', async () => {
     await startTwo(proxyUrl);
@@ -120,7 +120,7 @@ describe('tensor daemon: peers', () => {
     (await lease(two)).release();
     await expectSaid({ 'model ingested': 1, 'model restored': 0 });
     expect(await metric('tetris_daemon_peer_failures_total{reason="refuted"}')).toBe(1);
-  }, 60_000);
+  });
 
   it('goes on where a transfer broke', async () => {
     await startTwo(proxyUrl);
@@ -135,7 +135,7 @@ describe('tensor daemon: peers', () => {
     expect(cut.size).toBeGreaterThan(0);
     expect(proxy.ranges.length).toBeGreaterThan(0);
     expect(two.files('tensors').sort()).toEqual(one.files('tensors').sort());
-  }, 60_000);
+  });
 
   it('asks the next peer for the rest when one dies in the middle', async () => {
     await startTwo(`${proxyUrl},http://127.0.0.1:${port}`, { peerParallelism: 1 });
@@ -147,14 +147,14 @@ describe('tensor daemon: peers', () => {
     (await lease(two)).release();
     await expectSaid({ 'model ingested': 0, 'model restored': 1 });
     expect(readdirSync(join(two.store, 'scratch'))).toEqual([]);
-  }, 60_000);
+  });
 
   it('expected failure: a peer that is not there costs a try, then the model is ingested', async () => {
     await startTwo(`http://127.0.0.1:${await freePort()}`);
     (await lease(two)).release();
     await expectSaid({ 'model ingested': 1, 'model restored': 0 });
     expect(await metric('tetris_daemon_peer_failures_total{reason="silent"}')).toBe(1);
-  }, 60_000);
+  });
 
   it('bad call: whoever knows another secret gets nothing', async () => {
     await startTwo(`http://127.0.0.1:${port}`, { peerSecretPath: otherSecretPath });
@@ -165,7 +165,7 @@ describe('tensor daemon: peers', () => {
       expect(reply.status).toBe(401);
       expect(await reply.text()).toBe('');
     }
-  }, 60_000);
+  });
 
   it('keeps to the bandwidth that it is given', async () => {
     const bytesPerSecond = 2 * 1024 ** 2;
@@ -176,7 +176,7 @@ describe('tensor daemon: peers', () => {
     await expectSaid({ 'model restored': 1 });
     expect(held.tensorBytes / seconds).toBeLessThan(bytesPerSecond * 1.1);
     held.release();
-  }, 60_000);
+  });
 
   it('speaks mutual TLS, and not to strangers', async () => {
     const tls = { peerSecretPath: '', ...nodeCertificate(folder) };
@@ -201,7 +201,7 @@ describe('tensor daemon: peers', () => {
     } finally {
       await server.dispose();
     }
-  }, 60_000);
+  });
 
   it('finds a peer through the registry, forgets it with its node, and needs no registry itself', async () => {
     const redis = await startRedis();
@@ -235,7 +235,7 @@ describe('tensor daemon: peers', () => {
       await Promise.all([there.close(), here.close()]);
       await redis.stop();
     }
-  }, 60_000);
+  });
 
   it('bad call: peers that are no URLs, or that nothing is there to know by, are not taken', async () => {
     await startTwo('');
@@ -244,7 +244,7 @@ describe('tensor daemon: peers', () => {
     await two.end();
     await two.start({ modelRoots: folder });
     await expect(two.operator.setPeers(['http://127.0.0.1:1'])).rejects.toThrow(/peerSecretPath/);
-  }, 60_000);
+  });
 
   it('has the tensors of a namespace from a peer, in its scope only, and never those of one instance', async () => {
     const [instanceOne, instanceTwo, stranger] = ['instance-one-00000', 'instance-two-00000', 'instance-other-0000'];
@@ -282,9 +282,9 @@ describe('tensor daemon: peers', () => {
     } finally {
       await server.dispose();
     }
-  }, 60_000);
+  });
 
   it('bad call: peers without a secret or certificates are refused at start', async () => {
     await expect(startTwo('http://127.0.0.1:1', { peerSecretPath: '' })).rejects.toThrow(/peerSecretPath/);
-  }, 60_000);
+  });
 });

@@ -10,8 +10,6 @@ import { InvokerBench } from '../support/invoker-bench';
 import { storeLinks } from '../support/store-links';
 import { until } from '../support/until';
 
-jest.setTimeout(60_000);
-
 const TOKEN = 'prepared-instance-01';
 
 describe('a prepared view', () => {

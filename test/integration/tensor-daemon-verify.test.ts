@@ -40,7 +40,7 @@ describe('verification of a cut model', () => {
 
   it('passes one that is right', async () => {
     await expect(verify(() => undefined)).resolves.toBeUndefined();
-  }, 60_000);
+  });
 
   it.each<[string, string, RegExp, Parameters<typeof verify>[0]]>([
     ['does not load', 'cut-not-loaded', /it does not load: /, ({ data }) => truncateSync(data, 5_000)],
@@ -81,17 +81,13 @@ describe('verification of a cut model', () => {
         graph?.node.push(beyond, gather, node('Add', ['product', 'number'], ['y']));
       },
     ],
-  ])(
-    'refuses one that %s',
-    async (_what, reason, text, spoil) => {
-      await expect(verify(spoil)).rejects.toMatchObject({
-        code: 'ERR_MODEL_UNSHAREABLE',
-        fields: { reason },
-        message: expect.stringMatching(text) as string,
-      });
-    },
-    60_000,
-  );
+  ])('refuses one that %s', async (_what, reason, text, spoil) => {
+    await expect(verify(spoil)).rejects.toMatchObject({
+      code: 'ERR_MODEL_UNSHAREABLE',
+      fields: { reason },
+      message: expect.stringMatching(text) as string,
+    });
+  });
 
   it('lets one pass that computes with random numbers', async () => {
     const noise = node('RandomNormalLike', ['x'], ['noise']);
@@ -102,7 +98,7 @@ describe('verification of a cut model', () => {
     };
     const nodes = [node('MatMul', ['x', 'w'], ['product']), noise, node('Add', ['product', 'noise'], ['y'])];
     await expect(verify(random, model(nodes, [matrix('w', 16)]))).resolves.toBeUndefined();
-  }, 60_000);
+  });
 
   it('ends at once where it was given up before it began', async () => {
     const job = { modelPath: '/nowhere', outputFolder: folder, graph: GRAPH, tensorBytesMin: 256, run: false };
@@ -111,7 +107,7 @@ describe('verification of a cut model', () => {
       code: 'ERR_INGEST_FAILED',
       message: expect.stringMatching(/given up/),
     });
-  }, 60_000);
+  });
 });
 
 describe('a model for which sharing gains nothing', () => {
@@ -121,7 +117,7 @@ describe('a model for which sharing gains nothing', () => {
   beforeAll(async () => {
     writeModelProto(path, quantizedLayers(6));
     await daemon.start({ modelRoots: models, refusalTtlMs: 3_000 });
-  }, 30_000);
+  });
   afterAll(async () => {
     await daemon.dispose();
     rmSync(models, { recursive: true });
@@ -138,6 +134,6 @@ describe('a model for which sharing gains nothing', () => {
       await expect(lease()).rejects.toMatchObject(refusal);
       return (await daemon.logged({ 'model not shared': 1 }))['model not shared'] === 2;
     };
-    await until(triedAgain, 30_000, 'it is tried again');
-  }, 60_000);
+    await until(triedAgain, 'it is tried again');
+  });
 });

@@ -18,8 +18,6 @@ import { installTools, template } from '../support/kubernetes/charts';
 import { RealServer } from '../support/kubernetes/real-server';
 import { until } from '../support/until';
 
-jest.setTimeout(120_000);
-
 const NAMESPACE = 'openwhisk';
 const INVOKER = { user: `system:serviceaccount:${NAMESPACE}:tetris-invoker-extension`, token: 'invoker-token' };
 const STRANGER = { user: `system:serviceaccount:${NAMESPACE}:stranger`, token: 'stranger-token' };
@@ -35,7 +33,7 @@ beforeAll(async () => {
   server.kubectl(['apply', '-f', '-'], JSON.stringify(NODE));
   server.kubectl(['apply', '--namespace', NAMESPACE, '-f', '-'], template('1.34', { level: 2 }));
   // The policy is known to the server's admission a moment after it is stored.
-  await until(() => isRefused(podOf({ viewPath: '/etc' })), 30_000, 'the admission policy is in force');
+  await until(() => isRefused(podOf({ viewPath: '/etc' })), 'the admission policy is in force');
 });
 afterAll(() => server?.stop());
 
@@ -173,7 +171,7 @@ it('expected failure: a quota that is used up is told as such', async () => {
   const patch = ['--subresource=status', '--type=merge', `--patch=${status}`];
   server.kubectl(['patch', 'quota', 'none', '--namespace', NAMESPACE, ...patch]);
   try {
-    await until(async () => (await causeOfFailure(factory())) === 'ERR_POD_QUOTA', 20_000);
+    await until(async () => (await causeOfFailure(factory())) === 'ERR_POD_QUOTA');
   } finally {
     server.kubectl(['delete', 'quota', 'none', '--namespace', NAMESPACE]);
   }

@@ -8,8 +8,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { installTools, type KubernetesObject, postRender, run, validate } from '../support/kubernetes/charts';
 
-jest.setTimeout(120_000);
-
 let folder: string;
 beforeAll(() => {
   installTools();

@@ -52,7 +52,7 @@ describe.each<[what: string, options: Arrangement]>([
         () => true,
         () => false,
       );
-    await until(isThere, 20_000, 'the record is stored');
+    await until(isThere, 'the record is stored');
     return get();
   };
   const failing = async (name: string, action: string, params = {}, more = {}): Promise<Json> => {
@@ -67,7 +67,7 @@ describe.each<[what: string, options: Arrangement]>([
     expect(await client.actions.get({ name: 'crud' })).toMatchObject({ exec: { kind: KIND, code: ECHO } });
     expect(await put('crud', `${ECHO}//2`)).toMatchObject({ version: '0.0.2' });
     expect(await result('crud', { a: 1 })).toEqual({ a: 1 });
-    await until(async () => (await client.actions.list()).some(({ name }) => name === 'crud'), 20_000, 'it is listed');
+    await until(async () => (await client.actions.list()).some(({ name }) => name === 'crud'), 'it is listed');
     await client.actions.delete({ name: 'crud' });
     expect((await rejection(result('crud'))).status).toBe(404);
   });
@@ -86,7 +86,7 @@ describe.each<[what: string, options: Arrangement]>([
     const { logs }: Json = await client.activations.logs({ name: activationId });
     expect(logs).toEqual([expect.stringMatching(/stdout: out$/), expect.stringMatching(/stderr: err$/)]);
     const listed = async (): Promise<Json> => client.activations.list({ name: 'later' });
-    await until(async () => (await listed()).length > 0, 20_000, 'it is listed');
+    await until(async () => (await listed()).length > 0, 'it is listed');
     expect((await listed())[0]).toMatchObject({ activationId, statusCode: 0 });
   });
 
@@ -137,7 +137,7 @@ describe.each<[what: string, options: Arrangement]>([
     await client.rules.update({ name: 'rule', action: 'fired', trigger: 'trigger' });
     await client.triggers.invoke({ name: 'trigger', params: { t: 1 } });
     const fired = async (): Promise<Json[]> => client.activations.list({ name: 'fired' }) as Promise<Json[]>;
-    await until(async () => (await fired()).length === 1, 20_000, 'the rule has run');
+    await until(async () => (await fired()).length === 1, 'the rule has run');
   });
 
   it('answers a result of almost 1 MiB as it is, and takes a larger one from the record', async () => {
@@ -204,7 +204,7 @@ describe.each<[what: string, options: Arrangement]>([
         ({ statusCode }: Json) => statusCode as number,
       ),
     );
-    await until(async () => (await cluster.controller.inFlight()) === 100, 10_000, 'all are in flight');
+    await until(async () => (await cluster.controller.inFlight()) === 100, 'all are in flight');
     const states = cluster.controller.states();
     const [first, second] = cluster.invokers;
     await first?.end('SIGKILL');
@@ -215,7 +215,7 @@ describe.each<[what: string, options: Arrangement]>([
     expect(cluster.controller.states()).toEqual(states);
     expect(await result('sleeper', { n: 1 })).toEqual({ n: 1 });
     await second?.end('SIGKILL');
-    await until(async () => (await rejection(result('sleeper'))).status === UNAVAILABLE, 30_000, 'users get 503');
+    await until(async () => (await rejection(result('sleeper'))).status === UNAVAILABLE, 'users get 503');
     for (const invoker of cluster.invokers) invoker.start();
     await cluster.healthy();
     expect(await result('sleeper', { n: 2 })).toEqual({ n: 2 });
@@ -238,7 +238,7 @@ describe.each<[what: string, options: Arrangement]>([
     const calls = Promise.all(Array.from({ length: 20 }, (_, n) => result('finishing', { n, ms: 5_000 })));
     await cluster.handedOn('finishing', 20);
     const ended = cluster.balancer?.end('SIGTERM');
-    await until(async () => Object.values(await cluster.controller.invokers())[0] === 'down', 2_000, 'it is down');
+    await until(async () => Object.values(await cluster.controller.invokers())[0] === 'down', 'it is down');
     expect((await rejection(result('finishing'))).status).toBe(UNAVAILABLE);
     expect(await calls).toEqual(Array.from({ length: 20 }, (_, n) => ({ n })));
     expect(await ended).toBe(0);

@@ -65,7 +65,7 @@ inNamespace(__filename, () => {
           () => true,
           () => false,
         );
-      await until(answered, 90_000, 'there is a stock invoker');
+      await until(answered, 'there is a stock invoker', 90_000);
       const names = Array.from({ length: AT_ONCE }, (_, n) => (n % 2 === 0 ? 'foreign' : 'own'));
       const results = await Promise.all(names.map((name, n) => result(name, { n })));
       expect(results).toEqual(names.map((_, n) => ({ n })));
@@ -97,12 +97,12 @@ inNamespace(__filename, () => {
       await cluster.balancer?.end('SIGTERM');
       expect(await result('moved', { n: 1 })).toEqual({ n: 1 });
       const isPaused = async (): Promise<boolean> => (await keys('warmed')).some((key) => !key.endsWith('-hint'));
-      await until(isPaused, 60_000, 'its container is paused');
+      await until(isPaused, 'its container is paused');
       cluster.balancer?.start();
       await cluster.healthy();
       // While it was away, activations of its kind waited for room at the stock invoker.
       const before = complaints().length;
-      await until(async () => (await keys('warmed')).length === 2, 30_000, 'it has a hint beside it');
+      await until(async () => (await keys('warmed')).length === 2, 'it has a hint beside it');
       for (let n = 0; n < AT_ONCE; n += 1) expect(await result('moved', { n })).toEqual({ n });
       const numbers = Array.from({ length: AT_ONCE }, (_, n) => n);
       expect(await Promise.all(numbers.map((n) => result('moved', { n })))).toEqual(numbers.map((n) => ({ n })));

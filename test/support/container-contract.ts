@@ -233,7 +233,7 @@ export function containerContract(kind: string, sandbox: () => Sandbox): void {
       const tokens = await next.removeOrphans();
       expect(tokens.sort()).toEqual(specs.map(({ instance }) => instance).sort());
       // A process that was killed is there until the system has taken it apart.
-      await until(async () => (await sandbox().containers()).length === 1, 10_000, 'the earlier ones are gone');
+      await until(async () => (await sandbox().containers()).length === 1, 'the earlier ones are gone');
       expect(await sandbox().containers()).toEqual([other.name]);
       await Promise.all([others.close(), next.close(), earlier.close()]);
     });

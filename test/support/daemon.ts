@@ -37,7 +37,7 @@ export class TestDaemon {
       return Object.fromEntries(found) as Record<Message, number>;
     };
     const heard = (): boolean => Object.entries<number>(count()).every(([name, n]) => n >= counts[name as Message]);
-    await until(heard, 10_000, `the daemon logs ${JSON.stringify(counts)}`);
+    await until(heard, `the daemon logs ${JSON.stringify(counts)}`);
     return count();
   }
 
@@ -81,14 +81,14 @@ export class TestDaemon {
       if (end !== null) throw new Error(`the daemon ended with ${end}: ${this.#said}`);
       return (await this.operator.health().catch(() => undefined))?.state === 'ready' && this.#said.includes('"ready"');
     };
-    await until(ready, 20_000, 'the daemon is ready');
+    await until(ready, 'the daemon is ready');
   }
 
   /** Resolves to the signal that ended it, or its exit code, where it ends by itself. */
-  async ended(timeoutMs = 20_000): Promise<string | number | null> {
+  async ended(timeoutMs?: number): Promise<string | number | null> {
     const child = this.#process;
     const end = (): string | number | null => child?.signalCode ?? child?.exitCode ?? null;
-    await until(() => child === undefined || end() !== null, timeoutMs, 'the daemon ends by itself');
+    await until(() => child === undefined || end() !== null, 'the daemon ends by itself', timeoutMs);
     this.#process = undefined;
     return end();
   }

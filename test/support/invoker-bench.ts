@@ -77,9 +77,9 @@ export class InvokerBench {
   }
 
   /** Waits for so many freed slots. */
-  async freed(count: number, timeoutMs = 10_000): Promise<void> {
+  async freed(count: number, timeoutMs?: number): Promise<void> {
     const free = (): number => this.acks.filter((ack) => ackType(ack) !== 'result').length;
-    await until(() => free() >= count, timeoutMs, `${count} freed slots, have ${free()}`);
+    await until(() => free() >= count, `${count} freed slots, have ${free()}`, timeoutMs);
   }
 
   #entities(): Pick<InvokerParts['entities'], 'getAction' | 'getDocument' | 'putActivation' | 'flush'> {

@@ -55,7 +55,7 @@ export class RuntimeProcess {
   static async start(env: Readonly<Record<string, string>> = {}): Promise<RuntimeProcess> {
     const folder = fs.realpathSync(await mkdtemp(path.join(os.tmpdir(), 'runtime-test-')));
     const runtime = new RuntimeProcess(folder, env);
-    await until(async () => !runtime.alive || (await runtime.#listens()), 30_000, 'the runtime listens');
+    await until(async () => !runtime.alive || (await runtime.#listens()), 'the runtime listens');
     if (!runtime.alive) throw new Error(`the runtime ended at once: ${runtime.stderr}`);
     return runtime;
   }
@@ -98,11 +98,7 @@ export class RuntimeProcess {
   /** Waits until both streams have shown this many sentinels (a pipe may lag behind the answer), no more. */
   async sentinels(count: number): Promise<void> {
     const seen = (text: string): number => text.split('\n').filter((line) => line.endsWith(SENTINEL)).length;
-    await until(
-      () => seen(this.stdout) >= count && seen(this.stderr) >= count,
-      5000,
-      `${count} sentinels on each stream`,
-    );
+    await until(() => seen(this.stdout) >= count && seen(this.stderr) >= count, `${count} sentinels on each stream`);
     if (seen(this.stdout) > count || seen(this.stderr) > count) throw new Error(`more than ${count} sentinels`);
   }
 

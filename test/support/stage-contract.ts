@@ -83,7 +83,7 @@ export function stageContract(name: string, open: (folder: string) => Promise<St
         if (!reached) return;
       }
       throw new Error('it does not end');
-    }, 60_000);
+    });
 
     it('leaves nothing wherever it is aborted', async () => {
       for (let nth = 0; nth < OPERATIONS_MAX; nth++) {
@@ -94,7 +94,7 @@ export function stageContract(name: string, open: (folder: string) => Promise<St
         if (!reached) return;
       }
       throw new Error('it does not end');
-    }, 60_000);
+    });
 
     it('brings one model where two bring it at once', async () => {
       const user = await open(folder);

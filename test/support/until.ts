@@ -2,12 +2,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 /**
  * Waits until the condition holds.
+ * @param timeoutMs against what hangs, not what a test asserts: below Jest's own, so that the error names the condition
  * @throws Error naming the condition when it does not hold within `timeoutMs`
  */
 export async function until(
   condition: () => boolean | Promise<boolean>,
-  timeoutMs = 30_000,
   what = condition.toString(),
+  timeoutMs = 60_000,
 ): Promise<void> {
   const giveUpMs = Date.now() + timeoutMs;
   while (!(await condition())) {

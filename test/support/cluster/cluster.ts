@@ -124,7 +124,7 @@ export class Cluster {
     for (const [index, balancer] of this.balancers.entries()) {
       balancer.start();
       // Ids must come up in ascending order; see the facts on padded gaps.
-      await until(() => this.#isUp(index), 60_000, `${balancer.name} is healthy`);
+      await until(() => this.#isUp(index), `${balancer.name} is healthy`);
     }
   }
 
@@ -204,7 +204,7 @@ export class Cluster {
       return inFlight === 0 && invokers.every(({ outstanding }) => outstanding === 0);
     };
     try {
-      await until(isLevel, timeoutMs, 'books are level');
+      await until(isLevel, 'books are level', timeoutMs);
     } catch (error) {
       throw new Error(`${JSON.stringify(this.controller.books())}\n${this.logs()}`, { cause: error });
     }

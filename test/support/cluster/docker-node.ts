@@ -61,7 +61,7 @@ export class DockerNode {
         ({ state }) => state === 'ready',
         () => false,
       );
-    await until(isUp, 30_000, `the daemon of ${this.#name} is ready`);
+    await until(isUp, `the daemon of ${this.#name} is ready`);
   }
 
   /** Names of the node's containers that are in this state. */

@@ -30,7 +30,7 @@ export class Gate {
 
   /** Resolves when at least so many different activations have begun. */
   async reached(count: number): Promise<void> {
-    await until(() => readdirSync(this.#folder).length >= count, 60_000, `${count} activations run`);
+    await until(() => readdirSync(this.#folder).length >= count, `${count} activations run`);
   }
 
   /** Lets them go, once and for all; nothing is left of it. Renamed first: who comes now finds no gate to write to. */

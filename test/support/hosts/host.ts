@@ -68,7 +68,7 @@ export class Host {
       state = this.#leader > 0 ? await this.#state() : '';
       return /running|degraded/.test(state);
     };
-    await until(up, BOOT_TIMEOUT_MS, `${this.name} has booted`).catch((error: unknown) => {
+    await until(up, `${this.name} has booted`, BOOT_TIMEOUT_MS).catch((error: unknown) => {
       throw new Error(`${this.name} is '${state}'\n${this.log()}`, { cause: error });
     });
     await this.#startEngine();

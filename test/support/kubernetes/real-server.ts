@@ -72,7 +72,7 @@ export class RealServer {
           return false;
         }
       };
-      await until(answers, START_MS, 'kube-apiserver is ready');
+      await until(answers, 'kube-apiserver is ready', START_MS);
     } catch (error) {
       const said = readFileSync(join(folder, 'log'), 'utf8').slice(-4000);
       await server.stop();

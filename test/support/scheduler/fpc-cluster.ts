@@ -132,7 +132,7 @@ export class FpcCluster {
       const entries = await this.etcd.list(`${CLUSTER}/invokers/`);
       return entries.filter(({ value }) => value.includes('"up"')).length === balancers;
     };
-    await until(isUp, 60_000, 'load balancers are up');
+    await until(isUp, 'load balancers are up');
   }
 
   /** Stores an action, and waits until schedulers are told to order it here. */
@@ -158,7 +158,7 @@ export class FpcCluster {
     const own = `${CLUSTER}/warmed/${namespace}/${namespace}/${name}/${revision}/`;
     const isThere = async (): Promise<boolean> =>
       (await this.keys('warmed')).filter((key) => key.startsWith(own)).length === count;
-    await until(isThere, 30_000, `${name} has its hints`);
+    await until(isThere, `${name} has its hints`);
   }
 
   /** Kills a scheduler, and starts another one in its place, which knows nothing. */
@@ -205,7 +205,7 @@ export class FpcCluster {
   }
 
   async level(timeoutMs = 60_000): Promise<void> {
-    await until(() => this.inFlight === 0, timeoutMs, 'nothing is in flight').catch((error: unknown) => {
+    await until(() => this.inFlight === 0, 'nothing is in flight', timeoutMs).catch((error: unknown) => {
       throw new Error(`${this.inFlight} in flight\n${this.logs()}`, { cause: error });
     });
   }

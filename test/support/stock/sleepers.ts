@@ -46,7 +46,7 @@ export class Sleepers {
       const answer = await Promise.race([this.call(name, { n: 7 }), sleep(ATTEMPT_MS)]);
       return typeof answer === 'object' && answer.n === 7;
     };
-    await until(attempt, timeoutMs, `${name} answers again`);
+    await until(attempt, `${name} answers again`, timeoutMs);
     return Math.round(performance.now() - sinceMs);
   }
 }

@@ -115,7 +115,7 @@ export class StockCluster {
       const states = this.#ownStates(await this.controller.invokers());
       return states.length === expected && states.every((state) => state === 'up');
     };
-    await until(isUp, UP_TIMEOUT_MS, 'the controller takes all invokers for healthy');
+    await until(isUp, 'the controller takes all invokers for healthy', UP_TIMEOUT_MS);
   }
 
   /** Every change of what the controller, or the schedulers, are told of the load balancer or the invokers. */
@@ -125,7 +125,7 @@ export class StockCluster {
 
   /** Waits until every slot is back at the controller. */
   async level(timeoutMs = 30_000): Promise<void> {
-    await until(async () => (await this.controller.inFlight()) === 0, timeoutMs, 'nothing is in flight');
+    await until(async () => (await this.controller.inFlight()) === 0, 'nothing is in flight', timeoutMs);
   }
 
   /** Waits until the load balancer has handed on this many activations of the action. */
@@ -135,7 +135,7 @@ export class StockCluster {
       const messages = (await Promise.all(topics)).flat();
       return messages.filter((text) => text.includes(`"name":"${action}"`)).length;
     };
-    await until(async () => (await seen()) >= count, 30_000, `${count} activations of ${action} are handed on`);
+    await until(async () => (await seen()) >= count, `${count} activations of ${action} are handed on`);
   }
 
   async stop(): Promise<void> {

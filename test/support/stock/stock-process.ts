@@ -64,7 +64,7 @@ export class StockProcess {
         () => false,
       );
     };
-    await until(answers, START_TIMEOUT_MS, `${launch.name} answers`).catch(async (error: unknown) => {
+    await until(answers, `${launch.name} answers`, START_TIMEOUT_MS).catch(async (error: unknown) => {
       await started.stop();
       throw error;
     });

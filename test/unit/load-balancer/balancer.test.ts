@@ -538,5 +538,5 @@ describe('LoadBalancer', () => {
     } catch (error) {
       throw new Error(`seed ${seed}, ${ids.length} activations`, { cause: error });
     }
-  }, 60_000);
+  });
 });

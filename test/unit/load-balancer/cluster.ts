@@ -296,8 +296,8 @@ export class Cluster {
       await invoker.ping();
       const { alive, instance } = invoker;
       if (alive) {
-        await until(() => this.balancer.fleet.get(instance)?.lastPingMs === this.nowMs, 2_000, 'ping seen');
-        if (!this.#tetris) await until(() => this.balancer.fleet.get(instance)?.flavour === 'stock', 2_000);
+        await until(() => this.balancer.fleet.get(instance)?.lastPingMs === this.nowMs, 'ping seen');
+        if (!this.#tetris) await until(() => this.balancer.fleet.get(instance)?.flavour === 'stock');
       }
     }
   }

@@ -25,9 +25,9 @@ describe('room for what an optimizer writes', () => {
   it('is set aside as it grows, and never less than is asked for', async () => {
     const room = roomOf(1e9);
     const result = await withRoom(folder, room, 100_000, async () => {
-      await until(() => room.wanted.length > 0, 10_000, 'a first look');
+      await until(() => room.wanted.length > 0, 'a first look');
       write('data', 1_000_000);
-      await until(() => (room.wanted.at(-1) ?? 0) >= 1_000_000, 10_000, 'it has grown');
+      await until(() => (room.wanted.at(-1) ?? 0) >= 1_000_000, 'it has grown');
       return 'done';
     });
     expect(result).toBe('done');
@@ -37,7 +37,7 @@ describe('room for what an optimizer writes', () => {
   it('expected failure: ends the work where there is none left, with the reason', async () => {
     const work = withRoom(folder, roomOf(500_000), 0, async (signal) => {
       write('data', 1_000_000);
-      await until(() => signal.aborted, 10_000, 'it is told to end');
+      await until(() => signal.aborted, 'it is told to end');
       throw new Error('was given up');
     });
     await expect(work).rejects.toMatchObject({ code: 'ERR_STORE_FULL' });
@@ -47,7 +47,7 @@ describe('room for what an optimizer writes', () => {
     let refuse: ((reason: Error) => void) | undefined;
     const resize = (): Promise<void> => new Promise((_resolve, reject) => (refuse = reject));
     const work = withRoom(folder, { resize, release: () => undefined }, 1, async () => {
-      await until(() => refuse !== undefined, 10_000, 'a first look');
+      await until(() => refuse !== undefined, 'a first look');
       setImmediate(() => refuse?.(new PluginError('ERR_STORE_FULL', 'the store is full')));
     });
     await expect(work).rejects.toMatchObject({ code: 'ERR_STORE_FULL' });

@@ -154,5 +154,5 @@ describe('a store on a disk whose power fails', () => {
     }
     expect(whole).toBeGreaterThan(0);
     expect(whole).toBeLessThan(states.length);
-  }, 120_000);
+  });
 });

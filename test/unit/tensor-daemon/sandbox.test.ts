@@ -34,7 +34,7 @@ describe('the sandbox of the optimizer', () => {
       child.stdout.setEncoding('utf8').on('data', (text: string) => (said += text));
       const closed = once(child, 'close');
       try {
-        await until(() => existsSync(lines) && said !== '', 10_000, 'the stray process runs');
+        await until(() => existsSync(lines) && said !== '', 'the stray process runs');
         expect(said.trim()).toBe('1000');
         child.kill('SIGKILL');
         // Its end closes the pipe, which the stray process has open too.

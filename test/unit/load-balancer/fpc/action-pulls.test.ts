@@ -130,7 +130,7 @@ describe('pulls of an action', () => {
     const other = { host: 'two', port: 2 };
     state.leaders.push(undefined, other);
     schedulers.take()[0]?.answer({ kind: 'no-queue' });
-    await until(() => schedulers.asked.length > 0, 5_000, 'it goes on');
+    await until(() => schedulers.asked.length > 0, 'it goes on');
     expect(schedulers.take()[0]?.at).toEqual(other);
     expect([pulls.isOrderedBy(AT), pulls.isOrderedBy(other)]).toEqual([false, true]);
   });
@@ -144,7 +144,7 @@ describe('pulls of an action', () => {
     const other = { host: 'two', port: 2 };
     state.leaders.push(other);
     first?.answer({ kind: 'no-queue' });
-    await until(() => schedulers.asked.length > 0, 5_000, 'it goes on');
+    await until(() => schedulers.asked.length > 0, 'it goes on');
     const there = schedulers.take();
     expect(new Set(there.map(({ at }) => at))).toEqual(new Set([other]));
     void pulls.stop();
@@ -159,7 +159,7 @@ describe('pulls of an action', () => {
   it('end where there is no queue, and where it is for another revision', async () => {
     const gone = await settled();
     gone.schedulers.take()[0]?.answer({ kind: 'no-queue' });
-    await until(() => gone.schedulers.asked.length > 0, 5_000, 'it goes on');
+    await until(() => gone.schedulers.asked.length > 0, 'it goes on');
     expect(gone.schedulers.take()[0]?.pull.alive).toBe(false);
     expect(gone.stopped).toEqual(['no queue']);
     const other = await settled();
@@ -172,10 +172,10 @@ describe('pulls of an action', () => {
     const { schedulers, state, stopped } = await settled();
     state.leaders.push(AT, AT);
     schedulers.take()[0]?.fail();
-    await until(() => schedulers.asked.length > 0, 5_000, 'it goes on');
+    await until(() => schedulers.asked.length > 0, 'it goes on');
     state.nowMs = 10_001;
     for (const { fail } of schedulers.take()) fail();
-    await until(() => stopped.length > 0, 5_000, 'it goes on');
+    await until(() => stopped.length > 0, 'it goes on');
     expect(stopped).toEqual(['nobody answers']);
   });
 

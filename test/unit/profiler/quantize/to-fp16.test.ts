@@ -8,8 +8,6 @@ import { readModel } from '../../../../profiler/src/quantize/model-file';
 import { toFp16 } from '../../../../profiler/src/quantize/to-fp16';
 import { answersOf, attribute, cosine, floatModel } from '../../../support/float-model';
 import { randomFrom, testSeed } from '../../../support/random';
-
-jest.setTimeout(60_000);
 const folder = mkdtempSync(join(tmpdir(), 'tetris-fp16-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

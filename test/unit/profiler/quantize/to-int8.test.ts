@@ -11,8 +11,6 @@ import { toInt8 } from '../../../../profiler/src/quantize/to-int8';
 import { vocabulariesOf } from '../../../../profiler/src/quantize/vocabularies';
 import { answersOf, attribute, bytes, cosine, floatModel as model, type NodeSpec } from '../../../support/float-model';
 import { randomFrom, testSeed } from '../../../support/random';
-
-jest.setTimeout(60_000);
 const folder = mkdtempSync(join(tmpdir(), 'tetris-quantize-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
