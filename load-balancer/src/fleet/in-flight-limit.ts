@@ -1,5 +1,7 @@
-/** Share of the limit that a round of answers in time adds to it. */
-const GROWTH = 1 / 16;
+/** Share of the answers that may be late: with fewer in flight, batches are smaller than there is time for. */
+const LATE_SHARE = 0.03;
+/** By how much a round of answers that are all late lowers the logarithm of the limit, less what holds it up. */
+const GAIN = 2;
 /** Of what would have been in time, where an answer was late: what comes next varies, too. */
 const CAUTION = 0.85;
 
@@ -13,10 +15,11 @@ export interface Answered {
 }
 
 /**
- * How many activations may be in flight for the next one to be in time, found by whether the last ones were: a
- * sixteenth more for each round of answers in time; after a late one, most of as many as would have been in time at its
- * pace. Congestion control, in short (Chiu and Jain, 1989). It asks for no model of what serves them, and forgets
- * what was true of a slower or faster node within some rounds (decision 0029). Pure.
+ * How many activations may be in flight for the next one to be in time, found by whether the last ones were. An answer
+ * in time raises the limit and a late one lowers it, as 3 to 97: so many of a hundred are late where it stays
+ * (stochastic approximation of a quantile, Robbins and Monro, 1951). A round in time adds a sixteenth. Late ones leave
+ * most of as many as would have been in time at their pace, however many are late together. It asks for no model of what
+ * serves them, and forgets what was true of a slower or faster node within some rounds (decision 0029). Pure.
  */
 export class InFlightLimit {
   /** In flight for each ms that is left. */
@@ -41,8 +44,11 @@ export class InFlightLimit {
     this.#leftMs = Math.max(this.#leftMs, leftMs);
     const pace = (CAUTION * inFlight) / Math.max(1, answeredMs - sentMs);
     if (this.#perMs === undefined) this.#perMs = pace;
-    else if (answeredMs > dueMs) this.#perMs = Math.min(this.#perMs, pace);
+    else if (answeredMs > dueMs) {
+      const fewer = this.#perMs * Math.exp((GAIN * (LATE_SHARE - 1)) / Math.max(1, this.#perMs * leftMs));
+      this.#perMs = Math.max(fewer, Math.min(this.#perMs, pace));
+    }
     // With few in flight it is no wonder that it was in time.
-    else if (2 * inFlight >= this.#perMs * leftMs) this.#perMs *= 1 + GROWTH / inFlight;
+    else if (2 * inFlight >= this.#perMs * leftMs) this.#perMs *= Math.exp((GAIN * LATE_SHARE) / inFlight);
   }
 }
