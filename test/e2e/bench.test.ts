@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { EVALUATION } from '../../bench/src/results/targets';
 import { processTree } from '../../bench/src/measure/process-memory';
-import type { OverloadFigures, PointFigures } from '../../bench/src/overload/report';
+import type { ClosedPoint, OverloadFigures, PointFigures } from '../../bench/src/overload/report';
 import type { FunctionFigures, SharingFigures } from '../../bench/src/sharing/report';
 import { until } from '../support/until';
 
@@ -109,7 +109,7 @@ describe('npm run bench', () => {
     async () => {
       const folder = await mkdtemp(join(tmpdir(), 'bench-'));
       const file = join(folder, 'overload.json');
-      type Measured = OverloadFigures & { points: PointFigures[] };
+      type Measured = OverloadFigures & { points: PointFigures[]; closed: ClosedPoint[] };
       const measure = async (loads: string, neighbour: string): Promise<Measured> => {
         const choice = ['--loads', loads, '--neighbour', neighbour, '--seconds', '1', '--resume'];
         await run(process.execPath, [BENCH, 'overload', '--quick', ...choice, '--json', file], { timeout: TIMEOUT_MS });
@@ -126,10 +126,16 @@ describe('npm run bench', () => {
           expect(capacity).toBeGreaterThan(0);
           expect(processors.client + processors.platform).toBeGreaterThan(0);
         }
-        const { points, goodputWorst } = await measure('recovery', 'off');
+        const { points, closed, goodputWorst } = await measure('recovery,closed', 'off');
         expect(points.slice(0, 2)).toEqual(first);
         expect(points[2]).toHaveProperty('recoverySeconds');
         expect(goodputWorst).toBe(first[1]?.goodputRatio);
+        const [{ loops } = { loops: [] }] = closed;
+        expect(loops.length).toBeGreaterThan(2);
+        for (const { perSecond, withinPerSecond } of loops) {
+          expect(perSecond).toBeGreaterThan(0);
+          expect(withinPerSecond).toBeLessThanOrEqual(perSecond);
+        }
       } finally {
         await rm(folder, { recursive: true, force: true });
       }

@@ -13,12 +13,12 @@ import type { Load as Answered } from '../sharing/callers';
 import type { Outcome } from '../sharing/open-loop';
 import type { LoadedFunction } from '../sharing/settings';
 import { burstsWithin, busyShare } from './bursts';
-import { type Capacity, meanOf, measureCapacity, overTime } from './capacity';
+import { type Capacity, meanOf, measureCapacity, measureClosedLoops, overTime } from './capacity';
 import { Neighbour } from './neighbour';
 import { recoverySeconds } from './recovery';
 import { ProcessorShares } from './processor-shares';
-import type { PointFigures, PointKey } from './report';
-import { type Load, OVERLOAD, type OverloadSettings } from './settings';
+import type { ClosedPoint, OpenPointKey, PointFigures } from './report';
+import { OVERLOAD, type OpenLoad, type OverloadSettings } from './settings';
 
 /** More than the platform keeps waiting: what it refuses counts, not what was never sent. */
 const IN_FLIGHT_MAX = 20_000;
@@ -82,7 +82,7 @@ export class MeasuredFunction {
   }
 
   /** One point: capacity, the load, capacity again. */
-  async measure({ load, neighbour }: Pick<PointKey, 'load' | 'neighbour'>): Promise<PointFigures> {
+  async measure({ load, neighbour }: Pick<OpenPointKey, 'load' | 'neighbour'>): Promise<PointFigures> {
     const before = await this.#capacity(neighbour);
     const warmUpMs = this.#learned ? this.#settings.warmUpMs : this.#settings.learningMs;
     this.#learned = true;
@@ -127,6 +127,14 @@ export class MeasuredFunction {
     };
   }
 
+  /** How many answers there are in closed loops, and within the objective. */
+  async closedLoops(neighbour: boolean): Promise<ClosedPoint> {
+    const { calibrationMs: forMs } = this.#settings;
+    const beside = neighbour ? this.#neighbour : undefined;
+    const loops = await measureClosedLoops(this.#closed, beside, { forMs, withinMs: this.#sloMs });
+    return { function: this.#loaded.definition.name, load: 'closed', neighbour, sloMs: this.#sloMs, loops };
+  }
+
   #capacity(neighbour: boolean): Promise<Capacity> {
     return measureCapacity(this.#closed, neighbour ? this.#neighbour : undefined, this.#settings.calibrationMs);
   }
@@ -164,7 +172,7 @@ const { annotations: sharingAnnotations, settings: sharingSettings } = configura
 
 /** Loads over capacity that count. */
 function phasesOf(
-  load: Load,
+  load: OpenLoad,
   { measuredMs, burst: settings }: OverloadSettings,
 ): { durationMs: number; load: number }[] {
   if (load !== 'recovery') return [{ durationMs: measuredMs, load }];

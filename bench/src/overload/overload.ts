@@ -3,21 +3,32 @@ import { Cleanups } from '../demo/cleanups';
 import { createProgress } from '../demo/progress';
 import type { Suite, SuiteOptions, SuiteResult } from '../suite';
 import { MeasuredFunction } from './measured-function';
-import { isAt, labelOf, overloadFigures, type PointFigures, type PointKey, pointTable } from './report';
+import {
+  type ClosedPoint,
+  closedTable,
+  isAt,
+  labelOf,
+  overloadFigures,
+  type PointFigures,
+  type PointKey,
+  pointTable,
+} from './report';
 import { overloadSettings } from './settings';
 
 async function run({ quick = false, earlier, save, ...choice }: SuiteOptions): Promise<SuiteResult> {
   const settings = overloadSettings(quick, choice);
-  let points = pointsOf(earlier);
+  let points = (earlier?.['points'] ?? []) as PointFigures[];
+  let closed = (earlier?.['closed'] ?? []) as ClosedPoint[];
   const result = (): SuiteResult => ({
-    ...overloadFigures(points),
+    ...overloadFigures(points, closed),
     quick,
     seconds: settings.measuredMs / 1000,
     points,
+    closed,
   });
   const wanted = settings.functions.map((loaded) => ({
     loaded,
-    keys: keysOf(loaded.definition.name, settings).filter((key) => !points.some(isAt(key))),
+    keys: keysOf(loaded.definition.name, settings).filter((key) => ![...points, ...closed].some(isAt(key))),
   }));
   const progress = createProgress(wanted.flatMap(({ keys }) => keys).length, process.stderr);
   for (const { loaded, keys } of wanted.filter(({ keys: open }) => open.length > 0)) {
@@ -26,7 +37,9 @@ async function run({ quick = false, earlier, save, ...choice }: SuiteOptions): P
       const measured = await MeasuredFunction.start(loaded, settings, cleanups);
       for (const key of keys) {
         progress.step(labelOf(key));
-        points = [...points, await measured.measure(key)];
+        const { load, neighbour } = key;
+        if (load === 'closed') closed = [...closed, await measured.closedLoops(neighbour)];
+        else points = [...points, await measured.measure({ ...key, load })];
         await save?.(result());
       }
     } finally {
@@ -34,7 +47,8 @@ async function run({ quick = false, earlier, save, ...choice }: SuiteOptions): P
     }
   }
   progress.stop();
-  process.stderr.write(`${pointTable(points)}\n`);
+  if (points.length > 0) process.stderr.write(`${pointTable(points)}\n`);
+  if (closed.length > 0) process.stderr.write(`${closedTable(closed)}\n`);
   return result();
 }
 
@@ -43,11 +57,6 @@ function keysOf(name: string, { loads, neighbours }: ReturnType<typeof overloadS
   return neighbours.flatMap((neighbour) =>
     loads.filter((load) => load !== 'recovery' || !neighbour).map((load) => ({ function: name, load, neighbour })),
   );
-}
-
-/** Points of a file that an earlier run has written. */
-function pointsOf(earlier: SuiteResult | undefined): PointFigures[] {
-  return (earlier?.['points'] ?? []) as PointFigures[];
 }
 
 export const suite: Suite = { run };

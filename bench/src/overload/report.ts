@@ -1,9 +1,9 @@
 import Table from 'cli-table3';
 import { rounded } from '../measure/statistics';
 import type { Service } from '../sharing/attainment';
-import type { Capacity } from './capacity';
+import type { Capacity, ClosedLoopFigures } from './capacity';
 import type { Processors } from './processor-shares';
-import { type Load, OVERLOAD } from './settings';
+import { type Load, type OpenLoad, OVERLOAD } from './settings';
 
 /** Where a measurement belongs. */
 export interface PointKey {
@@ -12,7 +12,16 @@ export interface PointKey {
   neighbour: boolean;
 }
 
-export interface PointFigures extends PointKey, Omit<Service, 'throughput'> {
+export type OpenPointKey = PointKey & { load: OpenLoad };
+
+/** How many answers there are in closed loops of ever more callers, and within the objective. */
+export interface ClosedPoint extends PointKey {
+  load: 'closed';
+  sloMs: number;
+  loops: ClosedLoopFigures[];
+}
+
+export interface PointFigures extends OpenPointKey, Omit<Service, 'throughput'> {
   sloMs: number;
   /** Right answers per second before and after. */
   capacityBefore: Capacity;
@@ -47,9 +56,17 @@ export interface OverloadFigures {
   attainmentNeighbour: number | null;
   /** Longest; null, too, where one did not recover. */
   recoverySeconds: number | null;
+  /** Least of what closed loops get answered within the objective over what they get answered at all. */
+  withinObjectiveWorst: number | null;
 }
 
-export function overloadFigures(points: readonly PointFigures[]): OverloadFigures {
+/** The most answers within the objective, whatever the number of callers, over those of the callers that saturate. */
+export function withinObjective({ loops }: ClosedPoint): number {
+  const most = (rates: readonly number[]): number => Math.max(...rates);
+  return rounded(most(loops.map((loop) => loop.withinPerSecond)) / (loops.at(-1)?.perSecond ?? NaN));
+}
+
+export function overloadFigures(points: readonly PointFigures[], closed: readonly ClosedPoint[]): OverloadFigures {
   const steady = points.filter((point) => point.load !== 'recovery');
   const above = steady.filter(({ load }) => Number(load) >= OVERLOAD);
   const below = (neighbour: boolean): number[] =>
@@ -66,6 +83,7 @@ export function overloadFigures(points: readonly PointFigures[]): OverloadFigure
     attainmentQuiet: least(below(false)),
     attainmentNeighbour: least(below(true)),
     recoverySeconds: Number.isFinite(longest) ? longest : null,
+    withinObjectiveWorst: least(closed.map(withinObjective)),
   };
 }
 
@@ -77,7 +95,9 @@ export const isAt =
     point.function === key.function && point.load === key.load && point.neighbour === key.neighbour;
 
 export const labelOf = ({ function: name, load, neighbour }: PointKey): string =>
-  `${name} ${load === 'recovery' ? 'burst' : `at ${load}`}${neighbour ? ' beside a neighbour' : ''}`;
+  `${name} ${LABELS[load] ?? `at ${load}`}${neighbour ? ' beside a neighbour' : ''}`;
+
+const LABELS: Readonly<Record<string, string>> = { recovery: 'burst', closed: 'in closed loops' };
 
 export function pointTable(points: readonly PointFigures[]): string {
   const table = new Table({
@@ -109,3 +129,18 @@ export function pointTable(points: readonly PointFigures[]): string {
 }
 
 const sharesOf = ({ client, platform, instances }: Processors): string => [client, platform, instances].join(' + ');
+
+/** Answers a second and, of these, within the objective, by the number of callers. */
+export function closedTable(points: readonly ClosedPoint[]): string {
+  const callers = points[0]?.loops.map((loop) => loop.callers) ?? [];
+  const table = new Table({
+    head: ['answers/s, within the objective', ...callers.map((count) => `${count} callers`), 'most within / most'],
+    colAligns: ['left', ...callers.map(() => 'right' as const), 'right'],
+    style: { head: [], border: [] },
+  });
+  for (const point of points) {
+    const rates = point.loops.map(({ perSecond, withinPerSecond }) => `${perSecond}, ${withinPerSecond}`);
+    table.push([`${labelOf(point)}, SLO ${point.sloMs} ms`, ...rates, withinObjective(point)]);
+  }
+  return table.toString();
+}

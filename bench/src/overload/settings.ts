@@ -2,9 +2,12 @@ import { fullSettings, type LoadedFunction, quickSettings } from '../sharing/set
 import type { PointChoice } from '../suite';
 
 /** Offered load over capacity; `recovery` is a quiet load with a burst in it. */
-export type Load = number | 'recovery';
+export type OpenLoad = number | 'recovery';
 
-const LOADS: readonly Load[] = [0.5, 0.85, 1, 1.5, 2, 3, 'recovery'];
+/** Or `closed`: closed loops, which tell how many answers there can be within the objective. */
+export type Load = OpenLoad | 'closed';
+
+const LOADS: readonly Load[] = [0.5, 0.85, 1, 1.5, 2, 3, 'recovery', 'closed'];
 
 /** From this load on goodput counts, below it attainment. */
 export const OVERLOAD = 1;

@@ -14,18 +14,22 @@ async function ask(asker: Asker, index: number): Promise<Answer> {
 }
 
 /** Each caller asks again as soon as it was answered. */
-async function closedLoop(asker: Asker, { callers, forMs }: ClosedLoop): Promise<Rate> {
+async function closedLoop(asker: Asker, { callers, forMs, withinMs }: ClosedLoop): Promise<Rate> {
   const startMs = performance.now();
   let asked = 0;
   let answered = 0;
+  let within = 0;
   const callsOf = async (): Promise<void> => {
     while (performance.now() - startMs < forMs) {
+      const askedMs = performance.now();
       await ask(asker, asked++);
       answered += 1;
+      if (performance.now() - askedMs <= withinMs) within += 1;
     }
   };
   await Promise.all(Array.from({ length: callers }, callsOf));
-  return { perSecond: (1000 * answered) / (performance.now() - startMs) };
+  const seconds = (performance.now() - startMs) / 1000;
+  return { perSecond: answered / seconds, withinPerSecond: within / seconds };
 }
 
 async function load(asker: Asker, { times, references, inFlightMax, graceMs }: OpenLoop): Promise<Load> {

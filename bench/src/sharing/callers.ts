@@ -9,6 +9,8 @@ import type { Outcome } from './open-loop';
 export interface ClosedLoop {
   callers: number;
   forMs: number;
+  /** Answers that took longer count in `perSecond` only, ms. */
+  withinMs: number;
 }
 
 /** Requests that are sent when they are due, whether or not earlier ones were answered. */
@@ -23,8 +25,10 @@ export interface OpenLoop {
 
 export type Task = (ClosedLoop & { loop: 'closed' }) | (OpenLoop & { loop: 'open' });
 
+/** Answers per second. */
 export interface Rate {
   perSecond: number;
+  withinPerSecond: number;
 }
 
 export interface Load {
@@ -54,8 +58,12 @@ export class Callers {
 
   /** @returns answers per second @throws Error where there was none */
   async closedLoop(callers: number, forMs: number): Promise<number> {
-    const { perSecond } = await this.#run<Rate>({ loop: 'closed', callers, forMs });
-    return perSecond;
+    return (await this.closedLoopWithin(callers, forMs, Infinity)).perSecond;
+  }
+
+  /** @param withinMs longest time to an answer that counts as one within */
+  closedLoopWithin(callers: number, forMs: number, withinMs: number): Promise<Rate> {
+    return this.#run<Rate>({ loop: 'closed', callers, forMs, withinMs });
   }
 
   openLoop(loop: OpenLoop): Promise<Load> {
