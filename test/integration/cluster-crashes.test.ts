@@ -9,8 +9,6 @@ import { until } from '../support/until';
 
 jest.setTimeout(600_000);
 const IN_FLIGHT = 100;
-/** A controller tests who is not healthy once a minute: a test may be lost with who is killed, and timeouts leave one by one. */
-const HEALTHY_TIMEOUT_MS = 400_000;
 /** Fast enough for a kill to find a load balancer at work. */
 const EVERY_MS = 10;
 
@@ -37,11 +35,7 @@ describe('a cluster with two load balancers and two invokers', () => {
   afterEach(async () => {
     gate.open();
     cluster.violations.length = 0;
-    await until(
-      () => cluster.controller.states().every((state) => state === 'healthy'),
-      'all are healthy again',
-      HEALTHY_TIMEOUT_MS,
-    );
+    await cluster.healthy();
   });
 
   /** Activations that run until the gate opens. */
@@ -100,7 +94,7 @@ describe('a cluster with two load balancers and two invokers', () => {
       const onlyFirst = await Promise.all(Array.from({ length: 20 }, (_, n) => cluster.call(brief, { n })));
       expect(statuses(onlyFirst)).toEqual([0]);
       second?.start();
-      await until(() => cluster.controller.states()[1] === 'healthy', 'it is back');
+      await cluster.healthy();
     });
     expect(first?.running).toBe(true);
     expect(report.refused).toBe(0);

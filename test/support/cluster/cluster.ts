@@ -37,6 +37,7 @@ import { started } from './started';
 export const CONTROLLER = '0';
 const CONTROLLER_TOPICS = new Topics('');
 const INVOKER_TOPICS = new Topics('tetris-');
+const HEALTHY_TIMEOUT_MS = 400_000;
 
 export interface ClusterOptions {
   /** @default 1 */
@@ -133,6 +134,15 @@ export class Cluster {
     const ended = [...this.balancers.slice(0, index + 1), ...this.invokers].find(({ running }) => !running);
     if (ended !== undefined) throw new Error(`${ended.name} has ended`);
     return this.controller.states()[index] === 'healthy';
+  }
+
+  /**
+   * Waits until the controller takes all for healthy. It tests who is not once a minute: a test may be lost with who is
+   * killed, and of an unresponsive one each test makes up for one timeout.
+   */
+  async healthy(): Promise<void> {
+    const are = (): boolean => this.controller.states().every((state) => state === 'healthy');
+    await until(are, 'the controller takes all for healthy', HEALTHY_TIMEOUT_MS);
   }
 
   /** Stores an action, replacing an earlier one. */
