@@ -2,7 +2,8 @@
 # Installs what integration tests and benchmarks run on, on a bare Debian as root:
 #   servers     Kafka (jars from Maven Central, run by a Java of the distribution), Redis, etcd, and a CouchDB API (npm,
 #               already installed with the workspaces);
-#   tools       a Docker engine with what it needs in a network namespace of its own, Ansible, and a browser for the pages.
+#   tools       a Docker engine with what it needs in a network namespace of its own, Ansible, and a browser for the pages;
+#   Node        the versions that the runtime must work with (npm): a test in a network namespace cannot get them itself.
 # What is there already is left alone. Says what could not be installed, and what for, and ends with status 1 then, so that
 # nothing is skipped in silence. Needs root for apt-get only.
 set -u
@@ -70,10 +71,17 @@ if ! (cd "$here" && node -e "require.resolve('express-pouchdb'); require.resolve
   express-pouchdb for the entity store (npm ci)"
 fi
 
+nodes="$here/../nodes"
+# npm writes its list of what is installed last.
+if [ ! "$nodes/node_modules/.package-lock.json" -nt "$nodes/package-lock.json" ]; then
+  npm ci --no-audit --no-fund --silent --prefix "$nodes" || missing="$missing
+  the versions of Node for the action image and the runtime (npm ci --prefix bench/nodes)"
+fi
+
 if [ -n "$missing" ]; then
   [ "$(id -u)" = 0 ] || missing="$missing
   (packages are installed as root only)"
   echo "servers for tests: could not install:$missing" >&2
   exit 1
 fi
-echo "servers for tests: Kafka $version, $(redis-server --version | cut -d' ' -f1-3), $(etcd --version | head -1), CouchDB API by express-pouchdb; Docker, Ansible, Chromium"
+echo "servers for tests: Kafka $version, $(redis-server --version | cut -d' ' -f1-3), $(etcd --version | head -1), CouchDB API by express-pouchdb; Docker, Ansible, Chromium, versions of Node"

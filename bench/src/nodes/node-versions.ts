@@ -43,5 +43,5 @@ async function areInstalled(versions: readonly NodeVersion[]): Promise<boolean> 
 }
 
 async function install(): Promise<void> {
-  await promisify(execFile)('npm', ['ci', '--prefix', FOLDER], { cwd: FOLDER });
+  await promisify(execFile)('npm', ['ci', '--no-audit', '--no-fund', '--prefix', FOLDER], { cwd: FOLDER });
 }
