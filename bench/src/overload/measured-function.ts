@@ -129,14 +129,17 @@ export class MeasuredFunction {
 
   /** How many answers there are in closed loops, and within the objective. */
   async closedLoops(neighbour: boolean): Promise<ClosedPoint> {
-    const { calibrationMs: forMs } = this.#settings;
-    const beside = neighbour ? this.#neighbour : undefined;
-    const loops = await measureClosedLoops(this.#closed, beside, { forMs, withinMs: this.#sloMs });
+    const bounds = { forMs: this.#settings.calibrationMs, withinMs: this.#sloMs };
+    const loops = await measureClosedLoops(this.#closed, this.#beside(neighbour), bounds);
     return { function: this.#loaded.definition.name, load: 'closed', neighbour, sloMs: this.#sloMs, loops };
   }
 
   #capacity(neighbour: boolean): Promise<Capacity> {
-    return measureCapacity(this.#closed, neighbour ? this.#neighbour : undefined, this.#settings.calibrationMs);
+    return measureCapacity(this.#closed, this.#beside(neighbour), this.#settings.calibrationMs);
+  }
+
+  #beside(neighbour: boolean): Neighbour | undefined {
+    return neighbour ? this.#neighbour : undefined;
   }
 
   /** Resolves when everything has been answered: the next closed loop has the node to itself. */

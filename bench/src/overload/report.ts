@@ -62,8 +62,8 @@ export interface OverloadFigures {
 
 /** The most answers within the objective, whatever the number of callers, over those of the callers that saturate. */
 export function withinObjective({ loops }: ClosedPoint): number {
-  const most = (rates: readonly number[]): number => Math.max(...rates);
-  return rounded(most(loops.map((loop) => loop.withinPerSecond)) / (loops.at(-1)?.perSecond ?? NaN));
+  const most = Math.max(...loops.map(({ withinPerSecond }) => withinPerSecond));
+  return rounded(most / (loops.at(-1)?.perSecond ?? NaN));
 }
 
 export function overloadFigures(points: readonly PointFigures[], closed: readonly ClosedPoint[]): OverloadFigures {

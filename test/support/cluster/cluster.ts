@@ -208,7 +208,7 @@ export class Cluster {
   }
 
   /** Waits until nothing is in flight and every permit is back. */
-  async level(timeoutMs = 60_000): Promise<void> {
+  async level(timeoutMs?: number): Promise<void> {
     const isLevel = (): boolean => {
       const { inFlight, invokers } = this.controller.books();
       return inFlight === 0 && invokers.every(({ outstanding }) => outstanding === 0);

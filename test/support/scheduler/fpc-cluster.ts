@@ -204,7 +204,7 @@ export class FpcCluster {
     return this.#awaited.size;
   }
 
-  async level(timeoutMs = 60_000): Promise<void> {
+  async level(timeoutMs?: number): Promise<void> {
     await until(() => this.inFlight === 0, 'nothing is in flight', timeoutMs).catch((error: unknown) => {
       throw new Error(`${this.inFlight} in flight\n${this.logs()}`, { cause: error });
     });

@@ -58,16 +58,16 @@ describe('the limit of what is in flight', () => {
   });
 
   it.each([
-    [1, 'rises'],
-    [10, 'falls'],
-  ])('with %d of a hundred late %s', (late, change) => {
+    [1, 'rises', 1],
+    [10, 'falls', -1],
+  ])('with %d of a hundred late %s', (late, _change, sign) => {
     const limit = after(200, 10, 1);
     const before = limit.of(SLO_MS) ?? 0;
     for (let answer = 0; answer < 300; answer += 1) {
       const inFlight = Math.max(1, Math.floor(limit.of(SLO_MS) ?? 0));
       after(answer % 100 < late ? 3_000 : 250, inFlight, 1, limit);
     }
-    expect(Math.sign((limit.of(SLO_MS) ?? 0) - before)).toBe(change === 'rises' ? 1 : -1);
+    expect(Math.sign((limit.of(SLO_MS) ?? 0) - before)).toBe(sign);
   });
 
   it('does not grow by a late answer, however few are in flight', () => {
