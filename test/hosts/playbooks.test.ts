@@ -23,7 +23,7 @@ const HOSTS = 3;
 const BALANCERS = 2;
 const PHASE_TIMEOUT_MS = 600_000;
 const WAIT_MS = 300_000;
-const PER_SECOND = 50;
+const PER_SECOND = 10;
 /** Activations sent and not answered: a machine that answers fewer a second is not buried under them. */
 const UNANSWERED_MAX = 10;
 const ANSWER_MS_MAX = 120_000;
