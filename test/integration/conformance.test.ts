@@ -1,4 +1,4 @@
-/** `npm run conformance` on a sample of the project's own corpus, of which all is minutes: under the others a smaller one. */
+/** `npm run conformance` on a sample of the project's own corpus, and on a smaller one under other versions of Node. */
 import { buildModel, nodeVersions, perceptron } from '@tetris/bench';
 import { UNSHAREABLE_REASONS } from '@tetris/onnx-format';
 import { execFile } from 'node:child_process';
