@@ -83,6 +83,17 @@ export class Predictor {
     return [...this.#windows.keys()];
   }
 
+  /**
+   * Time that joint executions take over that of as many single ones, all sizes together that were executed lately;
+   * undefined where none was joined.
+   */
+  get jointShare(): number | undefined {
+    const joint = this.sizes.filter((size) => size > 1 && this.#isFresh(size));
+    const requests = joint.reduce((total, size) => total + size, 0);
+    const jointMs = joint.reduce((total, size) => total + this.meanMs(size), 0);
+    return joint.length === 0 ? undefined : jointMs / (requests * this.meanMs(1));
+  }
+
   /** Executions since the last one of so many; infinite where there was none. */
   since(size: number): number {
     return this.#ran - (this.#windows.get(size)?.last ?? Number.NEGATIVE_INFINITY);

@@ -205,13 +205,18 @@ function precedes(one: Instance<unknown>, other: Instance<unknown>): boolean {
   return ofOne === ofOther ? one.settings.room > other.settings.room : ofOne < ofOther;
 }
 
+/** Where joint executions take less than so much of the time of single ones, requests are gathered. */
+const GATHERED_BELOW = 0.7;
+
 /**
  * With an objective: how much an instance has to do for its cores, as what waits there cannot move to one that falls
- * idle, and the scaler ends what is too much. Without one: how empty it is, so that others fall idle. Paused ones come
+ * idle, and the scaler ends what is too much. Without one, and where joining saves much: how empty it is, so that
+ * others fall idle, and batches are larger for all of those that are in time still (decision 0032). Paused ones come
  * last.
  */
-function reluctance({ state, settings, running }: Instance<unknown>): number {
+function reluctance({ state, settings, running, predictor }: Instance<unknown>): number {
   const { room, workers, threads, sloMs } = settings;
   if (state === 'paused') return Number.POSITIVE_INFINITY;
-  return sloMs === undefined ? -running.size / room : running.size / (workers * threads);
+  const gathers = sloMs === undefined || (predictor.jointShare ?? 1) < GATHERED_BELOW;
+  return gathers ? -running.size / room : running.size / (workers * threads);
 }

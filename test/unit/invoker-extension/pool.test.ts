@@ -351,6 +351,29 @@ describe('Pool with an objective', () => {
     expect([count(small), count(large)]).toEqual([3, 6]);
   });
 
+  it.each([
+    { what: 'saves much', jointMs: 24, expected: [4, 0] },
+    { what: 'saves little', jointMs: 34, expected: [2, 2] },
+  ])('gives tickets that are in time to the fullest where joining $what', ({ jointMs, expected }) => {
+    const description = { ...slo(8, 20), settings: { ...settings(8, 200), batch: 2 } };
+    const subject = pool();
+    const first = warm(subject, description);
+    const [added] = of(subject.add(description, 0), 'warm-up');
+    const second = added?.instance ?? NaN;
+    subject.created(second, 0);
+    subject.initialised(second, 0);
+    const run = (requests: number, executionMs: number): void => {
+      for (const { instance, ticket } of of(subject.arrived(`${requests} taught`, description, 0), 'run')) {
+        subject.finished(instance, ticket, false, executionMs, { requests, executionMs, waitedMs: 0 });
+      }
+    };
+    run(1, 20);
+    run(2, jointMs);
+    const given = ['a', 'b', 'c', 'd'].flatMap((ticket) => of(subject.arrived(ticket, description, 50), 'run'));
+    const count = (id: number): number => given.filter(({ instance }) => instance === id).length;
+    expect([first, second].map(count).sort((one, other) => other - one)).toEqual(expected);
+  });
+
   describe('when more comes than can be served', () => {
     /** An instance of one ticket at a time that is busy, with an objective of 100 ms. */
     const busy = (): { subject: Pool<string>; id: number } => {

@@ -43,6 +43,14 @@ describe('Predictor', () => {
     });
   });
 
+  it('tells what joint executions take of the time of single ones, of sizes that were executed lately', () => {
+    expect(predictor([1, 20]).jointShare).toBeUndefined();
+    expect(predictor([1, 20], [2, 30], [4, 30]).jointShare).toBe(0.5);
+    const ones = Array.from({ length: 20 }, () => [1, 20] as [number, number]);
+    expect(predictor([4, 400], [2, 20], ...ones.slice(1)).jointShare).toBe(0.5);
+    expect(predictor([4, 30], ...ones).jointShare).toBeUndefined();
+  });
+
   it('bad call: leaves out a time that is none', () => {
     expect(predictor([1, NaN], [1, -1], [1, 7]).of(1)).toEqual({ tailMs: 7, meanMs: 7 });
   });
