@@ -58,6 +58,21 @@ function warm(subject: Pool<string>, description: GroupDescription, nowMs = 0): 
   return start.instance;
 }
 
+/** An instance that was started without a ticket, and is ready. */
+function added(subject: Pool<string>, description: GroupDescription): number {
+  const [start] = of(subject.add(description, 0), 'warm-up');
+  if (start === undefined) throw new Error('nothing started');
+  subject.created(start.instance, 0);
+  subject.initialised(start.instance, 0);
+  return start.instance;
+}
+
+/** How many of these tickets each instance gets. */
+function shares(subject: Pool<string>, tickets: string[], description: GroupDescription, ids: number[], nowMs = 0) {
+  const given = tickets.flatMap((ticket) => of(subject.arrived(ticket, description, nowMs), 'run'));
+  return ids.map((id) => given.filter(({ instance }) => instance === id).length);
+}
+
 describe('an instance', () => {
   const EXPECTED: Record<InstanceState, Partial<Record<InstanceEvent, InstanceState>>> = {
     starting: { created: 'initialising', drain: 'draining', end: 'ending', ended: 'gone' },
@@ -341,14 +356,9 @@ describe('Pool with an objective', () => {
   it('gives each ticket to the instance with the fewest for its cores', () => {
     const subject = pool();
     const small = warm(subject, slo(8));
-    const [added] = of(subject.add({ ...slo(8), settings: { ...settings(8, 100), workers: 2 } }, 0), 'warm-up');
-    const large = added?.instance ?? NaN;
-    subject.created(large, 0);
-    subject.initialised(large, 0);
+    const large = added(subject, { ...slo(8), settings: { ...settings(8, 100), workers: 2 } });
     const tickets = Array.from({ length: 9 }, (_, at) => `t${at}`);
-    const given = tickets.flatMap((ticket) => of(subject.arrived(ticket, slo(8), 0), 'run'));
-    const count = (id: number): number => given.filter(({ instance }) => instance === id).length;
-    expect([count(small), count(large)]).toEqual([3, 6]);
+    expect(shares(subject, tickets, slo(8), [small, large])).toEqual([3, 6]);
   });
 
   it.each([
@@ -357,11 +367,7 @@ describe('Pool with an objective', () => {
   ])('gives tickets that are in time to the fullest where joining $what', ({ jointMs, expected }) => {
     const description = { ...slo(8, 20), settings: { ...settings(8, 200), batch: 2 } };
     const subject = pool();
-    const first = warm(subject, description);
-    const [added] = of(subject.add(description, 0), 'warm-up');
-    const second = added?.instance ?? NaN;
-    subject.created(second, 0);
-    subject.initialised(second, 0);
+    const ids = [warm(subject, description), added(subject, description)];
     const run = (requests: number, executionMs: number): void => {
       for (const { instance, ticket } of of(subject.arrived(`${requests} taught`, description, 0), 'run')) {
         subject.finished(instance, ticket, false, executionMs, { requests, executionMs, waitedMs: 0 });
@@ -369,9 +375,8 @@ describe('Pool with an objective', () => {
     };
     run(1, 20);
     run(2, jointMs);
-    const given = ['a', 'b', 'c', 'd'].flatMap((ticket) => of(subject.arrived(ticket, description, 50), 'run'));
-    const count = (id: number): number => given.filter(({ instance }) => instance === id).length;
-    expect([first, second].map(count).sort((one, other) => other - one)).toEqual(expected);
+    const given = shares(subject, ['a', 'b', 'c', 'd'], description, ids, 50);
+    expect(given.sort((one, other) => other - one)).toEqual(expected);
   });
 
   describe('when more comes than can be served', () => {
