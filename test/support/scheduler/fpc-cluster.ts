@@ -5,7 +5,6 @@
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { credentials } from '@grpc/grpc-js';
 import { startAll, startCouch, startEtcd, startKafka, startRedis } from '@tetris/bench/servers';
 import {
   ackedActivationId,
@@ -22,12 +21,13 @@ import {
   Topics,
 } from '@tetris/common';
 import { CouchStore } from '@tetris/common/couch';
-import { GrpcEtcd } from '@tetris/common/etcd';
+import type { GrpcEtcd } from '@tetris/common/etcd';
 import { KafkaBus } from '@tetris/common/kafka';
 import { fpcBalancerService, type FpcServers, invokerService } from '../cluster/services';
 import type { ServiceProcess } from '../cluster/service-process';
 import { started } from '../cluster/started';
 import { anAction } from '../entities';
+import { etcdClient } from '../etcd-client';
 import { until } from '../until';
 import { SchedulerSimulator } from './scheduler-simulator';
 
@@ -87,9 +87,7 @@ export class FpcCluster {
     this.servers = servers;
     this.#folder = folder;
     this.#options = options;
-    const hosts = [servers.etcd.address] as const;
-    const insecure = credentials.createInsecure();
-    this.etcd = new GrpcEtcd({ hosts, credentials: insecure, requestMsMax: 2_000, watchSilenceMs: 2_000 }, this.#log);
+    this.etcd = etcdClient(servers.etcd.address, this.#log);
     this.bus = new KafkaBus({ brokers: [servers.kafka.broker], clientId: 'controller' }, this.#log);
     this.store = new CouchStore({ url: servers.couch.url }, this.#log);
   }

@@ -1,18 +1,17 @@
 /** What schedulers can see of invokers in etcd. */
-import { credentials } from '@grpc/grpc-js';
 import { createLogger, type EtcdEntry } from '@tetris/common';
-import { GrpcEtcd } from '@tetris/common/etcd';
+import type { GrpcEtcd } from '@tetris/common/etcd';
+import { etcdClient } from '../etcd-client';
 import { CLUSTER_NAME } from './stock-process';
 
 const KINDS = ['invokers', 'namespace', 'warmed'] as const;
-const OPTIONS = { credentials: credentials.createInsecure(), requestMsMax: 5_000, watchSilenceMs: 5_000 };
 
 export class EtcdObserver {
   readonly #etcd: GrpcEtcd;
   readonly #states: string[] = [];
 
   private constructor(address: string) {
-    this.#etcd = new GrpcEtcd({ hosts: [address], ...OPTIONS }, createLogger('observer', 'silent'));
+    this.#etcd = etcdClient(address, createLogger('observer', 'silent'));
   }
 
   static async start(address: string): Promise<EtcdObserver> {
