@@ -111,9 +111,7 @@ export class InstanceManager {
 
   /** Runs an activation; resolves when it is answered and its slot is free. Never rejects. */
   submit(job: ActivationJob): Promise<void> {
-    const { pool, nextFor, nowMs, stemCells } = this.#options;
-    const { exec, limits } = job.action;
-    if (exec.kind === TETRIS_KIND) stemCells.seen({ kind: exec.kind, memoryBytes: limits.memory * MIB });
+    const { pool, nextFor, nowMs } = this.#options;
     const group = this.#describe(job, nextFor(job));
     return new Promise((done) => {
       const ticket: Ticket = { job, group, refusals: 0, retried: false, done };

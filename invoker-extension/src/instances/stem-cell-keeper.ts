@@ -1,5 +1,5 @@
 /** Starts the containers that stem cells are, hands them out, and gives their memory back when somebody wants it. */
-import { type Backoff, errorMessage, type Logger, pauseMs } from '@tetris/common';
+import { type Backoff, errorMessage, type Logger, pauseMs, TETRIS_KIND } from '@tetris/common';
 import type { Container, ContainerFactory } from '../sandboxes/container';
 import type { Registrar } from './registrar';
 import { type StemCellKind, type StemCellPlan, StemCells } from './stem-cells';
@@ -12,7 +12,7 @@ export interface StemCell {
 
 export interface StemCellKeeperOptions {
   plans: readonly StemCellPlan[];
-  /** Memory limits together of the cells that are kept for what {@link StemCellKeeper.seen} was told of. */
+  /** Memory limits together of the cells that are kept for what {@link StemCellKeeper.take} was asked for. */
   seenBytesMax: number;
   factory: ContainerFactory;
   registrar: Registrar;
@@ -66,11 +66,6 @@ export class StemCellKeeper {
     }
   }
 
-  /** An action has come whose next instance may be made of a cell. */
-  seen(kind: StemCellKind): void {
-    for (const cell of this.#cells.seen(kind)) void this.#destroy(cell.container);
-  }
-
   /**
    * Starts what is missing, after a rest where starts have failed.
    * @param fits whether so much more memory may be used, cells already asked for included
@@ -85,10 +80,15 @@ export class StemCellKeeper {
     }
   }
 
-  /** A cell of exactly this kind and memory, which is the caller's from now on. */
+  /**
+   * A cell of exactly this kind and memory for an instance that starts; it is the caller's from now on. Starts tell which
+   * cells are kept beside the planned ones, not activations: where the bytes are not enough for all, activations that
+   * come in turns would each end a cell that another one had started.
+   */
   take(kind: StemCellKind): StemCell | undefined {
     const cell = this.#cells.take(kind);
     if (cell !== undefined) this.#waiting.delete(cell);
+    if (kind.kind === TETRIS_KIND) for (const unwanted of this.#cells.seen(kind)) void this.#destroy(unwanted.container);
     return cell;
   }
 

@@ -20,7 +20,7 @@ export type StemCellKind = Omit<StemCellPlan, 'count'>;
 interface Stock<Cell> extends StemCellPlan {
   ready: Cell[];
   starting: number;
-  /** Made because actions of this kind and memory have come, not planned by the operator. */
+  /** Kept because instances of this kind and memory have started, not planned by the operator. */
   seen: boolean;
 }
 
@@ -65,7 +65,7 @@ export class StemCells<Cell> {
   }
 
   /**
-   * An action of this kind and memory has come: from now on one cell is kept for the next, as long as there is room
+   * An instance of this kind and memory starts: from now on one cell is kept for the next, as long as there is room
    * for it beside those that were seen later.
    * @returns waiting cells that nobody takes any more, to be ended
    */

@@ -615,6 +615,34 @@ describe('stem cells', () => {
     expect(containers[1]?.calls).toEqual(['/init', '/run']);
   });
 
+  it('are not started and ended by turns where actions of several memory limits have their instances', async () => {
+    const actions = [192, 256, 320].map((memory) =>
+      aStoredAction({
+        name: `of${memory}`,
+        revision: `1-${memory}`,
+        exec: { kind: 'nodejs:tetris', code: 'function main(args) { return args; }', binary: false },
+        limits: { timeout: 10_000, memory, logs: 1, concurrency: 1 },
+      }),
+    );
+    const subject = await bench({ actions, config: { stemCellBytesMax: '512m' } });
+    const { containers } = subject.factory;
+    let sent = 0;
+    const oneOfEach = async (): Promise<void> => {
+      for (const { namespace, name, version, revision } of actions) {
+        await subject.send(aMessage({ action: { path: namespace, name, version }, revision }));
+        await subject.freed((sent += 1));
+      }
+    };
+    await oneOfEach();
+    const cells = (): number[] =>
+      containers.filter(({ calls }) => calls.length === 0).map(({ spec }) => spec.memoryBytes / 1024 ** 2);
+    await until(() => cells().length === 1);
+    expect(cells()).toEqual([320]);
+    const started = containers.length;
+    for (let turn = 0; turn < 5; turn += 1) await oneOfEach();
+    expect(containers).toHaveLength(started);
+  });
+
   it('leave when an action wants their memory', async () => {
     const subject = await bench({ actions: [small], config: { stemCells: 'nodejs:20@128m=1', memory: '300m' } });
     const { containers } = subject.factory;
