@@ -91,7 +91,7 @@ export const invokerConfig = configSchema('invoker', {
   ),
   stemCellBytesMax: key.bytes(
     '0',
-    'Memory limits together of further stem cells: one of kind nodejs:tetris for each memory limit that its actions have had here, the latest first. 0: none.',
+    'Memory limits together of further stem cells: one of kind nodejs:tetris for each memory limit that instances have started with here, the latest first. 0: none.',
   ),
   tickMs: key.integer(200, 'ms', 'How often idle times and waits are looked at.', { min: 10 }),
   kinds: key.list(

@@ -184,6 +184,7 @@ export class InvokerExtension {
       factory,
       registrar: this.#registrar,
       env: containerEnvironment(config),
+      onStart: () => this.#counts.stemCellStarts.inc(),
       log,
     });
     const growth = new GrowthWatch(config.growthBytesMax);

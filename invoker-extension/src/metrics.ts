@@ -37,6 +37,8 @@ export interface InvokerMetrics {
   profiles: Counter<'outcome'>;
   /** Containers that wait for an action. */
   stemCells: Gauge;
+  /** Containers that were started to wait for an action. */
+  stemCellStarts: Counter;
   waiting: Gauge;
   /** The ledger by kind of bytes: tensors, foreign, private, aside. Their sum is what is used. */
   memory: Gauge<'kind'>;
@@ -96,6 +98,7 @@ export function invokerMetrics(registry: Registry): InvokerMetrics {
     ]),
     profiles: counter('profiles_total', 'Profiles looked for, of actions with an objective, by outcome', ['outcome']),
     stemCells: gauge('stem_cells', 'Containers that run and wait for the first action of their kind and memory'),
+    stemCellStarts: counter('stem_cell_starts_total', 'Containers started to wait for an action of their kind and memory'),
     waiting: gauge('waiting_activations', 'Activations that wait for an instance'),
     memory: gauge('memory_bytes', 'Memory as admission counts it, by kind: tensors, foreign, private, aside', ['kind']),
     memoryBudget: gauge('memory_budget_bytes', 'Memory that admission may give away'),

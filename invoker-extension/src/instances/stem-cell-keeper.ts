@@ -18,6 +18,8 @@ export interface StemCellKeeperOptions {
   registrar: Registrar;
   /** Environment of the containers, the same that instances get. */
   env: Readonly<Record<string, string>>;
+  /** A cell is being started. */
+  onStart?: () => void;
   log: Logger;
   /** Epoch ms. @default Date.now */
   now?: () => number;
@@ -88,7 +90,8 @@ export class StemCellKeeper {
   take(kind: StemCellKind): StemCell | undefined {
     const cell = this.#cells.take(kind);
     if (cell !== undefined) this.#waiting.delete(cell);
-    if (kind.kind === TETRIS_KIND) for (const unwanted of this.#cells.seen(kind)) void this.#destroy(unwanted.container);
+    const unwanted = kind.kind === TETRIS_KIND ? this.#cells.seen(kind) : [];
+    for (const { container } of unwanted) void this.#destroy(container);
     return cell;
   }
 
@@ -108,7 +111,8 @@ export class StemCellKeeper {
   }
 
   async #start(kind: StemCellKind): Promise<void> {
-    const { factory, registrar, env, log } = this.#options;
+    const { factory, registrar, env, onStart, log } = this.#options;
+    onStart?.();
     const { token, viewPath } = await registrar.register(NO_NAMESPACE);
     try {
       const container = await factory.create({
