@@ -6,7 +6,7 @@ import { median, megabytes, relativeError, rounded, sum } from '../measure/stati
 import type { Activation, PlatformClient } from '../platform/client';
 import { type PlatformMemory, PlatformServer } from '../platform/server';
 import { type Phase, poissonArrivals, ramp } from '../sharing/arrivals';
-import { type Service, serviceOf } from '../sharing/attainment';
+import { dueWithin, noneDue, type Service, serviceOf } from '../sharing/attainment';
 import { openLoop } from '../sharing/open-loop';
 import { type Mode, type ModeName, MODES } from './modes';
 
@@ -29,7 +29,7 @@ export interface CellFigures {
   meanMb: number;
   peakMb: number;
   instancesMean: number;
-  /** Least of the functions. */
+  /** Least of the functions that had a request. */
   sloAttainment: number;
   errors: number;
   requests: number;
@@ -70,9 +70,10 @@ export async function measureCell(
       samples.push({ atMs: performance.now() - startMs, memory: each });
     });
     const starts = { cold: 0, warm: 0 };
-    const services = await Promise.all(functions.map(loadOf));
+    const services = (await Promise.all(functions.map(loadOf))).flat();
     over.abort();
     await sampling;
+    if (services.length === 0) throw noneDue();
     return {
       ...memoryOf(
         samples.filter(({ atMs }) => atMs >= warmUpMs).map((each) => each.memory),
@@ -83,14 +84,18 @@ export async function measureCell(
       requests: sum(services.map(({ requests }) => requests)),
       starts,
       functions: Object.fromEntries(
-        services.map(({ sloAttainment, latencyMs, requests }, at) => {
-          const { model, sloMs } = functions[at] as ReplayedFunction;
-          return [model.name, { sloMs, requests, sloAttainment, latencyMs }];
-        }),
+        services.map(({ name, sloMs, requests, sloAttainment, latencyMs }) => [
+          name,
+          { sloMs, requests, sloAttainment, latencyMs },
+        ]),
       ),
     };
 
-    async function loadOf({ model, sloMs, phases }: ReplayedFunction, at: number): Promise<Service> {
+    /** Nothing where no request of it was due in the time that counts: to a slow machine few come in a burst. */
+    async function loadOf(
+      { model, sloMs, phases }: ReplayedFunction,
+      at: number,
+    ): Promise<(Service & { name: string; sloMs: number })[]> {
       const durationMs = sum(phases.map((phase) => phase.durationMs));
       const outcomes = await openLoop({
         times: poissonArrivals([...ramp(warmUpMs, phases[0]?.rate ?? 0), ...phases], SEED + at),
@@ -104,7 +109,9 @@ export async function measureCell(
         inFlightMax: IN_FLIGHT_MAX,
         graceMs: 2 * sloMs,
       });
-      return serviceOf(outcomes, { fromMs: warmUpMs, toMs: warmUpMs + durationMs }, sloMs);
+      const window = { fromMs: warmUpMs, toMs: warmUpMs + durationMs };
+      if (dueWithin(outcomes, window).length === 0) return [];
+      return [{ name: model.name, sloMs, ...serviceOf(outcomes, window, sloMs) }];
     }
   } finally {
     await cleanups.run();

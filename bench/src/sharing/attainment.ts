@@ -14,14 +14,23 @@ export interface Service {
   latencyMs: { p50: number; p95: number; p99: number };
 }
 
-/** @param window requests due in [fromMs, toMs) count @throws RangeError where none is */
-export function serviceOf(
-  outcomes: readonly Outcome[],
-  window: { fromMs: number; toMs: number },
-  sloMs: number,
-): Service {
-  const due = outcomes.filter(({ dueMs }) => dueMs >= window.fromMs && dueMs < window.toMs);
-  if (due.length === 0) throw new RangeError('no request was due in the time that counts');
+/** Of a load, ms since its start. */
+export interface Window {
+  fromMs: number;
+  toMs: number;
+}
+
+/** Those of requests due in [fromMs, toMs). */
+export const dueWithin = (outcomes: readonly Outcome[], { fromMs, toMs }: Window): Outcome[] =>
+  outcomes.filter(({ dueMs }) => dueMs >= fromMs && dueMs < toMs);
+
+/** A load that tells nothing. */
+export const noneDue = (): RangeError => new RangeError('no request was due in the time that counts');
+
+/** @param window requests due in it count @throws RangeError where none is */
+export function serviceOf(outcomes: readonly Outcome[], window: Window, sloMs: number): Service {
+  const due = dueWithin(outcomes, window);
+  if (due.length === 0) throw noneDue();
   const right = due.filter(({ ok }) => ok);
   const sorted = right.map(({ latencyMs }) => latencyMs).sort((one, other) => one - other);
   return {
