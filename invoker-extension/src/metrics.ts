@@ -98,7 +98,10 @@ export function invokerMetrics(registry: Registry): InvokerMetrics {
     ]),
     profiles: counter('profiles_total', 'Profiles looked for, of actions with an objective, by outcome', ['outcome']),
     stemCells: gauge('stem_cells', 'Containers that run and wait for the first action of their kind and memory'),
-    stemCellStarts: counter('stem_cell_starts_total', 'Containers started to wait for an action of their kind and memory'),
+    stemCellStarts: counter(
+      'stem_cell_starts_total',
+      'Containers started to wait for an action of their kind and memory',
+    ),
     waiting: gauge('waiting_activations', 'Activations that wait for an instance'),
     memory: gauge('memory_bytes', 'Memory as admission counts it, by kind: tensors, foreign, private, aside', ['kind']),
     memoryBudget: gauge('memory_budget_bytes', 'Memory that admission may give away'),
