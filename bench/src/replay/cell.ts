@@ -66,6 +66,7 @@ export async function measureCell(
     const samples: { atMs: number; memory: PlatformMemory }[] = [];
     const startMs = performance.now();
     const over = new AbortController();
+    cleanups.add(async () => over.abort());
     const sampling = sample(memory, sampleMs, over.signal, (each) => {
       samples.push({ atMs: performance.now() - startMs, memory: each });
     });
