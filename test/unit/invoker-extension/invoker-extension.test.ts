@@ -636,8 +636,8 @@ describe('stem cells', () => {
     await oneOfEach();
     const cells = (): number[] =>
       containers.filter(({ calls }) => calls.length === 0).map(({ spec }) => spec.memoryBytes / 1024 ** 2);
-    await until(() => cells().length === 1);
-    expect(cells()).toEqual([320]);
+    // One that comes up when it is no longer wanted is there for a moment, too.
+    await until(() => cells().join() === '320');
     const started = containers.length;
     for (let turn = 0; turn < 5; turn += 1) await oneOfEach();
     expect(containers).toHaveLength(started);
